@@ -1,0 +1,28 @@
+//! An authorization gateway: every request is decided by Cedar policies, and what they permit is
+//! done by a WebAuthn handler.
+//!
+//! ```text
+//! edge     app ─ http ─ config ─ cli         bytes, sockets, signals, the clock
+//! house    gate ─ mfa                        decide, then do
+//! parts    policy  authn  webauthn  store    none knows another
+//! ground   model ─ finding ─ error ─ record  words, what is wrong in a file, failures, the event
+//! ```
+//!
+//! A module uses the floors below its own and, on its own floor, what stands left of it; the four
+//! parts do not use each other (`tests/layers.rs`). ARCHITECTURE.md walks through a request.
+//!
+//! What always holds, and the test that holds it:
+//!
+//! 1. Every answer but those that the API calls undecided follows a decision, and every request
+//!    leaves exactly one record, whatever happens to it. What hyper refuses to parse has neither.
+//! 2. No permit without a determining policy; an evaluation error never permits.
+//! 3. Adding a forbid never permits more; no decision depends on the order of policies or files.
+//! 4. A request sees one bundle and one moment; what was decided on is what is stored.
+//! 5. Nothing that a caller could use leaves the process in a log or an error: no token, code, key
+//!    or ceremony state.
+//! 6. Both stores pass the same tests.
+//! 7. Every row of the route table stands in the golden matrix, with a denial.
+pub mod error;
+pub mod finding;
+pub mod model;
+pub mod record;

@@ -1,0 +1,415 @@
+//! The words of the domain: values, how they are parsed, and the one way each is spelt.
+
+mod id;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+pub use id::{GroupId, IdError, IssuerName, Tenant, UserId};
+
+/// A moment, in milliseconds since the Unix epoch. Written as RFC 3339 in UTC.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The last millisecond of the year 9999: what RFC 3339 can still write.
+    const LAST: i64 = 253_402_300_799_999;
+
+    /// The moment `millis` milliseconds after the Unix epoch, kept within the years 1970 to 9999.
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.clamp(0, Self::LAST))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// The moment `duration` later.
+    pub fn plus(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// A new time-ordered UUID (RFC 9562 §5.7) of this moment.
+    pub fn uuid(self) -> Uuid {
+        let millis = u64::try_from(self.0).unwrap_or(0);
+        let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;
+        Uuid::new_v7(uuid::Timestamp::from_unix(
+            uuid::NoContext,
+            millis / 1000,
+            nanos,
+        ))
+    }
+}
+
+impl From<std::time::SystemTime> for Timestamp {
+    fn from(time: std::time::SystemTime) -> Self {
+        let since = time
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        Self::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = Duration::from_millis(u64::try_from(self.0).unwrap_or(0));
+        humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).fmt(f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = humantime::TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_rfc3339(text).map(Self::from)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+/// The two kinds of WebAuthn authenticator that can be enrolled.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum MethodType {
+    /// A passkey: discoverable, user-verified, may be synced.
+    #[serde(rename = "webauthn_passkey")]
+    Passkey,
+    /// A FIDO security key as a second factor: bound to one device.
+    #[serde(rename = "webauthn_fido")]
+    Fido,
+}
+
+impl MethodType {
+    /// All of them, in the order in which they are listed to people.
+    pub const ALL: [MethodType; 2] = [MethodType::Passkey, MethodType::Fido];
+
+    /// What a field that holds one must be.
+    pub const RULE: &str = "must be \"webauthn_passkey\" or \"webauthn_fido\"";
+
+    /// The spelling in the API, in policies and in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MethodType::Passkey => "webauthn_passkey",
+            MethodType::Fido => "webauthn_fido",
+        }
+    }
+
+    /// What an authenticator of this type is called when nobody named it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            MethodType::Passkey => "Passkey",
+            MethodType::Fido => "Security key",
+        }
+    }
+}
+
+impl fmt::Display for MethodType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for MethodType {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL
+            .into_iter()
+            .find(|one| one.as_str() == text)
+            .ok_or(())
+    }
+}
+
+impl JsonSchema for MethodType {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "MethodType".into()
+    }
+
+    /// A plain list of words: what the derived schema makes of documented variants is understood by
+    /// fewer tools.
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "enum": Self::ALL })
+    }
+}
+
+/// What a request asks to do: the actions of `schema/gate.cedarschema` that have been built.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Action {
+    /// Start an enrolment.
+    BeginWebauthnRegistration,
+    /// Finish an enrolment.
+    CompleteWebauthnRegistration,
+    /// Keep a verified authenticator.
+    TrustAuthenticator,
+    /// List the caller's authenticators.
+    ListMfaMethods,
+    /// Read the OpenAPI description.
+    ReadApiDescription,
+    /// Read a relying party's related origins.
+    ReadRelatedOrigins,
+    /// Anything else. Opens nothing, permitted or not.
+    Unknown,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Action; 7] = [
+        Action::BeginWebauthnRegistration,
+        Action::CompleteWebauthnRegistration,
+        Action::TrustAuthenticator,
+        Action::ListMfaMethods,
+        Action::ReadApiDescription,
+        Action::ReadRelatedOrigins,
+        Action::Unknown,
+    ];
+
+    /// The id of the schema's `Gate::Action`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::BeginWebauthnRegistration => "beginWebauthnRegistration",
+            Action::CompleteWebauthnRegistration => "completeWebauthnRegistration",
+            Action::TrustAuthenticator => "trustAuthenticator",
+            Action::ListMfaMethods => "listMfaMethods",
+            Action::ReadApiDescription => "readApiDescription",
+            Action::ReadRelatedOrigins => "readRelatedOrigins",
+            Action::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The path patterns of the API, each the id of a `Gate::Route`.
+pub mod path {
+    /// Starts an enrolment.
+    pub const REGISTER: &str = "/v1/users/me/mfa/webauthn/register";
+    /// Finishes an enrolment.
+    pub const REGISTER_COMPLETE: &str = "/v1/users/me/mfa/webauthn/register/complete";
+    /// The caller's authenticators.
+    pub const METHODS: &str = "/v1/users/me/mfa";
+    /// The OpenAPI description.
+    pub const OPENAPI: &str = "/v1/openapi.json";
+    /// Related origins, WebAuthn Level 3 §5.11.
+    pub const RELATED_ORIGINS: &str = "/.well-known/webauthn";
+    /// The `Gate::Route` of every other path.
+    pub const UNKNOWN: &str = "unknown";
+
+    /// Every `Gate::Route` that version 1 of the schema speaks of, those whose doors are not built
+    /// yet included: a policy may name them, and is asked about them once they open.
+    pub const ALL: [&str; 14] = [
+        REGISTER,
+        REGISTER_COMPLETE,
+        "/v1/users/me/mfa/webauthn/authenticate",
+        "/v1/users/me/mfa/webauthn/authenticate/complete",
+        METHODS,
+        "/v1/users/me/mfa/{id}",
+        "/v1/users/me/mfa/backup-codes",
+        "/v1/users/me/mfa/backup-codes/verify",
+        "/v1/admin/users/{user}/mfa",
+        "/v1/admin/users/{user}/mfa/{id}",
+        OPENAPI,
+        "/.well-known/jwks.json",
+        RELATED_ORIGINS,
+        UNKNOWN,
+    ];
+}
+
+/// What the presented token says of the sign-in behind it.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// Authentication methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// Authentication context class; empty when the token has none.
+    pub acr: String,
+    /// When the user last signed in with an `acr` that counts as strong.
+    pub strong_at: Option<Timestamp>,
+    /// When a backup code was used in this session.
+    pub backup_code_at: Option<Timestamp>,
+}
+
+/// An authenticated caller, as the token describes them.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Who they are: issuer, tenant and subject.
+    pub id: UserId,
+    /// The groups that the token names.
+    pub groups: Vec<String>,
+    /// All claims of the token; policies see those that `Site::Claims` declares.
+    pub claims: Arc<Map<String, Value>>,
+    /// The sign-in behind the token.
+    pub session: Session,
+    /// The `acr` values that a sign-in at the token's issuer can reach and that count as strong.
+    pub strong_acr: Arc<[String]>,
+    /// WebAuthn `user.name`: `preferred_username`, else `email`, else `sub`. Never empty.
+    pub name: String,
+    /// WebAuthn `user.displayName`: `name`, else the same. Never empty.
+    pub display_name: String,
+}
+
+/// Whoever sent a request, before anything protected is looked at.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The caller, if a token was sent and is good.
+    pub user: Option<User>,
+    /// The client's address, seen through trusted proxies only; never IPv4-mapped IPv6.
+    pub address: IpAddr,
+    /// The one moment of this request.
+    pub now: Timestamp,
+    /// The path pattern: one of [`path::ALL`].
+    pub route: &'static str,
+}
+
+/// A caller with a token and a tenant header: who may ask for a protected operation.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The caller.
+    pub user: User,
+    /// What `X-Tenant-ID` says. Only policies compare it.
+    pub tenant: Tenant,
+    /// As [`Visitor::address`].
+    pub address: IpAddr,
+    /// As [`Visitor::now`].
+    pub now: Timestamp,
+    /// As [`Visitor::route`].
+    pub route: &'static str,
+}
+
+/// Bytes that are written as base64url without padding.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Bytes(pub Vec<u8>);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = base64::DecodeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        URL_SAFE_NO_PAD.decode(text).map(Self)
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// An authenticator, verified and, but for the moment before `trustAuthenticator`, enrolled.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Authenticator {
+    /// The `id` in the methods list, random; also the commit id that makes its storing idempotent.
+    pub id: Uuid,
+    /// How it was enrolled.
+    pub method_type: MethodType,
+    /// The name its owner gave it, or what stands in for one.
+    pub device_name: String,
+    /// The relying party that it was enrolled at.
+    pub rp_id: String,
+    /// The credential id, 16 to 1023 bytes.
+    pub credential_id: Bytes,
+    /// The AAGUID, where attestation proved it up to a root trusted for that very model.
+    pub proven_model: Option<Uuid>,
+    /// The AAGUID in authenticator data: without proof the word of the caller's own browser.
+    pub claimed_model: Option<Uuid>,
+    /// What the browser says of the transports; proves nothing.
+    pub claimed_transports: Vec<String>,
+    /// Whether the user was verified (UV) when it was enrolled.
+    pub user_verified: bool,
+    /// The BE flag: may be synced.
+    pub backup_eligible: bool,
+    /// The BS flag: is synced now.
+    pub backed_up: bool,
+    /// When it was enrolled.
+    pub created_at: Timestamp,
+    /// When it was last used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+    /// The public key and what else the WebAuthn library needs for an assertion, in its own form.
+    pub credential: Value,
+}
+
+/// What a decision may know of the caller's authenticators. Backup codes do not count.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Factors {
+    /// How many there are.
+    pub count: usize,
+    /// Of which types, each once, sorted.
+    pub method_types: Vec<MethodType>,
+}
+
+impl Factors {
+    /// The factors that these authenticators are.
+    pub fn of(authenticators: &[Authenticator]) -> Self {
+        let mut method_types: Vec<_> = authenticators.iter().map(|one| one.method_type).collect();
+        method_types.sort_unstable();
+        method_types.dedup();
+        Self {
+            count: authenticators.len(),
+            method_types,
+        }
+    }
+}

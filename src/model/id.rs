@@ -1,0 +1,302 @@
+//! Ids of users and groups, `<issuer>|<tenant>|<name>`, as policies, logs and store keys see them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Why a text is not an id. The message says how it is written.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum IdError {
+    /// Not a UUID with hyphens.
+    #[error("a tenant is a UUID with hyphens, such as 2489e9ad-2ee2-8e00-8ec9-32d5f69181c0")]
+    Tenant,
+    /// Not the name of an issuer.
+    #[error("an issuer's name is 1 to 32 of a-z, 0-9 and -, and begins with a letter")]
+    Issuer,
+    /// No two bars, or nothing behind them.
+    #[error("it is written <issuer>|<tenant>|<name>; the tenant may be empty, the name may not")]
+    Parts,
+    /// The name is not spelt as the gateway spells it.
+    #[error(
+        "the name is spelt {0:?}: bytes that are not printable ASCII, and % ' \" \\, are written %XX"
+    )]
+    Name(String),
+    /// The tenant is a UUID in another spelling.
+    #[error("the tenant is spelt {0}")]
+    TenantCase(Tenant),
+}
+
+/// A tenant: a UUID, in any letter case when read, in lower case when written.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Tenant(Uuid);
+
+impl From<Uuid> for Tenant {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for Tenant {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        // Uuid also reads forms without hyphens, in braces and as a URN: here there is one form.
+        if text.len() != 36 {
+            return Err(IdError::Tenant);
+        }
+        Uuid::try_parse(text).map(Self).map_err(|_| IdError::Tenant)
+    }
+}
+
+impl Serialize for Tenant {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tenant {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// The configured name of a token issuer, `[a-z][a-z0-9-]{0,31}`.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct IssuerName(Arc<str>);
+
+impl IssuerName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IssuerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for IssuerName {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let good = (1..=32).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if good {
+            Ok(Self(text.into()))
+        } else {
+            Err(IdError::Issuer)
+        }
+    }
+}
+
+/// A user: who they are at which issuer, in which tenant. Also the id of their account.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct UserId {
+    /// The issuer that vouches for them.
+    pub issuer: IssuerName,
+    /// The tenant that their token names.
+    pub tenant: Option<Tenant>,
+    /// The token's `sub`, as it stands there. Never empty.
+    pub subject: String,
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_id(f, &self.issuer, self.tenant, &self.subject)
+    }
+}
+
+impl FromStr for UserId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (issuer, tenant, subject) = parse_id(text)?;
+        Ok(Self {
+            issuer,
+            tenant,
+            subject,
+        })
+    }
+}
+
+/// A group of one issuer in one tenant.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct GroupId {
+    /// The issuer whose tokens name it.
+    pub issuer: IssuerName,
+    /// The tenant that those tokens name.
+    pub tenant: Option<Tenant>,
+    /// The group, as the token names it. Never empty.
+    pub name: String,
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_id(f, &self.issuer, self.tenant, &self.name)
+    }
+}
+
+impl FromStr for GroupId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (issuer, tenant, name) = parse_id(text)?;
+        Ok(Self {
+            issuer,
+            tenant,
+            name,
+        })
+    }
+}
+
+fn write_id(
+    f: &mut fmt::Formatter<'_>,
+    issuer: &IssuerName,
+    tenant: Option<Tenant>,
+    name: &str,
+) -> fmt::Result {
+    write!(f, "{issuer}|")?;
+    if let Some(tenant) = tenant {
+        write!(f, "{tenant}")?;
+    }
+    write!(f, "|{}", Escaped(name))
+}
+
+fn parse_id(text: &str) -> Result<(IssuerName, Option<Tenant>, String), IdError> {
+    let mut parts = text.splitn(3, '|');
+    let (Some(issuer), Some(tenant), Some(name)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return Err(IdError::Parts);
+    };
+    let issuer = issuer.parse()?;
+    let tenant = if tenant.is_empty() {
+        None
+    } else {
+        let parsed: Tenant = tenant.parse()?;
+        if parsed.to_string() != tenant {
+            return Err(IdError::TenantCase(parsed));
+        }
+        Some(parsed)
+    };
+    if name.is_empty() {
+        return Err(IdError::Parts);
+    }
+    let plain = unescape(name);
+    let spelt = plain.as_deref().unwrap_or(name);
+    let right = Escaped(spelt).to_string();
+    match plain {
+        Some(plain) if right == name => Ok((issuer, tenant, plain)),
+        _ => Err(IdError::Name(right)),
+    }
+}
+
+/// A name with each byte that needs it written as `%XX`, so that no id needs an escape in Cedar or
+/// in JSON and none hides a look-alike letter.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.bytes() {
+            match byte {
+                b'%' | b'\'' | b'"' | b'\\' => write!(f, "%{byte:02X}")?,
+                b' '..=b'~' => write!(f, "{}", char::from(byte))?,
+                _ => write!(f, "%{byte:02X}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let high = char::from(bytes.next()?).to_digit(16)?;
+            let low = char::from(bytes.next()?).to_digit(16)?;
+            plain.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            plain.push(byte);
+        }
+    }
+    String::from_utf8(plain).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
+
+    #[test]
+    fn tenants_are_read_in_any_case_and_written_in_lower_case() {
+        let tenant: Tenant = "2489E9AD-2EE2-8E00-8EC9-32D5F69181C0".parse().unwrap();
+        assert_eq!(tenant.to_string(), TENANT);
+        for wrong in [
+            "2489e9ad2ee28e008ec932d5f69181c0",
+            "",
+            "{2489e9ad-2ee2-8e00-8ec9-32d5f69181c0}",
+        ] {
+            assert_eq!(wrong.parse::<Tenant>(), Err(IdError::Tenant), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_split_at_its_first_two_bars() {
+        let id: UserId = format!("corp|{TENANT}|a|b").parse().unwrap();
+        assert_eq!(id.subject, "a|b");
+        let id: UserId = "corp||alice".parse().unwrap();
+        assert_eq!(id.tenant, None);
+    }
+
+    #[test]
+    fn the_error_gives_the_right_spelling() {
+        assert_eq!("contractors".parse::<GroupId>(), Err(IdError::Parts));
+        assert_eq!("corp||".parse::<GroupId>(), Err(IdError::Parts));
+        assert_eq!("Corp||x".parse::<GroupId>(), Err(IdError::Issuer));
+        let upper = format!("corp|{}|x", TENANT.to_uppercase());
+        assert_eq!(
+            upper.parse::<GroupId>(),
+            Err(IdError::TenantCase(TENANT.parse().unwrap()))
+        );
+        assert_eq!(
+            "corp||é".parse::<GroupId>(),
+            Err(IdError::Name("%C3%A9".into()))
+        );
+        assert_eq!(
+            "corp||%c3%a9".parse::<GroupId>(),
+            Err(IdError::Name("%C3%A9".into()))
+        );
+        assert_eq!(
+            "corp||50%".parse::<GroupId>(),
+            Err(IdError::Name("50%25".into()))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_survives_and_its_id_is_printable(subject in ".{1,20}") {
+            let id = UserId { issuer: "corp".parse().unwrap(), tenant: None, subject };
+            let text = id.to_string();
+            prop_assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b) && !b"'\"\\".contains(&b)));
+            prop_assert_eq!(text.parse::<UserId>().unwrap(), id);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The one wide event of a request, and what a decision says in words that need no Cedar.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::error::StepUp;
+use crate::model::{Action, Timestamp};
+
+/// What the policies said to one question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// The id of the principal, such as `corp|…|alice` or `anonymous`.
+    pub principal: String,
+    /// What was asked.
+    pub action: Action,
+    /// The uid of what it was asked of, such as `Gate::Account::"…"`.
+    pub resource: String,
+    /// The answer.
+    pub effect: Effect,
+    /// The ids of the policies that determined it, sorted. Empty for a deny by default.
+    pub policies: Vec<String>,
+    /// Their notices in that order, each text once.
+    pub notices: Vec<String>,
+    /// What went wrong while policies were evaluated, or why the question does not fit the schema.
+    pub errors: Vec<String>,
+    /// The bundle that decided.
+    pub revision: Arc<str>,
+}
+
+/// The answer to one question.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// At least one permit, no forbid, no error.
+    Allow,
+    /// A forbid, or no permit: with the error's code.
+    Deny(String),
+    /// As a deny, but a fresher or stronger sign-in would be allowed.
+    StepUp(StepUp),
+    /// A policy failed, or the question does not fit the schema. Never an allow.
+    Failed,
+}
+
+impl Effect {
+    /// The word in logs and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Effect::Allow => "allow",
+            Effect::Deny(_) => "deny",
+            Effect::StepUp(_) => "step_up",
+            Effect::Failed => "error",
+        }
+    }
+}
+
+/// One decision, as the event tells it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Decision {
+    /// What was asked.
+    pub action: &'static str,
+    /// What it was asked of.
+    pub resource: String,
+    /// `allow`, `deny`, `step_up` or `error`.
+    pub effect: &'static str,
+    /// The determining policies.
+    pub policies: Vec<String>,
+    /// Their notices.
+    pub notices: Vec<String>,
+    /// What failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
+    /// The bundle.
+    pub revision: Arc<str>,
+    /// How long it took.
+    pub duration_us: u64,
+}
+
+/// What happened to one request. Holds nothing that a caller could use.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Event {
+    /// When the request's head had been read.
+    pub timestamp: Timestamp,
+    /// From the caller, or new.
+    pub request_id: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The path pattern, or `unknown`.
+    pub route: &'static str,
+    /// The client's address.
+    pub address: String,
+    /// `<issuer>|<tenant>|<sub>`, or `anonymous`.
+    pub principal: Option<String>,
+    /// The header's tenant.
+    pub tenant: Option<String>,
+    /// The action of the decision that settled the request: the last one.
+    pub action: Option<&'static str>,
+    /// Its resource.
+    pub resource: Option<String>,
+    /// Its effect.
+    pub effect: Option<&'static str>,
+    /// Its determining policies.
+    pub policies: Vec<String>,
+    /// The notices of all decisions that counted, each text once.
+    pub notices: Vec<String>,
+    /// All decisions, in order.
+    pub decisions: Vec<Decision>,
+    /// Why nothing was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<String>,
+    /// The error's code.
+    pub code: Option<String>,
+    /// The cause of an error of ours, for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The HTTP status; empty when the caller hung up before the answer.
+    pub status: Option<u16>,
+    /// From the head having been read to the answer.
+    pub duration_us: u64,
+}
+
+/// Where events go: the log, the metrics, the page of `dev`.
+pub trait Sink: Send + Sync {
+    /// Takes one event; never blocks.
+    fn take(&self, event: &Event);
+}
+
+/// The event of one request while it happens; written when it is dropped, so that there is exactly
+/// one whatever happens.
+pub struct Record {
+    event: Event,
+    started: Instant,
+    sink: Arc<dyn Sink>,
+}
+
+impl Record {
+    /// Opens the record of a request.
+    pub fn open(sink: Arc<dyn Sink>, now: Timestamp, request_id: String, method: String) -> Self {
+        let event = Event {
+            timestamp: now,
+            request_id,
+            method,
+            route: crate::model::path::UNKNOWN,
+            address: String::new(),
+            principal: None,
+            tenant: None,
+            action: None,
+            resource: None,
+            effect: None,
+            policies: Vec::new(),
+            notices: Vec::new(),
+            decisions: Vec::new(),
+            undecided: None,
+            code: None,
+            cause: None,
+            status: None,
+            duration_us: 0,
+        };
+        Self {
+            event,
+            started: Instant::now(),
+            sink,
+        }
+    }
+
+    /// What is known so far.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The client's address: at first the peer's, until it is known whose proxy that is.
+    pub fn address(&mut self, address: IpAddr) {
+        self.event.address = address.to_string();
+    }
+
+    /// The path pattern.
+    pub fn route(&mut self, route: &'static str) {
+        self.event.route = route;
+    }
+
+    /// Who calls.
+    pub fn principal(&mut self, principal: impl ToString) {
+        self.event.principal = Some(principal.to_string());
+    }
+
+    /// The header's tenant.
+    pub fn tenant(&mut self, tenant: impl ToString) {
+        self.event.tenant = Some(tenant.to_string());
+    }
+
+    /// A decision was made.
+    pub fn decided(&mut self, decided: &Decided, took: Duration) {
+        let event = &mut self.event;
+        event.action = Some(decided.action.as_str());
+        event.resource = Some(decided.resource.clone());
+        event.effect = Some(decided.effect.as_str());
+        event.policies.clone_from(&decided.policies);
+        for notice in &decided.notices {
+            if !event.notices.contains(notice) {
+                event.notices.push(notice.clone());
+            }
+        }
+        event.decisions.push(Decision {
+            action: decided.action.as_str(),
+            resource: decided.resource.clone(),
+            effect: decided.effect.as_str(),
+            policies: decided.policies.clone(),
+            notices: decided.notices.clone(),
+            errors: decided.errors.clone(),
+            revision: Arc::clone(&decided.revision),
+            duration_us: micros(took),
+        });
+    }
+
+    /// The facts changed under the decisions so far: they stay in the log, their notices do not
+    /// reach the caller.
+    pub fn overtaken(&mut self) {
+        self.event.notices.clear();
+    }
+
+    /// How it was answered. An error has a code, and one of ours a cause.
+    pub fn answered(&mut self, status: u16, code: Option<&str>, cause: Option<String>) {
+        self.event.status = Some(status);
+        self.event.code = code.map(str::to_owned);
+        self.event.cause = cause;
+        if self.event.decisions.is_empty() {
+            self.event.undecided = self.event.code.clone();
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.event.duration_us = micros(self.started.elapsed());
+        if self.event.status.is_none() && self.event.decisions.is_empty() {
+            self.event.undecided = Some("the caller hung up".to_owned());
+        }
+        self.sink.take(&self.event);
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
