@@ -25,4 +25,5 @@
 pub mod error;
 pub mod finding;
 pub mod model;
+pub mod policy;
 pub mod record;

@@ -1,0 +1,158 @@
+//! Cedar policies: a bundle is loaded from sources and answers questions. Pure and total: no file,
+//! no clock, no lock. Files are read by [`Sources::read`], and entity files of tests by [`cases`].
+
+mod annotations;
+pub mod cases;
+mod decision;
+mod expression;
+mod files;
+mod ids;
+mod links;
+mod load;
+mod place;
+mod request;
+mod rules;
+mod schema;
+mod shipped;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cedar_policy::{Authorizer, PolicyId, PolicySet};
+
+use crate::finding::Findings;
+use crate::model::{Action, Authenticator, Factors, MethodType, Tenant, Timestamp, User, UserId};
+use crate::record::Decided;
+
+pub use files::Sources;
+pub use shipped::GATE_SCHEMA;
+
+use annotations::Annotations;
+use decision::Judged;
+use schema::Vocabulary;
+
+/// Policies, links and schema, validated, immutable.
+#[derive(Debug)]
+pub struct Bundle {
+    vocabulary: Vocabulary,
+    /// The policies that count.
+    live: PolicySet,
+    authorizer: Authorizer,
+    /// Of each policy, links included: read once, here.
+    annotations: HashMap<PolicyId, Annotations>,
+    len: usize,
+    revision: Arc<str>,
+}
+
+impl Bundle {
+    /// Makes a bundle, or says everything that is wrong with the sources.
+    pub fn load(sources: &Sources) -> Result<Self, Findings> {
+        load::load(sources)
+    }
+
+    /// The hash of policies, links and schema: 16 hexadecimal digits. It does not depend on where
+    /// the folders are, nor on the order in which files are listed.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// How many policies there are, links and shadow policies included, templates not.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none. Never: a bundle without a permit does not load.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The ids of the policies that count, sorted: shadow policies and templates are left out.
+    pub fn policy_ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.live.policies().map(|one| one.id().as_ref()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Answers a question. Total: what cannot be asked, and what fails, is [`Effect::Failed`],
+    /// never an allow.
+    ///
+    /// [`Effect::Failed`]: crate::record::Effect::Failed
+    pub fn decide(&self, question: &Question<'_>) -> Decided {
+        let principal = request::principal(question);
+        let resource = request::resource(question);
+        let judged = match request::build(question, &principal, &resource, &self.vocabulary) {
+            Ok((request, entities)) => self.judge(&request, &entities, question.strong_acr()),
+            Err(why) => Judged::failed(why),
+        };
+        Decided {
+            principal: principal.id().unescaped().to_owned(),
+            action: question.action,
+            resource: resource.to_string(),
+            effect: judged.effect,
+            policies: judged.policies,
+            notices: judged.notices,
+            errors: judged.errors,
+            revision: Arc::clone(&self.revision),
+        }
+    }
+}
+
+/// What a bundle is asked.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// Who asks, and what is known of them.
+    pub asker: Asker<'a>,
+    /// What they ask to do.
+    pub action: Action,
+    /// What they ask to do it to.
+    pub resource: Resource<'a>,
+    /// The client's address.
+    pub address: IpAddr,
+    /// The moment of the request.
+    pub now: Timestamp,
+}
+
+impl Question<'_> {
+    fn user(&self) -> Option<&User> {
+        match &self.asker {
+            Asker::Visitor(user) => *user,
+            Asker::Member { user, .. } => Some(user),
+        }
+    }
+
+    fn strong_acr(&self) -> &[String] {
+        self.user().map_or(&[], |user| &user.strong_acr)
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub enum Asker<'a> {
+    /// Anybody, for what is public: `context` is `Gate::Public`.
+    Visitor(Option<&'a User>),
+    /// A caller with a tenant: `context` is `Gate::Mfa`, or `Gate::Ceremony` with a method type.
+    Member {
+        /// The caller.
+        user: &'a User,
+        /// What `X-Tenant-ID` says.
+        tenant: Tenant,
+        /// The caller's authenticators.
+        factors: &'a Factors,
+        /// The method type, for the actions of `enroll`.
+        method_type: Option<MethodType>,
+    },
+}
+
+/// What is acted on.
+#[derive(Clone, Debug)]
+pub enum Resource<'a> {
+    /// An account.
+    Account(&'a UserId),
+    /// An authenticator of this account.
+    Authenticator(&'a UserId, &'a Authenticator),
+    /// A path pattern.
+    Route(&'a str),
+}

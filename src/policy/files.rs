@@ -1,0 +1,257 @@
+//! The policy and the schema folder as texts. The only file of this part that reads a disk.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::finding::{Finding, Findings};
+
+use super::shipped;
+
+/// What a bundle is made from: the content of the policy and the schema folder, in one order
+/// whatever the file system's is.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// `policies/**/*.cedar`.
+    pub(super) policies: Vec<Source>,
+    /// `policies/**/*.links.json`.
+    pub(super) links: Vec<Source>,
+    /// `schema/gate.cedarschema`.
+    pub(super) gate_schema: Source,
+    /// `schema/site.cedarschema`.
+    pub(super) site_schema: Source,
+}
+
+/// One file.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// The path within its folder, with `/`: the same wherever the folder is.
+    pub(super) name: String,
+    /// The path that a person knows it by.
+    pub(super) shown: String,
+    pub(super) text: String,
+}
+
+impl Source {
+    /// A file of the same name with another content.
+    pub(super) fn with_text(&self, text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            ..self.clone()
+        }
+    }
+}
+
+impl Sources {
+    /// Reads both folders. Files that are not named as policies, links or schema are left alone, and
+    /// so is whatever begins with a dot (where editors and mounted volumes keep their own copies).
+    pub fn read(policies: &Path, schema: &Path) -> Result<Self, Findings> {
+        let mut reader = Reader::default();
+        reader.folder(policies, "", &mut BTreeSet::new());
+        let gate_schema = reader.schema(schema, "gate.cedarschema", GATE_HELP);
+        let site_schema = reader.schema(schema, "site.cedarschema", SITE_HELP);
+        if reader.findings.is_empty() && reader.policies.is_empty() {
+            let finding = Finding::error(
+                "no_policies",
+                policies.display().to_string(),
+                "there is no *.cedar file in this folder, so nothing would be permitted",
+            );
+            reader.findings.push(
+                finding.help("name the folder with the policies, or begin with the shipped ones"),
+            );
+        }
+        match (gate_schema, site_schema) {
+            (Some(gate_schema), Some(site_schema)) if reader.findings.is_empty() => {
+                reader.policies.sort_by(|a, b| a.name.cmp(&b.name));
+                reader.links.sort_by(|a, b| a.name.cmp(&b.name));
+                Ok(Self {
+                    policies: reader.policies,
+                    links: reader.links,
+                    gate_schema,
+                    site_schema,
+                })
+            }
+            _ => {
+                reader.findings.sort_by(|a, b| a.file.cmp(&b.file));
+                Err(Findings(reader.findings))
+            }
+        }
+    }
+
+    /// The policies and the schema that the program was built with.
+    pub fn shipped() -> Self {
+        Self::of(shipped::POLICIES, shipped::SITE_SCHEMA)
+    }
+
+    /// Texts that come from no folder: files of the policy folder by their path in it, and
+    /// `site.cedarschema`.
+    pub(super) fn of(files: &[(&str, &str)], site_schema: &str) -> Self {
+        let source = |folder: &str, name: &str, text: &str| Source {
+            name: name.to_owned(),
+            shown: format!("{folder}/{name}"),
+            text: text.to_owned(),
+        };
+        let named = |ending: &str| {
+            let mut some: Vec<_> = files
+                .iter()
+                .filter(|(name, _)| name.ends_with(ending))
+                .map(|(name, text)| source("policies", name, text))
+                .collect();
+            some.sort_by(|a, b| a.name.cmp(&b.name));
+            some
+        };
+        Self {
+            policies: named(POLICIES),
+            links: named(LINKS),
+            gate_schema: source("schema", "gate.cedarschema", shipped::GATE_SCHEMA),
+            site_schema: source("schema", "site.cedarschema", site_schema),
+        }
+    }
+
+    /// All files, in their one order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Source> {
+        let schemas = [&self.gate_schema, &self.site_schema];
+        self.policies.iter().chain(&self.links).chain(schemas)
+    }
+}
+
+const POLICIES: &str = ".cedar";
+const LINKS: &str = ".links.json";
+const GATE_HELP: &str = "`cedargate policy schema --write` writes it";
+const SITE_HELP: &str = "it declares the claims that policies may ask for; without any: namespace Site { type Claims = {}; }";
+
+#[derive(Default)]
+struct Reader {
+    policies: Vec<Source>,
+    links: Vec<Source>,
+    findings: Vec<Finding>,
+}
+
+impl Reader {
+    /// Reads what is in a folder. `within` is its path in the policy folder; `above` are the folders
+    /// that it is in, so that a link which leads back to one of them ends there.
+    fn folder(&mut self, folder: &Path, within: &str, above: &mut BTreeSet<PathBuf>) {
+        let listed = fs::canonicalize(folder).and_then(|real| {
+            let mut entries = fs::read_dir(folder)?
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<io::Result<Vec<_>>>()?;
+            entries.sort();
+            Ok((real, entries))
+        });
+        let (real, entries) = match listed {
+            Ok(listed) => listed,
+            Err(error) => return self.unreadable(folder, &error),
+        };
+        if !above.insert(real.clone()) {
+            let message = "this link leads back to a folder that it is in";
+            return self.refuse("not_a_file", folder, message, "remove the link");
+        }
+        for path in entries {
+            self.entry(&path, within, above);
+        }
+        above.remove(&real);
+    }
+
+    fn entry(&mut self, path: &Path, within: &str, above: &mut BTreeSet<PathBuf>) {
+        let Some(file_name) = path.file_name() else {
+            return;
+        };
+        let Some(file_name) = file_name.to_str() else {
+            let message = "the name of this file is not UTF-8";
+            return self.refuse("not_utf8", path, message, "rename it");
+        };
+        if file_name.starts_with('.') {
+            return;
+        }
+        let name = format!("{within}{file_name}");
+        let is_links = file_name.ends_with(LINKS);
+        if is_links || file_name.ends_with(POLICIES) {
+            if let Some(source) = self.file(path, name) {
+                let kind = if is_links {
+                    &mut self.links
+                } else {
+                    &mut self.policies
+                };
+                kind.push(source);
+            }
+            return;
+        }
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.folder(path, &format!("{name}/"), above),
+            Ok(_) => {}
+            Err(error) => self.unreadable(path, &error),
+        }
+    }
+
+    fn schema(&mut self, folder: &Path, name: &str, help: &'static str) -> Option<Source> {
+        let path = folder.join(name);
+        if !fs::exists(&path).unwrap_or(true) {
+            self.refuse("unreadable", &path, "there is no such file", help);
+            return None;
+        }
+        self.file(&path, name.to_owned())
+    }
+
+    fn file(&mut self, path: &Path, name: String) -> Option<Source> {
+        // Asked before it is opened: opening a pipe would wait for whoever writes to it.
+        let bytes = match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => fs::read(path),
+            Ok(metadata) => {
+                let kind = if metadata.is_dir() {
+                    "a folder"
+                } else {
+                    "no regular file"
+                };
+                let message = format!("this is {kind}, and its name is that of a file to read");
+                self.refuse("not_a_file", path, message, "rename it");
+                return None;
+            }
+            Err(error) => Err(error),
+        };
+        let shown = path.display().to_string();
+        let text = match bytes.map(String::from_utf8) {
+            Ok(Ok(text)) => text,
+            Ok(Err(error)) => {
+                let at = error.utf8_error().valid_up_to();
+                let before = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
+                let finding = Finding::error("not_utf8", shown, "from here on this is not UTF-8")
+                    .at(&before, at..at)
+                    .help("save it as UTF-8");
+                self.findings.push(finding);
+                return None;
+            }
+            Err(error) => {
+                self.unreadable(path, &error);
+                return None;
+            }
+        };
+        if text.trim().is_empty() {
+            let help = "if it was being written just now, try again; else delete it";
+            self.refuse("empty_file", path, "this file is empty", help);
+            return None;
+        }
+        Some(Source { name, shown, text })
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let message = format!("cannot be read: {error}");
+        self.refuse(
+            "unreadable",
+            path,
+            message,
+            "see that it is there and may be read",
+        );
+    }
+
+    fn refuse(
+        &mut self,
+        code: &'static str,
+        path: &Path,
+        message: impl Into<String>,
+        help: &'static str,
+    ) {
+        let finding = Finding::error(code, path.display().to_string(), message).help(help);
+        self.findings.push(finding);
+    }
+}

@@ -1,0 +1,151 @@
+//! `*.links.json`: links of templates, as the Cedar CLI writes them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use cedar_policy::{EntityUid, SlotId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::finding::Finding;
+
+use super::annotations::{ID_RULE, is_policy_id};
+use super::files::Source;
+use super::ids;
+use super::place::Place;
+
+/// A link, well-formed; whether its template is there is not known yet.
+#[derive(Clone, Debug)]
+pub(super) struct Link<'a> {
+    pub(super) place: Place<'a>,
+    pub(super) template_id: String,
+    pub(super) link_id: String,
+    pub(super) arguments: HashMap<SlotId, EntityUid>,
+}
+
+/// The members are kept as they stand in the file, so that each finding has its place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written<'a> {
+    #[serde(borrow)]
+    template_id: &'a RawValue,
+    #[serde(borrow)]
+    link_id: &'a RawValue,
+    #[serde(borrow)]
+    args: BTreeMap<String, &'a RawValue>,
+}
+
+/// Reads the links of one file.
+pub(super) fn read<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Vec<Link<'a>> {
+    let place = Place::of_file(source);
+    match serde_json::from_str::<Vec<&RawValue>>(&source.text) {
+        Ok(written) => written
+            .into_iter()
+            .filter_map(|one| link(&place.part(span(&source.text, one)), one, findings))
+            .collect(),
+        Err(error) => {
+            findings.push(syntax(&place, 0, &error));
+            Vec::new()
+        }
+    }
+}
+
+fn link<'a>(place: &Place<'a>, one: &RawValue, findings: &mut Vec<Finding>) -> Option<Link<'a>> {
+    let written: Written<'_> = match serde_json::from_str(one.get()) {
+        Ok(written) => written,
+        Err(error) => {
+            findings.push(syntax(place, place.span.start, &error));
+            return None;
+        }
+    };
+    let before = findings.len();
+    let template_id = string(place, written.template_id, findings);
+    let link_id = string(place, written.link_id, findings);
+    if link_id.as_deref().is_some_and(|id| !is_policy_id(id)) {
+        let place = place.part(span(&place.source.text, written.link_id));
+        let finding = place.error("annotation_value", None, "link_id has a wrong value");
+        findings.push(finding.help(ID_RULE));
+    }
+    let mut arguments = HashMap::new();
+    for (slot, raw) in written.args {
+        arguments.extend(argument(place, &slot, raw, findings));
+    }
+    match (template_id, link_id) {
+        (Some(template_id), Some(link_id)) if findings.len() == before => Some(Link {
+            place: place.clone(),
+            template_id,
+            link_id,
+            arguments,
+        }),
+        _ => None,
+    }
+}
+
+fn string(place: &Place<'_>, raw: &RawValue, findings: &mut Vec<Finding>) -> Option<String> {
+    let parsed = serde_json::from_str(raw.get()).ok();
+    if parsed.is_none() {
+        let place = place.part(span(&place.source.text, raw));
+        findings.push(
+            place
+                .error("links_syntax", None, "this is not a string")
+                .help(SHAPE),
+        );
+    }
+    parsed
+}
+
+fn argument(
+    place: &Place<'_>,
+    slot: &str,
+    raw: &RawValue,
+    findings: &mut Vec<Finding>,
+) -> Option<(SlotId, EntityUid)> {
+    let place = place.part(span(&place.source.text, raw));
+    let mut refuse = |code, message: String, help: &str| {
+        findings.push(place.error(code, None, message).help(help));
+        None
+    };
+    let slot = match slot {
+        "?principal" => SlotId::principal(),
+        "?resource" => SlotId::resource(),
+        _ => {
+            let message =
+                format!("there is no slot {slot:?}: a template has ?principal and ?resource");
+            return refuse("links_syntax", message, SHAPE);
+        }
+    };
+    let text: Option<String> = serde_json::from_str(raw.get()).ok();
+    let Some(uid) = text.and_then(|text| text.parse::<EntityUid>().ok()) else {
+        let message = "this is not an entity as Cedar writes it".to_owned();
+        return refuse("links_syntax", message, SHAPE);
+    };
+    match ids::misspelt(&uid.type_name().to_string(), uid.id().unescaped()) {
+        Some(wrong) => refuse("entity_id", wrong.message, &wrong.help),
+        None => Some((slot, uid)),
+    }
+}
+
+const SHAPE: &str = r#"a link is {"template_id": "…", "link_id": "…", "args": {"?principal": "Gate::Group::\"corp|…|admins\""}}"#;
+
+/// Where a value that was borrowed from a text stands in it.
+fn span(text: &str, value: &RawValue) -> Range<usize> {
+    let start = (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    start..start + value.get().len()
+}
+
+/// `serde_json`'s error about the part of the file that begins at `offset`.
+fn syntax(place: &Place<'_>, offset: usize, error: &serde_json::Error) -> Finding {
+    let part = place.source.text.get(offset..).unwrap_or_default();
+    let lines: usize = part
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let at = offset + lines + error.column().saturating_sub(1);
+    let said = error.to_string();
+    let what = said.split(" at line ").next().unwrap_or_default();
+    place
+        .part(at..at + 1)
+        .error("links_syntax", None, format!("not a list of links: {what}"))
+        .help(SHAPE)
+}

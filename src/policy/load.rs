@@ -1,0 +1,367 @@
+//! From sources to a bundle: every problem of every file at once, or a bundle without any.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use cedar_policy::{
+    Authorizer, Effect, Policy, PolicyId, PolicySet, PolicySetError, Template, ValidationMode,
+    Validator,
+};
+use cedar_policy_core::ast;
+
+use crate::finding::{Finding, Findings, nearest};
+
+use super::Bundle;
+use super::annotations::{self, Annotations};
+use super::files::{Source, Sources};
+use super::links::{self, Link};
+use super::place::{Place, range};
+use super::rules::Subject;
+use super::schema::{self, Vocabulary};
+
+/// Makes a bundle, or says everything that is wrong with the sources.
+pub(super) fn load(sources: &Sources) -> Result<Bundle, Findings> {
+    let mut findings = Vec::new();
+    let vocabulary = schema::load(sources, &mut findings);
+    let mut statements = Vec::new();
+    for source in &sources.policies {
+        statements.extend(parse(source, &mut findings));
+    }
+    let mut links = Vec::new();
+    for source in &sources.links {
+        links.extend(links::read(source, &mut findings));
+    }
+    name(&mut statements, &mut links, &mut findings);
+    let assembled = assemble(&statements, &links, &mut findings);
+    if let Some(vocabulary) = &vocabulary {
+        for statement in &statements {
+            statement
+                .subject(vocabulary)
+                .check(vocabulary, &mut findings);
+        }
+        validate(&assembled, vocabulary, &mut findings);
+    }
+    let live = assembled.live(&mut findings);
+    let permits = live
+        .policies()
+        .any(|policy| policy.effect() == Effect::Permit);
+    if !permits && findings.is_empty() {
+        findings.push(no_permit(sources));
+    }
+    match vocabulary {
+        Some(vocabulary) if findings.is_empty() => Ok(Bundle {
+            len: assembled.set.policies().count(),
+            annotations: assembled.annotations,
+            live,
+            vocabulary,
+            authorizer: Authorizer::new(),
+            revision: revision(sources),
+        }),
+        _ => {
+            sort(&mut findings);
+            Err(Findings(findings))
+        }
+    }
+}
+
+/// The order of files and lines. Cedar repeats what is wrong for each kind of request that it is
+/// wrong for: once is enough.
+fn sort(findings: &mut Vec<Finding>) {
+    let place = |one: &Finding| (one.file.clone(), one.line, one.column, one.code);
+    findings.sort_by(|a, b| {
+        place(a)
+            .cmp(&place(b))
+            .then_with(|| a.message.cmp(&b.message))
+    });
+    findings.dedup_by(|a, b| a == b || (a.code.starts_with(VALIDATION) && place(a) == place(b)));
+}
+
+/// What Cedar's validator says; its warnings have `_warning` behind it.
+const VALIDATION: &str = "validation";
+
+/// A policy or a template, where it stands, and what it says of itself.
+struct Statement<'a> {
+    place: Place<'a>,
+    /// Its `@id`; else one that no policy can have, so that the rest of it is looked at too.
+    id: PolicyId,
+    body: Body,
+    annotations: Annotations,
+}
+
+enum Body {
+    Policy(Policy),
+    Template(Template),
+}
+
+impl Statement<'_> {
+    fn template(&self) -> &ast::Template {
+        template(&self.body)
+    }
+
+    fn subject<'s>(&'s self, vocabulary: &Vocabulary) -> Subject<'s> {
+        let schema = &vocabulary.schema;
+        let action = |env: cedar_policy::RequestEnv| env.action().clone();
+        let reaches: BTreeSet<_> = match &self.body {
+            Body::Policy(policy) => policy.get_valid_request_envs(schema).map(action).collect(),
+            Body::Template(template) => template
+                .get_valid_request_envs(schema)
+                .map(action)
+                .collect(),
+        };
+        Subject {
+            template: self.template(),
+            place: &self.place,
+            annotations: &self.annotations,
+            reaches,
+        }
+    }
+}
+
+fn template(body: &Body) -> &ast::Template {
+    match body {
+        Body::Policy(policy) => AsRef::<ast::Policy>::as_ref(policy).template(),
+        Body::Template(template) => template.as_ref(),
+    }
+}
+
+/// The policies and templates of one file. Ids are given out later, over all files.
+fn parse<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Vec<Statement<'a>> {
+    let file = Place::of_file(source);
+    let parsed = match source.text.parse::<PolicySet>() {
+        Ok(parsed) => parsed,
+        Err(errors) => {
+            findings.extend(errors.iter().map(|error| file.diagnostic("syntax", error)));
+            return Vec::new();
+        }
+    };
+    let policies = parsed.policies().cloned().map(Body::Policy);
+    let templates = parsed.templates().cloned().map(Body::Template);
+    let mut statements: Vec<_> = policies
+        .chain(templates)
+        .map(|body| {
+            let place = file.part(template(&body).loc().map_or(0..0, range));
+            let (id, annotations) = annotations::read(template(&body), &place, findings);
+            let id = PolicyId::new(id.unwrap_or_default());
+            Statement {
+                place,
+                id,
+                body,
+                annotations,
+            }
+        })
+        .collect();
+    statements.sort_by_key(|statement| statement.place.span.start);
+    statements
+}
+
+/// Sees that every policy, template and link has an id, and no other has the same.
+fn name<'a>(
+    statements: &mut [Statement<'a>],
+    links: &mut Vec<Link<'a>>,
+    findings: &mut Vec<Finding>,
+) {
+    let mut taken: HashMap<String, String> = HashMap::new();
+    for statement in statements {
+        let id: &str = statement.id.as_ref();
+        let there = annotations::annotation(template(&statement.body), "id");
+        let place = match there.and_then(|there| there.loc.as_ref()) {
+            Some(loc) => statement.place.part(range(loc)),
+            None => {
+                let message =
+                    "this policy has no @id: it could not be named in logs, tests and answers";
+                let finding = statement.place.error("id_missing", None, message);
+                findings.push(finding.help("write @id(\"…\") before it, unique over all files"));
+                statement.place.clone()
+            }
+        };
+        if id.is_empty() || repeated(id, &place, &mut taken, findings) {
+            statement.id = PolicyId::new(format!("the policy at {}", statement.place.line()));
+        }
+    }
+    links.retain(|link| !repeated(&link.link_id, &link.place, &mut taken, findings));
+}
+
+fn repeated(
+    id: &str,
+    place: &Place<'_>,
+    taken: &mut HashMap<String, String>,
+    findings: &mut Vec<Finding>,
+) -> bool {
+    if let Some(first) = taken.get(id) {
+        let message = format!("the id {id:?} is taken: {first} has it already");
+        let help = "give each policy, template and link an id of its own";
+        findings.push(place.error("id_repeated", None, message).help(help));
+        return true;
+    }
+    taken.insert(id.to_owned(), place.line());
+    false
+}
+
+/// All policies and templates as one set, links linked.
+#[derive(Default)]
+struct Assembled<'a> {
+    set: PolicySet,
+    annotations: HashMap<PolicyId, Annotations>,
+    /// Where each stands, and whether it is a link.
+    places: HashMap<PolicyId, (Place<'a>, bool)>,
+}
+
+fn assemble<'a>(
+    statements: &[Statement<'a>],
+    links: &[Link<'a>],
+    findings: &mut Vec<Finding>,
+) -> Assembled<'a> {
+    let mut assembled = Assembled::default();
+    let mut templates = BTreeMap::new();
+    for statement in statements {
+        if matches!(statement.body, Body::Template(_)) {
+            templates.insert(AsRef::<str>::as_ref(&statement.id), statement);
+        }
+        if let Err(error) = assembled.add(statement) {
+            findings.push(statement.place.diagnostic("id_repeated", &*error));
+        }
+    }
+    for link in links {
+        let Some(template) = templates.get(link.template_id.as_str()) else {
+            findings.push(no_template(link, templates.keys().copied()));
+            continue;
+        };
+        if let Err(error) = assembled.link(link, template) {
+            let finding = link.place.diagnostic("link_arguments", &*error);
+            findings.push(finding.help("\"args\" has each slot of the template, and no other"));
+        }
+    }
+    assembled
+}
+
+impl<'a> Assembled<'a> {
+    fn add(&mut self, statement: &Statement<'a>) -> Result<(), Box<PolicySetError>> {
+        let id = statement.id.clone();
+        self.places
+            .insert(id.clone(), (statement.place.clone(), false));
+        match &statement.body {
+            Body::Policy(policy) => {
+                self.annotations
+                    .insert(id.clone(), statement.annotations.clone());
+                self.set.add(policy.new_id(id)).map_err(Box::new)
+            }
+            Body::Template(template) => {
+                self.set.add_template(template.new_id(id)).map_err(Box::new)
+            }
+        }
+    }
+
+    /// A linked policy is named by its link, and has its template's annotations.
+    fn link(
+        &mut self,
+        link: &Link<'a>,
+        template: &Statement<'a>,
+    ) -> Result<(), Box<PolicySetError>> {
+        let id = PolicyId::new(&link.link_id);
+        self.places.insert(id.clone(), (link.place.clone(), true));
+        self.annotations
+            .insert(id.clone(), template.annotations.clone());
+        self.set
+            .link(template.id.clone(), id, link.arguments.clone())
+            .map_err(Box::new)
+    }
+
+    /// The policies that count: shadow policies never do.
+    fn live(&self, findings: &mut Vec<Finding>) -> PolicySet {
+        let mut live = self.set.clone();
+        for policy in self.set.policies() {
+            let id = policy.id().clone();
+            if !self.annotations.get(&id).is_some_and(|one| one.shadow) {
+                continue;
+            }
+            let removed = if policy.is_static() {
+                live.remove_static(id).map(drop)
+            } else {
+                live.unlink(id).map(drop)
+            };
+            if let Err(error) = removed {
+                findings.push(Finding::error("shadow", "", error.to_string()));
+            }
+        }
+        live
+    }
+}
+
+fn no_template<'a>(link: &Link<'_>, known: impl Iterator<Item = &'a str>) -> Finding {
+    let message = format!("there is no template {:?} to link", link.template_id);
+    let help = match nearest(&link.template_id, known) {
+        Some(known) => format!("did you mean {known:?}?"),
+        None => {
+            "a template is a policy with ?principal or ?resource; it is named by its @id".to_owned()
+        }
+    };
+    link.place.error("link_template", None, message).help(help)
+}
+
+/// Cedar's own validation, strict, and no deeper than one step from principal and resource: nothing
+/// else is known of a request. Its warnings are refused, as each is a policy that does not do what it says.
+fn validate(assembled: &Assembled<'_>, vocabulary: &Vocabulary, findings: &mut Vec<Finding>) {
+    let validator = Validator::new(vocabulary.schema.clone());
+    let result = validator.validate_with_level(&assembled.set, ValidationMode::Strict, 1);
+    let said = |id: &PolicyId, code, error: &dyn miette::Diagnostic| {
+        let Some((place, is_link)) = assembled.places.get(id) else {
+            return Finding::error(code, "", error.to_string());
+        };
+        let mut finding = place.diagnostic(code, error);
+        if *is_link {
+            // Cedar points into the template, but it is the link that is wrong.
+            let at = place.error(code, None, finding.message.as_str());
+            finding = match finding.help {
+                Some(help) => at.help(help),
+                None => at,
+            };
+        }
+        finding
+    };
+    let mut in_error = HashSet::new();
+    for error in result.validation_errors() {
+        in_error.insert(error.policy_id());
+        findings.push(said(error.policy_id(), VALIDATION, error));
+    }
+    // A policy with an error is often impossible too, for no other reason.
+    for warning in result
+        .validation_warnings()
+        .filter(|one| !in_error.contains(one.policy_id()))
+    {
+        let finding = said(warning.policy_id(), "validation_warning", warning);
+        let is_group = vocabulary.compares_with_group(&assembled.set, warning.policy_id());
+        findings.push(match finding.help {
+            None if is_group => finding.help("it names a group of actions: write `in`, not `==`"),
+            _ => finding,
+        });
+    }
+}
+
+fn no_permit(sources: &Sources) -> Finding {
+    let file = sources
+        .policies
+        .first()
+        .map_or("", |source| source.shown.as_str());
+    let message = "no policy permits anything, so every request would be refused";
+    Finding::error("no_permit", file, message)
+        .help("write a permit, or keep the shipped 00-open-doors.cedar")
+}
+
+/// A hash of policies, links and schema, the same wherever the folders are.
+fn revision(sources: &Sources) -> Arc<str> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for source in sources.all() {
+        for text in [&source.name, &source.text] {
+            context.update(&(text.len() as u64).to_be_bytes());
+            context.update(text.as_bytes());
+        }
+    }
+    let hash = context.finish();
+    hash.as_ref()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>()
+        .into()
+}

@@ -1,0 +1,75 @@
+//! Where something stands in which file, and Cedar's own diagnostics as findings.
+
+use std::ops::Range;
+
+use cedar_policy_core::parser::Loc;
+use miette::Diagnostic;
+
+use crate::finding::Finding;
+
+use super::files::Source;
+
+/// A part of a file: a policy, a link.
+#[derive(Clone, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) source: &'a Source,
+    /// In bytes.
+    pub(super) span: Range<usize>,
+}
+
+impl<'a> Place<'a> {
+    /// A whole file, said to be wrong at its beginning.
+    pub(super) fn of_file(source: &'a Source) -> Self {
+        Self { source, span: 0..0 }
+    }
+
+    /// Another part of the same file.
+    pub(super) fn part(&self, span: Range<usize>) -> Self {
+        Self {
+            source: self.source,
+            span,
+        }
+    }
+
+    /// An error at `loc` in this file, or at this place when Cedar gives none.
+    pub(super) fn error(
+        &self,
+        code: &'static str,
+        loc: Option<&Loc>,
+        message: impl Into<String>,
+    ) -> Finding {
+        let span = loc.map_or_else(|| self.span.clone(), range);
+        Finding::error(code, self.source.shown.as_str(), message).at(&self.source.text, span)
+    }
+
+    /// What Cedar says of this place. Its first label is the exact spot and often the better half of
+    /// the message.
+    pub(super) fn diagnostic(&self, code: &'static str, said: &dyn Diagnostic) -> Finding {
+        let label = said.labels().and_then(|mut labels| labels.next());
+        let mut message = said.to_string();
+        let mut span = self.span.clone();
+        if let Some(label) = label {
+            span = label.offset()..label.offset() + label.len();
+            if let Some(text) = label.label().filter(|text| !text.is_empty()) {
+                message = format!("{message}: {text}");
+            }
+        }
+        let finding =
+            Finding::error(code, self.source.shown.as_str(), message).at(&self.source.text, span);
+        match said.help() {
+            Some(help) => finding.help(help.to_string()),
+            None => finding,
+        }
+    }
+
+    /// `file:line`, for a finding that speaks of a second place.
+    pub(super) fn line(&self) -> String {
+        let before = self.source.text.get(..self.span.start).unwrap_or_default();
+        format!("{}:{}", self.source.shown, before.matches('\n').count() + 1)
+    }
+}
+
+/// The bytes that a location spans.
+pub(super) fn range(loc: &Loc) -> Range<usize> {
+    loc.start()..loc.end()
+}

@@ -1,0 +1,21 @@
+//! Tests of the part as a whole. What does not load is in `refusals`, what must always hold in
+//! `properties`.
+
+mod decisions;
+mod folders;
+mod properties;
+mod refusals;
+mod running_cases;
+mod shipped_policies;
+
+use super::shipped::SITE_SCHEMA;
+use super::*;
+
+/// A bundle of one policy file beside the shipped schema, or why it does not load.
+fn load(policies: &str) -> Result<Bundle, Findings> {
+    load_files(&[("a.cedar", policies)])
+}
+
+fn load_files(files: &[(&str, &str)]) -> Result<Bundle, Findings> {
+    Bundle::load(&Sources::of(files, SITE_SCHEMA))
+}

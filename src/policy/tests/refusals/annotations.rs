@@ -1,0 +1,207 @@
+//! Annotations, ids and step-up.
+
+use super::super::load_files;
+use super::{OPEN, TEMPLATE, only, refused, taken};
+
+fn annotated(annotations: &str) -> String {
+    format!(
+        "@id(\"x\")\n{annotations}\nforbid (principal, action in Gate::Action::\"changeFactors\", resource)\nunless {{ context.session.sinceStrong <= duration(\"5m\") }};"
+    )
+}
+
+#[test]
+fn annotation_values() {
+    let long = |count: usize| "x".repeat(count);
+    for good in [
+        "@notice(\"a\")",
+        &format!("@notice(\"{}\")", "é".repeat(300)),
+        "@code(\"a_1\")",
+        "@step_up(\"phr\") @max_age(\"5m\")",
+        "@step_up(\"urn:x\") @max_age(\"300000ms\")",
+        "@mode(\"shadow\")",
+        "@description @owner(\"\") @ticket(\"T-1\") @x_y(\"z\")",
+        "@code(\"forbidden\")",
+        "@code(\"tenant_mismatch\")",
+    ] {
+        taken(&annotated(good));
+    }
+    for (bad, help) in [
+        ("@notice", "300 characters"),
+        ("@notice(\"\")", "300 characters"),
+        (&format!("@notice(\"{}\")", long(301)), "300 characters"),
+        ("@notice(\"a\\nb\")", "one line"),
+        ("@notice(\"a\\u{2028}b\")", "one line"),
+        ("@code(\"A\")", "a-z, 0-9 and _"),
+        ("@code(\"1a\")", "a-z, 0-9 and _"),
+        ("@code", "a-z, 0-9 and _"),
+        (&format!("@code(\"{}\")", long(65)), "1 to 64"),
+        ("@code(\"not_found\")", "another status than 403"),
+        ("@code(\"step_up_required\")", "another status than 403"),
+        ("@step_up(\"a b\") @max_age(\"5m\")", "one acr value"),
+        ("@step_up(\"a\\\\b\") @max_age(\"5m\")", "one acr value"),
+        ("@step_up(\"\") @max_age(\"5m\")", "one acr value"),
+        ("@mode(\"dry\")", "shadow"),
+    ] {
+        refused(
+            &annotated(bad),
+            "annotation_value",
+            bad.split(' ').next().unwrap(),
+            help,
+        );
+    }
+    for age in [
+        "",
+        "5",
+        "5 m",
+        "0s",
+        "-5m",
+        "1500ms",
+        "5M",
+        "1m1h",
+        "99999999999999d",
+    ] {
+        let bad = format!("@max_age(\"{age}\")");
+        refused(
+            &annotated(&format!("@step_up(\"phr\") {bad}")),
+            "annotation_value",
+            &bad,
+            "whole seconds",
+        );
+    }
+}
+
+#[test]
+fn annotation_places_and_names() {
+    refused(
+        &annotated("@step_up(\"phr\")"),
+        "annotation_place",
+        "@step_up",
+        "@max_age(\"5m\")",
+    );
+    refused(
+        &annotated("@max_age(\"5m\")"),
+        "annotation_place",
+        "@max_age",
+        "@step_up(\"phr\")",
+    );
+    refused(
+        &annotated("@notise(\"n\")"),
+        "annotation_unknown",
+        "@notise",
+        "did you mean @notice?",
+    );
+    refused(
+        &annotated("@colour(\"n\")"),
+        "annotation_unknown",
+        "@colour",
+        "@x_colour",
+    );
+    for name in ["code", "step_up", "max_age"] {
+        let policy = format!(
+            "@id(\"x\")\n@{name}(\"n\")\npermit (principal, action in Gate::Action::\"stepUp\", resource);"
+        );
+        refused(
+            &policy,
+            "annotation_place",
+            &format!("@{name}"),
+            "remove it",
+        );
+    }
+    refused(
+        &TEMPLATE.replace("@id", "@code(\"c\")\n@id"),
+        "annotation_place",
+        "@code",
+        "remove it",
+    );
+}
+
+#[test]
+fn ids() {
+    let forbid = "forbid (principal, action in Gate::Action::\"enroll\", resource);";
+    refused(forbid, "id_missing", "forbid", "write @id");
+    refused(
+        &TEMPLATE.replace("@id(\"template\")\n", ""),
+        "id_missing",
+        "permit",
+        "write @id",
+    );
+    for id in ["", "A", "-a", "a_b", &"a".repeat(65)] {
+        refused(
+            &format!("@id(\"{id}\")\n{forbid}"),
+            "annotation_value",
+            "@id",
+            "1 to 64",
+        );
+    }
+    taken(&format!("@id(\"{}\") {forbid}", "0".repeat(64)));
+    refused(
+        &format!("@id(\"open\") {forbid}"),
+        "id_repeated",
+        "@id",
+        "an id of its own",
+    );
+    // Over all files, templates and links.
+    let files = [
+        ("a.cedar", OPEN),
+        (
+            "b.cedar",
+            "@id(\"open\") permit (principal in ?principal, action in Gate::Action::\"stepUp\", resource);",
+        ),
+    ];
+    let finding = only(load_files(&files).unwrap_err().0);
+    assert_eq!(
+        (finding.code, finding.file.as_str()),
+        ("id_repeated", "policies/b.cedar")
+    );
+    assert!(finding.message.contains("policies/a.cedar:1"), "{finding}");
+}
+
+#[test]
+fn step_up() {
+    let policy = |action: &str, condition: &str| {
+        format!(
+            "@id(\"x\")\n@step_up(\"phr\") @max_age(\"5m\")\nforbid (principal, action{action}, resource)\n{condition};"
+        )
+    };
+    let fresh = "unless { context.session.sinceStrong <= duration(\"5m\") }";
+    let change = " in Gate::Action::\"changeFactors\"";
+    taken(&policy(change, fresh));
+    taken(&policy(
+        change,
+        "when { context.session.sinceStrong > duration(\"300s\") }",
+    ));
+    for reach in [
+        " in Gate::Action::\"mfa\"",
+        " in Gate::Action::\"stepUp\"",
+        " == Gate::Action::\"verifyBackupCode\"",
+    ] {
+        refused(
+            &policy(reach, fresh),
+            "step_up_reach",
+            "@step_up",
+            "changeFactors",
+        );
+    }
+    refused(
+        &policy(
+            " in Gate::Action::\"public\"",
+            "when { context.network.address.isLoopback() }",
+        ),
+        "step_up_reach",
+        "@step_up",
+        "changeFactors",
+    );
+    for other in [
+        "",
+        "unless { context.session.sinceStrong <= duration(\"10m\") }",
+        "unless { context.session.sinceStrong < duration(\"5m\") }",
+        "unless { context.session.sinceBackupCode <= duration(\"5m\") }",
+    ] {
+        refused(
+            &policy(change, other),
+            "step_up_age",
+            "@step_up",
+            "sinceStrong <= duration(\"5m\")",
+        );
+    }
+}

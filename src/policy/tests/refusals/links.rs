@@ -1,0 +1,105 @@
+//! Links of templates.
+
+use super::super::load_files;
+use super::{OPEN, TEMPLATE, at, helps, only};
+
+#[track_caller]
+fn refused_links(links: &str, code: &str, marked: &str, help: &str) {
+    let policies = format!("{OPEN}{TEMPLATE}");
+    let files = [("a.cedar", policies.as_str()), ("a.links.json", links)];
+    let finding = only(load_files(&files).unwrap_err().0);
+    assert_eq!(
+        (finding.code, finding.file.as_str()),
+        (code, "policies/a.links.json"),
+        "{finding}"
+    );
+    at(&finding, links, links.find(marked).unwrap());
+    helps(&finding, help);
+}
+
+#[test]
+fn links() {
+    let good = r#"[
+  {"template_id": "template", "link_id": "link", "args": {"?principal": "Gate::Group::\"corp||admins\"", "?resource": "Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\""}}
+]"#;
+    let policies = format!("{OPEN}{TEMPLATE}");
+    let bundle = load_files(&[("a.cedar", policies.as_str()), ("a.links.json", good)]).unwrap();
+    assert_eq!(bundle.policy_ids(), ["link", "open"]);
+    assert_eq!(bundle.len(), 2);
+    refused_links(
+        &good.replace("\"template\"", "\"templates\""),
+        "link_template",
+        "{",
+        "did you mean \"template\"?",
+    );
+    refused_links(
+        &good.replace("\"template\"", "\"open\""),
+        "link_template",
+        "{",
+        "?principal or ?resource",
+    );
+    refused_links(
+        &good.replace("\"link\"", "\"open\""),
+        "id_repeated",
+        "{",
+        "an id of its own",
+    );
+    refused_links(
+        &good.replace("\"link\"", "\"L\""),
+        "annotation_value",
+        "\"L\"",
+        "1 to 64",
+    );
+    refused_links(
+        &good.replace("corp||admins", "admins"),
+        "entity_id",
+        r#""Gate::Group"#,
+        "<issuer>|<tenant>|admins",
+    );
+    refused_links(
+        &good.replace("?resource", "?context"),
+        "links_syntax",
+        r#""Gate::Tenant"#,
+        "template_id",
+    );
+    refused_links(
+        &good.replace(
+            r#""Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\"""#,
+            "7",
+        ),
+        "links_syntax",
+        "7}",
+        "template_id",
+    );
+    refused_links(
+        &good.replace("args", "arg"),
+        "links_syntax",
+        "\": {\"?p",
+        "template_id",
+    );
+    refused_links(
+        &good.replace(
+            r#", "?resource": "Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\"""#,
+            "",
+        ),
+        "link_arguments",
+        "{",
+        "each slot",
+    );
+    refused_links(
+        &good.replace("}}\n", "}},\n"),
+        "links_syntax",
+        "]",
+        "template_id",
+    );
+    // What Cedar's validation says of a link stands at the link.
+    refused_links(
+        &good.replace(
+            "Gate::Tenant::\\\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0",
+            "Gate::Route::\\\"unknown",
+        ),
+        "validation_warning",
+        "{",
+        "",
+    );
+}

@@ -1,0 +1,254 @@
+//! The runner of test files: it finds what is wrong with a case, and says what.
+
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+use super::super::cases::{self, Outcome};
+use super::super::{Bundle, Sources};
+use super::load;
+
+const ALICE: &str = "corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice";
+const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
+const NOTICE: &str = "To add an authenticator, first confirm one that you have, or use a backup code: within the last 5 minutes.";
+
+/// A second factor without a step-up, over the shipped policies: denied.
+fn case() -> Value {
+    json!({
+        "name": "case", "decision": "deny", "reason": ["step-up-begin"], "num_errors": 0,
+        "notices": [NOTICE], "code": "step_up_required",
+        "request": {
+            "principal": format!("Gate::User::\"{ALICE}\""),
+            "action": "Gate::Action::\"beginWebauthnRegistration\"",
+            "resource": format!("Gate::Account::\"{ALICE}\""),
+            "context": {
+                "tenant": {"type": "Gate::Tenant", "id": TENANT},
+                "methodType": {"type": "Gate::MethodType", "id": "webauthn_fido"},
+                "session": {"amr": [], "acr": "", "sinceStrong": "36500d", "sinceBackupCode": "36500d"},
+                "factors": {"count": 1, "methodTypes": [{"type": "Gate::MethodType", "id": "webauthn_passkey"}]},
+                "network": {"address": "203.0.113.7"}, "now": "2026-01-15T09:00:00Z",
+            },
+        },
+        "entities": entities(),
+    })
+}
+
+fn entities() -> Value {
+    let parents =
+        json!([{"type": "Gate::Issuer", "id": "corp"}, {"type": "Gate::Tenant", "id": TENANT}]);
+    json!([
+        {"uid": {"type": "Gate::User", "id": ALICE}, "parents": parents,
+            "attrs": {"account": {"type": "Gate::Account", "id": ALICE}, "claims": {}}},
+        {"uid": {"type": "Gate::Account", "id": ALICE}, "attrs": {}, "parents": parents},
+    ])
+}
+
+fn run_in(folder: &Path, case: &Value) -> Outcome {
+    let bundle = Bundle::load(&Sources::shipped()).unwrap();
+    let text = json!([case]).to_string();
+    cases::run(&bundle, "t.json", &text, folder)
+        .unwrap()
+        .remove(0)
+}
+
+fn run(case: &Value) -> Outcome {
+    run_in(Path::new("."), case)
+}
+
+#[test]
+fn a_case_that_holds() {
+    let outcome = run(&case());
+    assert_eq!(
+        (outcome.name.as_str(), outcome.failures.as_slice()),
+        ("case", [].as_slice())
+    );
+    let actual = outcome.actual.unwrap();
+    assert_eq!(
+        (actual.decision, actual.reason),
+        ("deny", vec!["step-up-begin".to_owned()])
+    );
+    let mut short = case();
+    for member in ["name", "notices", "code"] {
+        short.as_object_mut().unwrap().remove(member);
+    }
+    short["reason"] = json!([]);
+    short["filler"] = json!(1);
+    let outcome = run(&short);
+    assert!(outcome.passed() && outcome.name == "1", "{outcome:?}");
+}
+
+#[test]
+fn each_member_is_compared() {
+    for (member, value, said) in [
+        (
+            "decision",
+            json!("allow"),
+            "decision: expected \"allow\", was \"deny\"",
+        ),
+        (
+            "reason",
+            json!(["step-up-begin", "tenant-isolation"]),
+            "reason: \"tenant-isolation\" did not determine",
+        ),
+        ("num_errors", json!(1), "num_errors: expected 1"),
+        ("notices", json!([]), "notices: expected"),
+        ("notices", json!([NOTICE, NOTICE]), "notices: expected"),
+        (
+            "code",
+            json!("forbidden"),
+            "code: expected Some(\"forbidden\"), was Some(\"step_up_required\")",
+        ),
+    ] {
+        let mut case = case();
+        case[member] = value;
+        let outcome = run(&case);
+        assert_eq!(outcome.failures.len(), 1, "{outcome:?}");
+        assert!(outcome.failures[0].starts_with(said), "{outcome:?}");
+        assert!(outcome.actual.is_some());
+    }
+}
+
+#[test]
+fn an_evaluation_error_is_a_denial() {
+    let bundle = load(
+        "@id(\"open\") permit (principal, action in Gate::Action::\"mfa\", resource) when { resource in principal.account };
+         @id(\"x\") forbid (principal, action in Gate::Action::\"enroll\", resource) when { context.factors.count + 9223372036854775807 > 0 };",
+    ).unwrap();
+    let mut case = case();
+    case["num_errors"] = json!(1);
+    case["reason"] = json!(["open"]);
+    case["notices"] = json!([]);
+    case["code"] = json!("policy_error");
+    let text = json!([case]).to_string();
+    let outcome = cases::run(&bundle, "t.json", &text, Path::new("."))
+        .unwrap()
+        .remove(0);
+    assert!(outcome.passed(), "{outcome:?}");
+}
+
+#[track_caller]
+fn cannot_be_asked(case: &Value, why: &str) {
+    let outcome = run(case);
+    assert_eq!(outcome.actual, None);
+    assert_eq!(outcome.failures.len(), 1);
+    assert!(outcome.failures[0].contains(why), "{outcome:?}");
+}
+
+#[test]
+fn what_is_missing_or_malformed_is_named() {
+    for member in ["decision", "reason", "num_errors", "request", "entities"] {
+        let mut case = case();
+        case.as_object_mut().unwrap().remove(member);
+        cannot_be_asked(&case, &format!("\"{member}\" is missing"));
+    }
+    for member in ["principal", "action", "resource", "context"] {
+        let mut case = case();
+        case["request"].as_object_mut().unwrap().remove(member);
+        cannot_be_asked(&case, &format!("\"{member}\" is missing"));
+    }
+    cannot_be_asked(&json!(7), "a case is a JSON object");
+    let with = |pointer: &str, value: Value| {
+        let mut case = case();
+        *case.pointer_mut(pointer).unwrap() = value;
+        case
+    };
+    cannot_be_asked(&with("/decision", json!("Allow")), "\"allow\" or \"deny\"");
+    cannot_be_asked(
+        &with("/reason", json!("x")),
+        "\"reason\" is not a list of strings",
+    );
+    cannot_be_asked(
+        &with("/num_errors", json!(-1)),
+        "\"num_errors\" is a whole number",
+    );
+    cannot_be_asked(
+        &with("/request/principal", json!("alice")),
+        "\"principal\": \"alice\" is no entity",
+    );
+    cannot_be_asked(
+        &with(
+            "/request/action",
+            json!("Gate::Action::\"beginWebauthnRegistratio\""),
+        ),
+        "did you mean Gate::Action::\"beginWebauthnRegistration\"?",
+    );
+    cannot_be_asked(
+        &with("/request/context/network", json!({"address": "nowhere"})),
+        "\"context\": ",
+    );
+    cannot_be_asked(
+        &with("/request/context/factors", json!({})),
+        "\"context\": ",
+    );
+    cannot_be_asked(
+        &with("/request/resource", json!("Gate::Route::\"unknown\"")),
+        "\"request\": ",
+    );
+    cannot_be_asked(&with("/entities/0/attrs", json!({})), "\"entities\": ");
+}
+
+#[test]
+fn ids_that_the_gateway_would_not_write_are_refused() {
+    let upper = json!({"type": "Gate::Tenant", "id": TENANT.to_uppercase()});
+    let help = format!("write Gate::Tenant::\"{TENANT}\"");
+    for pointer in ["/request/context/tenant", "/entities/0/parents/1"] {
+        let mut case = case();
+        *case.pointer_mut(pointer).unwrap() = upper.clone();
+        cannot_be_asked(&case, &help);
+    }
+    let mut case = case();
+    case["request"]["principal"] = json!("Gate::User::\"alice\"");
+    cannot_be_asked(&case, "<issuer>|<tenant>|alice");
+}
+
+#[test]
+fn entities_of_a_file_beside() {
+    let folder = tempfile::TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("tests")).unwrap();
+    fs::write(folder.path().join("outside.json"), entities().to_string()).unwrap();
+    fs::write(
+        folder.path().join("tests/inside.json"),
+        entities().to_string(),
+    )
+    .unwrap();
+    let tests = folder.path().join("tests");
+    let outcome = |path: &str| {
+        let mut case = case();
+        case["entities"] = json!(path);
+        run_in(&tests, &case)
+    };
+    assert!(outcome("inside.json").passed());
+    assert!(outcome("./inside.json").passed());
+    let outside = folder.path().join("outside.json");
+    for path in [
+        "../outside.json",
+        outside.to_str().unwrap(),
+        "x/../../outside.json",
+    ] {
+        assert!(
+            outcome(path).failures[0].contains("is not in the folder"),
+            "{path}"
+        );
+    }
+    assert!(outcome("none.json").failures[0].contains("none.json cannot be read"));
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&outside, tests.join("link.json")).unwrap();
+        assert!(outcome("link.json").failures[0].contains("is not in the folder"));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_list_of_cases() {
+    let bundle = Bundle::load(&Sources::shipped()).unwrap();
+    for (text, line) in [("{}", 1), ("[\n  {]\n", 2), ("", 1)] {
+        let finding = cases::run(&bundle, "t.json", text, Path::new("."))
+            .unwrap_err()
+            .0
+            .remove(0);
+        assert_eq!(
+            (finding.code, finding.file.as_str(), finding.line),
+            ("test_syntax", "t.json", line)
+        );
+    }
+}

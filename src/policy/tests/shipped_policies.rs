@@ -1,0 +1,86 @@
+//! The shipped policies: they are the folders', they load, and their cases hold.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::{Bundle, GATE_SCHEMA, Sources, cases, shipped};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn from_folders() -> Sources {
+    Sources::read(&root().join("policies"), &root().join("schema")).unwrap()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn what_is_built_in_is_what_is_in_the_folders() {
+    let folder = root().join("policies");
+    let on_disk: Vec<_> = files(&folder)
+        .into_iter()
+        .map(|path| {
+            path.strip_prefix(&folder)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .replace('\\', "/")
+        })
+        .collect();
+    let built_in: Vec<_> = shipped::POLICIES
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    assert_eq!(built_in, on_disk);
+    let folders = Bundle::load(&from_folders()).unwrap();
+    let built_in = Bundle::load(&Sources::shipped()).unwrap();
+    assert_eq!(folders.revision(), built_in.revision());
+    assert_eq!(
+        fs::read_to_string(root().join("schema/gate.cedarschema")).unwrap(),
+        GATE_SCHEMA
+    );
+}
+
+#[test]
+fn every_shipped_case_holds_and_every_policy_is_the_reason_of_one() {
+    let bundle = Bundle::load(&from_folders()).unwrap();
+    let mut reasons = BTreeSet::new();
+    let mut count = 0;
+    for file in files(&root().join("tests/policies")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let outcomes = cases::run(
+            &bundle,
+            file.to_str().unwrap(),
+            &text,
+            file.parent().unwrap(),
+        )
+        .unwrap();
+        for outcome in outcomes {
+            assert!(
+                outcome.passed(),
+                "{}: {}: {:?}",
+                file.display(),
+                outcome.name,
+                outcome.failures
+            );
+            reasons.extend(outcome.actual.unwrap().reason);
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+    assert_eq!(reasons.iter().collect::<Vec<_>>(), bundle.policy_ids());
+}
