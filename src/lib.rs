@@ -22,6 +22,7 @@
 //!    or ceremony state.
 //! 6. Both stores pass the same tests.
 //! 7. Every row of the route table stands in the golden matrix, with a denial.
+pub mod authn;
 pub mod error;
 pub mod finding;
 pub mod model;

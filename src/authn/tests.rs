@@ -1,0 +1,631 @@
+//! Real keys and real signatures.
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    RsaKeyPair,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::EncodingKey;
+use jsonwebtoken::jwk::Jwk;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: i64 = 1_800_000_000;
+const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
+const ISSUER: &str = "https://id.example.com";
+const AUDIENCE: &str = "https://api.example.com";
+
+/// An issuer's private key.
+pub(super) struct Signer {
+    key: EncodingKey,
+    algorithm: jsonwebtoken::Algorithm,
+}
+
+impl Signer {
+    pub(super) fn new(algorithm: Algorithm) -> Self {
+        let random = SystemRandom::new();
+        let ec = |curve| {
+            let pkcs8 = EcdsaKeyPair::generate_pkcs8(curve, &random).unwrap();
+            EncodingKey::from_ec_der(pkcs8.as_ref())
+        };
+        let key = match algorithm {
+            Algorithm::Es256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING),
+            Algorithm::Es384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING),
+            Algorithm::EdDsa => {
+                let pkcs8 = Ed25519KeyPair::generate_pkcs8v1(&random).unwrap();
+                EncodingKey::from_ed_der(pkcs8.as_ref())
+            }
+            _ => {
+                let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+                let pem = format!(
+                    "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+                    STANDARD.encode(pair.as_der().unwrap().as_ref())
+                );
+                EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap()
+            }
+        };
+        Self {
+            key,
+            algorithm: algorithm.as_str().parse().unwrap(),
+        }
+    }
+
+    pub(super) fn jwk(&self, kid: &str) -> Value {
+        let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).unwrap();
+        let mut jwk = serde_json::to_value(jwk).unwrap();
+        jwk["kid"] = kid.into();
+        jwk
+    }
+
+    fn sign(&self, header: &str, claims: &str) -> String {
+        let message = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims)
+        );
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, self.algorithm).unwrap();
+        format!("{message}.{signature}")
+    }
+
+    /// A token that is right but for what is changed; a change to `null` takes the member away.
+    fn token(&self, header: Value, claims: Value) -> String {
+        let alg = format!("{:?}", self.algorithm);
+        let header = merged(json!({"alg": alg, "typ": "at+jwt", "kid": "a"}), header);
+        self.sign(
+            &header.to_string(),
+            &merged(good_claims(), claims).to_string(),
+        )
+    }
+}
+
+fn good_claims() -> Value {
+    json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "exp": NOW + 600, "iat": NOW - 10,
+        "tenant_id": TENANT, "groups": ["staff"],
+    })
+}
+
+fn merged(mut good: Value, changes: Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            good.as_object_mut().unwrap().remove(name);
+        } else {
+            good[name] = value.clone();
+        }
+    }
+    good
+}
+
+fn authn(keys: &[Value], algorithms: &[Algorithm]) -> Authn {
+    let jwks = json!({ "keys": keys }).to_string();
+    let issuer = Issuer {
+        name: "corp".parse().unwrap(),
+        issuer: ISSUER.into(),
+        audiences: vec!["https://other.example.com".into(), AUDIENCE.into()],
+        algorithms: algorithms.to_vec(),
+        keys: Keys::parse(jwks.as_bytes(), algorithms).unwrap(),
+        tenant_claim: "tenant_id".into(),
+        groups_claim: Some("groups".into()),
+        strong_acr: Arc::new(["phr".to_owned(), "phrh".to_owned()]),
+    };
+    Authn::new(Settings {
+        issuers: vec![issuer],
+    })
+}
+
+fn corp() -> (Authn, Signer) {
+    let signer = Signer::new(Algorithm::Es256);
+    (authn(&[signer.jwk("a")], &[Algorithm::Es256]), signer)
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1000)
+}
+
+fn user(authn: &Authn, token: &str) -> Result<User, &'static str> {
+    user_at(authn, token, at(NOW))
+}
+
+fn user_at(authn: &Authn, token: &str, now: Timestamp) -> Result<User, &'static str> {
+    match authn.user(Some(format!("Bearer {token}").as_bytes()), now) {
+        Ok(Some(user)) => Ok(user),
+        Err(TokenFault::Invalid(why)) => Err(why),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The reason for which a token with these changes is refused.
+fn refused(authn: &Authn, signer: &Signer, header: Value, claims: Value) -> &'static str {
+    let shown = format!("{header} {claims}");
+    user(authn, &signer.token(header, claims)).expect_err(&shown)
+}
+
+#[test]
+fn a_token_becomes_a_user() {
+    let (authn, signer) = corp();
+    let claims = json!({
+        "auth_time": NOW - 60, "acr": "phr", "amr": ["pwd", "otp"], "employment": "contractor",
+        "tenant_id": TENANT.to_uppercase(), "groups": ["staff", "ops"],
+    });
+    let user = user(&authn, &signer.token(json!({}), claims)).unwrap();
+    assert_eq!(user.id.to_string(), format!("corp|{TENANT}|alice"));
+    assert_eq!(user.groups, ["staff", "ops"]);
+    assert_eq!(user.claims["employment"], "contractor");
+    assert_eq!(user.session.amr, ["pwd", "otp"]);
+    assert_eq!(user.session.acr, "phr");
+    assert_eq!(user.session.strong_at, Some(at(NOW - 60)));
+    assert_eq!(user.session.backup_code_at, None);
+    assert_eq!(*user.strong_acr, ["phr".to_owned(), "phrh".to_owned()]);
+}
+
+#[test]
+fn a_token_with_only_what_is_required_is_enough() {
+    let (authn, signer) = corp();
+    let claims =
+        json!({"iss": ISSUER, "aud": [AUDIENCE], "sub": "a|b", "exp": NOW + 1, "nbf": null});
+    let token = signer.sign(r#"{"alg":"ES256"}"#, &claims.to_string());
+    let user = user(&authn, &token).unwrap();
+    assert_eq!(user.id.to_string(), "corp||a|b");
+    assert!(user.groups.is_empty());
+    assert!(!user.claims.contains_key("nbf"));
+    assert_eq!(user.session.acr, "");
+    assert_eq!(user.session.strong_at, None);
+}
+
+#[test]
+fn names_are_never_empty() {
+    let (authn, signer) = corp();
+    let names = |claims| {
+        let user = user(&authn, &signer.token(json!({}), claims)).unwrap();
+        (user.name, user.display_name)
+    };
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(names(json!({})), pair("alice", "alice"));
+    assert_eq!(
+        names(json!({"email": "a@example.com", "preferred_username": " "})),
+        pair("a@example.com", "a@example.com")
+    );
+    assert_eq!(
+        names(json!({"email": "a@example.com", "preferred_username": "al", "name": "Alice A."})),
+        pair("al", "Alice A.")
+    );
+    assert_eq!(
+        names(json!({"name": 7, "email": []})),
+        pair("alice", "alice")
+    );
+}
+
+#[test]
+fn only_a_strong_acr_with_an_auth_time_counts_as_strong() {
+    let (authn, signer) = corp();
+    let strong_at = |claims| {
+        let token = signer.token(json!({}), claims);
+        user(&authn, &token).unwrap().session.strong_at
+    };
+    assert_eq!(strong_at(json!({"acr": "phr"})), None);
+    assert_eq!(strong_at(json!({"auth_time": NOW})), None);
+    assert_eq!(strong_at(json!({"acr": "pwd", "auth_time": NOW})), None);
+    assert_eq!(strong_at(json!({"acr": "PHR", "auth_time": NOW})), None);
+    let ahead = strong_at(json!({"acr": "phrh", "auth_time": NOW + 60})).unwrap();
+    assert_eq!(at(NOW).since(ahead), std::time::Duration::ZERO);
+    assert_eq!(
+        strong_at(json!({"acr": "phr", "auth_time": 1_799_999_999.5})),
+        Some(Timestamp::from_millis(1_799_999_999_500))
+    );
+}
+
+#[test]
+fn every_algorithm_verifies_and_no_key_verifies_another_one() {
+    for algorithm in Algorithm::ALL {
+        let signer = Signer::new(algorithm);
+        let good = authn(&[signer.jwk("a")], &Algorithm::ALL);
+        assert!(
+            user(&good, &signer.token(json!({}), json!({}))).is_ok(),
+            "{algorithm}"
+        );
+        let stranger = Signer::new(algorithm);
+        assert_eq!(
+            refused(&good, &stranger, json!({}), json!({})),
+            "the token's signature does not verify",
+            "{algorithm}"
+        );
+        for other in Algorithm::ALL.into_iter().filter(|one| *one != algorithm) {
+            assert_eq!(
+                refused(&good, &signer, json!({"alg": other.as_str()}), json!({})),
+                "the token's key is for another algorithm than its `alg`",
+                "{algorithm} as {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_header_is_read_for_what_it_allows() {
+    let (authn, signer) = corp();
+    let alg = "the token's `alg` is not a signature algorithm that is accepted";
+    let typ = "the token's `typ` is not that of an access token";
+    let crit = "the token's header has `crit`: no extension is understood";
+    for (header, why) in [
+        (json!({"alg": "none"}), alg),
+        (json!({"alg": "HS256"}), alg),
+        (json!({"alg": "es256"}), alg),
+        (json!({"alg": ["ES256"]}), alg),
+        (json!({"alg": null}), alg),
+        (
+            json!({"alg": "ES384"}),
+            "the token's `alg` is not one that its issuer is configured with",
+        ),
+        (json!({"typ": "logout+jwt"}), typ),
+        (json!({"typ": "dpop+jwt"}), typ),
+        (json!({"typ": "secevent+jwt"}), typ),
+        (json!({"typ": "id_token+jwt"}), typ),
+        (json!({"typ": ""}), typ),
+        (json!({"typ": 1}), typ),
+        (json!({"crit": ["b64"], "b64": false}), crit),
+        (json!({"crit": []}), crit),
+        (json!({"kid": 1}), "the token's `kid` is no string"),
+        (
+            json!({"kid": "b"}),
+            "the token's `kid` names no key of its issuer",
+        ),
+        (
+            json!({"kid": ""}),
+            "the token's `kid` names no key of its issuer",
+        ),
+    ] {
+        assert_eq!(
+            refused(&authn, &signer, header.clone(), json!({})),
+            why,
+            "{header}"
+        );
+    }
+    for typ in [
+        json!(null),
+        json!("JWT"),
+        json!("AT+jwt"),
+        json!("application/at+jwt"),
+    ] {
+        assert!(
+            user(&authn, &signer.token(json!({"typ": typ}), json!({}))).is_ok(),
+            "{typ}"
+        );
+    }
+}
+
+#[test]
+fn keys_that_a_token_brings_along_are_not_used() {
+    let (authn, _) = corp();
+    let thief = Signer::new(Algorithm::Es256);
+    let header = json!({
+        "jwk": thief.jwk("a"), "jku": "http://127.0.0.1:1/keys", "x5u": "http://127.0.0.1:1/", "x5c": ["AA"],
+    });
+    assert_eq!(
+        refused(&authn, &thief, header.clone(), json!({})),
+        "the token's signature does not verify"
+    );
+    assert_eq!(
+        refused(
+            &authn,
+            &thief,
+            merged(header, json!({"kid": null})),
+            json!({})
+        ),
+        "the token's signature does not verify"
+    );
+}
+
+#[test]
+fn a_public_key_is_no_shared_secret() {
+    let signer = Signer::new(Algorithm::Rs256);
+    let authn = authn(&[signer.jwk("a")], &[Algorithm::Rs256]);
+    let public = signer.jwk("a").to_string();
+    let forger = Signer {
+        key: EncodingKey::from_secret(public.as_bytes()),
+        algorithm: jsonwebtoken::Algorithm::HS256,
+    };
+    assert_eq!(
+        refused(&authn, &forger, json!({}), json!({})),
+        "the token's `alg` is not a signature algorithm that is accepted"
+    );
+    assert_eq!(
+        refused(&authn, &forger, json!({"alg": "RS256"}), json!({})),
+        "the token's signature does not verify"
+    );
+}
+
+#[test]
+fn without_a_kid_each_key_of_the_algorithm_is_tried() {
+    let (one, two) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::Es256));
+    let three = Signer::new(Algorithm::Es256);
+    let authn = authn(&[one.jwk("1"), two.jwk("2")], &[Algorithm::Es256]);
+    let no_kid = json!({"kid": null});
+    assert!(user(&authn, &two.token(no_kid.clone(), json!({}))).is_ok());
+    assert_eq!(
+        refused(&authn, &three, no_kid, json!({})),
+        "the token's signature does not verify"
+    );
+    assert_eq!(
+        refused(&authn, &two, json!({"kid": "1"}), json!({})),
+        "the token's signature does not verify"
+    );
+}
+
+#[test]
+fn each_claim_is_refused_for_its_own_reason() {
+    let (authn, signer) = corp();
+    let iss = "the token's `iss` is missing or not a string";
+    let other_iss = "the token's `iss` is not a configured issuer";
+    let aud = "the token's `aud` is missing, or no string or list of strings";
+    let not_us = "the token's `aud` does not contain an audience of this gateway";
+    let sub = "the token's `sub` is missing, empty or not a string";
+    let exp = "the token's `exp` is missing or not a number";
+    let tenant = "the token's tenant claim is not one UUID";
+    let groups = "the token's groups are no list of strings";
+    let elsewhere = "the token's groups are not in it but kept elsewhere (`_claim_names`)";
+    let purpose = "the token is no access token (claim `typ` or `events`)";
+    let cnf = "the token is bound to a key (`cnf`), whose proof is not checked here";
+    for (claims, why) in [
+        (json!({"iss": null}), iss),
+        (json!({"iss": [ISSUER]}), iss),
+        (json!({"iss": "https://id.example.com/"}), other_iss),
+        (json!({"iss": "HTTPS://id.example.com"}), other_iss),
+        (json!({"aud": null}), aud),
+        (json!({"aud": {"a": AUDIENCE}}), aud),
+        (json!({"aud": [AUDIENCE, 1]}), aud),
+        (json!({"aud": []}), not_us),
+        (json!({"aud": ["https://api.example.com/x"]}), not_us),
+        (json!({"sub": null}), sub),
+        (json!({"sub": ""}), sub),
+        (json!({"sub": 1}), sub),
+        (json!({"exp": null}), exp),
+        (json!({"exp": "1900000000"}), exp),
+        (json!({"nbf": "0"}), "the token's `nbf` is not a number"),
+        (json!({"iat": "0"}), "the token's `iat` is not a number"),
+        (
+            json!({"auth_time": "0"}),
+            "the token's `auth_time` is not a number",
+        ),
+        (json!({"tenant_id": ""}), tenant),
+        (json!({"tenant_id": [TENANT]}), tenant),
+        (json!({"tenant_id": TENANT.replace('-', "")}), tenant),
+        (json!({"tenant_id": format!("{TENANT},{TENANT}")}), tenant),
+        (json!({"groups": "staff"}), groups),
+        (json!({"groups": ["staff", 1]}), groups),
+        (json!({"groups": [""]}), groups),
+        (json!({"_claim_names": {"groups": "src1"}}), elsewhere),
+        (
+            json!({"_claim_names": {"groups": "src1"}, "groups": null}),
+            elsewhere,
+        ),
+        (json!({"_claim_names": "groups"}), elsewhere),
+        (json!({"hasgroups": true, "groups": null}), elsewhere),
+        (json!({"cnf": {"jkt": "x"}}), cnf),
+        (json!({"cnf": false}), cnf),
+        (json!({"typ": "ID"}), purpose),
+        (json!({"typ": "Logout"}), purpose),
+        (json!({"typ": "Refresh"}), purpose),
+        (json!({"events": {}}), purpose),
+        (
+            json!({"amr": "pwd"}),
+            "the token's `amr` is no list of strings",
+        ),
+        (
+            json!({"amr": [1]}),
+            "the token's `amr` is no list of strings",
+        ),
+        (json!({"acr": 1}), "the token's `acr` is no string"),
+    ] {
+        assert_eq!(
+            refused(&authn, &signer, json!({}), claims.clone()),
+            why,
+            "{claims}"
+        );
+    }
+    let fine = json!({"_claim_names": {"photos": "src1"}, "hasgroups": false, "typ": "Bearer", "nonce": "x"});
+    assert!(user(&authn, &signer.token(json!({}), fine)).is_ok());
+}
+
+#[test]
+fn groups_count_only_where_they_are_configured() {
+    let (mut authn, signer) = corp();
+    authn.issuers[0].groups_claim = None;
+    let token = signer.token(json!({}), json!({"groups": "staff"}));
+    assert!(user(&authn, &token).unwrap().groups.is_empty());
+}
+
+#[test]
+fn repeated_members_are_refused() {
+    let (authn, signer) = corp();
+    let good = good_claims().to_string();
+    let twice = good.replacen('{', r#"{"sub":"bob","#, 1);
+    let header = r#"{"alg":"ES256","kid":"a"}"#;
+    assert!(user(&authn, &signer.sign(header, &good)).is_ok());
+    assert_eq!(
+        user(&authn, &signer.sign(header, &twice)).unwrap_err(),
+        "a claim of the token is repeated"
+    );
+    let nested = good.replacen('{', r#"{"x":{"a":1,"a":2},"#, 1);
+    assert_eq!(
+        user(&authn, &signer.sign(header, &nested)).unwrap_err(),
+        "a claim of the token is repeated"
+    );
+    assert_eq!(
+        user(
+            &authn,
+            &signer.sign(r#"{"alg":"none","alg":"ES256"}"#, &good)
+        )
+        .unwrap_err(),
+        "a member of the token's header is repeated"
+    );
+}
+
+#[test]
+fn times_hold_to_the_second_with_a_leeway_of_one_minute() {
+    let (authn, signer) = corp();
+    let token = signer.token(json!({}), json!({"exp": NOW, "iat": NOW - 600}));
+    assert!(
+        user_at(
+            &authn,
+            &token,
+            Timestamp::from_millis((NOW + 60) * 1000 - 1)
+        )
+        .is_ok()
+    );
+    assert_eq!(
+        user_at(&authn, &token, at(NOW + 60)).unwrap_err(),
+        "the token has expired"
+    );
+    let ahead = json!({"nbf": NOW + 60, "iat": NOW + 60, "auth_time": NOW + 60});
+    assert!(user(&authn, &signer.token(json!({}), ahead)).is_ok());
+    for (claim, why) in [
+        ("nbf", "the token is not valid yet (`nbf`)"),
+        ("iat", "the token's `iat` is in the future"),
+        ("auth_time", "the token's `auth_time` is in the future"),
+    ] {
+        assert_eq!(
+            refused(&authn, &signer, json!({}), json!({claim: NOW + 61})),
+            why
+        );
+        assert_eq!(
+            refused(&authn, &signer, json!({}), json!({claim: 1e300})),
+            why
+        );
+    }
+    assert_eq!(
+        refused(&authn, &signer, json!({}), json!({"exp": -1e300})),
+        "the token has expired"
+    );
+}
+
+#[test]
+fn what_is_no_jwt_is_refused() {
+    let (authn, signer) = corp();
+    let good = signer.token(json!({}), json!({}));
+    let parts: Vec<_> = good.split('.').collect();
+    let (header, payload, signature) = (parts[0], parts[1], parts[2]);
+    let three = "the token is no signed JWT: it has not three parts";
+    let no_header = "the token's header is not a JSON object";
+    let no_payload = "the token's payload is not a JSON object";
+    for (token, why) in [
+        ("abc".to_owned(), three),
+        (format!("{header}.{payload}"), three),
+        (format!("{good}.x.y"), three),
+        (
+            format!("{header}.{payload}."),
+            "the token's signature does not verify",
+        ),
+        (format!("{good}="), "the token's signature is not base64url"),
+        (
+            format!("{header}.{payload}.+/+/"),
+            "the token's signature is not base64url",
+        ),
+        (format!("bm90IGpzb24.{payload}.{signature}"), no_header),
+        (format!("W10.{payload}.{signature}"), no_header),
+        (format!("{header}.bm90IGpzb24.{signature}"), no_payload),
+        (format!("{header}..{signature}"), no_payload),
+    ] {
+        assert_eq!(user(&authn, &token).unwrap_err(), why, "{token}");
+    }
+}
+
+#[test]
+fn the_header_is_read_as_rfc_6750_writes_it() {
+    let (authn, signer) = corp();
+    let token = signer.token(json!({}), json!({}));
+    let read = |header: &str| authn.user(Some(header.as_bytes()), at(NOW));
+    for header in [
+        format!("Bearer {token}"),
+        format!("bearer {token}"),
+        format!("BEARER   {token} "),
+    ] {
+        assert!(read(&header).unwrap().is_some(), "{header}");
+    }
+    assert!(authn.user(None, at(NOW)).unwrap().is_none());
+    for header in ["", "Basic YTpi", "DPoP abc", "Bearerabc", "Bearer,abc"] {
+        assert!(read(header).unwrap().is_none(), "{header}");
+    }
+    let empty = "no token follows the word Bearer";
+    let one = "what follows the word Bearer is not one token (RFC 6750, section 2.1)";
+    let bytes = "the Authorization header has bytes that are not printable ASCII";
+    let long = format!("Bearer {}", "a".repeat(LONGEST_TOKEN + 1));
+    for (header, why) in [
+        ("Bearer", empty),
+        ("Bearer  ", empty),
+        ("Bearer a b", one),
+        ("Bearer a,b", one),
+        ("Bearer ==", one),
+        ("Bearer \"a\"", one),
+        ("Bearer\ta", bytes),
+        ("Bearer é", bytes),
+        ("Basic é", bytes),
+        (long.as_str(), "the token is longer than 16 KiB"),
+    ] {
+        assert_eq!(
+            read(header).unwrap_err(),
+            TokenFault::Invalid(why),
+            "{header}"
+        );
+    }
+    let fault = authn.user(Some(b"Bearer \xff"), at(NOW)).unwrap_err();
+    assert_eq!(fault, TokenFault::Invalid(bytes));
+}
+
+#[test]
+fn algorithms_with_shared_secrets_or_none_are_explained() {
+    for algorithm in Algorithm::ALL {
+        assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
+    }
+    let error = |text: &str| text.parse::<Algorithm>().unwrap_err();
+    assert!(error("HS256").starts_with("HS algorithms sign with a shared secret"));
+    assert!(error("none").starts_with("a token that is not signed proves nothing"));
+    assert!(error("ES512").starts_with("the algorithms are ES256"));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_give_no_user(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let (authn, _) = corp();
+        let with_scheme = [b"Bearer ".as_slice(), &bytes].concat();
+        for header in [bytes, with_scheme] {
+            let outcome = authn.user(Some(&header), at(NOW));
+            prop_assert!(matches!(outcome, Ok(None) | Err(TokenFault::Invalid(_))));
+        }
+    }
+
+    /// Whatever a forger writes into header and payload, without the key it gives no user.
+    #[test]
+    fn unsigned_claims_give_no_user(
+        header in "\\{\"alg\":\"(ES256|none|HS256)\"(,\"(kid|typ|crit)\":\"?[a-c]\"?){0,2}\\}",
+        sub in ".{0,10}",
+        signature in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let (authn, _) = corp();
+        let claims = merged(good_claims(), json!({ "sub": sub }));
+        let token = format!(
+            "{}.{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims.to_string()),
+            URL_SAFE_NO_PAD.encode(signature),
+        );
+        prop_assert!(user(&authn, &token).is_err());
+    }
+
+    /// No byte of a good token can be changed.
+    #[test]
+    fn a_changed_token_gives_no_user(at_byte in any::<prop::sample::Index>(), to in "[A-Za-z0-9._-]") {
+        let (authn, signer) = corp();
+        let token = signer.token(json!({}), json!({}));
+        let at_byte = at_byte.index(token.len());
+        let mut changed = token.clone();
+        changed.replace_range(at_byte..=at_byte, &to);
+        prop_assume!(changed != token);
+        prop_assert!(user(&authn, &changed).is_err());
+    }
+}

@@ -1,0 +1,320 @@
+//! One token: read, verified, and made a user. What is refused here beside a bad signature is what
+//! a lenient reader would let through (RFC 7519 §7.2, RFC 8725 §3, RFC 9068 §4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::Issuer;
+use super::algorithm::Algorithm;
+use super::json;
+use crate::error::TokenFault;
+use crate::model::{Session, Tenant, Timestamp, User, UserId};
+
+/// How far the issuer's clock and ours may be apart.
+const LEEWAY: Duration = Duration::from_secs(60);
+
+/// The media types of a JWT and of an access token (RFC 7519 §5.1, RFC 9068 §2.1), as RFC 7515
+/// §4.1.9 writes them. A token of any other type was made for another purpose: logout, DPoP proof,
+/// security event (RFC 8725 §3.11).
+const TYPES: [&str; 4] = ["jwt", "application/jwt", "at+jwt", "application/at+jwt"];
+
+/// What Keycloak says in a *claim* `typ` of tokens that are no access tokens; their header says
+/// `JWT`. No other sign of an ID token is looked for: some issuers put `nonce` or `at_hash` into
+/// access tokens too, and an ID token's `aud` is the client, not us.
+const CLAIM_TYPES: [&str; 4] = ["id", "logout", "offline", "refresh"];
+
+type Claims = Map<String, Value>;
+type Result<T> = std::result::Result<T, TokenFault>;
+
+fn fault<T>(why: &'static str) -> Result<T> {
+    Err(TokenFault::Invalid(why))
+}
+
+/// The user of a token, in compact serialisation (RFC 7515 §7.1).
+pub(super) fn user(issuers: &[Issuer], token: &str, now: Timestamp) -> Result<User> {
+    let parts: Vec<_> = token.split('.').collect();
+    let [header, payload, signature] = parts[..] else {
+        return fault("the token is no signed JWT: it has not three parts");
+    };
+    if URL_SAFE_NO_PAD.decode(signature).is_err() {
+        return fault("the token's signature is not base64url");
+    }
+    let header = Header::read(header)?;
+    let claims = claims(payload)?;
+    let issuer = issuer(issuers, &claims)?;
+    let message = &token.as_bytes()[..header.length + 1 + payload.len()];
+    verify(issuer, &header, message, signature)?;
+    check_purpose(issuer, &claims)?;
+    check_times(&claims, now)?;
+    describe(issuer, claims)
+}
+
+/// What is read of a JOSE header (RFC 7515 §4). Keys that it brings along or points to (`jwk`,
+/// `jku`, `x5c`, `x5u`) are not read at all.
+struct Header {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    /// Of its encoded form, in bytes.
+    length: usize,
+}
+
+impl Header {
+    fn read(encoded: &str) -> Result<Self> {
+        let members = match decode(encoded) {
+            Ok(members) => members,
+            Err(json::Fault::NoObject) => return fault("the token's header is not a JSON object"),
+            Err(json::Fault::Repeated) => {
+                return fault("a member of the token's header is repeated");
+            }
+        };
+        // We understand no extension, so each that must be understood is a reason to refuse
+        // (RFC 7515 §4.1.11).
+        if members.contains_key("crit") {
+            return fault("the token's header has `crit`: no extension is understood");
+        }
+        let type_fits = members.get("typ").is_none_or(|value| {
+            value
+                .as_str()
+                .is_some_and(|typ| TYPES.iter().any(|one| typ.eq_ignore_ascii_case(one)))
+        });
+        if !type_fits {
+            return fault("the token's `typ` is not that of an access token");
+        }
+        let algorithm = members
+            .get("alg")
+            .and_then(Value::as_str)
+            .and_then(|name| name.parse().ok());
+        let Some(algorithm) = algorithm else {
+            return fault("the token's `alg` is not a signature algorithm that is accepted");
+        };
+        let kid = match members.get("kid") {
+            None => None,
+            Some(Value::String(kid)) => Some(kid.clone()),
+            Some(_) => return fault("the token's `kid` is no string"),
+        };
+        Ok(Self {
+            algorithm,
+            kid,
+            length: encoded.len(),
+        })
+    }
+}
+
+fn decode(encoded: &str) -> std::result::Result<Map<String, Value>, json::Fault> {
+    let bytes = URL_SAFE_NO_PAD
+        .decode(encoded)
+        .map_err(|_| json::Fault::NoObject)?;
+    json::object(&bytes)
+}
+
+/// The claims, not verified yet. A claim that is `null` is absent.
+fn claims(encoded: &str) -> Result<Claims> {
+    match decode(encoded) {
+        Ok(mut claims) => {
+            claims.retain(|_, value| !value.is_null());
+            Ok(claims)
+        }
+        Err(json::Fault::NoObject) => fault("the token's payload is not a JSON object"),
+        Err(json::Fault::Repeated) => fault("a claim of the token is repeated"),
+    }
+}
+
+/// The issuer that the token claims to be from. Its keys decide whether it is.
+fn issuer<'a>(issuers: &'a [Issuer], claims: &Claims) -> Result<&'a Issuer> {
+    let Some(Value::String(iss)) = claims.get("iss") else {
+        return fault("the token's `iss` is missing or not a string");
+    };
+    match issuers.iter().find(|issuer| issuer.issuer == *iss) {
+        Some(issuer) => Ok(issuer),
+        None => fault("the token's `iss` is not a configured issuer"),
+    }
+}
+
+fn verify(issuer: &Issuer, header: &Header, message: &[u8], signature: &str) -> Result<()> {
+    if !issuer.algorithms.contains(&header.algorithm) {
+        return fault("the token's `alg` is not one that its issuer is configured with");
+    }
+    let mut candidates = issuer.keys.candidates(header.kid.as_deref()).peekable();
+    if candidates.peek().is_none() {
+        return fault("the token's `kid` names no key of its issuer");
+    }
+    let mut fitting = candidates
+        .filter(|key| key.algorithm() == header.algorithm)
+        .peekable();
+    if fitting.peek().is_none() {
+        return fault("the token's key is for another algorithm than its `alg`");
+    }
+    if fitting.any(|key| key.verifies(message, signature)) {
+        Ok(())
+    } else {
+        fault("the token's signature does not verify")
+    }
+}
+
+/// Whether the token was made for us, to be presented by whoever holds it.
+fn check_purpose(issuer: &Issuer, claims: &Claims) -> Result<()> {
+    let ours = |audience: &Value| issuer.audiences.iter().any(|one| audience == one);
+    let for_us = match claims.get("aud") {
+        Some(one @ Value::String(_)) => ours(one),
+        Some(Value::Array(list)) if list.iter().all(Value::is_string) => list.iter().any(ours),
+        _ => return fault("the token's `aud` is missing, or no string or list of strings"),
+    };
+    if !for_us {
+        return fault("the token's `aud` does not contain an audience of this gateway");
+    }
+    if claims.contains_key("cnf") {
+        return fault("the token is bound to a key (`cnf`), whose proof is not checked here");
+    }
+    let other_type = claims
+        .get("typ")
+        .and_then(Value::as_str)
+        .is_some_and(|typ| CLAIM_TYPES.iter().any(|one| typ.eq_ignore_ascii_case(one)));
+    // Security events (RFC 8417 §2.2), logout tokens among them: some have no `typ`.
+    if other_type || claims.contains_key("events") {
+        return fault("the token is no access token (claim `typ` or `events`)");
+    }
+    Ok(())
+}
+
+fn check_times(claims: &Claims, now: Timestamp) -> Result<()> {
+    let latest = now.plus(LEEWAY);
+    match moment(claims, "exp") {
+        Ok(Some(exp)) if now >= exp.plus(LEEWAY) => return fault("the token has expired"),
+        Ok(Some(_)) => {}
+        _ => return fault("the token's `exp` is missing or not a number"),
+    }
+    match moment(claims, "nbf") {
+        Ok(Some(nbf)) if nbf > latest => return fault("the token is not valid yet (`nbf`)"),
+        Ok(_) => {}
+        Err(NotANumber) => return fault("the token's `nbf` is not a number"),
+    }
+    match moment(claims, "iat") {
+        Ok(Some(iat)) if iat > latest => return fault("the token's `iat` is in the future"),
+        Ok(_) => {}
+        Err(NotANumber) => return fault("the token's `iat` is not a number"),
+    }
+    match moment(claims, "auth_time") {
+        Ok(Some(at)) if at > latest => fault("the token's `auth_time` is in the future"),
+        Ok(_) => Ok(()),
+        Err(NotANumber) => fault("the token's `auth_time` is not a number"),
+    }
+}
+
+struct NotANumber;
+
+/// A NumericDate: seconds since the epoch, perhaps with a fraction (RFC 7519 §2).
+fn moment(claims: &Claims, name: &str) -> std::result::Result<Option<Timestamp>, NotANumber> {
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
+    let millis = match (value.as_i64(), value.as_f64()) {
+        (Some(seconds), _) => seconds.saturating_mul(1000),
+        // The cast saturates, and Timestamp keeps what it is given within the years it knows.
+        (None, Some(seconds)) => (seconds * 1000.0) as i64,
+        (None, None) => return Err(NotANumber),
+    };
+    Ok(Some(Timestamp::from_millis(millis)))
+}
+
+/// The user that verified claims describe.
+fn describe(issuer: &Issuer, claims: Claims) -> Result<User> {
+    let subject = match claims.get("sub") {
+        Some(Value::String(sub)) if !sub.is_empty() => sub.clone(),
+        _ => return fault("the token's `sub` is missing, empty or not a string"),
+    };
+    let tenant = tenant(issuer, &claims)?;
+    let groups = groups(issuer, &claims)?;
+    let session = session(issuer, &claims)?;
+    let text = |name| {
+        let value = claims.get(name).and_then(Value::as_str);
+        value.filter(|text| !text.trim().is_empty())
+    };
+    let name = text("preferred_username")
+        .or_else(|| text("email"))
+        .unwrap_or(&subject)
+        .to_owned();
+    let display_name = text("name").unwrap_or(&name).to_owned();
+    Ok(User {
+        id: UserId {
+            issuer: issuer.name.clone(),
+            tenant,
+            subject,
+        },
+        groups,
+        claims: Arc::new(claims),
+        session,
+        strong_acr: Arc::clone(&issuer.strong_acr),
+        name,
+        display_name,
+    })
+}
+
+fn tenant(issuer: &Issuer, claims: &Claims) -> Result<Option<Tenant>> {
+    match claims.get(&issuer.tenant_claim) {
+        None => Ok(None),
+        Some(value) => match value.as_str().and_then(|text| text.parse().ok()) {
+            Some(tenant) => Ok(Some(tenant)),
+            None => fault("the token's tenant claim is not one UUID"),
+        },
+    }
+}
+
+/// The groups. When the token says that they are kept elsewhere, it must not pass for one of a user
+/// without groups: a policy that forbids something to a group would be silent.
+fn groups(issuer: &Issuer, claims: &Claims) -> Result<Vec<String>> {
+    let Some(claim) = &issuer.groups_claim else {
+        return Ok(Vec::new());
+    };
+    // Distributed claims (OpenID Connect Core §5.6.2); `hasgroups` is how Entra ID says the same.
+    let elsewhere = match claims.get("_claim_names") {
+        None => claims.get("hasgroups").is_some_and(|value| value == true),
+        Some(Value::Object(names)) => names.contains_key(claim),
+        Some(_) => true,
+    };
+    if elsewhere {
+        return fault("the token's groups are not in it but kept elsewhere (`_claim_names`)");
+    }
+    match strings(claims, claim) {
+        Some(groups) if !groups.iter().any(String::is_empty) => Ok(groups),
+        _ => fault("the token's groups are no list of strings"),
+    }
+}
+
+fn session(issuer: &Issuer, claims: &Claims) -> Result<Session> {
+    let Some(amr) = strings(claims, "amr") else {
+        return fault("the token's `amr` is no list of strings");
+    };
+    let acr = match claims.get("acr") {
+        None => String::new(),
+        Some(Value::String(acr)) => acr.clone(),
+        Some(_) => return fault("the token's `acr` is no string"),
+    };
+    let strong_at = if issuer.strong_acr.contains(&acr) {
+        moment(claims, "auth_time").ok().flatten()
+    } else {
+        None
+    };
+    Ok(Session {
+        amr,
+        acr,
+        strong_at,
+        // `code_time` counts in our own step-up tokens only.
+        backup_code_at: None,
+    })
+}
+
+/// A list of strings; empty when the claim is absent.
+fn strings(claims: &Claims, name: &str) -> Option<Vec<String>> {
+    match claims.get(name) {
+        None => Some(Vec::new()),
+        Some(value) => value
+            .as_array()?
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect(),
+    }
+}
