@@ -28,3 +28,4 @@ pub mod finding;
 pub mod model;
 pub mod policy;
 pub mod record;
+pub mod webauthn;

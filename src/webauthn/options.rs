@@ -1,0 +1,91 @@
+//! What a browser is asked to make.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use webauthn_rs::prelude::CreationChallengeResponse;
+
+use crate::model::{Authenticator, MethodType};
+
+/// What the options depend on beside the person.
+pub(super) struct Request<'a> {
+    pub(super) method_type: MethodType,
+    pub(super) enrolled: &'a [Authenticator],
+    pub(super) timeout: Duration,
+    /// Whether a statement could prove something.
+    pub(super) attestation: bool,
+}
+
+/// `PublicKeyCredentialCreationOptionsJSON` (§5.1.8). Relying party, user, challenge and algorithms
+/// are the library's; the rest is ours, and no member is ever `null`.
+pub(super) fn creation(made: &CreationChallengeResponse, request: &Request<'_>) -> Value {
+    let made = &made.public_key;
+    let mut options = json!({
+        "rp": made.rp,
+        "user": made.user,
+        "challenge": crate::model::Bytes(made.challenge.clone()),
+        "pubKeyCredParams": made.pub_key_cred_params,
+        // A 32-bit number in the specification.
+        "timeout": u32::try_from(request.timeout.as_millis()).unwrap_or(u32::MAX),
+        "excludeCredentials": excluded(request),
+    });
+    let ours = match request.method_type {
+        MethodType::Passkey => passkey(),
+        MethodType::Fido => security_key(request.attestation),
+    };
+    if let (Value::Object(options), Value::Object(ours)) = (&mut options, ours) {
+        options.extend(ours);
+    }
+    options
+}
+
+/// A passkey's statement is never asked for: it proves nothing about a credential that is synced,
+/// and several formats of platforms cannot be verified.
+fn passkey() -> Value {
+    json!({
+        "authenticatorSelection": {
+            "residentKey": "required",
+            // What Level 1 clients read (§5.4.4).
+            "requireResidentKey": true,
+            "userVerification": "required",
+        },
+        "hints": ["client-device", "hybrid"],
+        "attestation": "none",
+        "extensions": {
+            "credProps": true,
+            "credentialProtectionPolicy": "userVerificationRequired",
+            "enforceCredentialProtectionPolicy": false,
+        },
+    })
+}
+
+/// No `credentialProtectionPolicy`: with user verification `preferred`, Chrome refuses the ceremony
+/// (`NotSupportedError`).
+fn security_key(attestation: bool) -> Value {
+    json!({
+        "authenticatorSelection": {
+            "authenticatorAttachment": "cross-platform",
+            "residentKey": "discouraged",
+            "requireResidentKey": false,
+            "userVerification": "preferred",
+        },
+        "hints": ["security-key"],
+        "attestation": if attestation { "direct" } else { "none" },
+    })
+}
+
+/// The user's credentials of both types, so that a browser says at once that
+/// an authenticator is enrolled already.
+fn excluded(request: &Request<'_>) -> Vec<Value> {
+    request
+        .enrolled
+        .iter()
+        .map(|one| {
+            let mut descriptor = json!({ "type": "public-key", "id": one.credential_id });
+            if !one.claimed_transports.is_empty() {
+                descriptor["transports"] = json!(one.claimed_transports);
+            }
+            descriptor
+        })
+        .collect()
+}

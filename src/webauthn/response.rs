@@ -1,0 +1,313 @@
+//! What a browser sends back.
+
+use serde_json::{Map, Value, json};
+
+use crate::error::Field;
+use crate::model::Bytes;
+
+/// A `RegistrationResponseJSON` (WebAuthn Level 3 §5.1) whose shape is right; nothing inside its
+/// decoded bytes is checked but that `clientDataJSON` holds a challenge.
+#[derive(Clone, Debug)]
+pub struct Response {
+    credential_id: Bytes,
+    attestation: Attestation,
+}
+
+/// An `AuthenticatorAttestationResponseJSON`.
+#[derive(Clone, Debug)]
+struct Attestation {
+    client_data: Bytes,
+    challenge: Bytes,
+    object: Bytes,
+    transports: Vec<String>,
+}
+
+impl Response {
+    /// Reads what `PublicKeyCredential.toJSON()` gives; members that it does not know are ignored.
+    /// All that is wrong is named at once, and the fields of the errors begin with `credential`.
+    pub fn parse(json: &Value) -> Result<Self, Vec<Field>> {
+        let mut shape = Shape(Vec::new());
+        let Some(credential) = shape.object(json, "credential") else {
+            return Err(shape.0);
+        };
+        let id = shape.bytes(credential, "credential.id");
+        let raw_id = shape.bytes(credential, "credential.rawId");
+        if let (Some(id), Some(raw_id)) = (&id, &raw_id)
+            && id != raw_id
+        {
+            shape.wrong("credential.id", "must be the same as `rawId`");
+        }
+        let kind = shape.text(credential, "credential.type");
+        if kind.is_some_and(|kind| kind != "public-key") {
+            shape.wrong("credential.type", "must be `public-key`");
+        }
+        let response = credential.get("response").unwrap_or(&Value::Null);
+        let response = shape.object(response, "credential.response");
+        let attestation = response.and_then(|response| shape.attestation(response));
+        match (raw_id, attestation) {
+            (Some(credential_id), Some(attestation)) if shape.0.is_empty() => Ok(Self {
+                credential_id,
+                attestation,
+            }),
+            _ => Err(shape.0),
+        }
+    }
+
+    /// The challenge in `clientDataJSON`.
+    pub fn challenge(&self) -> &Bytes {
+        &self.attestation.challenge
+    }
+
+    /// The credential id (`rawId`).
+    pub fn credential_id(&self) -> &Bytes {
+        &self.credential_id
+    }
+
+    pub(super) fn client_data(&self) -> &[u8] {
+        &self.attestation.client_data.0
+    }
+
+    pub(super) fn attestation_object(&self) -> &[u8] {
+        &self.attestation.object.0
+    }
+
+    pub(super) fn transports(&self) -> &[String] {
+        &self.attestation.transports
+    }
+
+    /// The library's form of it, without what the client says unsigned (extensions, transports):
+    /// nothing of that is used.
+    pub(super) fn for_library(&self) -> Value {
+        json!({
+            "id": self.credential_id,
+            "rawId": self.credential_id,
+            "type": "public-key",
+            "response": {
+                "clientDataJSON": self.attestation.client_data,
+                "attestationObject": self.attestation.object,
+            },
+        })
+    }
+}
+
+/// The problems found so far.
+struct Shape(Vec<Field>);
+
+impl Shape {
+    fn wrong(&mut self, field: &'static str, rule: &'static str) {
+        self.0.push(Field {
+            field: field.into(),
+            rule: rule.into(),
+        });
+    }
+
+    fn object<'a>(
+        &mut self,
+        json: &'a Value,
+        field: &'static str,
+    ) -> Option<&'a Map<String, Value>> {
+        let object = json.as_object();
+        if object.is_none() {
+            self.wrong(
+                field,
+                "must be an object, as `PublicKeyCredential.toJSON()` gives it",
+            );
+        }
+        object
+    }
+
+    /// The member that the last part of the field's path names.
+    fn text<'a>(&mut self, object: &'a Map<String, Value>, field: &'static str) -> Option<&'a str> {
+        let name = field.rsplit('.').next().unwrap_or(field);
+        match object.get(name) {
+            Some(Value::String(text)) => return Some(text),
+            Some(_) => self.wrong(field, "must be a string"),
+            None => self.wrong(field, "is required"),
+        }
+        None
+    }
+
+    fn bytes(&mut self, object: &Map<String, Value>, field: &'static str) -> Option<Bytes> {
+        let text = self.text(object, field)?;
+        let bytes = text.parse().ok();
+        if bytes.is_none() {
+            self.wrong(field, "must be bytes in base64url without padding");
+        }
+        bytes
+    }
+
+    fn attestation(&mut self, response: &Map<String, Value>) -> Option<Attestation> {
+        let client_data = self.bytes(response, "credential.response.clientDataJSON");
+        let challenge = client_data.as_ref().and_then(challenge_in);
+        if client_data.is_some() && challenge.is_none() {
+            self.wrong(
+                "credential.response.clientDataJSON",
+                "must be the base64url of a JSON object with a `challenge`",
+            );
+        }
+        let object = self.bytes(response, "credential.response.attestationObject");
+        let transports = self.transports(response.get("transports"));
+        Some(Attestation {
+            client_data: client_data?,
+            challenge: challenge?,
+            object: object?,
+            transports: transports?,
+        })
+    }
+
+    /// What `getTransports()` gave (§5.2.1), sorted and each once; absent in older clients.
+    fn transports(&mut self, json: Option<&Value>) -> Option<Vec<String>> {
+        let transports = match json {
+            None | Some(Value::Null) => Some(Vec::new()),
+            Some(Value::Array(list)) if list.len() <= MAX_TRANSPORTS => {
+                list.iter().map(transport).collect::<Option<Vec<_>>>()
+            }
+            Some(_) => None,
+        };
+        let Some(mut transports) = transports else {
+            self.wrong(
+                "credential.response.transports",
+                "must be a list of at most 16 transports, each of 1 to 32 visible ASCII characters",
+            );
+            return None;
+        };
+        transports.sort_unstable();
+        transports.dedup();
+        Some(transports)
+    }
+}
+
+const MAX_TRANSPORTS: usize = 16;
+
+fn transport(json: &Value) -> Option<String> {
+    let text = json.as_str()?;
+    let good = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    good.then(|| text.to_owned())
+}
+
+fn challenge_in(client_data: &Bytes) -> Option<Bytes> {
+    let json: Value = serde_json::from_slice(&client_data.0).ok()?;
+    json.get("challenge")?.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webauthn::forge::Forge;
+
+    fn good() -> Value {
+        Forge::new(&Bytes(vec![1; 32])).json()
+    }
+
+    fn wrong(json: &Value) -> Vec<(String, String)> {
+        let fields = Response::parse(json).unwrap_err();
+        fields
+            .into_iter()
+            .map(|Field { field, rule }| (field.into_owned(), rule.into_owned()))
+            .collect()
+    }
+
+    fn encoded(text: &str) -> Value {
+        json!(Bytes(text.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn what_to_json_gives_is_read() {
+        let response = Response::parse(&good()).unwrap();
+        assert_eq!(response.challenge(), &Bytes(vec![1; 32]));
+        assert_eq!(response.credential_id(), &Bytes(vec![7; 32]));
+        assert_eq!(response.transports(), ["nfc", "usb"]);
+    }
+
+    #[test]
+    fn each_member_has_its_rule() {
+        let base64 = "must be bytes in base64url without padding";
+        let challenge = "must be the base64url of a JSON object with a `challenge`";
+        let transports =
+            "must be a list of at most 16 transports, each of 1 to 32 visible ASCII characters";
+        let object = "must be an object, as `PublicKeyCredential.toJSON()` gives it";
+        for (member, value, rule) in [
+            ("id", json!("BBBB"), "must be the same as `rawId`"),
+            ("id", json!("a="), base64),
+            ("id", json!(7), "must be a string"),
+            ("rawId", json!("a+/b"), base64),
+            ("rawId", json!(null), "must be a string"),
+            ("type", json!("password"), "must be `public-key`"),
+            ("type", json!([]), "must be a string"),
+            ("response", json!("x"), object),
+            ("response.clientDataJSON", json!("{}"), base64),
+            ("response.clientDataJSON", encoded("not JSON"), challenge),
+            ("response.clientDataJSON", encoded("[]"), challenge),
+            ("response.clientDataJSON", encoded("{}"), challenge),
+            (
+                "response.clientDataJSON",
+                encoded(r#"{"challenge":7}"#),
+                challenge,
+            ),
+            (
+                "response.clientDataJSON",
+                encoded(r#"{"challenge":"a="}"#),
+                challenge,
+            ),
+            ("response.attestationObject", json!("AA=="), base64),
+            ("response.attestationObject", json!({}), "must be a string"),
+            ("response.transports", json!("usb"), transports),
+            ("response.transports", json!(["usb", 7]), transports),
+            ("response.transports", json!([""]), transports),
+            ("response.transports", json!(["a b"]), transports),
+            ("response.transports", json!(["a".repeat(33)]), transports),
+            ("response.transports", json!(vec!["usb"; 17]), transports),
+        ] {
+            let mut json = good();
+            let pointer = format!("/{}", member.replace('.', "/"));
+            *json.pointer_mut(&pointer).unwrap() = value.clone();
+            let expected = [(format!("credential.{member}"), rule.to_owned())];
+            assert_eq!(wrong(&json), expected, "{member} {value}");
+        }
+        assert_eq!(wrong(&json!([])), [("credential".into(), object.into())]);
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let required = |member: &str| (format!("credential.{member}"), "is required".to_owned());
+        let object = "must be an object, as `PublicKeyCredential.toJSON()` gives it";
+        assert_eq!(
+            wrong(&json!({})),
+            [
+                required("id"),
+                required("rawId"),
+                required("type"),
+                ("credential.response".into(), object.into()),
+            ]
+        );
+        assert_eq!(
+            wrong(
+                &json!({ "id": "AA", "rawId": "AA", "type": "x", "response": { "transports": 1 } })
+            )
+            .iter()
+            .map(|(field, _)| field.as_str())
+            .collect::<Vec<_>>(),
+            [
+                "credential.type",
+                "credential.response.clientDataJSON",
+                "credential.response.attestationObject",
+                "credential.response.transports",
+            ]
+        );
+    }
+
+    #[test]
+    fn transports_may_be_left_out() {
+        for absent in [json!(null), json!([])] {
+            let mut json = good();
+            json["response"]["transports"] = absent;
+            assert!(Response::parse(&json).unwrap().transports().is_empty());
+        }
+        let mut json = good();
+        json["response"]
+            .as_object_mut()
+            .unwrap()
+            .remove("transports");
+        assert!(Response::parse(&json).unwrap().transports().is_empty());
+    }
+}

@@ -1,0 +1,407 @@
+//! How a relying party is configured, and what is wrong with a configuration.
+
+use std::collections::HashSet;
+
+use url::{Host, Url};
+use uuid::Uuid;
+
+use crate::model::{MethodType, Tenant};
+
+/// One relying party, as it is configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The RP ID: a domain.
+    pub id: String,
+    /// The name that a browser shows.
+    pub name: String,
+    /// The origins whose pages may run ceremonies, compared byte for byte. Not empty.
+    pub origins: Vec<String>,
+    /// Origins of other domains that may use this RP ID (WebAuthn Level 3 §5.11).
+    pub related_origins: Vec<String>,
+    /// Whom it serves.
+    pub tenants: Tenants,
+    /// The method types that are set up.
+    pub method_types: Vec<MethodType>,
+    /// The models that it can prove.
+    pub models: Vec<Model>,
+}
+
+/// The tenants that a relying party serves.
+#[derive(Clone, Debug)]
+pub enum Tenants {
+    /// All that no other party names.
+    Any,
+    /// These.
+    These(Vec<Tenant>),
+}
+
+/// A model of authenticator that attestation can prove.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The AAGUID.
+    pub aaguid: Uuid,
+    /// Its name.
+    pub name: String,
+    /// PEM certificates that vouch for this model only.
+    pub roots: Vec<u8>,
+}
+
+/// What is wrong with one party: the key in it, and a sentence.
+pub(super) fn problems(settings: &Settings) -> Vec<(&'static str, String)> {
+    let mut problems = Vec::new();
+    let id = domain(&settings.id);
+    if let Err(what) = &id {
+        problems.push(("id", what.clone()));
+    }
+    if settings.name.trim().is_empty() {
+        problems.push((
+            "name",
+            "a browser shows this name: it must not be empty".into(),
+        ));
+    }
+    if settings.method_types.is_empty() {
+        problems.push(("method_types", "at least one method type is needed".into()));
+    }
+    if matches!(&settings.tenants, Tenants::These(tenants) if tenants.is_empty()) {
+        problems.push((
+            "tenants",
+            "no tenant is served: name some, or `*` for all".into(),
+        ));
+    }
+    origins(settings, id.is_ok(), &mut problems);
+    problems
+}
+
+fn origins(settings: &Settings, id_is_good: bool, problems: &mut Vec<(&'static str, String)>) {
+    if settings.origins.is_empty() {
+        problems.push(("origins", "at least one origin is needed".into()));
+    }
+    for (at, text) in settings.origins.iter().enumerate() {
+        match origin(text) {
+            Err(what) => problems.push(("origins", what)),
+            Ok(url) if at == 0 && id_is_good && !lies_under(&url, &settings.id) => {
+                let what = format!(
+                    "the first origin, `{text}`, must lie under the RP ID `{}`",
+                    settings.id
+                );
+                problems.push(("origins", what));
+            }
+            Ok(_) => {}
+        }
+    }
+    for text in &settings.related_origins {
+        if let Err(what) = origin(text) {
+            problems.push(("related_origins", what));
+        }
+    }
+}
+
+/// What is wrong between parties: each tenant has one, and the related origins of an id, which a
+/// browser reads at one address, are the same wherever that id is used.
+pub(super) fn conflicts(settings: &[Settings]) -> Vec<(usize, &'static str, String)> {
+    let mut problems = Vec::new();
+    let mut seen = HashSet::new();
+    let mut any = false;
+    for (index, one) in settings.iter().enumerate() {
+        match &one.tenants {
+            Tenants::Any if any => {
+                let what = "another relying party already serves all tenants (`*`)";
+                problems.push((index, "tenants", what.into()));
+            }
+            Tenants::Any => any = true,
+            Tenants::These(tenants) => {
+                for tenant in tenants.iter().filter(|tenant| !seen.insert(**tenant)) {
+                    let what = format!("tenant `{tenant}` already has a relying party");
+                    problems.push((index, "tenants", what));
+                }
+            }
+        }
+        let twin = settings[..index].iter().find(|other| other.id == one.id);
+        if twin.is_some_and(|twin| twin.related_origins != one.related_origins) {
+            let what = format!(
+                "another relying party with the id `{}` lists others: a browser reads one list for an id",
+                one.id
+            );
+            problems.push((index, "related_origins", what));
+        }
+    }
+    problems
+}
+
+/// An RP ID is a valid domain string (WebAuthn Level 3 §4), in the one spelling that browsers
+/// hash: lower case, Punycode, no dot at the end.
+fn domain(id: &str) -> Result<(), String> {
+    match Host::parse(id) {
+        Ok(Host::Domain(domain)) => {
+            let labels_fit = domain
+                .split('.')
+                .all(|label| (1..=63).contains(&label.len()));
+            if domain != id {
+                Err(format!("`{id}` must be written `{domain}`"))
+            } else if labels_fit {
+                Ok(())
+            } else {
+                Err(format!("`{id}` is not a domain"))
+            }
+        }
+        Ok(_) => Err(format!(
+            "`{id}` is an IP address: browsers accept domains only"
+        )),
+        Err(_) => Err(format!(
+            "`{id}` is not a domain: no scheme, port or path belongs to it"
+        )),
+    }
+}
+
+/// An origin as browsers serialise it (HTML, "ASCII serialisation of an origin"), from a context in
+/// which WebAuthn works: HTTPS, or this machine.
+fn origin(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| {
+        format!("`{text}` is not an origin: write a scheme, a host and, if needed, a port")
+    })?;
+    let right = url.origin().ascii_serialization();
+    let local = url
+        .domain()
+        .is_some_and(|host| host == "localhost" || host.ends_with(".localhost"));
+    let secure = url.scheme() == "https" || (url.scheme() == "http" && local);
+    if !secure {
+        Err(format!(
+            "`{text}` must begin with `https://` (`http://` works for localhost only)"
+        ))
+    } else if right != text {
+        Err(format!(
+            "`{text}` must be written as browsers send it: `{right}`"
+        ))
+    } else if url.domain().is_none() {
+        Err(format!(
+            "`{text}` has an IP address: WebAuthn works on domains only"
+        ))
+    } else {
+        Ok(url)
+    }
+}
+
+fn lies_under(origin: &Url, id: &str) -> bool {
+    origin
+        .domain()
+        .and_then(|host| host.strip_suffix(id))
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webauthn::RelyingParties;
+
+    fn settings() -> Settings {
+        Settings {
+            id: "example.com".into(),
+            name: "Example".into(),
+            origins: vec!["https://app.example.com".into()],
+            related_origins: vec![],
+            tenants: Tenants::Any,
+            method_types: MethodType::ALL.to_vec(),
+            models: vec![],
+        }
+    }
+
+    fn tenant(n: u128) -> Tenant {
+        Tenant::from(Uuid::from_u128(n))
+    }
+
+    /// The keys of what is wrong after a change, each with the party's index.
+    fn wrong(change: impl FnOnce(&mut Settings)) -> Vec<(&'static str, String)> {
+        let mut changed = settings();
+        change(&mut changed);
+        let problems = RelyingParties::new(vec![changed]).unwrap_err();
+        problems
+            .into_iter()
+            .map(|(index, key, what)| {
+                assert_eq!(index, 0);
+                (key, what)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_id_is_a_domain_in_its_one_spelling() {
+        for (id, what) in [
+            (
+                "127.0.0.1",
+                "`127.0.0.1` is an IP address: browsers accept domains only",
+            ),
+            (
+                "[::1]",
+                "`[::1]` is an IP address: browsers accept domains only",
+            ),
+            ("Example.com", "`Example.com` must be written `example.com`"),
+            (
+                "bücher.example",
+                "`bücher.example` must be written `xn--bcher-kva.example`",
+            ),
+            (
+                "https://example.com",
+                "`https://example.com` is not a domain: no scheme, port or path belongs to it",
+            ),
+            (
+                "example.com:443",
+                "`example.com:443` is not a domain: no scheme, port or path belongs to it",
+            ),
+            (
+                "",
+                "`` is not a domain: no scheme, port or path belongs to it",
+            ),
+            ("example.com.", "`example.com.` is not a domain"),
+            ("example..com", "`example..com` is not a domain"),
+        ] {
+            assert_eq!(
+                wrong(|one| one.id = id.into()),
+                [("id", what.to_owned())],
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn origins_are_as_browsers_send_them() {
+        for (origin, what) in [
+            (
+                "https://app.example.com/",
+                "`https://app.example.com/` must be written as browsers send it: `https://app.example.com`",
+            ),
+            (
+                "https://APP.example.com",
+                "`https://APP.example.com` must be written as browsers send it: `https://app.example.com`",
+            ),
+            (
+                "https://app.example.com:443",
+                "`https://app.example.com:443` must be written as browsers send it: `https://app.example.com`",
+            ),
+            (
+                "http://app.example.com",
+                "`http://app.example.com` must begin with `https://` (`http://` works for localhost only)",
+            ),
+            (
+                "https://10.0.0.1",
+                "`https://10.0.0.1` has an IP address: WebAuthn works on domains only",
+            ),
+            (
+                "app.example.com",
+                "`app.example.com` is not an origin: write a scheme, a host and, if needed, a port",
+            ),
+            (
+                "https://example.org",
+                "the first origin, `https://example.org`, must lie under the RP ID `example.com`",
+            ),
+            (
+                "https://notexample.com",
+                "the first origin, `https://notexample.com`, must lie under the RP ID `example.com`",
+            ),
+        ] {
+            let got = wrong(|one| one.origins = vec![origin.into()]);
+            assert_eq!(got, [("origins", what.to_owned())], "{origin}");
+        }
+        let got = wrong(|one| one.related_origins = vec!["https://example.de/x".into()]);
+        assert_eq!(got[0].0, "related_origins");
+    }
+
+    #[test]
+    fn localhost_needs_no_https() {
+        let local = Settings {
+            id: "localhost".into(),
+            origins: vec!["http://localhost:8080".into()],
+            ..settings()
+        };
+        assert!(RelyingParties::new(vec![local]).is_ok());
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let got = wrong(|one| {
+            one.id = "10.0.0.1".into();
+            one.name = " ".into();
+            one.origins = vec![];
+            one.method_types = vec![];
+            one.tenants = Tenants::These(vec![]);
+            one.models = vec![Model {
+                aaguid: Uuid::nil(),
+                name: String::new(),
+                roots: b"no certificate".to_vec(),
+            }];
+        });
+        let keys: Vec<_> = got.iter().map(|(key, _)| *key).collect();
+        assert_eq!(
+            keys,
+            [
+                "id",
+                "name",
+                "method_types",
+                "tenants",
+                "origins",
+                "models",
+                "models",
+                "models"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_named_tenant_comes_before_all_others() {
+        let named = Settings {
+            id: "tenant.example.com".into(),
+            origins: vec!["https://tenant.example.com".into()],
+            tenants: Tenants::These(vec![tenant(1), tenant(2)]),
+            ..settings()
+        };
+        for order in [vec![settings(), named.clone()], vec![named, settings()]] {
+            let parties = RelyingParties::new(order).unwrap();
+            let id = |tenant| parties.of(tenant).unwrap().id().to_owned();
+            assert_eq!(id(Some(tenant(1))), "tenant.example.com");
+            assert_eq!(id(Some(tenant(2))), "tenant.example.com");
+            assert_eq!(id(Some(tenant(3))), "example.com");
+            assert_eq!(id(None), "example.com");
+        }
+    }
+
+    #[test]
+    fn a_tenant_without_a_party_has_none() {
+        let named = Settings {
+            tenants: Tenants::These(vec![tenant(1)]),
+            ..settings()
+        };
+        let parties = RelyingParties::new(vec![named]).unwrap();
+        assert!(parties.of(Some(tenant(2))).is_none());
+        assert!(parties.of(None).is_none());
+        assert!(RelyingParties::new(vec![]).unwrap().of(None).is_none());
+    }
+
+    #[test]
+    fn a_host_finds_its_party_in_any_letter_case() {
+        let parties = RelyingParties::new(vec![settings()]).unwrap();
+        assert_eq!(parties.by_host("EXAMPLE.com").unwrap().id(), "example.com");
+        assert!(parties.by_host("app.example.com").is_none());
+    }
+
+    #[test]
+    fn parties_do_not_conflict() {
+        let named = |related: &[&str]| Settings {
+            tenants: Tenants::These(vec![tenant(1)]),
+            related_origins: related.iter().map(ToString::to_string).collect(),
+            ..settings()
+        };
+        let problems = |all| {
+            let problems = RelyingParties::new(all).unwrap_err();
+            problems
+                .into_iter()
+                .map(|(index, key, _)| (index, key))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(problems(vec![settings(), settings()]), [(1, "tenants")]);
+        assert_eq!(problems(vec![named(&[]), named(&[])]), [(1, "tenants")]);
+        assert_eq!(
+            problems(vec![settings(), named(&["https://example.de"])]),
+            [(1, "related_origins")]
+        );
+        assert!(RelyingParties::new(vec![settings(), named(&[])]).is_ok());
+    }
+}

@@ -1,0 +1,207 @@
+//! Whole ceremonies: good ones with software authenticators of another project, and bad ones, each
+//! refused for its own reason.
+
+mod hostile;
+mod options;
+mod refusals;
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use webauthn_authenticator_rs::AuthenticatorBackendHashedClientData;
+use webauthn_authenticator_rs::softpasskey::SoftPasskey;
+use webauthn_authenticator_rs::softtoken::SoftToken;
+use webauthn_rs::prelude::{
+    CreationChallengeResponse, PasskeyRegistration, SecurityKeyRegistration,
+};
+
+use super::forge::{AT, BE, BS, ED, Forge, ORIGIN, RP_ID, UP, UV};
+use super::*;
+use crate::model::Timestamp;
+
+pub(super) const CHALLENGE: [u8; 32] = [1; 32];
+
+/// One party for all tenants.
+pub(super) fn parties_with(models: Vec<Model>) -> RelyingParties {
+    RelyingParties::new(vec![Settings {
+        id: RP_ID.into(),
+        name: "Example".into(),
+        origins: vec![ORIGIN.into(), "https://example.com:8443".into()],
+        related_origins: vec!["https://example.de".into()],
+        tenants: Tenants::Any,
+        method_types: MethodType::ALL.to_vec(),
+        models,
+    }])
+    .unwrap()
+}
+
+fn person() -> Person<'static> {
+    Person {
+        handle: Uuid::from_u128(0x0102_0304),
+        name: "alice@example.com",
+        display_name: "Alice",
+    }
+}
+
+fn start(parties: &RelyingParties, method_type: MethodType, enrolled: &[Authenticator]) -> Started {
+    let timeout = Duration::from_secs(270);
+    parties
+        .of(None)
+        .unwrap()
+        .start(method_type, &person(), enrolled, timeout)
+        .unwrap()
+}
+
+fn finish(method_type: MethodType, response: &Response) -> Result<Verified, CredentialFault> {
+    let state = state_for(&Bytes(CHALLENGE.to_vec()));
+    parties_with(vec![])
+        .of(None)
+        .unwrap()
+        .finish(method_type, &state, response)
+}
+
+/// The library's state is made from the challenge alone: when its shape changes, this says so.
+#[test]
+fn the_librarys_state_has_the_shape_that_is_made() {
+    let parties = parties_with(vec![]);
+    let library = &parties.of(None).unwrap().library;
+    let Person {
+        handle,
+        name,
+        display_name,
+    } = person();
+    let (made, passkey) = library
+        .start_passkey_registration(handle, name, display_name, None)
+        .unwrap();
+    let passkey = json!(passkey);
+    compare(&made, &passkey, MethodType::Passkey);
+    let (made, key) = library
+        .start_securitykey_registration(handle, name, display_name, None, None, None)
+        .unwrap();
+    let key = json!(key);
+    compare(&made, &key, MethodType::Fido);
+
+    fn compare(made: &CreationChallengeResponse, library: &Value, method_type: MethodType) {
+        let challenge = Bytes(made.public_key.challenge.clone());
+        let mut ours = library_state(&challenge, method_type);
+        // Which extensions were asked for is only noted in the credential; nothing reads it.
+        ours["rs"]["extensions"] = library["rs"]["extensions"].clone();
+        assert_eq!(&ours["rs"], &library["rs"]);
+    }
+    let challenge = Bytes(CHALLENGE.to_vec());
+    let read: Result<PasskeyRegistration, _> =
+        serde_json::from_value(library_state(&challenge, MethodType::Passkey));
+    assert!(read.is_ok());
+    let read: Result<SecurityKeyRegistration, _> =
+        serde_json::from_value(library_state(&challenge, MethodType::Fido));
+    assert!(read.is_ok());
+}
+
+#[test]
+fn the_state_holds_the_challenge_and_nothing_else() {
+    let started = start(&parties_with(vec![]), MethodType::Passkey, &[]);
+    assert_eq!(started.state, json!({ "challenge": started.challenge }));
+    assert_eq!(started.state, state_for(&started.challenge));
+}
+
+/// What the other project's authenticator, which cannot store keys, makes of our options. Its own
+/// client data has a slash after the origin, which no browser sends, so it signs that of a browser.
+fn enrol(
+    authenticator: &mut impl AuthenticatorBackendHashedClientData,
+    method_type: MethodType,
+) -> Verified {
+    let parties = parties_with(vec![]);
+    let started = start(&parties, method_type, &[]);
+    let mut options = json!({ "publicKey": started.options });
+    options["publicKey"]["authenticatorSelection"]["requireResidentKey"] = json!(false);
+    let options: CreationChallengeResponse = serde_json::from_value(options).unwrap();
+    let client_data = Forge::new(&started.challenge).client_data.into_bytes();
+    let hash = digest(&SHA256, &client_data).as_ref().to_vec();
+    let mut credential = authenticator
+        .perform_register(hash, options.public_key, 60_000)
+        .unwrap();
+    credential.response.client_data_json = client_data;
+    let response = Response::parse(&json!(credential)).unwrap();
+    assert_eq!(response.challenge(), &started.challenge);
+    let party = parties.of(None).unwrap();
+    party
+        .finish(method_type, &started.state, &response)
+        .unwrap()
+}
+
+#[test]
+fn software_authenticators_enrol_as_both_types() {
+    for method_type in MethodType::ALL {
+        let passkey = enrol(&mut SoftPasskey::new(true), method_type);
+        let token = enrol(&mut SoftToken::new(true).unwrap().0, method_type);
+        for verified in [passkey, token] {
+            assert_eq!(verified.user_verified, method_type == MethodType::Passkey);
+            assert!(!verified.backup_eligible && !verified.backed_up);
+            assert_eq!(verified.proven_model, None);
+            assert!((16..=1023).contains(&verified.credential_id.0.len()));
+            let kept: Credential = serde_json::from_value(verified.credential).unwrap();
+            assert_eq!(kept.cred_id.as_slice(), verified.credential_id.0.as_slice());
+        }
+    }
+}
+
+#[test]
+fn the_facts_are_those_of_authenticator_data() {
+    let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
+    forge.flags = UP | UV | BE | BS | AT | ED;
+    forge.aaguid = [5; 16];
+    forge.after_key = b"\xa1kcredProtect\x02".to_vec();
+    for change in [|_: &mut Forge| {}, Forge::sign_itself] {
+        change(&mut forge);
+        let verified = finish(MethodType::Passkey, &forge.response()).unwrap();
+        assert!(verified.user_verified && verified.backup_eligible && verified.backed_up);
+        assert_eq!(verified.claimed_model, Some(Uuid::from_bytes([5; 16])));
+        assert_eq!(verified.claimed_transports, ["nfc", "usb"]);
+        assert_eq!(verified.credential_id, Bytes(vec![7; 32]));
+    }
+}
+
+#[test]
+fn a_configured_and_a_related_origin_are_accepted() {
+    for origin in [ORIGIN, "https://example.com:8443", "https://example.de"] {
+        let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
+        forge.client(json!({ "origin": origin, "somethingNew": [1, 2] }));
+        assert!(
+            finish(MethodType::Passkey, &forge.response()).is_ok(),
+            "{origin}"
+        );
+    }
+}
+
+#[test]
+fn ids_of_16_and_of_1023_bytes_are_accepted() {
+    for length in [16, 1023] {
+        let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
+        forge.credential_id = vec![7; length];
+        assert!(finish(MethodType::Passkey, &forge.response()).is_ok());
+    }
+}
+
+#[test]
+fn a_security_key_need_not_verify_its_user() {
+    let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
+    forge.flags = UP | AT;
+    let verified = finish(MethodType::Fido, &forge.response()).unwrap();
+    assert!(!verified.user_verified);
+    assert_eq!(verified.claimed_model, None);
+}
+
+#[test]
+fn a_state_of_another_version_asks_to_begin_again() {
+    let forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
+    let parties = parties_with(vec![]);
+    for state in [json!(null), json!({}), json!({ "challenge": 7 })] {
+        let got = parties
+            .of(None)
+            .unwrap()
+            .finish(MethodType::Passkey, &state, &forge.response());
+        assert_eq!(got.unwrap_err().reason, Reason::Challenge);
+    }
+}
