@@ -28,4 +28,5 @@ pub mod finding;
 pub mod model;
 pub mod policy;
 pub mod record;
+pub mod store;
 pub mod webauthn;

@@ -1,0 +1,262 @@
+//! What is kept: one contract, two backends. Each step is whole: it happens, or nothing does.
+
+mod embedded;
+mod keys;
+mod redis;
+mod stored;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use self::embedded::Embedded;
+use self::redis::Redis;
+use crate::error::Error;
+use crate::model::{Authenticator, Bytes, Factors, MethodType, Timestamp, UserId};
+
+/// How many enrolments of one user may be pending.
+pub const PENDING_LIMIT: usize = 8;
+
+/// Which store, and what it must promise.
+pub struct Settings {
+    /// Where it is.
+    pub location: Location,
+    /// Not ready when the store may lose credentials.
+    pub require_durable: bool,
+}
+
+/// Where a store is.
+pub enum Location {
+    /// A folder of this machine, for one process.
+    Embedded(PathBuf),
+    /// `redis://`, `rediss://` or `redis+unix://`, password included.
+    Redis(SecretString),
+}
+
+/// Reads the time for the deadlines of the embedded store.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// An open store.
+pub struct Store {
+    backend: Backend,
+    failures: AtomicU64,
+}
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of them, and it does not move"
+)]
+enum Backend {
+    Embedded(Embedded),
+    Redis(Redis),
+}
+
+/// What is known of one user.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// Raised by each change of the authenticators; 0 for a user without a record.
+    pub version: u64,
+    /// The WebAuthn user handle.
+    pub handle: Option<Uuid>,
+    /// Oldest first.
+    pub authenticators: Vec<Authenticator>,
+    /// How many backup codes work now.
+    pub codes_remaining: usize,
+    /// The pending enrolment that was asked for, if it is there and in time.
+    pub pending: Option<Enrolment>,
+}
+
+impl Account {
+    /// What decisions may know of the authenticators.
+    pub fn factors(&self) -> Factors {
+        Factors::of(&self.authenticators)
+    }
+
+    /// Whether one of the authenticators is this credential of this relying party.
+    pub fn holds(&self, rp_id: &str, credential_id: &Bytes) -> bool {
+        holds(&self.authenticators, rp_id, credential_id)
+    }
+}
+
+/// A pending enrolment.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Enrolment {
+    /// The challenge that finds it.
+    pub challenge: Bytes,
+    /// What it enrols.
+    pub method_type: MethodType,
+    /// The relying party that it was begun at.
+    pub rp_id: String,
+    /// The ceremony's state.
+    pub state: Value,
+}
+
+/// A set of backup codes as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CodeSet {
+    /// The set's salt, random.
+    pub salt: Bytes,
+    /// The id of the pepper that hashed it.
+    pub pepper_id: String,
+    /// The hash of each code.
+    pub hashes: Vec<Bytes>,
+}
+
+/// What became of a begin.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Begun {
+    /// Stored, and kept until then by the store's clock.
+    Stored {
+        /// The deadline.
+        expires_at: Timestamp,
+    },
+    /// The account is not what was decided on: nothing was stored.
+    Stale,
+}
+
+/// What became of a completion.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Committed {
+    /// The pending enrolment is gone, the credential is stored.
+    Stored {
+        /// Whether the code set that came with it was stored too.
+        codes_stored: bool,
+        /// How many codes work now.
+        remaining: usize,
+    },
+    /// The pending enrolment is not there any more: nothing was stored.
+    Gone,
+    /// That credential id is held at that relying party, by another user or by this one: nothing
+    /// was stored, and the pending enrolment stands.
+    Exists,
+    /// The account is not what was decided on: nothing was stored, the pending enrolment stands.
+    Stale,
+}
+
+/// Whether a store can be relied on.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Health {
+    /// Why it is not ready.
+    pub faults: Vec<String>,
+    /// What an operator should know all the same.
+    pub warnings: Vec<String>,
+}
+
+impl Store {
+    /// Opens a store. Redis need not be up yet; the error is a sentence for the operator.
+    pub async fn open(settings: Settings) -> Result<Self, String> {
+        match settings.location {
+            Location::Embedded(folder) => Self::embedded(&folder, embedded::system_clock()),
+            Location::Redis(url) => {
+                let redis = Redis::new(url.expose_secret(), settings.require_durable)?;
+                Ok(Self::of(Backend::Redis(redis)))
+            }
+        }
+    }
+
+    /// Opens the embedded store in a folder, with a clock for its deadlines. Blocks while the file
+    /// is checked.
+    pub fn embedded(folder: &Path, clock: Clock) -> Result<Self, String> {
+        Ok(Self::of(Backend::Embedded(Embedded::open(folder, clock)?)))
+    }
+
+    fn of(backend: Backend) -> Self {
+        Self {
+            backend,
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads one user, and the pending enrolment of this challenge, in one round trip.
+    pub async fn read(&self, user: &UserId, challenge: Option<&Bytes>) -> Result<Account, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => store.read(user, challenge),
+            Backend::Redis(store) => store.read(user, challenge).await,
+        })
+    }
+
+    /// Stores a pending enrolment, and the user handle if there is none. Stale when the version is
+    /// another, or another handle is stored. Over [`PENDING_LIMIT`] the oldest goes.
+    pub async fn begin(
+        &self,
+        user: &UserId,
+        version: u64,
+        handle: Uuid,
+        enrolment: &Enrolment,
+        ttl: Duration,
+    ) -> Result<Begun, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => store.begin(user, version, handle, enrolment, ttl).await,
+            Backend::Redis(store) => store.begin(user, version, handle, enrolment, ttl).await,
+        })
+    }
+
+    /// Completes an enrolment in one step. Codes are stored only if none are left. Idempotent for
+    /// the authenticator's id: a repetition answers as the first did.
+    pub async fn complete(
+        &self,
+        user: &UserId,
+        version: u64,
+        challenge: &Bytes,
+        authenticator: &Authenticator,
+        codes: Option<&CodeSet>,
+    ) -> Result<Committed, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => {
+                store
+                    .complete(user, version, challenge, authenticator, codes)
+                    .await
+            }
+            Backend::Redis(store) => {
+                store
+                    .complete(user, version, challenge, authenticator, codes)
+                    .await
+            }
+        })
+    }
+
+    /// Uses up a pending enrolment; false when it was not there any more.
+    pub async fn discard(&self, user: &UserId, challenge: &Bytes) -> Result<bool, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => store.discard(user, challenge).await,
+            Backend::Redis(store) => store.discard(user, challenge).await,
+        })
+    }
+
+    /// Looks whether the store can be relied on.
+    pub async fn health(&self) -> Health {
+        match &self.backend {
+            Backend::Embedded(store) => store.health().await,
+            Backend::Redis(store) => store.health().await,
+        }
+    }
+
+    /// How many operations have failed since the start.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    fn count<R>(&self, outcome: Result<R, Error>) -> Result<R, Error> {
+        if outcome.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+}
+
+fn holds(authenticators: &[Authenticator], rp_id: &str, credential_id: &Bytes) -> bool {
+    authenticators
+        .iter()
+        .any(|one| one.rp_id == rp_id && one.credential_id == *credential_id)
+}
+
+/// The order of [`Account::authenticators`], the same on both backends.
+fn oldest_first(authenticators: &mut [Authenticator]) {
+    authenticators.sort_by_key(|one| (one.created_at, one.id));
+}

@@ -1,0 +1,99 @@
+//! The tables of the embedded store, and the records in them.
+
+use redb::{Database, Table, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::{Authenticator, Bytes};
+use crate::store::{Account, CodeSet, Enrolment, oldest_first};
+
+/// What `META` says of the format: raised when this release's readers could not read it any more.
+pub(super) const FORMAT: u64 = 1;
+
+/// Name → number.
+pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+/// User → [`UserRecord`].
+pub(super) const USERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("users");
+/// User, digest of the challenge.
+pub(super) type PendingKey = (&'static str, &'static str);
+/// When it was begun and its deadline in milliseconds, its place in the order, the [`Enrolment`].
+pub(super) type PendingEntry = (i64, i64, u64, &'static [u8]);
+/// Pending enrolments.
+pub(super) const PENDING: TableDefinition<'_, PendingKey, PendingEntry> =
+    TableDefinition::new("pending");
+/// Credential → user. In one transaction with the authenticator: there are no orphans.
+pub(super) const CLAIMS: TableDefinition<'_, &str, &str> = TableDefinition::new("claims");
+
+/// All that is kept of one user but what is pending.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct UserRecord {
+    pub(super) version: u64,
+    pub(super) handle: Option<Uuid>,
+    /// How many enrolments have been begun: their order.
+    pub(super) begun: u64,
+    pub(super) authenticators: Vec<Authenticator>,
+    pub(super) codes: StoredCodes,
+}
+
+/// A set of backup codes, of which some may be used up.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct StoredCodes {
+    pub(super) salt: Option<Bytes>,
+    pub(super) pepper_id: String,
+    pub(super) hashes: Vec<Bytes>,
+}
+
+impl From<CodeSet> for StoredCodes {
+    fn from(set: CodeSet) -> Self {
+        Self {
+            salt: Some(set.salt),
+            pepper_id: set.pepper_id,
+            hashes: set.hashes,
+        }
+    }
+}
+
+impl UserRecord {
+    pub(super) fn into_account(mut self, pending: Option<Enrolment>) -> Account {
+        oldest_first(&mut self.authenticators);
+        Account {
+            version: self.version,
+            handle: self.handle,
+            authenticators: self.authenticators,
+            codes_remaining: self.codes.hashes.len(),
+            pending,
+        }
+    }
+}
+
+/// The tables that steps write, open in one transaction.
+pub(super) struct Tables<'t> {
+    pub(super) meta: Table<'t, &'static str, u64>,
+    pub(super) users: Table<'t, &'static str, &'static [u8]>,
+    pub(super) pending: Table<'t, PendingKey, PendingEntry>,
+    pub(super) claims: Table<'t, &'static str, &'static str>,
+}
+
+impl<'t> Tables<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
+        Ok(Self {
+            meta: transaction.open_table(META)?,
+            users: transaction.open_table(USERS)?,
+            pending: transaction.open_table(PENDING)?,
+            claims: transaction.open_table(CLAIMS)?,
+        })
+    }
+}
+
+/// Makes all tables, so that readers find them.
+pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut tables = Tables::open(&transaction)?;
+        tables.meta.insert("format", FORMAT)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}

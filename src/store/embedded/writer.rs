@@ -1,0 +1,242 @@
+//! The one thread that writes: it commits what waits together, with one fsync, and then answers.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _};
+use tokio::sync::oneshot;
+
+use super::file::StoreFile;
+use super::steps::{Step, live};
+use super::tables::{PENDING, Tables};
+use crate::error::Error;
+use crate::model::Timestamp;
+use crate::store::Clock;
+
+/// How many steps may wait. With more, the disk is too slow for what is asked of it.
+const QUEUE: usize = 1024;
+/// How many steps share a commit.
+const GROUP: usize = 128;
+/// How often entries that are out of time are removed.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Why a step was not answered.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It changed nothing. The text is for the log.
+    NotDone(String),
+    /// The disk failed during the commit: it may be stored all the same.
+    AtCommit(String),
+    /// The step itself could not read or write a record, and changed nothing.
+    Record(Error),
+}
+
+impl Failure {
+    pub(super) fn into_cause(self) -> String {
+        match self {
+            Failure::NotDone(cause) | Failure::AtCommit(cause) => cause,
+            Failure::Record(error) => format!("{error:?}"),
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    /// A step whose repetition is harmless.
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Record(error) => error,
+            failure => Error::unavailable(failure.into_cause()),
+        }
+    }
+}
+
+pub(super) struct Writer {
+    /// None only while it is dropped.
+    queue: Option<SyncSender<Message>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Message {
+    Step(Box<dyn Job>),
+    Reopen,
+}
+
+impl Writer {
+    pub(super) fn start(file: Arc<StoreFile>, clock: Clock) -> io::Result<Self> {
+        let (queue, waiting) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || run(&file, &clock, &waiting))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// Runs a step and answers once it is on the disk. The step goes on when the caller hangs up.
+    pub(super) async fn write<R, F>(&self, step: F) -> Result<R, Failure>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut Tables<'_>, Timestamp) -> Step<R> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Waiting {
+            step: Some(step),
+            outcome: None,
+            reply,
+        };
+        let sent = self
+            .queue
+            .as_ref()
+            .is_some_and(|queue| queue.try_send(Message::Step(Box::new(job))).is_ok());
+        if !sent {
+            return Err(Failure::NotDone(
+                "the embedded store has too much to write".to_owned(),
+            ));
+        }
+        answer.await.unwrap_or_else(|_| {
+            Err(Failure::AtCommit(
+                "the embedded store has stopped writing".to_owned(),
+            ))
+        })
+    }
+
+    /// Asks for the file to be opened anew. When the queue is full, whoever fails next asks again.
+    pub(super) fn reopen(&self) {
+        if let Some(queue) = &self.queue {
+            let _full = queue.try_send(Message::Reopen);
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Waits for the last commit, so that the file is closed when the store is gone.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// A step and whoever waits for it.
+trait Job: Send {
+    fn run(&mut self, tables: &mut Tables<'_>, now: Timestamp) -> Result<(), redb::Error>;
+    fn answer(self: Box<Self>, committed: Result<(), Failure>);
+}
+
+struct Waiting<F, R> {
+    step: Option<F>,
+    outcome: Option<Result<R, Error>>,
+    reply: oneshot::Sender<Result<R, Failure>>,
+}
+
+impl<F, R> Job for Waiting<F, R>
+where
+    R: Send,
+    F: FnOnce(&mut Tables<'_>, Timestamp) -> Step<R> + Send,
+{
+    fn run(&mut self, tables: &mut Tables<'_>, now: Timestamp) -> Result<(), redb::Error> {
+        if let Some(step) = self.step.take() {
+            self.outcome = Some(step(tables, now)?);
+        }
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Failure>) {
+        let Self { outcome, reply, .. } = *self;
+        let answer = committed.and_then(|()| match outcome {
+            Some(outcome) => outcome.map_err(Failure::Record),
+            None => Err(Failure::NotDone("the step was not run".to_owned())),
+        });
+        // Whoever hung up needs no answer.
+        let _ = reply.send(answer);
+    }
+}
+
+fn run(file: &StoreFile, clock: &Clock, waiting: &Receiver<Message>) {
+    let mut next_sweep = Instant::now();
+    loop {
+        if Instant::now() >= next_sweep {
+            if let Err(cause) = file.with(|database| sweep(database, clock())) {
+                tracing::error!("{cause}");
+                file.reopen();
+            }
+            next_sweep = Instant::now() + SWEEP;
+        }
+        let first = match waiting.recv_timeout(next_sweep.saturating_duration_since(Instant::now()))
+        {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let mut jobs = Vec::new();
+        let mut broken = false;
+        for message in std::iter::once(first).chain(waiting.try_iter()).take(GROUP) {
+            match message {
+                Message::Step(job) => jobs.push(job),
+                Message::Reopen => broken = true,
+            }
+        }
+        if broken {
+            file.reopen();
+        }
+        if !jobs.is_empty() {
+            commit(file, clock, jobs);
+        }
+    }
+}
+
+/// Commits all jobs or none, and answers them.
+fn commit(file: &StoreFile, clock: &Clock, mut jobs: Vec<Box<dyn Job>>) {
+    let mut committing = false;
+    let outcome = file.with(|database| {
+        let mut transaction = database.begin_write()?;
+        // Device names are the callers' bytes: redb's one-phase commit trusts a checksum that
+        // chosen bytes could fool after a crash.
+        transaction.set_two_phase_commit(true);
+        {
+            let mut tables = Tables::open(&transaction)?;
+            for job in &mut jobs {
+                // Each sees the time of its turn: deadlines do not depend on who else waits.
+                job.run(&mut tables, clock())?;
+            }
+        }
+        committing = true;
+        Ok(transaction.commit()?)
+    });
+    if let Err(cause) = &outcome {
+        tracing::error!("{cause}");
+        file.reopen();
+    }
+    for job in jobs {
+        job.answer(outcome.clone().map_err(|cause| {
+            if committing {
+                Failure::AtCommit(cause)
+            } else {
+                Failure::NotDone(cause)
+            }
+        }));
+    }
+}
+
+/// Removes the pending enrolments that are out of time. Writes only when there are some.
+fn sweep(database: &Database, now: Timestamp) -> Result<(), redb::Error> {
+    let pending = database.begin_read()?.open_table(PENDING)?;
+    let mut dead = false;
+    for entry in pending.iter()? {
+        let (begun, deadline, _, _) = entry?.1.value();
+        dead |= !live(begun, deadline, now);
+    }
+    if !dead {
+        return Ok(());
+    }
+    let transaction = database.begin_write()?;
+    transaction
+        .open_table(PENDING)?
+        .retain(|_, (begun, deadline, _, _)| live(begun, deadline, now))?;
+    Ok(transaction.commit()?)
+}

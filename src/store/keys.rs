@@ -1,0 +1,135 @@
+//! The shape of every key. Keys hold digests only: no name of a user, tenant or site is in one.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::model::{Bytes, UserId};
+
+/// The keys of one user. The braces make the digest the hash tag of a Redis cluster, so that all
+/// keys of a user are in one slot and one script may touch them together.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct UserKey(String);
+
+impl UserKey {
+    pub(super) fn of(user: &UserId) -> Self {
+        let tenant = user
+            .tenant
+            .map_or_else(String::new, |tenant| tenant.to_string());
+        Self(short_digest(&[
+            user.issuer.as_str().as_bytes(),
+            tenant.as_bytes(),
+            user.subject.as_bytes(),
+        ]))
+    }
+
+    /// The key of a user who is known by digest only, as a claim names its owner.
+    pub(super) fn from_digest(digest: &str) -> Self {
+        Self(digest.to_owned())
+    }
+
+    /// The digest alone.
+    pub(super) fn digest(&self) -> &str {
+        &self.0
+    }
+
+    /// Hash: version, handle, the code set's salt and pepper id. Never expires.
+    pub(super) fn account(&self) -> String {
+        self.named("user")
+    }
+
+    /// Hash: method id → the authenticator's record.
+    pub(super) fn authenticators(&self) -> String {
+        self.named("creds")
+    }
+
+    /// Hash: hash of a backup code → 1.
+    pub(super) fn codes(&self) -> String {
+        self.named("codes")
+    }
+
+    /// Hash: digest of the challenge → the pending enrolment.
+    pub(super) fn enrolments(&self) -> String {
+        self.named("reg")
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("cg:1:{{{}}}:{name}", self.0)
+    }
+}
+
+/// The key under which a credential id of a relying party is claimed, whoever claims it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct ClaimKey(String);
+
+impl ClaimKey {
+    pub(super) fn of(rp_id: &str, credential_id: &Bytes) -> Self {
+        Self(short_digest(&[rp_id.as_bytes(), &credential_id.0]))
+    }
+
+    /// The digest alone.
+    pub(super) fn digest(&self) -> &str {
+        &self.0
+    }
+
+    /// String: the owner, the attempt and the time of the claim.
+    pub(super) fn claim(&self) -> String {
+        format!("cg:1:{{{}}}:claim", self.0)
+    }
+}
+
+/// What finds a pending enrolment among a user's: a challenge itself is never stored as a key.
+pub(super) fn challenge_digest(challenge: &Bytes) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, &challenge.0))
+}
+
+/// The first 16 bytes of SHA-256 over the parts, each after its length as a big-endian u32, so that
+/// no two lists of parts have the same bytes. 22 characters of base64url.
+fn short_digest(parts: &[&[u8]]) -> String {
+    let mut bytes = Vec::new();
+    for part in parts {
+        let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    URL_SAFE_NO_PAD.encode(&digest(&SHA256, &bytes).as_ref()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(id: &str) -> UserKey {
+        UserKey::of(&id.parse().unwrap())
+    }
+
+    /// Changing any of these orphans what is stored: it takes a new number in the prefix.
+    #[test]
+    fn keys_are_spelt_like_this_for_ever() {
+        let alice = user("corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice");
+        assert_eq!(alice.account(), "cg:1:{rymVIm5gM4EICepjaT431Q}:user");
+        assert_eq!(
+            alice.authenticators(),
+            "cg:1:{rymVIm5gM4EICepjaT431Q}:creds"
+        );
+        assert_eq!(alice.codes(), "cg:1:{rymVIm5gM4EICepjaT431Q}:codes");
+        assert_eq!(alice.enrolments(), "cg:1:{rymVIm5gM4EICepjaT431Q}:reg");
+        assert_eq!(
+            user("corp||alice").account(),
+            "cg:1:{bV_vyOZvuP3tLU48DmYq3g}:user"
+        );
+        let claim = ClaimKey::of("example.com", &Bytes(vec![7; 16]));
+        assert_eq!(claim.claim(), "cg:1:{mhcAekJsZjJzJqsW6GwNmA}:claim");
+        assert_eq!(
+            challenge_digest(&Bytes(vec![1; 32])),
+            "cs1uhCLEB_ttCYaQ8RMLfe1-wvf14dML2dUh8BU2N5M"
+        );
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let one = ClaimKey::of("ab", &Bytes(b"c".to_vec()));
+        let other = ClaimKey::of("a", &Bytes(b"bc".to_vec()));
+        assert_ne!(one, other);
+    }
+}

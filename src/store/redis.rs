@@ -1,0 +1,341 @@
+//! The store in one Redis: each step is one script, and all keys of a script are one user's.
+
+mod health;
+mod link;
+
+use std::time::Duration;
+
+use redis::Cmd;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use self::link::{Failure, Link};
+use super::keys::{ClaimKey, UserKey, challenge_digest};
+use super::stored::{decode, encode};
+use super::{Account, Begun, CodeSet, Committed, Enrolment, Health, PENDING_LIMIT, oldest_first};
+use crate::error::Error;
+use crate::model::{Authenticator, Bytes, Timestamp, UserId};
+
+/// How long a step may take before the answer is that the store is not available.
+const STEP: Duration = Duration::from_millis(500);
+/// How long a completion may take with all its repetitions.
+const COMPLETION: Duration = Duration::from_millis(950);
+/// How long one attempt to commit may take before it is repeated.
+const COMMIT_ATTEMPT: Duration = Duration::from_millis(400);
+/// Between two attempts.
+const COMMIT_PAUSE: Duration = Duration::from_millis(25);
+/// After this long a claim whose owner has no such credential may be taken over.
+const ORPHANED_MS: u64 = 60_000;
+/// After this long a claim is too old to commit on. Well before it may be taken over, so that a
+/// commit that a hung server carries out late cannot give one credential id to two users.
+const CLAIM_GOOD_MS: u64 = 30_000;
+
+/// A script's text: its flags, what the scripts share, its own.
+macro_rules! script {
+    ($flags:literal, $file:literal) => {
+        concat!(
+            "#!lua",
+            $flags,
+            "\n",
+            include_str!("redis/pending.lua"),
+            "\n",
+            include_str!($file)
+        )
+    };
+}
+
+// A full Redis (`noeviction`) starts nothing new, and still finishes what was begun: only `BEGIN` is
+// without `allow-oom`.
+const READ: &str = script!(" flags=no-writes", "redis/read.lua");
+const BEGIN: &str = script!("", "redis/begin.lua");
+const CLAIM: &str = script!(" flags=allow-oom", "redis/claim.lua");
+const RELEASE: &str = script!(" flags=allow-oom", "redis/release.lua");
+const COMMIT: &str = script!(" flags=allow-oom", "redis/commit.lua");
+const DISCARD: &str = script!(" flags=allow-oom", "redis/discard.lua");
+
+pub(super) struct Redis {
+    link: Link,
+    require_durable: bool,
+}
+
+/// What `read.lua` answers.
+type ReadReply = (
+    Option<u64>,
+    Option<String>,
+    usize,
+    Option<Vec<u8>>,
+    Vec<Vec<u8>>,
+);
+
+/// A credential id that is held for this user.
+struct Claim {
+    value: String,
+    good_until: u64,
+    /// Made by this attempt, and not joined: only its maker may release it.
+    created: bool,
+}
+
+impl Redis {
+    pub(super) fn new(url: &str, require_durable: bool) -> Result<Self, String> {
+        Ok(Self {
+            link: Link::new(url)?,
+            require_durable,
+        })
+    }
+
+    pub(super) async fn read(
+        &self,
+        user: &UserId,
+        challenge: Option<&Bytes>,
+    ) -> Result<Account, Error> {
+        let deadline = Instant::now() + STEP;
+        self.read_key(&UserKey::of(user), challenge, deadline).await
+    }
+
+    async fn read_key(
+        &self,
+        user: &UserKey,
+        challenge: Option<&Bytes>,
+        deadline: Instant,
+    ) -> Result<Account, Error> {
+        let mut command = eval(READ, &user_keys(user));
+        command.arg(challenge.map(challenge_digest).unwrap_or_default());
+        let (version, handle, codes_remaining, pending, records): ReadReply =
+            self.link.ask(&command, deadline).await?;
+        let mut authenticators = records
+            .iter()
+            .map(|record| decode("authenticator", record))
+            .collect::<Result<Vec<Authenticator>, _>>()?;
+        oldest_first(&mut authenticators);
+        let handle = handle
+            .map(|text| Uuid::try_parse(&text))
+            .transpose()
+            .map_err(|_| Error::Internal("a stored user handle cannot be read".to_owned()))?;
+        let pending = pending
+            .map(|record| decode::<Enrolment>("pending enrolment", &record))
+            .transpose()?;
+        Ok(Account {
+            version: version.unwrap_or(0),
+            handle,
+            authenticators,
+            codes_remaining,
+            pending,
+        })
+    }
+
+    pub(super) async fn begin(
+        &self,
+        user: &UserId,
+        version: u64,
+        handle: Uuid,
+        enrolment: &Enrolment,
+        ttl: Duration,
+    ) -> Result<Begun, Error> {
+        let user = UserKey::of(user);
+        let mut command = eval(BEGIN, &[user.account(), user.enrolments()]);
+        command
+            .arg(version)
+            .arg(handle.as_hyphenated().to_string())
+            .arg(challenge_digest(&enrolment.challenge))
+            .arg(encode(enrolment)?)
+            .arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
+            .arg(PENDING_LIMIT);
+        match self.link.ask(&command, Instant::now() + STEP).await? {
+            0 => Ok(Begun::Stale),
+            deadline => Ok(Begun::Stored {
+                expires_at: Timestamp::from_millis(deadline),
+            }),
+        }
+    }
+
+    pub(super) async fn discard(&self, user: &UserId, challenge: &Bytes) -> Result<bool, Error> {
+        let mut command = eval(DISCARD, &[UserKey::of(user).enrolments()]);
+        command.arg(challenge_digest(challenge));
+        // Not twice: of two, the second would say that it was not there.
+        Ok(self.link.send(&command, Instant::now() + STEP).await?)
+    }
+
+    pub(super) async fn complete(
+        &self,
+        user: &UserId,
+        version: u64,
+        challenge: &Bytes,
+        authenticator: &Authenticator,
+        codes: Option<&CodeSet>,
+    ) -> Result<Committed, Error> {
+        let started = Instant::now();
+        let user = UserKey::of(user);
+        let key = ClaimKey::of(&authenticator.rp_id, &authenticator.credential_id).claim();
+        let Some(claim) = self
+            .claim(&user, &key, authenticator, started + STEP)
+            .await?
+        else {
+            return Ok(Committed::Exists);
+        };
+        let command = commit_command(&user, version, challenge, authenticator, codes, &claim)?;
+        let deadline = started + COMPLETION;
+        let (word, number, remaining) = self.commit(&command, deadline).await?;
+        let (outcome, held) = match word.as_str() {
+            "stored" => {
+                let codes_stored = number == 1;
+                let stored = Committed::Stored {
+                    codes_stored,
+                    remaining,
+                };
+                (stored, true)
+            }
+            "exists" => (Committed::Exists, true),
+            "gone" => (Committed::Gone, number == 1),
+            "stale" => (Committed::Stale, false),
+            _ => {
+                return Err(Error::unavailable(
+                    "redis carried a commit out too late: nothing was stored",
+                ));
+            }
+        };
+        if claim.created && !held {
+            self.release(&key, &claim, deadline).await;
+        }
+        Ok(outcome)
+    }
+
+    /// Holds the credential id for this user; none when it is another's.
+    async fn claim(
+        &self,
+        user: &UserKey,
+        key: &str,
+        authenticator: &Authenticator,
+        deadline: Instant,
+    ) -> Result<Option<Claim>, Error> {
+        let attempt = authenticator.id.as_hyphenated().to_string();
+        let send = async |orphan: &str| -> Result<(String, String, u64), Failure> {
+            let mut command = eval(CLAIM, &[key.to_owned()]);
+            command.arg(user.digest()).arg(&attempt).arg(orphan);
+            self.link.ask(&command, deadline).await
+        };
+        let (mut word, mut value, mut now) = send("").await?;
+        if word == "held" && self.orphaned(&value, now, authenticator, deadline).await? {
+            (word, value, now) = send(&value).await?;
+        }
+        Ok((word != "held").then(|| Claim {
+            created: word == "created",
+            good_until: now + CLAIM_GOOD_MS,
+            value,
+        }))
+    }
+
+    /// Whether a claim is old and its owner has no such credential.
+    async fn orphaned(
+        &self,
+        claim: &str,
+        now: u64,
+        authenticator: &Authenticator,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
+        let unreadable = || Error::Internal("the claim of a credential cannot be read".to_owned());
+        let mut parts = claim.split('|');
+        let owner = parts.next().ok_or_else(unreadable)?;
+        let claimed_at: u64 = parts
+            .nth(1)
+            .and_then(|millis| millis.parse().ok())
+            .ok_or_else(unreadable)?;
+        if now.saturating_sub(claimed_at) < ORPHANED_MS {
+            return Ok(false);
+        }
+        let owner = UserKey::from_digest(owner);
+        let account = self.read_key(&owner, None, deadline).await?;
+        Ok(!account.holds(&authenticator.rp_id, &authenticator.credential_id))
+    }
+
+    /// Repeats a commit of which no answer came: it is idempotent. Within the time of a request,
+    /// because only who made the codes can still show them.
+    async fn commit(
+        &self,
+        command: &Cmd,
+        deadline: Instant,
+    ) -> Result<(String, u64, usize), Error> {
+        let mut outcome_unknown = false;
+        loop {
+            let attempt = deadline.min(Instant::now() + COMMIT_ATTEMPT);
+            let failure = match self.link.send(command, attempt).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            outcome_unknown |= matches!(failure, Failure::Lost(_));
+            let again = Instant::now() + COMMIT_PAUSE;
+            if !outcome_unknown || again >= deadline {
+                return Err(Error::Unavailable {
+                    outcome_unknown,
+                    cause: failure.into_cause().into(),
+                });
+            }
+            tokio::time::sleep_until(again).await;
+        }
+    }
+
+    /// Lets go of a claim that this attempt made, and nobody has joined. What fails here leaves an
+    /// orphan, which others may take over after a while.
+    async fn release(&self, key: &str, claim: &Claim, deadline: Instant) {
+        let mut command = eval(RELEASE, &[key.to_owned()]);
+        command.arg(&claim.value);
+        let _released: Result<u64, Failure> = self.link.ask(&command, deadline).await;
+    }
+
+    pub(super) async fn health(&self) -> Health {
+        health::health(&self.link, self.require_durable, Instant::now() + STEP).await
+    }
+}
+
+impl From<Failure> for Error {
+    /// A step whose repetition is harmless, or that changed nothing.
+    fn from(failure: Failure) -> Self {
+        Error::unavailable(failure.into_cause())
+    }
+}
+
+/// `EVAL`, and not `SCRIPT LOAD` with `EVALSHA`: loading goes to every node of a cluster, and fails
+/// when one is down.
+fn eval(script: &str, keys: &[String]) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(script).arg(keys.len()).arg(keys);
+    command
+}
+
+fn user_keys(user: &UserKey) -> [String; 4] {
+    [
+        user.account(),
+        user.authenticators(),
+        user.codes(),
+        user.enrolments(),
+    ]
+}
+
+fn commit_command(
+    user: &UserKey,
+    version: u64,
+    challenge: &Bytes,
+    authenticator: &Authenticator,
+    codes: Option<&CodeSet>,
+    claim: &Claim,
+) -> Result<Cmd, Error> {
+    let mut command = eval(COMMIT, &user_keys(user));
+    command
+        .arg(version)
+        .arg(challenge_digest(challenge))
+        .arg(authenticator.id.as_hyphenated().to_string())
+        .arg(encode(authenticator)?)
+        .arg(&authenticator.rp_id)
+        .arg(authenticator.credential_id.to_string())
+        .arg(claim.good_until);
+    match codes {
+        None => command.arg("").arg(""),
+        Some(codes) => {
+            command.arg(codes.salt.to_string()).arg(&codes.pepper_id);
+            for hash in &codes.hashes {
+                command.arg(hash.to_string());
+            }
+            &mut command
+        }
+    };
+    Ok(command)
+}

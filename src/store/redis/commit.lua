@@ -1,0 +1,52 @@
+-- KEYS: account, authenticators, codes, enrolments. ARGV: version, the challenge's digest, the
+-- authenticator's id, its record, RP ID, credential id, until when the claim is good, and a code
+-- set: salt (empty for none), pepper id, hashes. Everything is checked before the first write: a
+-- script that fails midway keeps what it wrote. Answers a word and two numbers.
+local version, challenge, id, record = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local rp_id, credential_id, claimed_until = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local salt, pepper_id = ARGV[8], ARGV[9]
+local hashes = {}
+for i = 10, #ARGV do
+    hashes[#hashes + 1] = ARGV[i]
+    hashes[#hashes + 1] = '1'
+end
+
+local function holds_credential()
+    for _, stored in ipairs(redis.call('HVALS', KEYS[2])) do
+        local one = cjson.decode(stored)
+        if one.rp_id == rp_id and one.credential_id == credential_id then
+            return true
+        end
+    end
+    return false
+end
+
+local now = now_ms()
+local remaining = redis.call('HLEN', KEYS[3])
+if redis.call('HEXISTS', KEYS[2], id) == 1 then
+    local mine = salt ~= '' and redis.call('HGET', KEYS[1], 'salt') == salt
+    return { 'stored', mine and 1 or 0, remaining }
+end
+if now >= claimed_until then
+    return { 'late', 0, 0 }
+end
+local held = holds_credential()
+if not live(redis.call('HGET', KEYS[4], challenge), now) then
+    return { 'gone', held and 1 or 0, 0 }
+end
+if held then
+    return { 'exists', 0, 0 }
+end
+if (redis.call('HGET', KEYS[1], 'version') or '0') ~= version then
+    return { 'stale', 0, 0 }
+end
+
+redis.call('HSET', KEYS[2], id, record)
+redis.call('HINCRBY', KEYS[1], 'version', 1)
+redis.call('HDEL', KEYS[4], challenge)
+if salt == '' or #hashes == 0 or remaining > 0 then
+    return { 'stored', 0, remaining }
+end
+redis.call('HSET', KEYS[1], 'salt', salt, 'pepper', pepper_id)
+redis.call('HSET', KEYS[3], unpack(hashes))
+return { 'stored', 1, redis.call('HLEN', KEYS[3]) }

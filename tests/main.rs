@@ -1,0 +1,12 @@
+//! What the gateway does at its edges, in one binary: each one is a long link.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test says what is wrong by failing"
+)]
+
+mod redis_server;
+mod store;

@@ -1,0 +1,11 @@
+//! The store's contract over both backends, and what each must survive.
+
+mod contract;
+mod embedded;
+mod embedded_clock;
+mod fixture;
+mod health;
+mod model;
+mod proxy;
+mod redis_faults;
+mod redis_keys;

@@ -1,0 +1,384 @@
+//! What both backends promise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cedargate::store::{Begun, Committed, PENDING_LIMIT, Store};
+use uuid::Uuid;
+
+use super::fixture::*;
+
+/// Runs one case on a fresh store of each backend.
+macro_rules! on_both {
+    ($($name:ident)*) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            for home in Home::both() {
+                eprintln!("on {}", home.name());
+                cases::$name(Arc::new(home.open().await)).await;
+            }
+        }
+    )* };
+}
+
+on_both! {
+    an_unknown_user_is_an_empty_account
+    what_is_stored_is_read_back
+    only_its_own_user_finds_an_enrolment
+    begin_is_stale_on_another_version_or_handle
+    nine_begins_side_by_side_keep_eight
+    the_oldest_goes_first
+    a_pending_enrolment_runs_out
+    a_hundred_racing_completions_store_one
+    two_users_race_for_one_credential
+    one_credential_id_at_two_parties_is_two_credentials
+    two_first_enrolments_race_for_the_codes
+    gone_comes_before_stale_and_stale_changes_nothing
+    an_own_credential_exists_and_leaves_the_enrolment
+    a_repetition_answers_as_the_first_did
+    codes_come_only_when_none_are_left
+    an_enrolment_is_discarded_once
+    a_failed_attempt_leaves_the_credential_to_others
+}
+
+#[tokio::test]
+async fn a_restart_between_begin_and_complete_loses_nothing() {
+    for mut home in Home::both() {
+        let alice = user("alice");
+        let store = home.open().await;
+        begun(&store, &alice, 1).await;
+        begun(&store, &alice, 2).await;
+        drop(store);
+        home.restart();
+
+        let store = home.open().await;
+        let (one, set) = (authenticator(1), codes());
+        let outcome = complete(&store, &alice, 0, 1, &one, Some(&set)).await;
+        assert_eq!(outcome, Ok(FIRST), "{}", home.name());
+        drop(store);
+        home.restart();
+
+        let store = home.open().await;
+        let account = account(&store, &alice, 2).await;
+        assert_eq!(account.authenticators, [one]);
+        assert_eq!(account.pending, Some(enrolment(2)));
+        assert_whole(&account);
+    }
+}
+
+mod cases {
+    use super::*;
+
+    pub(super) async fn an_unknown_user_is_an_empty_account(store: Arc<Store>) {
+        let account = account(&store, &user("nobody"), 1).await;
+        assert_eq!((account.version, account.handle), (0, None));
+        assert_eq!((account.codes_remaining, account.pending), (0, None));
+        assert!(account.authenticators.is_empty());
+        assert_eq!(store.failures(), 0);
+    }
+
+    pub(super) async fn what_is_stored_is_read_back(store: Arc<Store>) {
+        let alice = user("alice");
+        let before = wall();
+        let Begun::Stored { expires_at } = begin(&store, &alice, 0, 9).await else {
+            panic!("stale");
+        };
+        let earliest = before.plus(TTL);
+        assert!(earliest <= expires_at && expires_at <= wall().plus(TTL));
+        begun(&store, &alice, 3).await;
+
+        let read = account(&store, &alice, 9).await;
+        assert_eq!(read.pending, Some(enrolment(9)));
+        assert_eq!(read.handle, Some(handle(&alice)));
+        assert_eq!(read.version, 0);
+
+        // Stored in another order than they were made in.
+        let (newer, older) = (authenticator(9), authenticator(3));
+        let outcome = complete(&store, &alice, 0, 9, &newer, Some(&codes())).await;
+        assert_eq!(outcome, Ok(FIRST));
+        let outcome = complete(&store, &alice, 1, 3, &older, None).await;
+        assert_eq!(outcome, Ok(FURTHER));
+
+        let read = account(&store, &alice, 9).await;
+        assert_eq!(read.authenticators, [older, newer]);
+        assert_eq!(read.pending, None);
+        assert_eq!(read.handle, Some(handle(&alice)));
+        assert_whole(&read);
+    }
+
+    pub(super) async fn only_its_own_user_finds_an_enrolment(store: Arc<Store>) {
+        let (alice, bob) = (user("alice"), user("bob"));
+        begun(&store, &alice, 1).await;
+        assert_eq!(account(&store, &bob, 1).await.pending, None);
+        let outcome = complete(&store, &bob, 0, 1, &authenticator(1), None).await;
+        assert_eq!(outcome, Ok(Committed::Gone));
+        assert_eq!(store.discard(&bob, &challenge(1)).await, Ok(false));
+        let other_tenant = "corp||alice".parse().unwrap();
+        assert_eq!(account(&store, &other_tenant, 1).await.pending, None);
+        assert_eq!(account(&store, &alice, 1).await.pending, Some(enrolment(1)));
+    }
+
+    pub(super) async fn begin_is_stale_on_another_version_or_handle(store: Arc<Store>) {
+        let alice = user("alice");
+        assert_eq!(begin(&store, &alice, 1, 1).await, Begun::Stale);
+        assert_eq!(account(&store, &alice, 1).await.handle, None);
+
+        begun(&store, &alice, 1).await;
+        let outcome = store
+            .begin(&alice, 0, Uuid::new_v4(), &enrolment(2), TTL)
+            .await;
+        assert_eq!(outcome, Ok(Begun::Stale));
+        let read = account(&store, &alice, 2).await;
+        assert_eq!((read.pending, read.handle), (None, Some(handle(&alice))));
+    }
+
+    pub(super) async fn nine_begins_side_by_side_keep_eight(store: Arc<Store>) {
+        let alice = user("alice");
+        let begins = (1..=9).map(|seed| {
+            let (store, alice) = (Arc::clone(&store), alice.clone());
+            tokio::spawn(async move { begin(&store, &alice, 0, seed).await })
+        });
+        for begin in begins.collect::<Vec<_>>() {
+            assert!(matches!(begin.await.unwrap(), Begun::Stored { .. }));
+        }
+        assert_eq!(pending(&store, 1..=9).await.len(), PENDING_LIMIT);
+    }
+
+    pub(super) async fn the_oldest_goes_first(store: Arc<Store>) {
+        for seed in 1..=10 {
+            begun(&store, &user("alice"), seed).await;
+        }
+        assert_eq!(pending(&store, 1..=10).await, [3, 4, 5, 6, 7, 8, 9, 10]);
+        // One that is begun again is the newest, and takes no other's place.
+        begun(&store, &user("alice"), 3).await;
+        begun(&store, &user("alice"), 11).await;
+        assert_eq!(pending(&store, 1..=11).await, [3, 5, 6, 7, 8, 9, 10, 11]);
+    }
+
+    async fn pending(store: &Store, seeds: std::ops::RangeInclusive<u8>) -> Vec<u8> {
+        let mut found = Vec::new();
+        for seed in seeds {
+            if account(store, &user("alice"), seed).await.pending.is_some() {
+                found.push(seed);
+            }
+        }
+        found
+    }
+
+    pub(super) async fn a_pending_enrolment_runs_out(store: Arc<Store>) {
+        let alice = user("alice");
+        // One that lives on, so that the short one does not go with all that is pending.
+        begun(&store, &alice, 2).await;
+        let short = Duration::from_millis(200);
+        let begun = store
+            .begin(&alice, 0, handle(&alice), &enrolment(1), short)
+            .await;
+        let Ok(Begun::Stored { expires_at }) = begun else {
+            panic!("{begun:?}");
+        };
+        until("it has run out", async || {
+            account(&store, &alice, 1).await.pending.is_none()
+        })
+        .await;
+        assert!(wall() >= expires_at, "not before its time");
+        let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&codes())).await;
+        assert_eq!(outcome, Ok(Committed::Gone));
+        assert_eq!(store.discard(&alice, &challenge(1)).await, Ok(false));
+        let read = account(&store, &alice, 2).await;
+        assert_eq!(read.pending, Some(enrolment(2)));
+        assert_whole(&read);
+    }
+
+    pub(super) async fn a_hundred_racing_completions_store_one(store: Arc<Store>) {
+        let alice = user("alice");
+        begun(&store, &alice, 1).await;
+        let racers = (0..100).map(|_| {
+            let (store, alice) = (Arc::clone(&store), alice.clone());
+            tokio::spawn(async move {
+                complete(&store, &alice, 0, 1, &authenticator(1), Some(&codes())).await
+            })
+        });
+        let mut stored = 0;
+        for racer in racers.collect::<Vec<_>>() {
+            match racer.await.unwrap().unwrap() {
+                FIRST => stored += 1,
+                outcome => assert_eq!(outcome, Committed::Gone),
+            }
+        }
+        assert_eq!(stored, 1);
+        let read = account(&store, &alice, 1).await;
+        assert_eq!(read.authenticators.len(), 1);
+        assert_whole(&read);
+    }
+
+    pub(super) async fn two_users_race_for_one_credential(store: Arc<Store>) {
+        for seed in 1..=20 {
+            let users = [user(&format!("alice{seed}")), user(&format!("bob{seed}"))];
+            let racers = users.each_ref().map(|user| {
+                let (store, user) = (Arc::clone(&store), user.clone());
+                tokio::spawn(async move {
+                    begun(&store, &user, seed).await;
+                    complete(&store, &user, 0, seed, &authenticator(seed), Some(&codes())).await
+                })
+            });
+            let mut outcomes = Vec::new();
+            for (racer, user) in racers.into_iter().zip(&users) {
+                let outcome = racer.await.unwrap().unwrap();
+                let read = account(&store, user, seed).await;
+                assert_eq!(
+                    read.pending.is_none(),
+                    outcome == FIRST,
+                    "the loser's stands"
+                );
+                assert_whole(&read);
+                outcomes.push(outcome);
+            }
+            assert!(
+                outcomes == [FIRST, Committed::Exists] || outcomes == [Committed::Exists, FIRST],
+                "{outcomes:?}"
+            );
+        }
+    }
+
+    pub(super) async fn one_credential_id_at_two_parties_is_two_credentials(store: Arc<Store>) {
+        let (alice, bob) = (user("alice"), user("bob"));
+        begun(&store, &alice, 1).await;
+        begun(&store, &bob, 1).await;
+        let mut elsewhere = authenticator(1);
+        elsewhere.rp_id = "example.org".to_owned();
+        let set = codes();
+        let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&set)).await;
+        assert_eq!(outcome, Ok(FIRST));
+        let outcome = complete(&store, &bob, 0, 1, &elsewhere, Some(&codes())).await;
+        assert_eq!(outcome, Ok(FIRST));
+    }
+
+    pub(super) async fn two_first_enrolments_race_for_the_codes(store: Arc<Store>) {
+        let alice = user("alice");
+        begun(&store, &alice, 1).await;
+        begun(&store, &alice, 2).await;
+        let racers = [1, 2].map(|seed| {
+            let (store, alice) = (Arc::clone(&store), alice.clone());
+            tokio::spawn(async move {
+                let one = authenticator(seed);
+                let outcome = complete(&store, &alice, 0, seed, &one, Some(&codes())).await;
+                (seed, one, outcome.unwrap())
+            })
+        });
+        let mut losers = Vec::new();
+        for racer in racers {
+            let (seed, one, outcome) = racer.await.unwrap();
+            if outcome == FIRST {
+                continue;
+            }
+            assert_eq!(outcome, Committed::Stale);
+            losers.push((seed, one));
+        }
+        let [(seed, one)] = losers.as_slice() else {
+            panic!("not one winner: {losers:?}");
+        };
+        let read = account(&store, &alice, *seed).await;
+        assert_eq!((read.version, read.codes_remaining), (1, 10));
+        assert_eq!(read.pending, Some(enrolment(*seed)), "it stands");
+        let again = complete(&store, &alice, 1, *seed, one, Some(&codes())).await;
+        assert_eq!(again, Ok(FURTHER));
+        assert_whole(&account(&store, &alice, *seed).await);
+    }
+
+    pub(super) async fn gone_comes_before_stale_and_stale_changes_nothing(store: Arc<Store>) {
+        let alice = user("alice");
+        begun(&store, &alice, 1).await;
+        let set = codes();
+        let outcome = complete(&store, &alice, 7, 2, &authenticator(1), Some(&set)).await;
+        assert_eq!(outcome, Ok(Committed::Gone));
+        let outcome = complete(&store, &alice, 7, 1, &authenticator(1), Some(&set)).await;
+        assert_eq!(outcome, Ok(Committed::Stale));
+        let read = account(&store, &alice, 1).await;
+        assert_eq!(read.pending, Some(enrolment(1)));
+        assert_whole(&read);
+    }
+
+    pub(super) async fn an_own_credential_exists_and_leaves_the_enrolment(store: Arc<Store>) {
+        let alice = user("alice");
+        begun(&store, &alice, 1).await;
+        begun(&store, &alice, 2).await;
+        let set = codes();
+        let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&set)).await;
+        assert_eq!(outcome, Ok(FIRST));
+        let outcome = complete(&store, &alice, 1, 2, &authenticator(1), None).await;
+        assert_eq!(outcome, Ok(Committed::Exists));
+        assert_eq!(account(&store, &alice, 2).await.pending, Some(enrolment(2)));
+        // It is still held against others.
+        let bob = user("bob");
+        begun(&store, &bob, 1).await;
+        let outcome = complete(&store, &bob, 0, 1, &authenticator(1), Some(&codes())).await;
+        assert_eq!(outcome, Ok(Committed::Exists));
+    }
+
+    pub(super) async fn a_repetition_answers_as_the_first_did(store: Arc<Store>) {
+        let alice = user("alice");
+        begun(&store, &alice, 1).await;
+        begun(&store, &alice, 2).await;
+        let (first, set) = (authenticator(1), codes());
+        for _ in 0..3 {
+            let outcome = complete(&store, &alice, 0, 1, &first, Some(&set)).await;
+            assert_eq!(outcome, Ok(FIRST));
+        }
+        let (second, unused) = (authenticator(2), codes());
+        for _ in 0..3 {
+            let outcome = complete(&store, &alice, 1, 2, &second, Some(&unused)).await;
+            assert_eq!(outcome, Ok(FURTHER));
+        }
+        assert_eq!(
+            complete(&store, &alice, 0, 1, &first, Some(&set)).await,
+            Ok(FIRST)
+        );
+        let read = account(&store, &alice, 1).await;
+        assert_eq!(read.authenticators, [first, second]);
+        assert_whole(&read);
+    }
+
+    pub(super) async fn codes_come_only_when_none_are_left(store: Arc<Store>) {
+        let alice = user("alice");
+        begun(&store, &alice, 1).await;
+        begun(&store, &alice, 2).await;
+        begun(&store, &alice, 3).await;
+        let outcome = complete(&store, &alice, 0, 1, &authenticator(1), None).await;
+        let without = Committed::Stored {
+            codes_stored: false,
+            remaining: 0,
+        };
+        assert_eq!(outcome, Ok(without));
+        let outcome = complete(&store, &alice, 1, 2, &authenticator(2), Some(&codes())).await;
+        assert_eq!(outcome, Ok(FIRST));
+        let outcome = complete(&store, &alice, 2, 3, &authenticator(3), Some(&codes())).await;
+        assert_eq!(outcome, Ok(FURTHER));
+    }
+
+    pub(super) async fn an_enrolment_is_discarded_once(store: Arc<Store>) {
+        let alice = user("alice");
+        begun(&store, &alice, 1).await;
+        let racers = (0..20).map(|_| {
+            let (store, alice) = (Arc::clone(&store), alice.clone());
+            tokio::spawn(async move { store.discard(&alice, &challenge(1)).await })
+        });
+        let mut discarded = 0;
+        for racer in racers.collect::<Vec<_>>() {
+            discarded += usize::from(racer.await.unwrap().unwrap());
+        }
+        assert_eq!(discarded, 1);
+        assert_eq!(account(&store, &alice, 1).await.pending, None);
+    }
+
+    pub(super) async fn a_failed_attempt_leaves_the_credential_to_others(store: Arc<Store>) {
+        let (alice, bob) = (user("alice"), user("bob"));
+        begun(&store, &alice, 1).await;
+        begun(&store, &bob, 1).await;
+        for (version, seed, outcome) in [(0, 2, Committed::Gone), (5, 1, Committed::Stale)] {
+            let answer = complete(&store, &alice, version, seed, &authenticator(1), None).await;
+            assert_eq!(answer, Ok(outcome));
+        }
+        let outcome = complete(&store, &bob, 0, 1, &authenticator(1), Some(&codes())).await;
+        assert_eq!(outcome, Ok(FIRST));
+    }
+}

@@ -1,0 +1,107 @@
+//! The embedded store with a clock that is handed in: it jumps, or it stands still.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use cedargate::error::Error;
+use cedargate::store::{Begun, Committed, Store};
+use tempfile::TempDir;
+
+use super::fixture::*;
+
+#[tokio::test]
+async fn a_clock_that_jumps_makes_nothing_valid_for_longer() {
+    let folder = TempDir::new().unwrap();
+    let moved = Arc::new(AtomicI64::new(0));
+    let open = || Store::embedded(folder.path(), moved_clock(Arc::clone(&moved))).unwrap();
+    let alice = user("alice");
+    let store = open();
+    begun(&store, &alice, 1).await;
+    let ttl = i64::try_from(TTL.as_millis()).unwrap();
+
+    moved.store(ttl - 60_000, Ordering::SeqCst);
+    assert_eq!(account(&store, &alice, 1).await.pending, Some(enrolment(1)));
+    moved.store(ttl, Ordering::SeqCst);
+    assert_eq!(account(&store, &alice, 1).await.pending, None);
+    // Back to before it was begun: not valid, and gone after a restart.
+    moved.store(-3_600_000, Ordering::SeqCst);
+    assert_eq!(account(&store, &alice, 1).await.pending, None);
+    let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&codes())).await;
+    assert_eq!(outcome, Ok(Committed::Gone));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_too_slow_is_said_and_what_waits_is_stored() {
+    let folder = TempDir::new().unwrap();
+    // The writer reads the clock in each step: this clock is a disk that stands still.
+    let stuck = Arc::new(std::sync::Mutex::new(()));
+    let clock = {
+        let stuck = Arc::clone(&stuck);
+        move || {
+            drop(stuck.lock().unwrap());
+            wall()
+        }
+    };
+    let store = Arc::new(Store::embedded(folder.path(), Arc::new(clock)).unwrap());
+    begun(&store, &user("alice"), 1).await;
+
+    // More than the queue and one group hold.
+    let all = 1500;
+    let refused = Arc::new(AtomicI64::new(0));
+    let held = stuck.lock().unwrap();
+    let begins: Vec<_> = (0..all)
+        .map(|at| {
+            let (store, refused) = (Arc::clone(&store), Arc::clone(&refused));
+            tokio::spawn(async move {
+                let user = user(&format!("user{at}"));
+                let outcome = store
+                    .begin(&user, 0, handle(&user), &enrolment(1), TTL)
+                    .await;
+                refused.fetch_add(i64::from(outcome.is_err()), Ordering::SeqCst);
+                (user, outcome)
+            })
+        })
+        .collect();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while refused.load(Ordering::SeqCst) < all - 1024 - 128 {
+        assert!(std::time::Instant::now() < deadline, "nobody is refused");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(held);
+    for begin in begins {
+        let (user, outcome) = begin.await.unwrap();
+        let stored = match outcome {
+            Ok(Begun::Stored { .. }) => true,
+            Err(Error::Unavailable { cause, .. }) => {
+                assert_eq!(cause, "the embedded store has too much to write");
+                false
+            }
+            other => panic!("{other:?}"),
+        };
+        let pending = account(&store, &user, 1).await.pending;
+        assert_eq!(pending.is_some(), stored);
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_of_time_is_swept() {
+    let folder = TempDir::new().unwrap();
+    let moved = Arc::new(AtomicI64::new(0));
+    let open = || Store::embedded(folder.path(), moved_clock(Arc::clone(&moved))).unwrap();
+    let alice = user("alice");
+    let store = open();
+    begun(&store, &alice, 1).await;
+    drop(store);
+
+    moved.store(3_600_000, Ordering::SeqCst);
+    // A sweep is the first that a new writer does, before any step.
+    let store = open();
+    assert_eq!(store.health().await.faults, [] as [&str; 0]);
+    moved.store(0, Ordering::SeqCst);
+    assert_eq!(
+        account(&store, &alice, 1).await.pending,
+        None,
+        "it is not there any more"
+    );
+}

@@ -1,0 +1,210 @@
+//! Stores to test, and things to put in them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use cedargate::error::Error;
+use cedargate::model::{Authenticator, Bytes, MethodType, Timestamp, UserId};
+use cedargate::store::{
+    Account, Begun, Clock, CodeSet, Committed, Enrolment, Location, Settings, Store,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::redis_server::RedisServer;
+
+pub(super) const TTL: Duration = Duration::from_secs(300);
+pub(super) const RP_ID: &str = "example.com";
+
+/// A store with what it stands on, which may be closed and opened again.
+pub(super) enum Home {
+    Embedded(TempDir),
+    Redis(RedisServer),
+}
+
+impl Home {
+    pub(super) fn both() -> [Self; 2] {
+        [
+            Home::Embedded(TempDir::new().unwrap()),
+            Home::Redis(RedisServer::durable()),
+        ]
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Home::Embedded(_) => "embedded",
+            Home::Redis(_) => "redis",
+        }
+    }
+
+    pub(super) async fn open(&self) -> Store {
+        match self {
+            Home::Embedded(folder) => open_embedded(folder.path()).await.unwrap(),
+            Home::Redis(server) => open_redis(&server.url()).await,
+        }
+    }
+
+    /// What a restart of the machine does.
+    pub(super) fn restart(&mut self) {
+        if let Home::Redis(server) = self {
+            server.restart();
+        }
+    }
+}
+
+pub(super) async fn open_embedded(folder: &Path) -> Result<Store, String> {
+    Store::open(Settings {
+        location: Location::Embedded(folder.to_owned()),
+        require_durable: true,
+    })
+    .await
+}
+
+pub(super) async fn open_redis(url: &str) -> Store {
+    try_open_redis(url).await.unwrap()
+}
+
+pub(super) async fn try_open_redis(url: &str) -> Result<Store, String> {
+    Store::open(Settings {
+        location: Location::Redis(url.to_owned().into()),
+        require_durable: true,
+    })
+    .await
+}
+
+#[allow(clippy::disallowed_methods, reason = "the clock of a test's store")]
+pub(super) fn wall() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
+
+/// The system's clock, moved by what the test says.
+pub(super) fn moved_clock(millis: Arc<std::sync::atomic::AtomicI64>) -> Clock {
+    Arc::new(move || {
+        let moved = millis.load(std::sync::atomic::Ordering::SeqCst);
+        Timestamp::from_millis(wall().millis() + moved)
+    })
+}
+
+pub(super) fn user(name: &str) -> UserId {
+    format!("corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|{name}")
+        .parse()
+        .unwrap()
+}
+
+/// A handle that is always the same for a user.
+pub(super) fn handle(user: &UserId) -> Uuid {
+    let mut bytes = [0; 16];
+    for (at, byte) in user.subject.bytes().enumerate() {
+        bytes[at % 16] ^= byte;
+    }
+    Uuid::from_bytes(bytes)
+}
+
+pub(super) fn challenge(seed: u8) -> Bytes {
+    Bytes(vec![seed; 32])
+}
+
+pub(super) fn enrolment(seed: u8) -> Enrolment {
+    Enrolment {
+        challenge: challenge(seed),
+        method_type: MethodType::Passkey,
+        rp_id: RP_ID.to_owned(),
+        state: serde_json::json!({ "of": seed, "text": "naïve | \"quoted\"\n" }),
+    }
+}
+
+pub(super) fn credential(seed: u8) -> Bytes {
+    Bytes(vec![seed; 16])
+}
+
+/// An authenticator with a new id, as each attempt has one.
+pub(super) fn authenticator(seed: u8) -> Authenticator {
+    Authenticator {
+        id: Uuid::new_v4(),
+        method_type: MethodType::Passkey,
+        device_name: "Ålice’s | \"key\"".to_owned(),
+        rp_id: RP_ID.to_owned(),
+        credential_id: credential(seed),
+        proven_model: None,
+        claimed_model: Some(Uuid::from_bytes([seed; 16])),
+        claimed_transports: vec!["internal".to_owned()],
+        user_verified: true,
+        backup_eligible: false,
+        backed_up: false,
+        created_at: Timestamp::from_millis(1_700_000_000_000 + i64::from(seed)),
+        last_used_at: None,
+        credential: serde_json::json!({ "counter": 0, "deep": [[1.5, null, {}]] }),
+    }
+}
+
+/// A new set of ten codes.
+pub(super) fn codes() -> CodeSet {
+    let salt = Bytes(Uuid::new_v4().as_bytes().to_vec());
+    let hash = |at: u8| Bytes([vec![at; 16], salt.0.clone()].concat());
+    CodeSet {
+        hashes: (0..10).map(hash).collect(),
+        pepper_id: "p1".to_owned(),
+        salt,
+    }
+}
+
+pub(super) async fn begin(store: &Store, user: &UserId, version: u64, seed: u8) -> Begun {
+    store
+        .begin(user, version, handle(user), &enrolment(seed), TTL)
+        .await
+        .unwrap()
+}
+
+/// Begins on a user's account as it is.
+pub(super) async fn begun(store: &Store, user: &UserId, seed: u8) {
+    let version = store.read(user, None).await.unwrap().version;
+    let outcome = begin(store, user, version, seed).await;
+    assert!(matches!(outcome, Begun::Stored { .. }), "{outcome:?}");
+}
+
+pub(super) async fn complete(
+    store: &Store,
+    user: &UserId,
+    version: u64,
+    seed: u8,
+    authenticator: &Authenticator,
+    codes: Option<&CodeSet>,
+) -> Result<Committed, Error> {
+    store
+        .complete(user, version, &challenge(seed), authenticator, codes)
+        .await
+}
+
+pub(super) async fn account(store: &Store, user: &UserId, seed: u8) -> Account {
+    store.read(user, Some(&challenge(seed))).await.unwrap()
+}
+
+/// A user here never regenerates or uses codes: there are ten with a credential, none without.
+pub(super) fn assert_whole(account: &Account) {
+    let expected = if account.authenticators.is_empty() {
+        0
+    } else {
+        10
+    };
+    assert_eq!(account.codes_remaining, expected, "{account:?}");
+    assert_eq!(account.version, account.authenticators.len() as u64);
+}
+
+pub(super) const FIRST: Committed = Committed::Stored {
+    codes_stored: true,
+    remaining: 10,
+};
+pub(super) const FURTHER: Committed = Committed::Stored {
+    codes_stored: false,
+    remaining: 10,
+};
+
+/// Waits until something is so. The limit is generous: it only ends a test that has failed.
+pub(super) async fn until<F: Future<Output = bool>>(what: &str, so: impl Fn() -> F) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !so().await {
+        assert!(std::time::Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,120 @@
+//! A TCP proxy before a Redis that can swallow the answer to a script: the command is carried out,
+//! and its caller never hears of it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::redis_server::RedisServer;
+
+/// What becomes of an answer that is not to arrive.
+#[derive(Clone, Copy)]
+pub(super) enum Loss {
+    /// The connection breaks.
+    Broken,
+    /// Nothing comes.
+    Silent,
+}
+
+pub(super) struct Proxy {
+    url: String,
+    watch: Arc<Watch>,
+}
+
+/// What the connections share.
+struct Watch {
+    marker: &'static str,
+    loss: Loss,
+    to_lose: AtomicUsize,
+    lost: AtomicUsize,
+    last_marked: Mutex<Vec<u8>>,
+}
+
+impl Proxy {
+    /// Before this server; loses answers to commands that contain `marker`.
+    pub(super) async fn before(server: &RedisServer, marker: &'static str, loss: Loss) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let upstream = server.port();
+        let watch = Arc::new(Watch {
+            marker,
+            loss,
+            to_lose: AtomicUsize::new(0),
+            lost: AtomicUsize::new(0),
+            last_marked: Mutex::default(),
+        });
+        let proxy = Self {
+            url: format!("redis://127.0.0.1:{port}/0"),
+            watch: Arc::clone(&watch),
+        };
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)).await {
+                    tokio::spawn(relay(client, server, Arc::clone(&watch)));
+                }
+            }
+        });
+        proxy
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Loses the next answers.
+    pub(super) fn lose(&self, answers: usize) {
+        self.watch.to_lose.store(answers, Ordering::SeqCst);
+    }
+
+    /// How many have been lost.
+    pub(super) fn lost(&self) -> usize {
+        self.watch.lost.load(Ordering::SeqCst)
+    }
+
+    /// The bytes of the last command with the marker.
+    pub(super) fn last_marked(&self) -> Vec<u8> {
+        self.watch.last_marked.lock().unwrap().clone()
+    }
+}
+
+async fn relay(mut client: TcpStream, mut server: TcpStream, watch: Arc<Watch>) {
+    let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let mut losing = false;
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => {
+                let Ok(length @ 1..) = read else { return };
+                let asked = &asked[..length];
+                if String::from_utf8_lossy(asked).contains(watch.marker) {
+                    *watch.last_marked.lock().unwrap() = asked.to_vec();
+                    losing |= take_one(&watch.to_lose);
+                }
+                if server.write_all(asked).await.is_err() {
+                    return;
+                }
+            }
+            read = server.read(&mut answered) => {
+                let Ok(length @ 1..) = read else { return };
+                if losing {
+                    watch.lost.fetch_add(1, Ordering::SeqCst);
+                    match watch.loss {
+                        Loss::Broken => return,
+                        Loss::Silent => continue,
+                    }
+                }
+                if client.write_all(&answered[..length]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn take_one(left: &AtomicUsize) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+        left.checked_sub(1)
+    })
+    .is_ok()
+}
