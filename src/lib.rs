@@ -25,6 +25,8 @@
 pub mod authn;
 pub mod error;
 pub mod finding;
+pub mod gate;
+pub mod mfa;
 pub mod model;
 pub mod policy;
 pub mod record;

@@ -1,0 +1,80 @@
+//! What is permitted happens here: a [`Permit`](crate::gate::Permit) goes in, an answer that
+//! serialises comes out.
+
+pub mod backup_codes;
+pub mod methods;
+pub mod registration;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::gate::Permit;
+use crate::model::MethodType;
+use crate::store::Store;
+use crate::webauthn::{RelyingParties, RelyingParty};
+
+use backup_codes::Peppers;
+
+/// How often a change is tried whose facts keep changing under it.
+const ATTEMPTS: usize = 3;
+
+/// The operations on a user's authenticators.
+pub struct Mfa {
+    store: Arc<Store>,
+    parties: Arc<RelyingParties>,
+    peppers: Arc<Peppers>,
+    enrollment_ttl: Duration,
+}
+
+impl Mfa {
+    /// The operations over this store. A pending enrolment lives for `enrollment_ttl`.
+    pub fn new(
+        store: Arc<Store>,
+        parties: Arc<RelyingParties>,
+        peppers: Peppers,
+        enrollment_ttl: Duration,
+    ) -> Self {
+        Self {
+            store,
+            parties,
+            peppers: Arc::new(peppers),
+            enrollment_ttl,
+        }
+    }
+
+    /// The relying party of the caller's own tenant.
+    fn party<O>(&self, permit: &Permit<O>) -> Result<&RelyingParty, Error> {
+        self.parties
+            .of(permit.member().user.id.tenant)
+            .ok_or(Error::NotImplemented(
+                "WebAuthn is not set up for this tenant.",
+            ))
+    }
+
+    fn party_for<O>(
+        &self,
+        permit: &Permit<O>,
+        method_type: MethodType,
+    ) -> Result<&RelyingParty, Error> {
+        let party = self.party(permit)?;
+        if party.offers(method_type) {
+            Ok(party)
+        } else {
+            Err(Error::NotImplemented(
+                "This method type is not set up for this tenant.",
+            ))
+        }
+    }
+
+    /// The name of an authenticator's model, where one is known.
+    fn model_name(party: Option<&RelyingParty>, model: Option<Uuid>) -> Option<String> {
+        party?.model_name(model?).map(str::to_owned)
+    }
+}
+
+fn contended() -> Error {
+    Error::unavailable("the account changed faster than it could be decided on")
+}

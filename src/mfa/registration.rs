@@ -1,0 +1,519 @@
+//! Enrolling an authenticator: begun, completed, and kept only when the policies trust it.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::backup_codes::BackupCodes;
+use super::{ATTEMPTS, Mfa, contended};
+use crate::error::{Error, Field, Signal};
+use crate::gate::{Gate, Operation, Permit};
+use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Timestamp};
+use crate::policy::Resource;
+use crate::record::Record;
+use crate::store::{Account, Begun, CodeSet, Committed, Enrolment};
+use crate::webauthn::{Person, RelyingParty, Response, Verified};
+
+/// The longest `device_name`, in Unicode scalar values.
+const DEVICE_NAME_CHARACTERS: usize = 100;
+
+/// To start an enrolment.
+pub struct BeginRegistration {
+    /// What is to be enrolled.
+    pub method_type: MethodType,
+}
+
+impl Operation for BeginRegistration {
+    const ACTION: Action = Action::BeginWebauthnRegistration;
+
+    fn method_type(&self) -> Option<MethodType> {
+        Some(self.method_type)
+    }
+
+    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
+        Some(Resource::Account(&member.user.id))
+    }
+}
+
+/// A started enrolment.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Begin {
+    /// `PublicKeyCredentialCreationOptionsJSON`, for `parseCreationOptionsFromJSON`.
+    #[schemars(with = "serde_json::Map<String, Value>")]
+    pub options: Value,
+    /// What is being enrolled.
+    pub method_type: MethodType,
+    /// Until when it can be completed.
+    pub expires_at: Timestamp,
+}
+
+/// The body that finishes an enrolment, as the API description tells it;
+/// [`CompleteRegistration::parse`] reads it.
+#[derive(JsonSchema)]
+#[schemars(description = "The body that finishes an enrolment.")]
+pub struct CompleteBody {
+    /// `RegistrationResponseJSON`: what `PublicKeyCredential.toJSON()` gives.
+    #[schemars(with = "serde_json::Map<String, Value>")]
+    pub credential: Value,
+    /// What the user calls the authenticator; blank: its model or its kind.
+    #[schemars(length(max = 100))]
+    pub device_name: String,
+    /// What is being enrolled: as it was begun.
+    pub method_type: MethodType,
+}
+
+/// To finish an enrolment.
+pub struct CompleteRegistration {
+    response: Response,
+    device_name: String,
+    method_type: MethodType,
+}
+
+impl CompleteRegistration {
+    /// Reads a [`CompleteBody`]. Members that it does not have are ignored.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every field that breaks a rule.
+    pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
+        let mut fields = Vec::new();
+        let mut refuse = |field: &'static str, rule: &'static str| {
+            fields.push(Field {
+                field: field.into(),
+                rule: rule.into(),
+            });
+        };
+        let device_name = device_name(body.get("device_name"))
+            .map_err(|rule| refuse("device_name", rule))
+            .ok();
+        let method_type = method_type(body.get("method_type"))
+            .map_err(|rule| refuse("method_type", rule))
+            .ok();
+        let response = match body.get("credential") {
+            Some(credential) => Response::parse(credential)
+                .map_err(|faults| fields.extend(faults))
+                .ok(),
+            None => {
+                refuse("credential", REQUIRED);
+                None
+            }
+        };
+        match (response, device_name, method_type) {
+            (Some(response), Some(device_name), Some(method_type)) => Ok(Self {
+                response,
+                device_name,
+                method_type,
+            }),
+            _ => Err(Error::Invalid(fields)),
+        }
+    }
+}
+
+const REQUIRED: &str = "is required";
+
+fn method_type(value: Option<&Value>) -> Result<MethodType, &'static str> {
+    value
+        .ok_or(REQUIRED)?
+        .as_str()
+        .and_then(|it| it.parse().ok())
+        .ok_or(MethodType::RULE)
+}
+
+fn device_name(value: Option<&Value>) -> Result<String, &'static str> {
+    let name = value.ok_or(REQUIRED)?.as_str().ok_or("must be a string")?;
+    if name.chars().count() > DEVICE_NAME_CHARACTERS {
+        Err("must be at most 100 characters")
+    } else if name.chars().any(char::is_control) {
+        Err("must not hold control characters")
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
+impl Operation for CompleteRegistration {
+    const ACTION: Action = Action::CompleteWebauthnRegistration;
+
+    fn method_type(&self) -> Option<MethodType> {
+        Some(self.method_type)
+    }
+
+    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
+        Some(Resource::Account(&member.user.id))
+    }
+
+    fn challenge(&self) -> Option<&Bytes> {
+        Some(self.response.challenge())
+    }
+}
+
+/// To keep an authenticator whose ceremony verified.
+pub struct TrustAuthenticator {
+    authenticator: Authenticator,
+    challenge: Bytes,
+}
+
+impl Operation for TrustAuthenticator {
+    const ACTION: Action = Action::TrustAuthenticator;
+
+    fn method_type(&self) -> Option<MethodType> {
+        Some(self.authenticator.method_type)
+    }
+
+    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
+        Some(Resource::Authenticator(
+            &member.user.id,
+            &self.authenticator,
+        ))
+    }
+}
+
+/// Codes that were made and are not stored yet.
+type Fresh = (Vec<String>, CodeSet);
+
+/// What became of an authenticator that the policies trust.
+enum Kept {
+    Stored(BackupCodes),
+    Gone,
+    Exists,
+    Stale,
+}
+
+impl Mfa {
+    /// Starts an enrolment.
+    ///
+    /// # Errors
+    /// [`Error::NotImplemented`] without a relying party; [`Error::Unavailable`] when it could not
+    /// be stored; what the policies answer when they are asked again.
+    pub async fn begin(
+        &self,
+        gate: &Gate,
+        mut permit: Permit<BeginRegistration>,
+        record: &mut Record,
+    ) -> Result<Begin, Error> {
+        let method_type = permit.operation().method_type;
+        for _ in 0..ATTEMPTS {
+            let party = self.party_for(&permit, method_type)?;
+            let (user, account) = (&permit.member().user, permit.account());
+            let handle = account.handle.unwrap_or_else(Uuid::new_v4);
+            let person = Person {
+                handle,
+                name: &user.name,
+                display_name: &user.display_name,
+            };
+            // Advice to the browser: it should give up before the deadline passes in the store.
+            let timeout = self.enrollment_ttl * 9 / 10;
+            let started = party.start(method_type, &person, &account.authenticators, timeout)?;
+            let enrolment = Enrolment {
+                challenge: started.challenge,
+                method_type,
+                rp_id: party.id().to_owned(),
+                state: started.state,
+            };
+            let ttl = self.enrollment_ttl;
+            match self
+                .store
+                .begin(&user.id, account.version, handle, &enrolment, ttl)
+                .await?
+            {
+                Begun::Stored { expires_at } => {
+                    return Ok(Begin {
+                        options: started.options,
+                        method_type,
+                        expires_at,
+                    });
+                }
+                Begun::Stale => permit = gate.again(permit, record).await?,
+            }
+        }
+        Err(contended())
+    }
+
+    /// Finishes an enrolment: the ceremony is verified once, `trustAuthenticator` is decided on
+    /// what was verified, and credential and codes are stored in one step.
+    ///
+    /// # Errors
+    /// As `http-api` orders them: not set up, the caller's own credential, no pending enrolment, a
+    /// response that does not verify, not trusted, another user's credential, the store.
+    pub async fn complete(
+        &self,
+        gate: &Gate,
+        mut permit: Permit<CompleteRegistration>,
+        record: &mut Record,
+    ) -> Result<BackupCodes, Error> {
+        let party = self.party_for(&permit, permit.operation().method_type)?;
+        let mut authenticator = None;
+        let mut fresh = None;
+        for _ in 0..ATTEMPTS {
+            self.refuse_own(party, &permit).await?;
+            let pending = pending(party, &permit)?;
+            let authenticator = match &mut authenticator {
+                Some(verified) => verified,
+                none => none.insert(self.verify(party, &permit, pending).await?),
+            };
+            let trust = TrustAuthenticator {
+                authenticator: authenticator.clone(),
+                challenge: pending.challenge.clone(),
+            };
+            let trusted = match permit.confirm(trust, record) {
+                Err(Error::Refused { code, .. }) => {
+                    let signal = Some(signal(party, &permit));
+                    return Err(self
+                        .use_up(party, &permit, Error::Refused { code, signal })
+                        .await);
+                }
+                other => other?,
+            };
+            match self.keep(&trusted, &mut fresh).await? {
+                Kept::Stored(codes) => return Ok(codes),
+                Kept::Gone => return Err(self.gone(party, &permit).await),
+                Kept::Exists => {
+                    return Err(self.use_up(party, &permit, Error::CredentialExists).await);
+                }
+                Kept::Stale => permit = gate.again(permit, record).await?,
+            }
+        }
+        Err(contended())
+    }
+
+    /// 409 for a credential that the caller has, whatever its challenge: so that nothing that was
+    /// stored looks lost after an answer was.
+    async fn refuse_own(
+        &self,
+        party: &RelyingParty,
+        permit: &Permit<CompleteRegistration>,
+    ) -> Result<(), Error> {
+        if !has_credential(party, permit, permit.account()) {
+            return Ok(());
+        }
+        if pending(party, permit).is_ok() {
+            let challenge = permit.operation().response.challenge();
+            self.store
+                .discard(&permit.member().user.id, challenge)
+                .await?;
+        }
+        Err(Error::CredentialExists)
+    }
+
+    async fn verify(
+        &self,
+        party: &RelyingParty,
+        permit: &Permit<CompleteRegistration>,
+        pending: &Enrolment,
+    ) -> Result<Authenticator, Error> {
+        let operation = permit.operation();
+        match party.finish(operation.method_type, &pending.state, &operation.response) {
+            Ok(verified) => Ok(authenticator(party, permit, verified)),
+            Err(fault) => {
+                let signal = Some(signal(party, permit));
+                Err(self
+                    .use_up(party, permit, Error::Credential { fault, signal })
+                    .await)
+            }
+        }
+    }
+
+    /// Stores a trusted authenticator, and a set of codes if none are left.
+    async fn keep(
+        &self,
+        permit: &Permit<TrustAuthenticator>,
+        fresh: &mut Option<Fresh>,
+    ) -> Result<Kept, Error> {
+        let account = permit.account();
+        if account.codes_remaining == 0 && fresh.is_none() {
+            *fresh = Some(self.issue().await?);
+        }
+        let TrustAuthenticator {
+            authenticator,
+            challenge,
+        } = permit.operation();
+        let codes = fresh.as_ref().map(|(_, set)| set);
+        let user = &permit.member().user.id;
+        let committed = self
+            .store
+            .complete(user, account.version, challenge, authenticator, codes)
+            .await?;
+        Ok(match committed {
+            Committed::Stored {
+                codes_stored,
+                remaining,
+            } => {
+                let codes = fresh
+                    .take()
+                    .filter(|_| codes_stored)
+                    .map_or_else(Vec::new, |it| it.0);
+                Kept::Stored(BackupCodes { codes, remaining })
+            }
+            Committed::Gone => Kept::Gone,
+            Committed::Exists => Kept::Exists,
+            Committed::Stale => Kept::Stale,
+        })
+    }
+
+    async fn issue(&self) -> Result<Fresh, Error> {
+        let peppers = Arc::clone(&self.peppers);
+        tokio::task::spawn_blocking(move || peppers.issue())
+            .await
+            .map_err(|cause| Error::Internal(format!("backup codes: {cause}")))?
+    }
+
+    /// Uses up the pending enrolment and gives `answer`; another answer when it was used up in the
+    /// meantime, or the store did not do it.
+    async fn use_up(
+        &self,
+        party: &RelyingParty,
+        permit: &Permit<CompleteRegistration>,
+        answer: Error,
+    ) -> Error {
+        let challenge = permit.operation().response.challenge();
+        match self
+            .store
+            .discard(&permit.member().user.id, challenge)
+            .await
+        {
+            Ok(true) => answer,
+            Ok(false) => self.gone(party, permit).await,
+            Err(error) => error,
+        }
+    }
+
+    /// The pending enrolment went while it was worked on: by the caller's own other request, which
+    /// may have stored this very credential.
+    async fn gone(&self, party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Error {
+        match self.store.read(&permit.member().user.id, None).await {
+            Ok(account) if has_credential(party, permit, &account) => Error::CredentialExists,
+            Ok(_) => not_found(party, permit),
+            Err(error) => error,
+        }
+    }
+}
+
+/// The pending enrolment of this caller, method type and relying party.
+fn pending<'a>(
+    party: &RelyingParty,
+    permit: &'a Permit<CompleteRegistration>,
+) -> Result<&'a Enrolment, Error> {
+    let method_type = permit.operation().method_type;
+    let pending = permit.account().pending.as_ref();
+    pending
+        .filter(|it| it.method_type == method_type && it.rp_id == party.id())
+        .ok_or_else(|| not_found(party, permit))
+}
+
+fn has_credential(
+    party: &RelyingParty,
+    permit: &Permit<CompleteRegistration>,
+    account: &Account,
+) -> bool {
+    let id = permit.operation().response.credential_id();
+    account
+        .authenticators
+        .iter()
+        .any(|one| one.credential_id == *id && one.rp_id == party.id())
+}
+
+fn not_found(party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Error {
+    Error::NotFound {
+        message: "No pending enrolment was found for this credential: it may have expired or \
+                  been used. Start again with POST /v1/users/me/mfa/webauthn/register.",
+        signal: Some(signal(party, permit)),
+    }
+}
+
+fn signal(party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Signal {
+    Signal {
+        rp_id: party.id().to_owned(),
+        credential_id: permit.operation().response.credential_id().to_string(),
+    }
+}
+
+fn authenticator(
+    party: &RelyingParty,
+    permit: &Permit<CompleteRegistration>,
+    verified: Verified,
+) -> Authenticator {
+    let operation = permit.operation();
+    let method_type = operation.method_type;
+    let device_name = if operation.device_name.chars().all(char::is_whitespace) {
+        Mfa::model_name(Some(party), verified.claimed_model)
+            .unwrap_or_else(|| method_type.noun().to_owned())
+    } else {
+        operation.device_name.clone()
+    };
+    Authenticator {
+        id: Uuid::new_v4(),
+        method_type,
+        device_name,
+        rp_id: party.id().to_owned(),
+        credential_id: verified.credential_id,
+        proven_model: verified.proven_model,
+        claimed_model: verified.claimed_model,
+        claimed_transports: verified.claimed_transports,
+        user_verified: verified.user_verified,
+        backup_eligible: verified.backup_eligible,
+        backed_up: verified.backed_up,
+        created_at: permit.member().now,
+        last_used_at: None,
+        credential: verified.credential,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(body: Value) -> Vec<(String, String)> {
+        let Value::Object(body) = body else {
+            panic!("not an object")
+        };
+        match CompleteRegistration::parse(&body) {
+            Err(Error::Invalid(fields)) => fields
+                .into_iter()
+                .map(|it| (it.field.into_owned(), it.rule.into_owned()))
+                .collect(),
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => Vec::new(),
+        }
+    }
+
+    fn named(field: &str, rule: &str) -> (String, String) {
+        (field.to_owned(), rule.to_owned())
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_at_once() {
+        let expected = [
+            named("device_name", "is required"),
+            named("method_type", "is required"),
+            named("credential", "is required"),
+        ];
+        assert_eq!(fields(serde_json::json!({})), expected);
+        let expected = [
+            named("device_name", "must be a string"),
+            named("method_type", MethodType::RULE),
+            named("credential", "is required"),
+        ];
+        let body = serde_json::json!({"device_name": 1, "method_type": "totp"});
+        assert_eq!(fields(body), expected);
+    }
+
+    #[test]
+    fn a_name_is_a_hundred_scalar_values_without_controls() {
+        let of = |name: &str| device_name(Some(&Value::from(name)));
+        let long = "\u{1f511}".repeat(100);
+        assert_eq!(of(&long), Ok(long.clone()));
+        assert_eq!(
+            of(&format!("{long}x")),
+            Err("must be at most 100 characters")
+        );
+        for control in ["a\u{0}", "a\nb", "\u{7f}", "\u{85}"] {
+            assert_eq!(
+                of(control),
+                Err("must not hold control characters"),
+                "{control:?}"
+            );
+        }
+        assert_eq!(of(" \u{a0}\u{200d}"), Ok(" \u{a0}\u{200d}".to_owned()));
+    }
+}
