@@ -1,0 +1,100 @@
+//! The parts put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::authn::Authn;
+use crate::gate::Gate;
+use crate::mfa::Mfa;
+use crate::mfa::backup_codes::Peppers;
+use crate::policy::Bundle;
+use crate::record::{Event, Sink};
+use crate::store::Store;
+use crate::webauthn::RelyingParties;
+
+/// What a gateway is made of.
+pub struct Parts {
+    /// Makes tokens users.
+    pub authn: Authn,
+    /// The policies.
+    pub bundle: Bundle,
+    /// What is kept.
+    pub store: Arc<Store>,
+    /// Where authenticators are enrolled.
+    pub parties: RelyingParties,
+    /// What backup codes are hashed with.
+    pub peppers: Peppers,
+    /// How long a pending enrolment lives.
+    pub enrollment_ttl: Duration,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a request may take.
+    pub times: Times,
+    /// Where records go.
+    pub sink: Arc<dyn Sink>,
+}
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Until its body is there; then 408.
+    pub body: Duration,
+    /// Over all; then 503.
+    pub request: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            body: Duration::from_secs(15),
+            request: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A gateway: everything that requests need.
+pub struct App {
+    pub(crate) authn: Authn,
+    pub(crate) gate: Gate,
+    pub(crate) mfa: Mfa,
+    pub(crate) parties: Arc<RelyingParties>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) times: Times,
+    pub(crate) sink: Arc<dyn Sink>,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let (store, parties) = (parts.store, Arc::new(parts.parties));
+        Self {
+            authn: parts.authn,
+            gate: Gate::new(Arc::new(parts.bundle), Arc::clone(&store)),
+            mfa: Mfa::new(
+                Arc::clone(&store),
+                Arc::clone(&parties),
+                parts.peppers,
+                parts.enrollment_ttl,
+            ),
+            parties,
+            store,
+            trusted_proxies: parts.trusted_proxies,
+            times: parts.times,
+            sink: parts.sink,
+        }
+    }
+}
+
+/// Several sinks as one: each takes every event.
+pub struct Sinks(pub Vec<Arc<dyn Sink>>);
+
+impl Sink for Sinks {
+    fn take(&self, event: &Event) {
+        for sink in &self.0 {
+            sink.take(event);
+        }
+    }
+}

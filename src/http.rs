@@ -1,0 +1,269 @@
+//! The HTTP door: a request in, the order of checks, an answer out. Needs no socket but in
+//! [`server`].
+
+pub mod admin;
+mod body;
+mod head;
+mod openapi;
+mod respond;
+mod route;
+pub mod server;
+mod target;
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use http_body_util::Full;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::HeaderMap;
+use hyper::{Request, Response};
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::error::{Error, TokenFault};
+use crate::mfa::methods::ListMethods;
+use crate::mfa::registration::{BeginRegistration, CompleteRegistration};
+use crate::model::{Member, Timestamp, User, Visitor};
+use crate::record::{Record, Sink};
+
+pub use respond::{Reply, respond};
+use route::{Door, Found, Protected, Public, RelatedOrigins};
+use target::Target;
+
+/// The longest `X-Request-ID` that is echoed.
+const REQUEST_ID_BYTES: usize = 128;
+
+/// Serves one request.
+pub async fn handle<B: Body>(
+    app: &App,
+    request: Request<B>,
+    peer: IpAddr,
+) -> Response<Full<Bytes>> {
+    observe(
+        &app.sink,
+        app.times.request,
+        request,
+        async |request, now, record| answer(app, request, peer, now, record).await,
+    )
+    .await
+}
+
+/// Reads the clock, opens the record, and turns whatever becomes of `answer` into a response: a
+/// panic and a request that takes longer than `time` too.
+///
+/// The record is written when the future ends, or when it is dropped because the caller hung up.
+async fn observe<B>(
+    sink: &Arc<dyn Sink>,
+    time: Duration,
+    request: Request<B>,
+    answer: impl AsyncFnOnce(Request<B>, Timestamp, &mut Record) -> Result<Reply, Error>,
+) -> Response<Full<Bytes>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clock"
+    )]
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let id = request_id(request.headers(), now);
+    let method = request.method().to_string();
+    let mut record = Record::open(Arc::clone(sink), now, id, method);
+    let answer = timeout(time, answer(request, now, &mut record));
+    let outcome = AssertUnwindSafe(answer).catch_unwind().await;
+    let outcome = match outcome {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(out_of_time(&record)),
+        Err(_) => Err(Error::Internal("the handler panicked".to_owned())),
+    };
+    respond(outcome, &mut record)
+}
+
+impl server::Handler for App {
+    async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+        handle(self, request, peer).await
+    }
+}
+
+/// What was permitted may have been done when the time was over; a GET changes nothing.
+fn out_of_time(record: &Record) -> Error {
+    let event = record.event();
+    Error::Unavailable {
+        outcome_unknown: event.effect == Some("allow") && event.method != "GET",
+        cause: "the request took longer than a request may".into(),
+    }
+}
+
+fn request_id(headers: &HeaderMap, now: Timestamp) -> String {
+    let good = |id: &&str| {
+        (1..=REQUEST_ID_BYTES).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    headers
+        .get(respond::REQUEST_ID)
+        .and_then(head::text)
+        .filter(good)
+        .map_or_else(|| now.uuid().to_string(), str::to_owned)
+}
+
+/// Answers one request, in the order of checks that the API promises: the head, the token, the
+/// tenant, the body, the facts, the decision, and only then what was asked for.
+///
+/// # Errors
+/// Whatever keeps it from being answered well.
+pub async fn answer<B: Body>(
+    app: &App,
+    request: Request<B>,
+    peer: IpAddr,
+    now: Timestamp,
+    record: &mut Record,
+) -> Result<Reply, Error> {
+    record.address(peer.to_canonical());
+    let (head, body) = request.into_parts();
+    head::check(&head)?;
+    let host = head::host(&head)?;
+    let target = Target::parse(&head.uri)?;
+    let address = head::client(peer, &head.headers, &app.trusted_proxies)?;
+    record.address(address);
+    let found = route::find(&head.method, &target.path);
+    let route = found.route();
+    record.route(route);
+
+    let user = authenticate(app, &head.headers, now, record)?;
+    let visitor = |user| Visitor {
+        user,
+        address,
+        now,
+        route,
+    };
+    match (door(found), user) {
+        (Ok(Door::Public(public)), user) => {
+            app.gate.open(&visitor(user), public.action(), record)?;
+            serve_public(app, public, host)
+        }
+        (Ok(Door::Member(protected)), Some(user)) => {
+            let tenant = head::tenant(&head.headers)?;
+            record.tenant(tenant);
+            let member = Member {
+                user,
+                tenant,
+                address,
+                now,
+                route,
+            };
+            serve_member(app, protected, member, &head.headers, &target, body, record).await
+        }
+        (Ok(Door::Member(_)) | Err(_), None) => {
+            let missing = Error::Unauthenticated(TokenFault::Missing);
+            Err(app.gate.unknown(&visitor(None), missing, record))
+        }
+        (Err(answer), user) => Err(app.gate.unknown(&visitor(user), answer, record)),
+    }
+}
+
+fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    now: Timestamp,
+    record: &mut Record,
+) -> Result<Option<User>, Error> {
+    let user = app
+        .authn
+        .user(head::authorization(headers), now)
+        .map_err(Error::Unauthenticated)?;
+    match &user {
+        Some(user) => record.principal(&user.id),
+        None => record.principal("anonymous"),
+    }
+    Ok(user)
+}
+
+/// The door that was found, or the answer where there is none.
+fn door(found: Found) -> Result<Door, Error> {
+    match found {
+        Found::Door(door, _) => Ok(door),
+        Found::OtherMethod(path) => Err(Error::MethodNotAllowed {
+            allow: route::allow(path),
+        }),
+        Found::Nothing => Err(Error::NotFound {
+            message: "There is no such path. GET /v1/openapi.json lists those that there are.",
+            signal: None,
+        }),
+    }
+}
+
+fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
+    match public {
+        Public::ApiDescription => Ok(Reply::public(openapi::description())),
+        Public::RelatedOrigins => {
+            let party = app.parties.by_host(host);
+            match party.map(|it| it.related_origins()) {
+                None | Some([]) => Err(Error::NotFound {
+                    message: "No related origins are published for the host of this request.",
+                    signal: None,
+                }),
+                Some(origins) => {
+                    let origins = respond::json_bytes(&RelatedOrigins { origins });
+                    Ok(Reply::public(origins))
+                }
+            }
+        }
+    }
+}
+
+async fn serve_member<B: Body>(
+    app: &App,
+    protected: Protected,
+    member: Member,
+    headers: &HeaderMap,
+    target: &Target<'_>,
+    body: B,
+    record: &mut Record,
+) -> Result<Reply, Error> {
+    match protected {
+        Protected::BeginRegistration => {
+            body::nothing(headers, body, app.times.body).await?;
+            let method_type = target.method_type()?;
+            let begin = BeginRegistration { method_type };
+            let permit = app.gate.admit(member, begin, record).await?;
+            Reply::private(&app.mfa.begin(&app.gate, permit, record).await?)
+        }
+        Protected::CompleteRegistration => {
+            let body = body::object(headers, body, app.times.body).await?;
+            let complete = CompleteRegistration::parse(&body)?;
+            let permit = app.gate.admit(member, complete, record).await?;
+            Reply::private(&app.mfa.complete(&app.gate, permit, record).await?)
+        }
+        Protected::ListMethods => {
+            let permit = app.gate.admit(member, ListMethods, record).await?;
+            Reply::private(&app.mfa.list(&permit))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::HeaderValue;
+
+    #[test]
+    fn a_plain_request_id_is_kept_and_any_other_replaced() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let of = |id: &[u8]| {
+            let id = HeaderValue::from_bytes(id).unwrap();
+            request_id(&HeaderMap::from_iter([(respond::REQUEST_ID, id)]), now)
+        };
+        let longest = "a".repeat(REQUEST_ID_BYTES);
+        for good in ["a", "A-9_.z", &longest] {
+            assert_eq!(of(good.as_bytes()), good);
+        }
+        let long = "a".repeat(REQUEST_ID_BYTES + 1);
+        for bad in [&b""[..], b"a b", b"a\"b", b"\xff", long.as_bytes()] {
+            let id: uuid::Uuid = of(bad).parse().unwrap();
+            assert_eq!(id.get_version_num(), 7, "{bad:?}");
+        }
+        assert_eq!(request_id(&HeaderMap::new(), now).len(), 36);
+    }
+}

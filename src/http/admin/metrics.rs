@@ -1,0 +1,162 @@
+//! What the process has done, as OpenMetrics text.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hyper::header::HeaderValue;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::record::{Event, Sink};
+
+/// The media type of [`Metrics::text`].
+pub(super) const CONTENT_TYPE: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// What stands for the status of a request whose caller hung up, after nginx.
+const HUNG_UP: u16 = 499;
+
+/// Upper bounds in seconds: from a decision in memory to the whole time of a request.
+const BUCKETS: [f64; 14] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0,
+];
+
+/// Every label has few values: none comes from a caller.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Request {
+    action: &'static str,
+    effect: &'static str,
+    status: u32,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Asked {
+    action: &'static str,
+}
+
+/// Counts requests, and reports what else can be counted.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    durations: Family<Asked, Histogram, fn() -> Histogram>,
+    store_errors: Counter<u64, AtomicU64>,
+    connections: Gauge,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("cedargate");
+        let requests = Family::default();
+        registry.register(
+            "requests",
+            "Requests by the action that settled them (none: undecided), its effect, and status \
+             (499: the caller hung up)",
+            requests.clone(),
+        );
+        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
+        let durations = Family::new_with_constructor(histogram);
+        registry.register_with_unit(
+            "request_duration",
+            "From a request's head to its answer",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        let store_errors = Counter::default();
+        registry.register(
+            "store_errors",
+            "Operations of the store that failed",
+            store_errors.clone(),
+        );
+        let connections = Gauge::default();
+        registry.register(
+            "connections",
+            "Open connections of the public listener",
+            connections.clone(),
+        );
+        Self {
+            registry,
+            requests,
+            durations,
+            store_errors,
+            connections,
+        }
+    }
+
+    /// Everything as text, with what is counted elsewhere.
+    pub(super) fn text(&self, store_errors: u64, connections: usize) -> String {
+        self.store_errors
+            .inner()
+            .store(store_errors, Ordering::Relaxed);
+        self.connections
+            .set(i64::try_from(connections).unwrap_or(i64::MAX));
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sink for Metrics {
+    fn take(&self, event: &Event) {
+        let action = event.action.unwrap_or("none");
+        let request = Request {
+            action,
+            effect: event.effect.unwrap_or("none"),
+            status: event.status.unwrap_or(HUNG_UP).into(),
+        };
+        self.requests.get_or_create(&request).inc();
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "of a request's time nothing is lost"
+        )]
+        let seconds = event.duration_us as f64 / 1e6;
+        self.durations
+            .get_or_create(&Asked { action })
+            .observe(seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::record::Record;
+
+    #[test]
+    fn requests_are_counted_by_action_effect_and_status() {
+        let metrics = Arc::new(Metrics::new());
+        let open = || {
+            let sink: Arc<dyn Sink> = metrics.clone();
+            Record::open(sink, Timestamp::from_millis(0), "id".into(), "GET".into())
+        };
+        open().answered(400, Some("invalid_request"), None);
+        open().answered(400, Some("invalid_request"), None);
+        drop(open());
+        let text = metrics.text(3, 7);
+        for line in [
+            r#"cedargate_requests_total{action="none",effect="none",status="400"} 2"#,
+            r#"cedargate_requests_total{action="none",effect="none",status="499"} 1"#,
+            r#"cedargate_request_duration_seconds_count{action="none"} 3"#,
+            "cedargate_store_errors_total 3",
+            "cedargate_connections 7",
+            "# EOF",
+        ] {
+            assert!(
+                text.lines().any(|it| it == line),
+                "{line} is not in\n{text}"
+            );
+        }
+    }
+}

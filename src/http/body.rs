@@ -1,0 +1,375 @@
+//! A request's body: read within a size and a time, and as strict JSON.
+
+use std::fmt;
+use std::pin::pin;
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Buf as _};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Framing};
+
+use super::head::text;
+
+/// The largest body that the API reads.
+pub(super) const BODY_BYTES: usize = 64 * 1024;
+/// How deep arrays and objects may be nested.
+const JSON_DEPTH: usize = 32;
+
+/// Reads a body that must be a JSON object.
+///
+/// # Errors
+/// [`Framing`] for its media type, size and time; [`Error::Invalid`] where it is not an object, or
+/// not JSON that every parser reads alike.
+pub(super) async fn object<B: Body>(
+    headers: &HeaderMap,
+    body: B,
+    time: Duration,
+) -> Result<Map<String, Value>, Error> {
+    if !is_json(headers)? {
+        return Err(Error::Framing(Framing::MediaType));
+    }
+    parse(&read(body, time).await?)
+}
+
+/// Reads a body where none is needed: it may be an empty object too. Members are refused, so that
+/// nobody believes that they were heeded.
+///
+/// # Errors
+/// As [`object`].
+pub(super) async fn nothing<B: Body>(
+    headers: &HeaderMap,
+    body: B,
+    time: Duration,
+) -> Result<(), Error> {
+    let bytes = read(body, time).await?;
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    if headers.contains_key(CONTENT_TYPE) && !is_json(headers)? {
+        return Err(Error::Framing(Framing::MediaType));
+    }
+    if parse(&bytes)?.is_empty() {
+        return Ok(());
+    }
+    Err(Error::field(
+        "body",
+        "must be empty or {}: method_type is a query parameter",
+    ))
+}
+
+/// Whether the body is said to be JSON, without a content coding (RFC 9110 §8.3, §8.4).
+fn is_json(headers: &HeaderMap) -> Result<bool, Error> {
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Ok(false);
+    }
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(false);
+    };
+    let value = text(value).ok_or_else(|| Error::field("Content-Type", "must be visible ASCII"))?;
+    let media_type = value.split(';').next().unwrap_or(value).trim();
+    Ok(media_type.eq_ignore_ascii_case("application/json"))
+}
+
+async fn read<B: Body>(body: B, time: Duration) -> Result<Vec<u8>, Error> {
+    tokio::time::timeout(time, collect(body))
+        .await
+        .unwrap_or(Err(Error::Framing(Framing::BodyTimeout)))
+}
+
+async fn collect<B: Body>(body: B) -> Result<Vec<u8>, Error> {
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::field("body", "must arrive whole"))?;
+        // What is no data is a trailer, and no trailer means anything here.
+        let Ok(mut data) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.remaining() > BODY_BYTES {
+            return Err(Error::Framing(Framing::BodyTooLarge(BODY_BYTES)));
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            bytes.extend_from_slice(chunk);
+            data.advance(chunk.len());
+        }
+    }
+    Ok(bytes)
+}
+
+/// Reads an object strictly: UTF-8, nothing behind it, no member twice anywhere, not too deep.
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth: 0 }.deserialize(&mut deserializer);
+    let whole = value.and_then(|value| deserializer.end().map(|()| value));
+    match whole {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(Error::field("body", "must be a JSON object")),
+        Err(error) => Err(Error::field(
+            "body",
+            format!("must be a JSON object: {error}"),
+        )),
+    }
+}
+
+/// A JSON value that all parsers agree on: RFC 8259 §4 leaves repeated members open.
+#[derive(Clone, Copy)]
+struct Strict {
+    /// How many arrays and objects it is in.
+    depth: usize,
+}
+
+impl Strict {
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth == JSON_DEPTH {
+            return Err(E::custom(format_args!(
+                "arrays and objects are nested more than {JSON_DEPTH} deep"
+            )));
+        }
+        Ok(Self {
+            depth: self.depth + 1,
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let seed = self.deeper()?;
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(seed)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let seed = self.deeper()?;
+        let mut values = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if values.contains_key(&name) {
+                return Err(de::Error::custom(format_args!("{name:?} is repeated")));
+            }
+            values.insert(name, members.next_value_seed(seed)?);
+        }
+        Ok(Value::Object(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{Empty, Full, StreamBody};
+    use hyper::body::{Bytes, Frame};
+    use hyper::header::HeaderValue;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const TIME: Duration = Duration::from_secs(15);
+
+    fn headers(media_type: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))])
+    }
+
+    fn rule(bytes: &[u8]) -> String {
+        match parse(bytes) {
+            Err(Error::Invalid(fields)) => {
+                assert_eq!(fields[0].field, "body");
+                fields[0].rule.to_string()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn nested(depth: usize) -> Vec<u8> {
+        let arrays = depth - 1;
+        format!("{{\"a\":{}{}}}", "[".repeat(arrays), "]".repeat(arrays)).into_bytes()
+    }
+
+    #[test]
+    fn json_is_read_as_it_is() {
+        let text = r#" {"a": [1, -1, 1.5, "é\n", null, true], "b": {"a": {}}} "#;
+        let value: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(Value::Object(parse(text.as_bytes()).unwrap()), value);
+    }
+
+    #[test]
+    fn what_is_not_one_strict_object_is_refused_with_its_place() {
+        assert_eq!(rule(b"[]"), "must be a JSON object");
+        assert_eq!(rule(b"\"text\""), "must be a JSON object");
+        assert_eq!(rule(b"null"), "must be a JSON object");
+        let refused = |bytes: &[u8], why: &str| {
+            assert_eq!(rule(bytes), format!("must be a JSON object: {why}"));
+        };
+        refused(b"", "EOF while parsing a value at line 1 column 0");
+        refused(b"{} {}", "trailing characters at line 1 column 4");
+        refused(b"{\"a\": nan}", "expected ident at line 1 column 8");
+        refused(b"{\"a\":1,}", "trailing comma at line 1 column 8");
+        refused(
+            b"{\"a\":1,\n\"a\":2}",
+            "\"a\" is repeated at line 2 column 3",
+        );
+        refused(
+            b"{\"x\":[{\"a\":1,\"\\u0061\":2}]}",
+            "\"a\" is repeated at line 1 column 21",
+        );
+        assert!(rule(b"{\"a\":\"\xff\"}").contains("invalid unicode code point"));
+        assert!(rule(b"{\"a\":\"\\ud800\"}").contains("unexpected end of hex escape"));
+        assert!(rule(b"{\"a\":1e999}").contains("number out of range"));
+        assert!(rule(b"\xef\xbb\xbf{}").contains("expected value"));
+    }
+
+    #[test]
+    fn thirty_two_levels_are_read_and_no_more() {
+        assert!(parse(&nested(JSON_DEPTH)).is_ok());
+        let why = "arrays and objects are nested more than 32 deep";
+        assert!(rule(&nested(JSON_DEPTH + 1)).contains(why));
+        assert!(rule(&nested(30_000)).contains(why));
+    }
+
+    #[test]
+    fn the_media_type_is_json_with_any_parameters_and_no_coding() {
+        for good in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;x=y",
+        ] {
+            assert_eq!(is_json(&headers(good)), Ok(true), "{good}");
+        }
+        for bad in [
+            "",
+            "text/plain",
+            "application/jsonp",
+            "application/json, text/plain",
+        ] {
+            assert_eq!(is_json(&headers(bad)), Ok(false), "{bad}");
+        }
+        assert_eq!(is_json(&HeaderMap::new()), Ok(false));
+        let mut coded = headers("application/json");
+        coded.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert_eq!(is_json(&coded), Ok(false));
+        let mut bytes = HeaderMap::new();
+        bytes.insert(CONTENT_TYPE, HeaderValue::from_bytes(b"\xff").unwrap());
+        let wrong = Err(Error::field("Content-Type", "must be visible ASCII"));
+        assert_eq!(is_json(&bytes), wrong);
+    }
+
+    #[tokio::test]
+    async fn an_object_needs_its_media_type_and_fits_the_limit() {
+        let json = headers("application/json");
+        let of = |length: usize| {
+            let text = format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
+            object(&json, Full::new(Bytes::from(text)), TIME)
+        };
+        assert!(of(BODY_BYTES).await.is_ok());
+        let too_large = Err(Error::Framing(Framing::BodyTooLarge(BODY_BYTES)));
+        assert_eq!(of(BODY_BYTES + 1).await, too_large);
+        let body = Full::new(Bytes::from_static(b"{}"));
+        let missing = object(&HeaderMap::new(), body, TIME).await;
+        assert_eq!(missing, Err(Error::Framing(Framing::MediaType)));
+    }
+
+    #[tokio::test]
+    async fn where_no_body_is_needed_an_empty_object_will_do() {
+        let none = HeaderMap::new();
+        let form = headers("application/x-www-form-urlencoded");
+        let body = |text: &'static str| Full::new(Bytes::from_static(text.as_bytes()));
+        assert_eq!(nothing(&none, Empty::<Bytes>::new(), TIME).await, Ok(()));
+        assert_eq!(nothing(&form, body(""), TIME).await, Ok(()));
+        assert_eq!(nothing(&none, body("{}"), TIME).await, Ok(()));
+        let json = headers("application/json");
+        assert_eq!(nothing(&json, body(" {} "), TIME).await, Ok(()));
+        let media_type = Err(Error::Framing(Framing::MediaType));
+        assert_eq!(nothing(&form, body("{}"), TIME).await, media_type);
+        let rule = "must be empty or {}: method_type is a query parameter";
+        let heeded = nothing(&json, body("{\"method_type\":1}"), TIME).await;
+        assert_eq!(heeded, Err(Error::field("body", rule)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_arriving_is_given_up() {
+        let first = futures_util::stream::iter([Ok::<_, std::io::Error>(Frame::data(
+            Bytes::from_static(b"{"),
+        ))]);
+        let stalled = futures_util::StreamExt::chain(first, futures_util::stream::pending());
+        let answer = object(&headers("application/json"), StreamBody::new(stalled), TIME).await;
+        assert_eq!(answer, Err(Error::Framing(Framing::BodyTimeout)));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_the_callers_fault() {
+        let broken = futures_util::stream::iter([Err::<Frame<Bytes>, _>("reset")]);
+        let answer = object(&headers("application/json"), StreamBody::new(broken), TIME).await;
+        assert_eq!(answer, Err(Error::field("body", "must arrive whole")));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = parse(&bytes).map_err(|error| assert!(matches!(error, Error::Invalid(_))));
+        }
+
+        #[test]
+        fn what_is_read_is_what_serde_reads(text in r#"[\[\]{}",:0-9a-e\\ ]{0,24}"#) {
+            let text = format!("{{\"k\":{text}}}");
+            if let Ok(members) = parse(text.as_bytes()) {
+                let value: Value = serde_json::from_str(&text).unwrap();
+                prop_assert_eq!(Value::Object(members), value);
+            }
+        }
+
+        #[test]
+        fn a_member_is_refused_wherever_it_is_repeated(depth in 0_usize..10, name in "[a-c\"é]{0,3}") {
+            let name = json!(name);
+            let inner = format!("{{{name}:1,\"z\":[],{name}:{{}}}}");
+            let text = format!("{{\"o\":{}{inner}{}}}", "[".repeat(depth), "]".repeat(depth));
+            prop_assert!(rule(text.as_bytes()).contains("is repeated"));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The OpenAPI 3.1 description of the API, made of the route table and the serving types.
+
+use std::sync::LazyLock;
+
+use hyper::body::Bytes;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::respond::{ErrorBody, json_bytes};
+use super::route::{Door, Row, TABLE};
+
+/// The description: the same for the whole life of the process.
+pub(super) fn description() -> Bytes {
+    static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| json_bytes(&document()));
+    DESCRIPTION.clone()
+}
+
+/// The error statuses that rows have, and what they mean.
+const ERRORS: [(u16, &str); 13] = [
+    (
+        400,
+        "Malformed, or the authenticator's response does not verify",
+    ),
+    (
+        401,
+        "No token, a bad one, or a fresher or stronger sign-in is needed",
+    ),
+    (403, "The policies do not permit it"),
+    (404, "Not there, or not the caller's"),
+    (408, "The body did not arrive in time"),
+    (409, "The credential is already registered"),
+    (413, "The body is too large"),
+    (414, "The path and query are too long"),
+    (415, "The body is not application/json"),
+    (431, "The headers are too large"),
+    (500, "A policy failed, or something on our side"),
+    (501, "Not set up for this tenant or deployment"),
+    (503, "Not possible right now: repeat it"),
+];
+
+/// The error statuses that every row has.
+const EVERYWHERE: [u16; 8] = [400, 401, 403, 413, 414, 431, 500, 503];
+
+fn document() -> Value {
+    let mut schemas = SchemaSettings::draft2020_12()
+        .with(|it| it.definitions_path = "/components/schemas".into())
+        .for_serialize()
+        .into_generator();
+    let error = schemas.subschema_for::<ErrorBody<'static>>().to_value();
+    let mut paths = Map::new();
+    for row in &TABLE {
+        let path = paths.entry(row.path).or_insert_with(|| json!({}));
+        path[row.method.as_str().to_ascii_lowercase()] = operation(row, &mut schemas);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": env!("CARGO_PKG_NAME"),
+            "description": env!("CARGO_PKG_DESCRIPTION"),
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": {"name": "Apache-2.0", "identifier": env!("CARGO_PKG_LICENSE")},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.take_definitions(true),
+            "responses": errors(&error),
+            "parameters": {"TenantId": tenant_header()},
+            "headers": {"RequestId": request_id_header()},
+            "securitySchemes": {"bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+            }},
+        },
+    })
+}
+
+fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
+    let about = &row.about;
+    let mut parameters: Vec<_> = about
+        .query
+        .iter()
+        .map(|it| {
+            json!({
+                "name": it.name,
+                "in": "query",
+                "description": it.about,
+                "schema": (it.schema)(schemas),
+            })
+        })
+        .collect();
+    let mut responses = Map::from_iter([(
+        "200".to_owned(),
+        json!({
+            "description": about.answer,
+            "headers": {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}},
+            "content": {"application/json": {"schema": (about.response)(schemas)}},
+        }),
+    )]);
+    let mut statuses = [&EVERYWHERE, about.errors].concat();
+    statuses.sort_unstable();
+    for status in statuses {
+        let reference = json!({"$ref": format!("#/components/responses/Error{status}")});
+        responses.insert(status.to_string(), reference);
+    }
+    // Without a token the policies still decide: an empty requirement says that none is needed.
+    let security = match row.door {
+        Door::Public(_) => json!([{}, {"bearer": []}]),
+        Door::Member(_) => {
+            parameters.insert(0, json!({"$ref": "#/components/parameters/TenantId"}));
+            json!([{"bearer": []}])
+        }
+    };
+    let mut operation = json!({
+        "operationId": about.id,
+        "summary": about.summary,
+        "security": security,
+        "responses": responses,
+    });
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+    if let Some(request) = about.request {
+        operation["requestBody"] = json!({
+            "required": true,
+            "content": {"application/json": {"schema": request(schemas)}},
+        });
+    }
+    operation
+}
+
+fn errors(schema: &Value) -> Value {
+    let mut responses = Map::new();
+    for (status, description) in ERRORS {
+        let mut headers = json!({"X-Request-ID": {"$ref": "#/components/headers/RequestId"}});
+        match status {
+            401 => headers["WWW-Authenticate"] = text_header("RFC 6750 and RFC 9470"),
+            503 => headers["Retry-After"] = text_header("Seconds until it is worth repeating"),
+            _ => {}
+        }
+        let response = json!({
+            "description": description,
+            "headers": headers,
+            "content": {"application/json": {"schema": schema}},
+        });
+        responses.insert(format!("Error{status}"), response);
+    }
+    responses.into()
+}
+
+fn text_header(description: &str) -> Value {
+    json!({"description": description, "required": true, "schema": {"type": "string"}})
+}
+
+fn request_id_header() -> Value {
+    text_header("The id of the request: the X-Request-ID that was sent, or a new one")
+}
+
+fn tenant_header() -> Value {
+    json!({
+        "name": "X-Tenant-ID",
+        "in": "header",
+        "required": true,
+        "description": "Tenant identifier. Must match the tenant associated with the credential. \
+                        Returns 403 tenant_mismatch if the credential and header belong to \
+                        different tenants.",
+        "schema": {"type": "string", "format": "uuid"},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that a `$ref` names is there.
+    fn check_references(value: &Value, document: &Value) {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(reference)) = members.get("$ref") {
+                    let pointer = reference.strip_prefix('#').unwrap();
+                    assert!(document.pointer(pointer).is_some(), "{reference}");
+                }
+                members
+                    .values()
+                    .for_each(|it| check_references(it, document));
+            }
+            Value::Array(items) => items.iter().for_each(|it| check_references(it, document)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_description_has_every_row_and_no_loose_end() {
+        let document = document();
+        check_references(&document, &document);
+        let methods = document["paths"].as_object().unwrap().values();
+        let methods: usize = methods.map(|it| it.as_object().unwrap().len()).sum();
+        assert_eq!(methods, TABLE.len());
+    }
+
+    #[test]
+    fn the_contract_is_described_as_it_is_published() {
+        let document = document();
+        let complete = &document["paths"]["/v1/users/me/mfa/webauthn/register/complete"]["post"];
+        insta::assert_json_snapshot!("complete", complete);
+        insta::assert_json_snapshot!("schemas", document["components"]["schemas"]);
+    }
+}

@@ -1,0 +1,236 @@
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+
+use super::*;
+use crate::error::{Field, Reason};
+use crate::model::{Action, MethodType, Timestamp};
+use crate::record::{Decided, Effect, Event, Sink};
+
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn take(&self, _: &Event) {}
+}
+
+fn record() -> Record {
+    let now = Timestamp::from_millis(0);
+    Record::open(Arc::new(Nowhere), now, "the-id".into(), "POST".into())
+}
+
+fn decided(notices: &[&str]) -> Decided {
+    Decided {
+        principal: "anonymous".into(),
+        action: Action::Unknown,
+        resource: "Gate::Route::\"unknown\"".into(),
+        effect: Effect::Allow,
+        policies: Vec::new(),
+        notices: notices.iter().map(|&it| it.to_owned()).collect(),
+        errors: Vec::new(),
+        revision: "revision".into(),
+    }
+}
+
+/// The answer as a person reads it.
+async fn written(outcome: Result<Reply, Error>, record: &mut Record) -> String {
+    let response = respond(outcome, record);
+    assert_eq!(record.event().status, Some(response.status().as_u16()));
+    let mut text = format!("{}\n", response.status());
+    for (name, value) in response.headers() {
+        let _ = writeln!(text, "{name}: {}", value.to_str().unwrap());
+    }
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let _ = write!(text, "\n{}", serde_json::to_string_pretty(&body).unwrap());
+    text
+}
+
+fn signal() -> Option<Signal> {
+    Some(Signal {
+        rp_id: "example.com".into(),
+        credential_id: "AAAA".into(),
+    })
+}
+
+/// One of each error. The match makes a new kind fail to compile until it is here.
+fn every_error() -> Vec<(&'static str, Error)> {
+    let all = vec![
+        ("invalid", Error::field("X-Tenant-ID", "is required")),
+        ("body_timeout", Error::Framing(Framing::BodyTimeout)),
+        (
+            "body_too_large",
+            Error::Framing(Framing::BodyTooLarge(65536)),
+        ),
+        (
+            "target_too_long",
+            Error::Framing(Framing::TargetTooLong(8192)),
+        ),
+        ("media_type", Error::Framing(Framing::MediaType)),
+        (
+            "headers_too_large",
+            Error::Framing(Framing::HeadersTooLarge),
+        ),
+        ("no_token", Error::Unauthenticated(TokenFault::Missing)),
+        (
+            "bad_token",
+            Error::Unauthenticated(TokenFault::Invalid("its \"exp\" is past")),
+        ),
+        (
+            "refused",
+            Error::Refused {
+                code: "contractor_passkey".into(),
+                signal: signal(),
+            },
+        ),
+        (
+            "tenant_mismatch",
+            Error::Refused {
+                code: "tenant_mismatch".into(),
+                signal: None,
+            },
+        ),
+        (
+            "step_up",
+            Error::StepUp(StepUp {
+                acr_values: vec!["phr".into(), "phrh".into()],
+                max_age: 300,
+                method_types: vec![MethodType::Passkey],
+            }),
+        ),
+        ("policy", Error::Policy),
+        (
+            "not_found",
+            Error::NotFound {
+                message: "There is no such authenticator.",
+                signal: signal(),
+            },
+        ),
+        (
+            "method_not_allowed",
+            Error::MethodNotAllowed {
+                allow: "GET, POST".into(),
+            },
+        ),
+        (
+            "credential",
+            Error::Credential {
+                fault: CredentialFault {
+                    reason: Reason::RpId,
+                    message: "The RP ID is another one.".into(),
+                },
+                signal: signal(),
+            },
+        ),
+        ("exists", Error::CredentialExists),
+        (
+            "not_implemented",
+            Error::NotImplemented("WebAuthn is not set up."),
+        ),
+        ("unavailable", Error::unavailable("connection refused")),
+        (
+            "outcome_unknown",
+            Error::Unavailable {
+                outcome_unknown: true,
+                cause: "the reply was lost".into(),
+            },
+        ),
+        ("internal", Error::Internal("a secret path".into())),
+    ];
+    for (_, error) in &all {
+        match error {
+            Error::Invalid(_)
+            | Error::Framing(
+                Framing::BodyTimeout
+                | Framing::BodyTooLarge(_)
+                | Framing::TargetTooLong(_)
+                | Framing::MediaType
+                | Framing::HeadersTooLarge,
+            )
+            | Error::Unauthenticated(TokenFault::Missing | TokenFault::Invalid(_))
+            | Error::Refused { .. }
+            | Error::StepUp(_)
+            | Error::Policy
+            | Error::NotFound { .. }
+            | Error::MethodNotAllowed { .. }
+            | Error::Credential { .. }
+            | Error::CredentialExists
+            | Error::NotImplemented(_)
+            | Error::Unavailable { .. }
+            | Error::Internal(_) => {}
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn each_error_is_written_as_the_api_says() {
+    for (name, error) in every_error() {
+        let text = written(Err(error), &mut record()).await;
+        insta::assert_snapshot!(name, text);
+    }
+}
+
+#[tokio::test]
+async fn notices_are_on_every_error_after_a_decision() {
+    for (name, error) in every_error() {
+        let mut record = record();
+        record.decided(&decided(&["Ask the help desk."]), std::time::Duration::ZERO);
+        let text = written(Err(error), &mut record).await;
+        assert!(
+            text.contains("\"notices\": [\n    \"Ask the help desk.\"\n  ]"),
+            "{name}: {text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn causes_go_to_the_record_only() {
+    for (error, cause) in [
+        (Error::Internal("a secret path".into()), "a secret path"),
+        (
+            Error::unavailable("connection refused"),
+            "connection refused",
+        ),
+    ] {
+        let mut record = record();
+        let text = written(Err(error), &mut record).await;
+        assert!(!text.contains(cause), "{text}");
+        assert_eq!(record.event().cause.as_deref(), Some(cause));
+    }
+}
+
+#[tokio::test]
+async fn good_answers_are_kept_by_no_cache_unless_they_are_public() {
+    let private = written(Reply::private(&json!({"codes": []})), &mut record()).await;
+    insta::assert_snapshot!("private", private);
+    let public = Reply::public(Bytes::from_static(b"{}"));
+    insta::assert_snapshot!("public", written(Ok(public), &mut record()).await);
+}
+
+#[test]
+fn a_challenge_parameter_cannot_break_out_of_its_quotes() {
+    let mut challenge = Challenge::new("invalid_token");
+    challenge.parameter("error_description", "a\"b\\c\r\nd é");
+    let value = challenge.value();
+    assert_eq!(
+        value,
+        "Bearer error=\"invalid_token\", error_description=\"a'b'c''d '\""
+    );
+}
+
+#[test]
+fn all_wrong_fields_are_listed() {
+    let field = |field: &'static str| Field {
+        field: field.into(),
+        rule: "is required".into(),
+    };
+    let wire = wire(Error::Invalid(vec![field("a"), field("b")]), "");
+    let fields = &wire.details.unwrap()["fields"];
+    assert_eq!(
+        *fields,
+        json!([
+            {"field": "a", "rule": "is required"},
+            {"field": "b", "rule": "is required"},
+        ])
+    );
+}

@@ -1,0 +1,238 @@
+//! Connections: accepted, counted, limited in every respect, and finished on shutdown.
+
+mod connections;
+mod stream;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+pub use connections::Connections;
+use connections::Guard;
+use stream::Stream;
+
+/// What one server and each of its connections may use. hyper has few limits by itself.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Until a new connection has shown which protocol it speaks.
+    pub first_bytes: Duration,
+    /// For the head of a request; over HTTP/1.1 also the longest pause between two requests.
+    pub header_read: Duration,
+    /// Headers that hyper parses. One step above what is answered with a body, as is `head_bytes`.
+    pub headers: usize,
+    /// Bytes of a head that hyper parses.
+    pub head_bytes: u32,
+    /// Requests at a time over one HTTP/2 connection.
+    pub streams: u32,
+    /// The receive window of an HTTP/2 stream, in bytes.
+    pub stream_window: u32,
+    /// The receive window of an HTTP/2 connection, in bytes.
+    pub connection_window: u32,
+    /// How often an HTTP/2 peer is asked whether it is there.
+    pub ping_interval: Duration,
+    /// How long it has to answer.
+    pub ping_timeout: Duration,
+    /// Connections over all.
+    pub connections: usize,
+    /// Connections of one address.
+    pub connections_per_address: usize,
+    /// How old a connection gets before it is asked to finish.
+    pub age: Duration,
+    /// How long it then has, and how long a shutdown takes at most.
+    pub drain: Duration,
+    /// How long what a caller still sends is read after the last answer, so that the answer is not
+    /// lost to a reset.
+    pub linger: Duration,
+    /// How long accepting pauses when the process or the system is out of file descriptors.
+    pub accept_pause: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            first_bytes: Duration::from_secs(5),
+            header_read: Duration::from_secs(10),
+            headers: 128,
+            head_bytes: 128 * 1024,
+            streams: 100,
+            stream_window: 64 * 1024,
+            connection_window: 1024 * 1024,
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(10),
+            connections: 10_000,
+            connections_per_address: 256,
+            age: Duration::from_secs(60 * 60),
+            drain: Duration::from_secs(30),
+            linger: Duration::from_secs(1),
+            accept_pause: Duration::from_millis(100),
+        }
+    }
+}
+
+/// What answers requests: the caller's side of the connection comes with each.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. Dropped where it awaits when the caller hangs up.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+impl<F, R> Handler for F
+where
+    F: Fn(Request<Incoming>, IpAddr) -> R + Send + Sync + 'static,
+    R: Future<Output = Response<Full<Bytes>>> + Send,
+{
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
+        self(request, peer)
+    }
+}
+
+/// Something that serves connections. Clones count their connections together.
+#[derive(Clone)]
+pub struct Server {
+    limits: Limits,
+    builder: Builder<TokioExecutor>,
+    connections: Arc<Connections>,
+}
+
+impl Server {
+    /// A server with these limits.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            builder: builder(&limits),
+            connections: Arc::new(Connections::new(
+                limits.connections,
+                limits.connections_per_address,
+            )),
+            limits,
+        }
+    }
+
+    /// The connections that are open, for a gauge.
+    pub fn connections(&self) -> Arc<Connections> {
+        Arc::clone(&self.connections)
+    }
+
+    /// Serves until `shutdown`; then accepts no more, says so on HTTP/2, and returns when what is
+    /// in flight is finished or the drain time is over.
+    pub async fn run<H: Handler>(
+        self,
+        listener: TcpListener,
+        handler: Arc<H>,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let server = Arc::new(self);
+        let (stop, stopped) = watch::channel(());
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let peer = peer.ip().to_canonical();
+                    // Over the limit it is closed: an answer would cost what there is too little of.
+                    if let Some(guard) = Guard::take(&server.connections, peer) {
+                        let server = Arc::clone(&server);
+                        let handler = Arc::clone(&handler);
+                        let stopped = stopped.clone();
+                        tokio::spawn(async move {
+                            server.serve(stream, peer, handler, stopped).await;
+                            drop(guard);
+                        });
+                    }
+                }
+                Err(error) => server.after_failed_accept(&error).await,
+            }
+        }
+        drop(listener);
+        drop(stopped);
+        let _ = stop.send(());
+        // Each connection holds a receiver until it is finished.
+        let _ = timeout(server.limits.drain, stop.closed()).await;
+    }
+
+    async fn serve<H: Handler>(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        handler: Arc<H>,
+        mut stopped: watch::Receiver<()>,
+    ) {
+        // Small answers are not held back for more. A socket that is gone says so when it is read.
+        let _ = stream.set_nodelay(true);
+        let stream = Stream::new(stream, self.limits.first_bytes, self.limits.linger);
+        let service = service_fn(move |request| {
+            let handler = Arc::clone(&handler);
+            async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        tokio::select! {
+            // How a connection ended is nobody's business but the caller's, who broke it.
+            _ = connection.as_mut() => return,
+            () = sleep(self.limits.age) => {}
+            _ = stopped.changed() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = timeout(self.limits.drain, connection).await;
+    }
+
+    async fn after_failed_accept(&self, error: &io::Error) {
+        // These are about the connection that was to be accepted (accept(2)), and it is gone.
+        if !matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::Interrupted
+        ) {
+            tracing::warn!(%error, "no connection can be accepted; trying again");
+            sleep(self.limits.accept_pause).await;
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        // Without a timer hyper silently has no timeouts.
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read)
+        .max_headers(limits.headers)
+        .max_buf_size(limits.head_bytes as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.head_bytes)
+        .initial_stream_window_size(limits.stream_window)
+        .initial_connection_window_size(limits.connection_window)
+        .keep_alive_interval(limits.ping_interval)
+        .keep_alive_timeout(limits.ping_timeout);
+    builder
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,518 @@
+//! Over real sockets, with a handler that needs no store and no policies.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::http::target::Target;
+use crate::http::{Reply, body, head, observe};
+use crate::record::{Event, Sink};
+
+/// Far more than any test needs: what hangs fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// For limits that are to be reached.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Reads heads and bodies as the API does.
+struct Edge {
+    sink: Arc<dyn Sink>,
+    body_time: Duration,
+    request_time: Duration,
+    waiting: Arc<Notify>,
+    release: Arc<Notify>,
+}
+
+impl Handler for Edge {
+    async fn handle(&self, request: Request<Incoming>, _: IpAddr) -> Response<Full<Bytes>> {
+        observe(
+            &self.sink,
+            self.request_time,
+            request,
+            async |request, _, _| {
+                let (head, body) = request.into_parts();
+                head::check(&head)?;
+                head::host(&head)?;
+                match &*Target::parse(&head.uri)?.path {
+                    "/json" => {
+                        Reply::private(&body::object(&head.headers, body, self.body_time).await?)
+                    }
+                    "/panic" => panic!("as asked"),
+                    "/wait" => {
+                        self.waiting.notify_one();
+                        self.release.notified().await;
+                        Reply::private(&"waited")
+                    }
+                    _ => Reply::private(&"hello"),
+                }
+            },
+        )
+        .await
+    }
+}
+
+struct Events(Mutex<mpsc::UnboundedSender<Event>>);
+
+impl Sink for Events {
+    fn take(&self, event: &Event) {
+        let _ = self.0.lock().unwrap().send(event.clone());
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    events: mpsc::UnboundedReceiver<Event>,
+    waiting: Arc<Notify>,
+    release: Arc<Notify>,
+    connections: Arc<Connections>,
+    stop: Option<oneshot::Sender<()>>,
+    done: JoinHandle<()>,
+}
+
+async fn start(limits: Limits) -> Running {
+    start_with(limits, PATIENCE, PATIENCE).await
+}
+
+async fn start_with(limits: Limits, body_time: Duration, request_time: Duration) -> Running {
+    let (sender, events) = mpsc::unbounded_channel();
+    let (waiting, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let edge = Edge {
+        sink: Arc::new(Events(Mutex::new(sender))),
+        body_time,
+        request_time,
+        waiting: Arc::clone(&waiting),
+        release: Arc::clone(&release),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(limits);
+    let connections = server.connections();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let done = tokio::spawn(server.run(listener, Arc::new(edge), async {
+        let _ = stopped.await;
+    }));
+    Running {
+        address,
+        events,
+        waiting,
+        release,
+        connections,
+        stop: Some(stop),
+        done,
+    }
+}
+
+impl Running {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn event(&mut self) -> Event {
+        timeout(PATIENCE, self.events.recv())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+}
+
+/// All that comes until the server closes.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut bytes))
+        .await
+        .expect("the server closes in time")
+        .expect("it closes without a reset");
+    String::from_utf8(bytes).unwrap()
+}
+
+async fn exchange(server: &Running, request: impl AsRef<[u8]>) -> (u16, Value) {
+    let mut stream = server.connect().await;
+    stream.write_all(request.as_ref()).await.unwrap();
+    parse(&rest(&mut stream).await)
+}
+
+/// The status and the body of the only response in a text.
+fn parse(response: &str) -> (u16, Value) {
+    let (head, body) = response.split_once("\r\n\r\n").expect(response);
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    for header in [
+        "content-type: application/json; charset=utf-8",
+        "x-content-type-options: nosniff",
+        "x-request-id: ",
+    ] {
+        assert!(head.contains(header), "{header} is not in {head}");
+    }
+    (status, serde_json::from_str(body).expect(body))
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+}
+
+async fn read_response(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    while !text.ends_with("\"hello\"") {
+        let mut bytes = [0; 1024];
+        let read = timeout(PATIENCE, stream.read(&mut bytes))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_ne!(read, 0, "{text}");
+        text += std::str::from_utf8(&bytes[..read]).unwrap();
+    }
+    text
+}
+
+async fn http2(server: &Running) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
+    let io = TokioIo::new(server.connect().await);
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn to(path: &str) -> Request<Empty<Bytes>> {
+    let uri = format!("http://test{path}");
+    Request::builder().uri(uri).body(Empty::new()).unwrap()
+}
+
+#[tokio::test]
+async fn http_1_serves_several_requests_over_one_connection() {
+    let mut server = start(Limits::default()).await;
+    let mut stream = server.connect().await;
+    for id in ["one", "two"] {
+        let request = format!("GET / HTTP/1.1\r\nHost: test\r\nX-Request-ID: {id}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let response = read_response(&mut stream).await;
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+        assert!(
+            response.contains(&format!("x-request-id: {id}\r\n")),
+            "{response}"
+        );
+        let event = server.event().await;
+        assert_eq!((event.request_id.as_str(), event.status), (id, Some(200)));
+    }
+    assert_eq!(server.connections.total(), 1);
+}
+
+#[tokio::test]
+async fn http_2_serves_requests_side_by_side() {
+    let server = start(Limits::default()).await;
+    let mut sender = http2(&server).await;
+    let waiting = sender.send_request(to("/wait"));
+    let hello = sender.send_request(to("/"));
+    server.waiting.notified().await;
+    let response = timeout(PATIENCE, hello).await.unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    server.release.notify_one();
+    let response = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "\"waited\"");
+    assert_eq!(server.connections.total(), 1);
+}
+
+#[tokio::test]
+async fn http_2_names_one_host() {
+    let server = start(Limits::default()).await;
+    let mut sender = http2(&server).await;
+    let mut request = to("/");
+    request
+        .headers_mut()
+        .insert("host", "other".parse().unwrap());
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 400);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["details"]["fields"][0]["field"], "Host");
+}
+
+#[tokio::test]
+async fn silence_and_a_slow_head_are_closed() {
+    let limits = Limits {
+        first_bytes: SHORT,
+        header_read: SHORT,
+        ..Limits::default()
+    };
+    let server = start(limits).await;
+    for sent in ["", "PRI * HTTP/2.0", "GET / HTTP/1.1\r\nHost: te"] {
+        let mut stream = server.connect().await;
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        assert_eq!(rest(&mut stream).await, "", "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn an_http_2_peer_that_does_not_answer_pings_is_closed() {
+    let limits = Limits {
+        ping_interval: SHORT,
+        ping_timeout: SHORT,
+        ..Limits::default()
+    };
+    let server = start(limits).await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    for sent in [preface.to_vec(), [preface, &settings].concat()] {
+        let mut stream = server.connect().await;
+        stream.write_all(&sent).await.unwrap();
+        let mut frames = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut frames))
+            .await
+            .expect("the server closes in time")
+            .unwrap();
+        assert_eq!(frames[3], 4, "the server's settings came first");
+    }
+}
+
+#[tokio::test]
+async fn too_much_head_is_answered_with_a_body_and_far_too_much_without() {
+    let mut server = start(Limits::default()).await;
+    let headers: String = (0..101).map(|n| format!("x-{n}: v\r\n")).collect();
+    let request = format!("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
+    let (status, body) = exchange(&server, request).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (431, &Value::from("headers_too_large"))
+    );
+    assert_eq!(
+        server.event().await.code.as_deref(),
+        Some("headers_too_large")
+    );
+
+    let large = |bytes| {
+        let value = "v".repeat(bytes);
+        format!("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nx: {value}\r\n\r\n")
+    };
+    let (status, body) = exchange(&server, large(70_000)).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (431, &Value::from("headers_too_large"))
+    );
+    assert_eq!(server.event().await.status, Some(431));
+
+    let mut stream = server.connect().await;
+    stream.write_all(large(200_000).as_bytes()).await.unwrap();
+    let response = rest(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
+    assert!(
+        server.events.is_empty(),
+        "hyper answers what it does not parse"
+    );
+}
+
+#[tokio::test]
+async fn a_long_target_is_414() {
+    let server = start(Limits::default()).await;
+    let (status, body) = exchange(&server, get(&format!("/{}", "a".repeat(8192)))).await;
+    assert_eq!((status, &body["code"]), (414, &Value::from("uri_too_long")));
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_413_and_the_answer_arrives() {
+    let server = start(Limits::default()).await;
+    let head = "POST /json HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n";
+    let code = Value::from("payload_too_large");
+
+    let announced = format!("{head}Content-Length: 65537\r\n\r\n");
+    let (status, body) = exchange(&server, announced).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (413, &code),
+        "before a byte is sent"
+    );
+
+    let mut sent = format!("{head}Content-Length: 2000000\r\n\r\n").into_bytes();
+    sent.resize(sent.len() + 2_000_000, b' ');
+    let (status, body) = exchange(&server, sent).await;
+    assert_eq!((status, &body["code"]), (413, &code), "after all is sent");
+
+    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    for _ in 0..20 {
+        chunked.extend(b"10000\r\n");
+        chunked.resize(chunked.len() + 0x10000, b' ');
+        chunked.extend(b"\r\n");
+    }
+    chunked.extend(b"0\r\n\r\n");
+    let (status, body) = exchange(&server, chunked).await;
+    assert_eq!((status, &body["code"]), (413, &code), "without a length");
+}
+
+#[tokio::test]
+async fn a_slow_body_is_408_and_a_slow_request_503() {
+    let server = start_with(Limits::default(), SHORT, PATIENCE).await;
+    let slow = "POST /json HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
+                Content-Length: 10\r\n\r\n{";
+    let (status, body) = exchange(&server, slow).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (408, &Value::from("request_timeout"))
+    );
+
+    let mut server = start_with(Limits::default(), PATIENCE, SHORT).await;
+    let (status, body) = exchange(&server, get("/wait")).await;
+    assert_eq!((status, &body["code"]), (503, &Value::from("unavailable")));
+    assert_eq!(
+        body.get("details"),
+        None,
+        "nothing was permitted, so nothing was done"
+    );
+    let cause = server.event().await.cause.unwrap();
+    assert_eq!(cause, "the request took longer than a request may");
+}
+
+#[tokio::test]
+async fn a_panic_is_500_and_the_process_lives() {
+    let mut server = start(Limits::default()).await;
+    let (status, body) = exchange(&server, get("/panic")).await;
+    assert_eq!((status, &body["code"]), (500, &Value::from("internal")));
+    let event = server.event().await;
+    assert_eq!(body["details"]["request_id"], event.request_id);
+    assert_eq!(event.cause.as_deref(), Some("the handler panicked"));
+    assert_eq!(exchange(&server, get("/")).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_leaves_a_record_without_status() {
+    let mut server = start(Limits::default()).await;
+    let mut stream = server.connect().await;
+    stream.write_all(get("/wait").as_bytes()).await.unwrap();
+    server.waiting.notified().await;
+    drop(stream);
+    let event = server.event().await;
+    assert_eq!((event.status, event.code), (None, None));
+    assert_eq!(event.undecided.as_deref(), Some("the caller hung up"));
+}
+
+#[tokio::test]
+async fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
+    let mut server = start(Limits::default()).await;
+    let mut idle = server.connect().await;
+    idle.write_all(get("/").replace("close", "keep-alive").as_bytes())
+        .await
+        .unwrap();
+    read_response(&mut idle).await;
+    let mut stream = server.connect().await;
+    stream.write_all(get("/wait").as_bytes()).await.unwrap();
+    server.waiting.notified().await;
+    let mut sender = http2(&server).await;
+    let over_http2 = sender.send_request(to("/wait"));
+    server.waiting.notified().await;
+
+    server.stop();
+    assert_eq!(rest(&mut idle).await, "", "idle connections are closed");
+    assert!(
+        TcpStream::connect(server.address).await.is_err(),
+        "nobody listens"
+    );
+    assert!(!server.done.is_finished());
+    server.release.notify_waiters();
+    let (status, body) = parse(&rest(&mut stream).await);
+    assert_eq!((status, body), (200, Value::from("waited")));
+    assert_eq!(
+        timeout(PATIENCE, over_http2)
+            .await
+            .unwrap()
+            .unwrap()
+            .status(),
+        200
+    );
+    drop((idle, stream, sender));
+    timeout(PATIENCE, server.done).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn shutdown_waits_no_longer_than_the_drain_time() {
+    let limits = Limits {
+        drain: SHORT,
+        ..Limits::default()
+    };
+    let mut server = start(limits).await;
+    let mut stream = server.connect().await;
+    stream.write_all(get("/wait").as_bytes()).await.unwrap();
+    server.waiting.notified().await;
+    server.stop();
+    timeout(PATIENCE, server.done).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_old_connection_is_asked_to_finish() {
+    let limits = Limits {
+        age: SHORT,
+        ..Limits::default()
+    };
+    let server = start(limits).await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+        .await
+        .unwrap();
+    server.waiting.notified().await;
+    sleep(SHORT * 2).await;
+    server.release.notify_one();
+    let (status, _) = parse(&rest(&mut stream).await);
+    assert_eq!(status, 200, "what is in flight is finished");
+}
+
+#[tokio::test]
+async fn one_address_has_only_so_many_connections() {
+    let limits = Limits {
+        connections_per_address: 1,
+        ..Limits::default()
+    };
+    let server = start(limits).await;
+    let mut first = server.connect().await;
+    first
+        .write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        .await
+        .unwrap();
+    read_response(&mut first).await;
+    let mut second = server.connect().await;
+    assert_eq!(rest(&mut second).await, "");
+    drop(first);
+    timeout(PATIENCE, async {
+        while server.connections.total() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(exchange(&server, get("/")).await.0, 200);
+}
+
+#[tokio::test]
+async fn one_host_is_asked_for() {
+    let server = start(Limits::default()).await;
+    let field = |body: &Value| body["details"]["fields"][0].clone();
+    for (request, rule) in [
+        ("GET / HTTP/1.1\r\nConnection: close\r\n\r\n", "is required"),
+        ("GET / HTTP/1.0\r\n\r\n", "is required"),
+        (
+            "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+            "must not be repeated",
+        ),
+        (
+            "GET http://b/ HTTP/1.0\r\nHost: a\r\n\r\n",
+            "must be the host of the target",
+        ),
+    ] {
+        let (status, body) = exchange(&server, request).await;
+        assert_eq!(
+            (status, &body["code"]),
+            (400, &Value::from("invalid_request"))
+        );
+        assert_eq!(
+            field(&body),
+            serde_json::json!({"field": "Host", "rule": rule})
+        );
+    }
+}
