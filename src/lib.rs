@@ -22,8 +22,11 @@
 //!    or ceremony state.
 //! 6. Both stores pass the same tests.
 //! 7. Every row of the route table stands in the golden matrix, with a denial.
+
 pub mod app;
 pub mod authn;
+pub mod cli;
+pub mod config;
 pub mod error;
 pub mod finding;
 pub mod gate;

@@ -8,5 +8,9 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod browser;
+mod cli;
+mod gateway;
+mod layers;
 mod redis_server;
 mod store;

@@ -1,0 +1,109 @@
+//! The command line: arguments in, exit code out. What a command reports goes to stdout, what is
+//! wrong to stderr.
+//!
+//! Exit codes: 0 fine; 1 a finding, such as an invalid policy; 2 wrong usage or configuration.
+
+mod config;
+mod dev;
+mod failure;
+mod gateway;
+mod log;
+mod output;
+mod policy;
+mod serve;
+mod signals;
+mod token;
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use clap::{Parser, Subcommand};
+
+use crate::model::Timestamp;
+use failure::Failure;
+
+/// Decides every request with Cedar policies, and enrols passkeys and security keys.
+#[derive(Debug, Parser)]
+#[command(name = "cedargate", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cedargate dev                              try it: needs nothing else
+  cedargate config check --config prod.toml  see all that is wrong with a configuration
+  cedargate serve --config prod.toml         run it
+
+Exit codes: 0 fine, 1 a finding (an invalid policy), 2 wrong usage or configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(dev::Arguments),
+    Serve(serve::Arguments),
+    Token(token::Arguments),
+    #[command(subcommand)]
+    Policy(policy::Command),
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Policy(command) => policy::run(&command),
+        Command::Config(command) => config::run(&command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::diagnose(&failure.findings);
+            failure.exit.into()
+        }
+    }
+}
+
+/// This moment: the one place where commands read the clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is the edge: time is handed on from here"
+)]
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+/// Runs a command that serves.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::usage("runtime", format!("the threads cannot be started: {error}"))
+        })?
+        .block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn only_commands_that_are_built_are_offered() {
+        let commands = Arguments::command();
+        let names: Vec<_> = commands
+            .get_subcommands()
+            .map(|one| one.get_name())
+            .collect();
+        assert_eq!(names, ["dev", "serve", "token", "policy", "config"]);
+    }
+}

@@ -1,0 +1,71 @@
+//! `cedargate config`: the configuration of `serve`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::failure::{Exit, Failure};
+use super::{output, serve};
+use crate::finding::Finding;
+
+/// Look at the configuration of `serve`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Check(Check),
+}
+
+/// Say everything that is wrong with a configuration, without serving.
+///
+/// The environment counts as it does for `serve`. Files that the configuration names are read;
+/// nothing is connected to.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  cedargate config check
+  cedargate config check --config prod.toml --json
+
+With --json it prints one object: {\"ok\", \"findings\": [{\"severity\", \"code\", \"file\", \"line\",
+\"column\", \"message\", \"help\"?}]}. It exits with 0 when the configuration is right, else with 2.")]
+pub(super) struct Check {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = serve::DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// Print one JSON object instead of sentences.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    ok: bool,
+    findings: &'a [Finding],
+}
+
+pub(super) fn run(command: &Command) -> Result<(), Failure> {
+    let Command::Check(arguments) = command;
+    let findings = match serve::configuration(&arguments.config, &[]) {
+        Ok(_) => Vec::new(),
+        Err(failure) => failure.findings,
+    };
+    let ok = findings.is_empty();
+    if arguments.json {
+        output::print_json(&Report {
+            ok,
+            findings: &findings,
+        })?;
+    } else if ok {
+        output::print(&format!("{} is right\n", arguments.config.display()))?;
+    } else {
+        output::diagnose(&findings);
+    }
+    if ok {
+        Ok(())
+    } else {
+        // they have been told already
+        Err(Failure {
+            exit: Exit::Usage,
+            findings: Vec::new(),
+        })
+    }
+}

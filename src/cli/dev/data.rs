@@ -1,0 +1,165 @@
+//! The data folder of `dev`: the store, and the secrets that are made on the first start.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretSlice;
+use uuid::Uuid;
+
+use super::issuer::SigningKey;
+use crate::cli::failure::Failure;
+
+const SIGNING_KEY: &str = "signing-key.p8";
+const PEPPER: &str = "pepper.key";
+const PEPPER_BYTES: usize = 32;
+
+/// The secrets of a data folder.
+pub(super) struct Data {
+    pub(super) signing_key: SigningKey,
+    pub(super) pepper: SecretSlice<u8>,
+}
+
+impl Data {
+    /// Opens a data folder, for its owner alone; makes it, and its secrets, if they are not there.
+    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| unusable(folder, &error))?;
+        let pkcs8 = read_or_make(&folder.join(SIGNING_KEY), SigningKey::generate)?;
+        let pepper = read_or_make(&folder.join(PEPPER), || {
+            let mut bytes = vec![0; PEPPER_BYTES];
+            aws_lc_rs::rand::fill(&mut bytes)
+                .map(|()| bytes)
+                .map_err(|_| "the system gave no randomness".to_owned())
+        })?;
+        if pepper.len() < PEPPER_BYTES {
+            let file = folder.join(PEPPER).display().to_string();
+            return Err(Failure::file("pepper", file, "it is shorter than 32 bytes")
+                .help("delete it: a new one is made, and the backup codes so far stop working"));
+        }
+        Ok(Self {
+            signing_key: parse(&folder.join(SIGNING_KEY), &pkcs8)?,
+            pepper: SecretSlice::from(pepper),
+        })
+    }
+}
+
+/// The signing key of a data folder that `dev` has made.
+pub(in crate::cli) fn signing_key(folder: &Path) -> Result<SigningKey, Failure> {
+    let file = folder.join(SIGNING_KEY);
+    match fs::read(&file) {
+        Ok(pkcs8) => parse(&file, &pkcs8),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::file(
+            "signing_key",
+            file.display().to_string(),
+            "there is no development key here",
+        )
+        .help("start `cedargate dev` once, or name its data folder with --data")),
+        Err(error) => Err(unusable(&file, &error)),
+    }
+}
+
+fn parse(file: &Path, pkcs8: &[u8]) -> Result<SigningKey, Failure> {
+    SigningKey::parse(pkcs8).map_err(|sentence| {
+        Failure::file("signing_key", file.display().to_string(), sentence)
+            .help("delete it: a new one is made by `cedargate dev`, and older tokens stop working")
+    })
+}
+
+fn read_or_make(
+    file: &Path,
+    make: impl FnOnce() -> Result<Vec<u8>, String>,
+) -> Result<Vec<u8>, Failure> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let bytes = make().map_err(|sentence| Failure::usage("randomness", sentence))?;
+            write_secret(file, &bytes).map_err(|error| unusable(file, &error))?;
+            // another process may have been faster: what stands there counts
+            fs::read(file).map_err(|error| unusable(file, &error))
+        }
+        Err(error) => Err(unusable(file, &error)),
+    }
+}
+
+/// For its owner alone from the first byte; whole or not at all; never over one that is there.
+fn write_secret(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new: PathBuf = file.with_extension(format!("new-{}", Uuid::new_v4()));
+    let mut opened = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    let written = opened
+        .write_all(bytes)
+        .and_then(|()| opened.sync_all())
+        .and_then(|()| match fs::hard_link(&new, file) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        });
+    fs::remove_file(&new)?;
+    written
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    Failure::file(
+        "data",
+        path.display().to_string(),
+        format!("it cannot be used: {error}"),
+    )
+    .help("name a folder that you may write to with --data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn secrets_are_made_once_and_are_their_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("deep/data");
+        Data::open(&data).unwrap();
+        let first = fs::read(data.join(SIGNING_KEY)).unwrap();
+        Data::open(&data).unwrap();
+        assert_eq!(fs::read(data.join(SIGNING_KEY)).unwrap(), first);
+        assert_eq!(mode(&data), 0o700);
+        assert_eq!(mode(&data.join(SIGNING_KEY)), 0o600);
+        assert_eq!(mode(&data.join(PEPPER)), 0o600);
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_folder_without_a_key_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let failure = signing_key(folder.path()).err().unwrap();
+        assert_eq!(failure.findings[0].code, "signing_key");
+        assert!(
+            failure.findings[0]
+                .help
+                .as_deref()
+                .unwrap()
+                .contains("cedargate dev")
+        );
+    }
+
+    #[test]
+    fn a_damaged_key_is_named_and_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(SIGNING_KEY), "garbage").unwrap();
+        let failure = Data::open(folder.path()).err().unwrap();
+        assert!(failure.findings[0].file.ends_with(SIGNING_KEY));
+        assert_eq!(
+            fs::read(folder.path().join(SIGNING_KEY)).unwrap(),
+            b"garbage"
+        );
+    }
+}

@@ -1,0 +1,217 @@
+use super::super::issuer;
+use super::*;
+use crate::record::Sink as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::http::request::Builder;
+use serde_json::json;
+
+const NOW: i64 = 1_768_467_600_000;
+
+fn page() -> Page {
+    let key = SigningKey::parse(&SigningKey::generate().unwrap()).unwrap();
+    Page::new(Arc::new(key), Arc::new(Records::default()), 8080)
+}
+
+fn get(path: &str) -> Builder {
+    Request::get(path).header("host", "localhost:8080")
+}
+
+fn post() -> Builder {
+    Request::post("/dev/token")
+        .header("host", "localhost:8080")
+        .header("content-type", "application/json")
+}
+
+async fn send(page: &Page, request: Builder, body: impl ToString) -> (StatusCode, Value) {
+    let request = request.body(Full::new(Bytes::from(body.to_string())));
+    let answer = page
+        .answer(request.unwrap(), Timestamp::from_millis(NOW))
+        .await
+        .expect("it is the page's");
+    let status = answer.status();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+fn wanted() -> Value {
+    json!({"user": "bob", "tenant": issuer::TENANT, "groups": ["a"], "acr": "phr", "auth_time": "-10s"})
+}
+
+fn claims(token: &Value) -> Value {
+    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_page_gets_a_token_for_a_chosen_user() {
+    let own = post()
+        .header("origin", "http://localhost:8080")
+        .header("sec-fetch-site", "same-origin");
+    let (status, body) = send(&page(), own, wanted()).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let claims = claims(&body["token"]);
+    assert_eq!(claims["sub"], "bob");
+    assert_eq!(claims["tenant_id"], issuer::TENANT);
+    assert_eq!(claims["groups"], json!(["a"]));
+    assert_eq!(claims["acr"], "phr");
+    assert_eq!(claims["auth_time"], NOW / 1000 - 10);
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_not_claimed_and_seconds_are_taken_as_they_are() {
+    let page = page();
+    let least = json!({"user": "bob", "tenant": issuer::TENANT});
+    let (_, body) = send(&page, post(), &least).await;
+    let said = claims(&body["token"]);
+    assert_eq!(
+        (&said["acr"], &said["auth_time"]),
+        (&Value::Null, &Value::Null)
+    );
+    let mut exact = least;
+    exact["auth_time"] = 1234.into();
+    let (_, body) = send(&page, post(), exact).await;
+    assert_eq!(claims(&body["token"])["auth_time"], 1234);
+}
+
+#[tokio::test]
+async fn other_sites_get_no_token_and_no_records() {
+    let foreign = [
+        ("origin", "https://evil.example"),
+        ("origin", "http://localhost:3000"),
+        ("origin", "https://localhost:8080"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ];
+    for (name, value) in foreign {
+        for request in [post(), get("/dev/records")] {
+            let (status, body) = send(&page(), request.header(name, value), wanted()).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{name}: {value}");
+            assert_eq!(body["message"], "Only the page of dev may ask for this.");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rebound_name_gets_nothing() {
+    for path in ["/", "/dev/page.js", "/dev/page.css", "/dev/records"] {
+        for host in ["evil.example:8080", "localhost", "localhost:81", ""] {
+            let request = Request::get(path).header("host", host);
+            let (status, body) = send(&page(), request, "").await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{host}{path}");
+            assert_eq!(
+                body["message"],
+                "The page of dev is at http://localhost:8080/ only."
+            );
+        }
+    }
+    let request = Request::post("http://evil.example:8080/dev/token")
+        .header("host", "localhost:8080")
+        .header("content-type", "application/json");
+    let (status, _) = send(&page(), request, wanted()).await;
+    assert_eq!(
+        status,
+        StatusCode::FORBIDDEN,
+        "the target's authority counts"
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_for_a_token_is_said() {
+    let page = page();
+    let tenant = issuer::TENANT;
+    let cases = [
+        ("{", "EOF"),
+        ("{\"user\": \"a\"}", "missing field `tenant`"),
+        (
+            "{\"user\": \"a\", \"tenant\": \"acme\"}",
+            "a tenant is a UUID",
+        ),
+        (
+            &format!("{{\"user\": \"\", \"tenant\": \"{tenant}\"}}"),
+            "The user is empty",
+        ),
+        (
+            &format!("{{\"user\": \"a\", \"tenant\": \"{tenant}\", \"role\": 1}}"),
+            "unknown field `role`",
+        ),
+        (
+            &format!("{{\"user\": \"a\", \"tenant\": \"{tenant}\", \"auth_time\": \"5m\"}}"),
+            "write how long ago",
+        ),
+    ];
+    for (body, expected) in cases {
+        let (status, answer) = send(&page, post(), body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.contains(expected), "{body}: {message}");
+    }
+    let form = Request::post("/dev/token")
+        .header("host", "localhost:8080")
+        .header("content-type", "text/plain");
+    let (status, _) = send(&page, form, wanted()).await;
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let (status, _) = send(&page, post(), " ".repeat(BODY_LIMIT + 1)).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn records_are_listed() {
+    let page = page();
+    page.records
+        .take(&super::super::tests::event("unknown", Some(401)));
+    let (status, body) = send(&page, get("/dev/records"), "").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body["records"][0]["status"], 401);
+}
+
+#[tokio::test]
+async fn the_page_is_at_the_relying_partys_name() {
+    let request = Request::get("/")
+        .header("host", "127.0.0.1:8080")
+        .body(Full::<Bytes>::default());
+    let answer = page()
+        .answer(request.unwrap(), Timestamp::from_millis(NOW))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(answer.headers()["location"], "http://localhost:8080/");
+}
+
+#[tokio::test]
+async fn the_page_may_load_only_what_is_its_own() {
+    let request = get("/").body(Full::<Bytes>::default());
+    let answer = page()
+        .answer(request.unwrap(), Timestamp::from_millis(NOW))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(
+        answer.headers()["content-security-policy"],
+        CONTENT_SECURITY_POLICY
+    );
+    for (name, text) in [("html", PAGE), ("js", SCRIPT), ("css", STYLE)] {
+        assert!(
+            !text.contains("http:") && !text.contains("https:"),
+            "page.{name}"
+        );
+    }
+    assert!(!PAGE.contains("<style") && !PAGE.contains("style="));
+}
+
+#[tokio::test]
+async fn everything_else_is_given_back() {
+    for request in [
+        get("/v1/users/me/mfa"),
+        get("/dev/token"),
+        get("/dev/"),
+        get("/index.html"),
+        Request::head("/"),
+        Request::post("/dev/records"),
+    ] {
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+        let answer = page().answer(request, Timestamp::from_millis(NOW)).await;
+        assert!(answer.is_err());
+    }
+}

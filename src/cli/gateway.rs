@@ -1,0 +1,108 @@
+//! A gateway is put together and listens: what `dev` and `serve` have in common.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use secrecy::SecretSlice;
+use tokio::net::TcpListener;
+
+use super::failure::Failure;
+use super::signals::Shutdown;
+use crate::app::{self, App, Sinks, Times};
+use crate::authn::{self, Authn};
+use crate::http::admin::{Admin, Metrics};
+use crate::http::server::{Handler, Limits, Server};
+use crate::mfa::backup_codes::{Pepper, Peppers};
+use crate::policy::Bundle;
+use crate::record::Sink;
+use crate::store::{self, Store};
+use crate::webauthn::RelyingParties;
+
+/// What a gateway is made of.
+pub(super) struct Parts {
+    pub(super) bundle: Bundle,
+    pub(super) store: store::Settings,
+    pub(super) enrollment_ttl: Duration,
+    pub(super) authn: authn::Settings,
+    pub(super) parties: RelyingParties,
+    /// What new sets of backup codes are hashed with.
+    pub(super) pepper: SecretSlice<u8>,
+    pub(super) trusted_proxies: Vec<ipnet::IpNet>,
+}
+
+impl Parts {
+    /// Opens the store and puts everything together. Records go to the metrics and to `sinks`.
+    pub(super) async fn open(
+        self,
+        mut sinks: Vec<Arc<dyn Sink>>,
+    ) -> Result<(Arc<App>, Arc<Metrics>), Failure> {
+        let store = Store::open(self.store)
+            .await
+            .map_err(|sentence| Failure::usage("store", sentence))?;
+        let metrics = Arc::new(Metrics::default());
+        sinks.push(metrics.clone());
+        let app = App::new(app::Parts {
+            authn: Authn::new(self.authn),
+            bundle: self.bundle,
+            store: Arc::new(store),
+            parties: self.parties,
+            peppers: Peppers::new(Pepper::new(&self.pepper)),
+            enrollment_ttl: self.enrollment_ttl,
+            trusted_proxies: self.trusted_proxies,
+            times: Times::default(),
+            sink: Arc::new(Sinks(sinks)),
+        });
+        Ok((Arc::new(app), metrics))
+    }
+}
+
+/// Takes an address; `flag` is how a person chooses another.
+pub(super) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::usage(
+            "listen",
+            format!("{address} cannot be listened on: {error}"),
+        )
+        .help(format!("choose another address with {flag}"))
+    })
+}
+
+/// Where a listener really listens.
+pub(super) fn address(listener: &TcpListener) -> String {
+    listener
+        .local_addr()
+        .map_or_else(|error| error.to_string(), |address| address.to_string())
+}
+
+/// Where a gateway listens.
+pub(super) struct Listeners {
+    /// For the API, one or more.
+    pub(super) api: Vec<TcpListener>,
+    /// For operators.
+    pub(super) admin: TcpListener,
+}
+
+impl Listeners {
+    /// Serves until the process is asked to end and what is in flight is finished. `handler` answers
+    /// the API.
+    pub(super) async fn serve<H: Handler>(
+        self,
+        handler: Arc<H>,
+        app: Arc<App>,
+        metrics: Arc<Metrics>,
+        shutdown: Shutdown,
+    ) {
+        let limits = Limits::default();
+        let server = Server::new(limits.clone());
+        let admin = Admin::new(app, metrics, server.connections());
+        let admin =
+            Server::new(limits).run(self.admin, Arc::new(admin), shutdown.clone().requested());
+        let api = self.api.into_iter().map(|listener| {
+            let shutdown = shutdown.clone().requested();
+            server.clone().run(listener, Arc::clone(&handler), shutdown)
+        });
+        tokio::join!(join_all(api), admin);
+    }
+}

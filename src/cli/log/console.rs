@@ -1,0 +1,81 @@
+//! One short line a request, for the person who runs `dev`.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use tracing_appender::non_blocking::NonBlocking;
+
+use crate::record::{Event, Sink};
+
+/// Writes one short line for each request.
+pub(in super::super) struct Console(NonBlocking);
+
+impl Console {
+    pub(super) fn new(writer: NonBlocking) -> Self {
+        Self(writer)
+    }
+}
+
+impl Sink for Console {
+    fn take(&self, event: &Event) {
+        // where nobody reads any more, nobody is told
+        let _ = self.0.clone().write_all(line(event).as_bytes());
+    }
+}
+
+/// `09:00:00 POST /v1/… 403 tenant_mismatch · deny by tenant-isolation: its notice`
+fn line(event: &Event) -> String {
+    let timestamp = event.timestamp.to_string();
+    let time = timestamp.get(11..19).unwrap_or(&timestamp);
+    let mut line = format!("{time} {} {}", event.method, event.route);
+    // writing to a String cannot fail
+    let _ = match event.status {
+        Some(status) => write!(line, " {status}"),
+        None => write!(line, " (hung up)"),
+    };
+    if let Some(code) = &event.code {
+        let _ = write!(line, " {code}");
+    }
+    if let Some(effect) = event.effect {
+        let _ = write!(line, " · {effect}");
+        if !event.policies.is_empty() {
+            let _ = write!(line, " by {}", event.policies.join(", "));
+        }
+    }
+    if !event.notices.is_empty() {
+        let _ = write!(line, ": {}", event.notices.join(" "));
+    }
+    if let Some(cause) = &event.cause {
+        let _ = write!(line, " ({cause})");
+    }
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::dev::tests::event;
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_its_policy_and_notice() {
+        let mut event = event("/v1/users/me/mfa", Some(403));
+        event.code = Some("tenant_mismatch".into());
+        event.effect = Some("deny");
+        event.policies = vec!["tenant-isolation".into()];
+        event.notices = vec!["Send your token's tenant.".into()];
+        assert_eq!(
+            line(&event),
+            "09:00:00 GET /v1/users/me/mfa 403 tenant_mismatch · deny by tenant-isolation: \
+             Send your token's tenant.\n"
+        );
+    }
+
+    #[test]
+    fn a_caller_who_hung_up_has_no_status() {
+        assert_eq!(
+            line(&event("unknown", None)),
+            "09:00:00 GET unknown (hung up)\n"
+        );
+    }
+}

@@ -1,0 +1,260 @@
+//! The configuration: flags over environment over file over defaults.
+//!
+//! One map takes key → (value, where it came from); each section takes its keys, and what is left
+//! over is unknown. All problems are reported at once, each where it was written. Values of keys
+//! that may hold a secret are in no finding.
+//!
+//! **Environment**: `CEDARGATE_`, then the key in capitals, `__` between levels, a number for an
+//! entry of a list of tables: `CEDARGATE_STORE__URL`, `CEDARGATE_ISSUERS__0__JWKS`. A list is
+//! written as in TOML, `["a", "b"]`; a list of one may be written plainly, `a`.
+//!
+//! **Paths** that are relative count from the folder of the configuration file, the defaults too;
+//! those in flags and in the environment count from the working folder.
+
+mod files;
+mod issuers;
+mod layers;
+mod parties;
+mod problems;
+mod section;
+mod store_url;
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::{ExposeSecret as _, SecretSlice};
+
+use crate::finding::{Finding, Findings};
+use crate::webauthn::RelyingParties;
+use crate::{authn, store};
+use files::{Files, Trouble};
+use problems::Problems;
+use section::Section;
+
+/// Everything that a gateway needs to know.
+pub struct Config {
+    /// Where the API is served.
+    pub listen: SocketAddr,
+    /// Where health, readiness and metrics are served.
+    pub admin_listen: SocketAddr,
+    /// The folder of the policies.
+    pub policies: PathBuf,
+    /// The folder of the schema.
+    pub schema: PathBuf,
+    /// Where accounts are kept.
+    pub store: store::Settings,
+    /// How long a pending enrolment lives.
+    pub enrollment_ttl: Duration,
+    /// Whose tokens are accepted.
+    pub authn: authn::Settings,
+    /// Where authenticators are enrolled. May be none: enrolment is then not set up.
+    pub parties: RelyingParties,
+    /// The keys that backup codes are hashed with, each of at least 32 bytes: the first hashes new
+    /// sets. Never empty.
+    pub peppers: Vec<SecretSlice<u8>>,
+    /// The peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// The least length of a pepper, in bytes.
+const SHORTEST_PEPPER: usize = 32;
+
+/// Reads the configuration file at `path`, puts the layers together, and reads the files that they
+/// refer to. `flags` are dotted keys, such as `store.url`, with their values; `env` is the whole
+/// environment.
+pub fn load(
+    flags: &[(&str, String)],
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+    path: &Path,
+) -> Result<Config, Findings> {
+    let error = |message: String| {
+        let finding = Finding::error("unreadable_file", path.display().to_string(), message);
+        Findings(vec![finding])
+    };
+    let bytes = files::read(path).map_err(|trouble| error(trouble.message))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| error("the configuration is not UTF-8 text".to_owned()))?;
+    // No key is written in other bytes than text. A value that is none is wrong for its key, and
+    // that is said when it is read.
+    let env = env.into_iter().filter_map(|(name, value)| {
+        Some((
+            name.into_string().ok()?,
+            value.to_string_lossy().into_owned(),
+        ))
+    });
+    layered(flags, env, Some((path, &text)))
+}
+
+fn layered(
+    flags: &[(&str, String)],
+    env: impl IntoIterator<Item = (String, String)>,
+    file: Option<(&Path, &str)>,
+) -> Result<Config, Findings> {
+    let mut problems = Problems::new(file);
+    let files = Files::beside(file.map(|(path, _)| path));
+    let text = file.map(|(_, text)| text);
+    let config = layers::merge(flags, env, text, &mut problems).and_then(|entries| {
+        let mut root = Section::root(entries);
+        let config = take(&mut root, &files, &mut problems);
+        root.finish(&mut problems);
+        config
+    });
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems.into_findings()),
+    }
+}
+
+/// Top-level tables whose features come in later versions.
+const NOT_BUILT: [&str; 5] = ["tls", "step_up", "cors", "decision_log", "audit"];
+
+fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<Config> {
+    let (listen, admin_listen) = listeners(root, problems);
+    let (policies, schema) = policies(root, files, problems);
+    let (store, enrollment_ttl) = store(root, files, problems);
+    let issuers = issuers::take(root, files, problems);
+    let parties = parties::take(root, files, problems);
+    let peppers = peppers(root, files, problems);
+    let trusted_proxies = trusted_proxies(root, problems);
+    for key in NOT_BUILT {
+        root.not_built(key, problems);
+    }
+    Some(Config {
+        listen,
+        admin_listen,
+        policies,
+        schema,
+        store: store?,
+        enrollment_ttl,
+        authn: authn::Settings { issuers: issuers? },
+        parties: parties?,
+        peppers,
+        trusted_proxies,
+    })
+}
+
+fn listeners(root: &mut Section, problems: &mut Problems<'_>) -> (SocketAddr, SocketAddr) {
+    let address = |text: &str| {
+        text.parse()
+            .map_err(|_| "it is an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
+    };
+    let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let listen = root.parsed("listen", problems, address);
+    let admin_listen = root.parsed("admin_listen", problems, address);
+    let listen = listen.unwrap_or(loopback(8080));
+    let admin_listen = admin_listen.unwrap_or(loopback(9090));
+    if listen == admin_listen && listen.port() != 0 {
+        problems.add(
+            root.place_of("admin_listen"),
+            "invalid_value",
+            "`admin_listen` is the same as `listen`: each needs a port of its own",
+            None,
+        );
+    }
+    (listen, admin_listen)
+}
+
+fn policies(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> (PathBuf, PathBuf) {
+    let mut section = root.section("policies", problems);
+    let mut folder = |key, default: &str| {
+        let path = section.parsed_located(key, problems, not_empty);
+        path.map_or_else(|| files.default(default), |path| files.resolve(&path))
+    };
+    let paths = (folder("path", "policies"), folder("schema", "schema"));
+    section.finish(problems);
+    paths
+}
+
+fn store(
+    root: &mut Section,
+    files: &Files,
+    problems: &mut Problems<'_>,
+) -> (Option<store::Settings>, Duration) {
+    let mut section = root.section("store", problems);
+    let location = store_url::take(&mut section, files, problems);
+    let enrollment_ttl = section
+        .parsed("enrollment_ttl", problems, |text| {
+            humantime::parse_duration(text)
+                .ok()
+                .filter(|ttl| ENROLLMENT_TTL.contains(ttl))
+                .ok_or("it is a duration from 1s to 1h, such as \"5m\"")
+        })
+        .unwrap_or(Duration::from_secs(5 * 60));
+    let require_durable = section.boolean("require_durable", problems).unwrap_or(true);
+    section.finish(problems);
+    let settings = location.map(|location| store::Settings {
+        location,
+        require_durable,
+    });
+    (settings, enrollment_ttl)
+}
+
+/// Long enough to find one's key, short enough for a browser that is left open.
+const ENROLLMENT_TTL: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(60 * 60);
+
+fn peppers(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Vec<SecretSlice<u8>> {
+    let mut section = root.section("backup_codes", problems);
+    section.require(&["pepper_files"], problems);
+    let paths = section.filled_list("pepper_files", problems);
+    section.finish(problems);
+    let mut peppers: Vec<SecretSlice<u8>> = Vec::new();
+    for path in paths.unwrap_or_default() {
+        match pepper(&files.resolve(&path)) {
+            Ok(pepper) if peppers.iter().any(|one| same(one, &pepper)) => problems.add(
+                &path.place,
+                "duplicate",
+                "`backup_codes.pepper_files`: this file holds the same key as an earlier one",
+                None,
+            ),
+            Ok(pepper) => peppers.push(pepper),
+            Err(trouble) => trouble.report("backup_codes.pepper_files", &path.place, problems),
+        }
+    }
+    peppers
+}
+
+fn same(one: &SecretSlice<u8>, other: &SecretSlice<u8>) -> bool {
+    one.expose_secret() == other.expose_secret()
+}
+
+/// The bytes of a pepper's file, exactly as they stand there: a line break at the end counts.
+fn pepper(path: &Path) -> Result<SecretSlice<u8>, Trouble> {
+    let content = files::read_secret(path)?;
+    if content.len() >= SHORTEST_PEPPER {
+        return Ok(content.into());
+    }
+    let path = path.display();
+    Err(Trouble {
+        message: format!("{path} is shorter than {SHORTEST_PEPPER} bytes"),
+        help: Some(format!(
+            "make one: (umask 077; head -c {SHORTEST_PEPPER} /dev/urandom > {path})"
+        )),
+    })
+}
+
+fn trusted_proxies(root: &mut Section, problems: &mut Problems<'_>) -> Vec<IpNet> {
+    let mut section = root.section("network", problems);
+    let proxies = section.parsed_list("trusted_proxies", problems, |text| {
+        let address = text.parse::<IpAddr>().map(|one| one.to_canonical().into());
+        address
+            .or_else(|_| text.parse::<IpNet>())
+            .map_err(|_| "each is an address or a network, such as 10.0.0.0/8")
+    });
+    section.finish(problems);
+    proxies.unwrap_or_default()
+}
+
+fn not_empty(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() {
+        Err("it is empty")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

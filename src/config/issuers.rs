@@ -1,0 +1,147 @@
+//! `[[issuers]]`: whose tokens are accepted.
+
+use super::files::{self, Files};
+use super::not_empty;
+use super::problems::{Place, Problems};
+use super::section::{Located, Section};
+use crate::authn::{Algorithm, Issuer, Keys};
+
+const REQUIRED: [&str; 6] = [
+    "name",
+    "issuer",
+    "audiences",
+    "algorithms",
+    "jwks",
+    "tenant_claim",
+];
+
+/// All issuers; none when one of them is wrong.
+pub(super) fn take(
+    root: &mut Section,
+    files: &Files,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<Issuer>> {
+    if !root.has("issuers") {
+        let help = format!("write [[issuers]] and in it {}", REQUIRED.join(", "));
+        let message = "`issuers` is missing: whose tokens are accepted?";
+        problems.add(&Place::Nowhere, "missing_key", message, Some(help));
+    }
+    let sections = root.sections("issuers", problems)?;
+    if sections.is_empty() {
+        let message = "`issuers`: at least one is needed, or no token is ever accepted";
+        problems.add(root.place_of("issuers"), "invalid_value", message, None);
+    }
+    let mut names = Vec::new();
+    let mut urls = Vec::new();
+    let mut issuers = Vec::new();
+    for mut section in sections {
+        let issuer = issuer(&mut section, files, problems);
+        if let Some(issuer) = &issuer {
+            unique(&mut names, issuer.name.as_str(), "name", &section, problems);
+            unique(&mut urls, &issuer.issuer, "issuer", &section, problems);
+        }
+        section.finish(problems);
+        issuers.push(issuer);
+    }
+    issuers.into_iter().collect()
+}
+
+fn unique(
+    seen: &mut Vec<String>,
+    value: &str,
+    key: &str,
+    section: &Section,
+    problems: &mut Problems<'_>,
+) {
+    if seen.iter().any(|one| one == value) {
+        let message = format!("`{}`: another issuer has the same", section.name(key));
+        problems.add(section.place_of(key), "duplicate", message, None);
+    }
+    seen.push(value.to_owned());
+}
+
+fn issuer(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<Issuer> {
+    section.require(&REQUIRED, problems);
+    let name = section.parsed("name", problems, str::parse);
+    let issuer = section.parsed("issuer", problems, not_empty);
+    let audiences = section.filled_list("audiences", problems);
+    let algorithms = algorithms(section, problems);
+    let jwks = section.parsed_located("jwks", problems, not_empty);
+    let keys = jwks.and_then(|jwks| keys(section, &jwks, algorithms.as_deref(), files, problems));
+    let tenant_claim = section.parsed("tenant_claim", problems, not_empty);
+    let groups_claim = section.parsed("groups_claim", problems, not_empty);
+    let strong_acr = section.parsed_list("strong_acr", problems, acr);
+    Some(Issuer {
+        name: name?,
+        issuer: issuer?,
+        audiences: audiences?.into_iter().map(|one| one.value).collect(),
+        algorithms: algorithms?,
+        keys: keys?,
+        tenant_claim: tenant_claim?,
+        groups_claim,
+        strong_acr: strong_acr.unwrap_or_default().into(),
+    })
+}
+
+fn algorithms(section: &mut Section, problems: &mut Problems<'_>) -> Option<Vec<Algorithm>> {
+    let algorithms = section.parsed_list("algorithms", problems, str::parse::<Algorithm>)?;
+    if algorithms.is_empty() {
+        let message = format!(
+            "`{}`: it needs at least one entry",
+            section.name("algorithms")
+        );
+        problems.add(
+            section.place_of("algorithms"),
+            "invalid_value",
+            message,
+            None,
+        );
+        return None;
+    }
+    Some(algorithms)
+}
+
+/// Reads the keys. Without the algorithms, which have a problem of their own then, the file is
+/// only looked for.
+fn keys(
+    section: &Section,
+    jwks: &Located<String>,
+    algorithms: Option<&[Algorithm]>,
+    files: &Files,
+    problems: &mut Problems<'_>,
+) -> Option<Keys> {
+    let name = section.name("jwks");
+    if jwks.value.starts_with("https://") || jwks.value.starts_with("http://") {
+        let message = format!("`{name}`: keys by URL are not built yet in this version");
+        let help = "save the JWKS in a file and name that".to_owned();
+        problems.add(&jwks.place, "not_built", message, Some(help));
+        return None;
+    }
+    let path = files.resolve(jwks);
+    let content = match files::read(&path) {
+        Ok(content) => content,
+        Err(trouble) => {
+            trouble.report(&name, &jwks.place, problems);
+            return None;
+        }
+    };
+    match Keys::parse(&content, algorithms?) {
+        Ok(keys) => Some(keys),
+        Err(sentence) => {
+            let message = format!("`{name}`: in {}: {sentence}", path.display());
+            problems.add(&jwks.place, "invalid_value", message, None);
+            None
+        }
+    }
+}
+
+/// An acr value that a `WWW-Authenticate` header can carry in its space-separated list (RFC 9470
+/// §3).
+fn acr(text: &str) -> Result<String, &'static str> {
+    let fits = !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+    fits.then(|| text.to_owned())
+        .ok_or("each is visible ASCII without spaces, \" and \\")
+}

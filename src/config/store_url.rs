@@ -1,0 +1,89 @@
+//! `store.url`, or the file that holds it.
+
+use redis::IntoConnectionInfo as _;
+use secrecy::SecretString;
+
+use super::files::{self, Files, Trouble};
+use super::problems::Problems;
+use super::section::{Located, Section};
+use crate::store::Location;
+
+pub(super) const FORMS: &str = "it is embedded:FOLDER, redis://HOST:PORT/DATABASE, rediss://… or \
+                     redis+unix:///SOCKET";
+
+/// Takes `url` or `url_file`. No message repeats anything of the URL: it may have a password in it.
+pub(super) fn take(
+    section: &mut Section,
+    files: &Files,
+    problems: &mut Problems<'_>,
+) -> Option<Location> {
+    let both = section.has("url") && section.has("url_file");
+    if !section.has("url") && !section.has("url_file") {
+        section.missing("url", problems);
+    }
+    let url = section.text("url", problems);
+    let file = section.text("url_file", problems);
+    if both {
+        let message = "`store.url` and `store.url_file` are both set: one of them must go";
+        problems.add(section.place_of("url_file"), "invalid_value", message, None);
+        return None;
+    }
+    let (name, url) = match (url, file) {
+        (Some(url), _) => ("store.url", url),
+        (None, Some(file)) => match from_file(files, &file) {
+            Ok(url) => ("store.url_file", url),
+            Err(trouble) => {
+                trouble.report("store.url_file", &file.place, problems);
+                return None;
+            }
+        },
+        (None, None) => return None,
+    };
+    match location(&url, files) {
+        Ok(location) => Some(location),
+        Err((code, sentence)) => {
+            problems.add(&url.place, code, format!("`{name}`: {sentence}"), None);
+            None
+        }
+    }
+}
+
+fn from_file(files: &Files, file: &Located<String>) -> Result<Located<String>, Trouble> {
+    let path = files.resolve(file);
+    let text = String::from_utf8(files::read_secret(&path)?).map_err(|_| Trouble {
+        message: format!("{} is not UTF-8 text", path.display()),
+        help: None,
+    })?;
+    Ok(Located {
+        value: text.trim().to_owned(),
+        place: file.place.clone(),
+    })
+}
+
+fn location(
+    url: &Located<String>,
+    files: &Files,
+) -> Result<Location, (&'static str, &'static str)> {
+    if let Some(folder) = url.value.strip_prefix("embedded:") {
+        if folder.is_empty() {
+            return Err(("invalid_value", "a folder follows `embedded:`"));
+        }
+        return Ok(Location::Embedded(files.resolve(&Located {
+            value: folder.to_owned(),
+            place: url.place.clone(),
+        })));
+    }
+    match url.value.split_once("://").map(|(scheme, _)| scheme) {
+        Some("redis" | "rediss" | "redis+unix") => {
+            let readable = url.value.as_str().into_connection_info().is_ok();
+            readable
+                .then(|| Location::Redis(SecretString::from(url.value.clone())))
+                .ok_or(("invalid_value", FORMS))
+        }
+        Some(scheme) if scheme.ends_with("+sentinel") || scheme.ends_with("+cluster") => Err((
+            "not_built",
+            "Sentinel and cluster are not built yet in this version: name one server",
+        )),
+        _ => Err(("invalid_value", FORMS)),
+    }
+}

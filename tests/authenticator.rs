@@ -1,0 +1,140 @@
+//! Software authenticators. [`Attestation`] is our own, so that each byte of what it answers can be
+//! made wrong; [`soft_passkey`] and [`soft_key`] are those of webauthn-authenticator-rs.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use webauthn_authenticator_rs::WebauthnAuthenticator;
+use webauthn_authenticator_rs::prelude::Url;
+
+/// The origin whose page runs the ceremonies.
+pub const ORIGIN: &str = "https://app.example.com";
+/// The relying party of that page.
+pub const RP_ID: &str = "example.com";
+
+pub const USER_PRESENT: u8 = 0b0000_0001;
+pub const USER_VERIFIED: u8 = 0b0000_0100;
+pub const BACKUP_ELIGIBLE: u8 = 0b0000_1000;
+pub const BACKED_UP: u8 = 0b0001_0000;
+const ATTESTED: u8 = 0b0100_0000;
+
+/// What an authenticator and its browser answer to creation options, each part open to change.
+pub struct Attestation {
+    pub client_data: Value,
+    pub rp_id: String,
+    pub flags: u8,
+    pub aaguid: [u8; 16],
+    pub credential_id: Vec<u8>,
+    /// A COSE algorithm: -7 or -8.
+    pub algorithm: i64,
+    pub transports: Vec<String>,
+}
+
+impl Attestation {
+    /// A right answer to `options`, with a fresh key.
+    pub fn to(options: &Value) -> Self {
+        let mut credential_id = vec![0; 32];
+        rand::fill(&mut credential_id).unwrap();
+        Self {
+            client_data: json!({
+                "type": "webauthn.create",
+                "challenge": options["challenge"],
+                "origin": ORIGIN,
+                "crossOrigin": false,
+            }),
+            rp_id: options["rp"]["id"].as_str().unwrap().to_owned(),
+            flags: USER_PRESENT | USER_VERIFIED,
+            aaguid: [0; 16],
+            credential_id,
+            algorithm: -7,
+            transports: vec!["internal".into(), "hybrid".into()],
+        }
+    }
+
+    /// `PublicKeyCredential.toJSON()` of it.
+    pub fn credential(&self) -> Value {
+        let client_data = serde_json::to_vec(&self.client_data).unwrap();
+        let id = URL_SAFE_NO_PAD.encode(&self.credential_id);
+        json!({
+            "id": id,
+            "rawId": id,
+            "type": "public-key",
+            "authenticatorAttachment": "platform",
+            "clientExtensionResults": {},
+            "response": {
+                "clientDataJSON": URL_SAFE_NO_PAD.encode(client_data),
+                "attestationObject": URL_SAFE_NO_PAD.encode(self.object()),
+                "transports": self.transports,
+            }
+        })
+    }
+
+    fn object(&self) -> Vec<u8> {
+        let mut object = minicbor::Encoder::new(Vec::new());
+        object.map(3).unwrap();
+        object.str("fmt").unwrap().str("none").unwrap();
+        object.str("attStmt").unwrap().map(0).unwrap();
+        object.str("authData").unwrap().bytes(&self.authenticator_data()).unwrap();
+        object.into_writer()
+    }
+
+    fn authenticator_data(&self) -> Vec<u8> {
+        let mut data = digest(&SHA256, self.rp_id.as_bytes()).as_ref().to_vec();
+        data.push(self.flags | ATTESTED);
+        data.extend([0; 4]);
+        data.extend(self.aaguid);
+        data.extend(u16::try_from(self.credential_id.len()).unwrap().to_be_bytes());
+        data.extend(&self.credential_id);
+        data.extend(cose_key(self.algorithm));
+        data
+    }
+}
+
+fn cose_key(algorithm: i64) -> Vec<u8> {
+    let mut key = minicbor::Encoder::new(Vec::new());
+    if algorithm == -8 {
+        let public = Ed25519KeyPair::generate().unwrap().public_key().as_ref().to_vec();
+        key.map(4).unwrap().i8(1).unwrap().i8(1).unwrap().i8(3).unwrap().i64(-8).unwrap();
+        key.i8(-1).unwrap().i8(6).unwrap().i8(-2).unwrap().bytes(&public).unwrap();
+    } else {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        let point = pair.public_key().as_ref();
+        key.map(5).unwrap().i8(1).unwrap().i8(2).unwrap().i8(3).unwrap().i64(algorithm).unwrap();
+        key.i8(-1).unwrap().i8(1).unwrap();
+        key.i8(-2).unwrap().bytes(&point[1..33]).unwrap();
+        key.i8(-3).unwrap().bytes(&point[33..]).unwrap();
+    }
+    key.into_writer()
+}
+
+/// A passkey of webauthn-authenticator-rs, user-verified.
+pub fn soft_passkey(options: &Value) -> Value {
+    use webauthn_authenticator_rs::softpasskey::SoftPasskey;
+    register(WebauthnAuthenticator::new(SoftPasskey::new(true)), options)
+}
+
+/// A security key of webauthn-authenticator-rs.
+pub fn soft_key(options: &Value) -> Value {
+    use webauthn_authenticator_rs::softtoken::SoftToken;
+    register(WebauthnAuthenticator::new(SoftToken::new(true).unwrap().0), options)
+}
+
+fn register<T: webauthn_authenticator_rs::AuthenticatorBackend>(
+    mut authenticator: WebauthnAuthenticator<T>,
+    options: &Value,
+) -> Value {
+    let mut options = options.clone();
+    // Both are resident by nature and refuse to be asked for it.
+    if let Some(selection) = options["authenticatorSelection"].as_object_mut() {
+        selection.insert("requireResidentKey".into(), false.into());
+    }
+    let options = serde_json::from_value(json!({ "publicKey": options })).unwrap();
+    let credential =
+        authenticator.do_registration(Url::parse(ORIGIN).unwrap(), options).unwrap();
+    serde_json::to_value(credential).unwrap()
+}

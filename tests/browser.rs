@@ -1,0 +1,6 @@
+//! A real Chromium with virtual authenticators: what only a browser can show to work.
+
+mod chromium;
+mod issuer;
+mod page;
+mod raw;

@@ -1,0 +1,213 @@
+//! The command line, as a person and a script meet it.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use crate::gateway::Gateway;
+
+const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
+
+fn cedargate(home: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cedargate"))
+        .args(arguments)
+        .current_dir(home)
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+async fn get(url: &str, headers: &[(&str, &str)]) -> (StatusCode, Value) {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let mut request = Request::get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Empty::new()).unwrap();
+    let answer = client.request(request).await.unwrap();
+    let status = answer.status();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+async fn methods(gateway: &Gateway, token: &str, tenant: &str) -> (StatusCode, Value) {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("x-tenant-id", tenant)];
+    get(&format!("{}/v1/users/me/mfa", gateway.url), &headers).await
+}
+
+#[test]
+fn help_is_help_and_wrong_usage_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    for command in [
+        &["--help"][..],
+        &["dev", "--help"],
+        &["serve", "--help"],
+        &["token", "--help"],
+        &["config", "check", "--help"],
+        &["policy", "schema", "--help"],
+    ] {
+        let output = cedargate(home.path(), command);
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+        assert!(stdout(&output).contains("Examples:"), "{command:?}");
+        assert_eq!(stderr(&output), "");
+    }
+    for command in [&[][..], &["sreve"], &["dev", "--port", "1"]] {
+        let output = cedargate(home.path(), command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        assert_eq!(stdout(&output), "", "{command:?}");
+        assert!(stderr(&output).contains("Usage:"), "{command:?}");
+    }
+}
+
+#[test]
+fn dev_refuses_to_listen_for_others() {
+    let home = tempfile::tempdir().unwrap();
+    for flag in ["--listen", "--admin-listen"] {
+        let output = cedargate(home.path(), &["dev", flag, "0.0.0.0:0"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains("loopback only"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    assert!(!home.path().join("data").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_token_without_a_data_folder_says_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let output = cedargate(
+        home.path(),
+        &["token", "--user", "alice", "--tenant", TENANT],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stdout(&output), "");
+    insta::assert_snapshot!(stderr(&output), @r"
+    error[signing_key]: there is no development key here
+    --> ./data/signing-key.p8
+     = help: start `cedargate dev` once, or name its data folder with --data
+    ");
+}
+
+#[test]
+fn the_schema_is_printed_and_renewed_byte_for_byte() {
+    let home = tempfile::tempdir().unwrap();
+    let printed = cedargate(home.path(), &["policy", "schema"]);
+    assert_eq!(printed.status.code(), Some(0));
+    assert!(stdout(&printed).contains("namespace Gate {"));
+    let written = cedargate(home.path(), &["policy", "schema", "--write"]);
+    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    let file = std::fs::read(home.path().join("schema/gate.cedarschema")).unwrap();
+    assert_eq!(file, printed.stdout);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_cedargate"))
+        .args(["policy", "schema"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(process.stdout.take());
+    let mut complaint = String::new();
+    let mut stderr = process.stderr.take().unwrap();
+    stderr.read_to_string(&mut complaint).unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+    assert_eq!(complaint, "");
+}
+
+#[test]
+fn config_check_says_everything_at_once_in_words_and_in_json() {
+    let home = tempfile::tempdir().unwrap();
+    let text = "lisen = \"127.0.0.1:0\"\n\n[store]\nurl = \"ftp://x\"\n";
+    std::fs::write(home.path().join("cedargate.toml"), text).unwrap();
+    let output = cedargate(home.path(), &["config", "check"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stdout(&output), "");
+    assert!(
+        stderr(&output).contains("cedargate.toml:1:"),
+        "{}",
+        stderr(&output)
+    );
+
+    let output = cedargate(home.path(), &["config", "check", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), "");
+    let report: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(report["ok"], false);
+    let findings = report["findings"].as_array().unwrap();
+    let at_line = |line: u64| findings.iter().any(|one| one["line"] == line);
+    assert!(at_line(1) && at_line(4), "{report}");
+    assert!(
+        findings.len() >= 3,
+        "issuers and peppers are missing, too: {report}"
+    );
+}
+
+#[tokio::test]
+async fn dev_is_ready_when_it_says_so_and_tokens_need_no_running_server() {
+    let home = tempfile::tempdir().unwrap();
+    let gateway = Gateway::dev(home.path());
+    let members: Vec<_> = gateway.ready.as_object().unwrap().keys().collect();
+    let promised = ["url", "admin_url", "issuer", "audience", "tenant", "token"];
+    assert_eq!(members, promised);
+    assert_eq!(gateway.ready["tenant"], TENANT);
+    let (status, _) = get(&format!("{}/readyz", gateway.admin_url), &[]).await;
+    assert_eq!(status, StatusCode::OK);
+
+    let first = gateway.ready["token"].as_str().unwrap().to_owned();
+    let (status, body) = methods(&gateway, &first, TENANT).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    gateway.kill();
+
+    let output = cedargate(home.path(), &["token", "--user", "bob", "--tenant", TENANT]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let gateway = Gateway::dev(home.path());
+    for token in [&first, stdout(&output).trim_end()] {
+        let (status, body) = methods(&gateway, token, TENANT).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+    }
+    let other = "0e0e0e0e-0000-4000-8000-000000000001";
+    let (status, body) = methods(&gateway, &first, other).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(body["code"], "tenant_mismatch");
+    assert_eq!(gateway.stop().code(), Some(0));
+}
+
+#[test]
+fn an_invalid_policy_is_shown_and_is_a_finding() {
+    let home = tempfile::tempdir().unwrap();
+    crate::gateway::copy_policies(home.path());
+    std::fs::write(
+        home.path().join("policies/bad.cedar"),
+        "permit (principal\n",
+    )
+    .unwrap();
+    let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let output = cedargate(home.path(), &[&["dev"][..], &listen].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("bad.cedar:"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(stdout(&output), "");
+}

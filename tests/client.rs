@@ -1,0 +1,121 @@
+//! A caller of the API over a real socket.
+
+use std::net::SocketAddr;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::{HeaderMap, Request};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+pub const REGISTER: &str = "/v1/users/me/mfa/webauthn/register";
+pub const COMPLETE: &str = "/v1/users/me/mfa/webauthn/register/complete";
+pub const METHODS: &str = "/v1/users/me/mfa";
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The error's code.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or("")
+    }
+
+    /// Status and code together, as most assertions want them.
+    pub fn says(&self) -> (u16, &str) {
+        (self.status, self.code())
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// What a snapshot keeps: status and body, with what differs from run to run left out.
+    pub fn snapshot(&self) -> Value {
+        json!({ "status": self.status, "body": self.body })
+    }
+}
+
+/// One user in one tenant, or nobody.
+#[derive(Clone)]
+pub struct Client {
+    http: HyperClient<HttpConnector, Full<Bytes>>,
+    address: SocketAddr,
+    token: Option<String>,
+    tenant: Option<String>,
+}
+
+impl Client {
+    pub fn anonymous(address: SocketAddr) -> Self {
+        let http = HyperClient::builder(TokioExecutor::new()).build_http();
+        Self { http, address, token: None, tenant: None }
+    }
+
+    pub fn with(&self, token: impl Into<String>, tenant: impl Into<String>) -> Self {
+        Self { token: Some(token.into()), tenant: Some(tenant.into()), ..self.clone() }
+    }
+
+    pub fn tenant(&self, tenant: impl Into<String>) -> Self {
+        Self { tenant: Some(tenant.into()), ..self.clone() }
+    }
+
+    pub fn request(&self, method: &str, target: &str) -> hyper::http::request::Builder {
+        let mut request =
+            Request::builder().method(method).uri(format!("http://{}{target}", self.address));
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(tenant) = &self.tenant {
+            request = request.header("x-tenant-id", tenant);
+        }
+        request
+    }
+
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        let response = self.http.request(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+        Answer { status: head.status.as_u16(), headers: head.headers, body }
+    }
+
+    pub async fn get(&self, target: &str) -> Answer {
+        self.send(self.request("GET", target).body(Full::default()).unwrap()).await
+    }
+
+    pub async fn post(&self, target: &str, body: &Value) -> Answer {
+        self.post_text(target, body.to_string()).await
+    }
+
+    pub async fn post_text(&self, target: &str, body: impl Into<Bytes>) -> Answer {
+        let request = self.request("POST", target).header(CONTENT_TYPE, "application/json");
+        self.send(request.body(Full::new(body.into())).unwrap()).await
+    }
+
+    /// Starts an enrolment and gives its creation options.
+    pub async fn begin(&self, method_type: &str) -> Value {
+        let target = format!("{REGISTER}?method_type={method_type}");
+        let answer = self.send(self.request("POST", &target).body(Full::default()).unwrap()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["options"].clone()
+    }
+
+    pub async fn complete(&self, method_type: &str, credential: &Value) -> Answer {
+        self.complete_as(method_type, credential, "my key").await
+    }
+
+    pub async fn complete_as(&self, method_type: &str, credential: &Value, name: &str) -> Answer {
+        let body =
+            json!({ "credential": credential, "device_name": name, "method_type": method_type });
+        self.post(COMPLETE, &body).await
+    }
+}

@@ -1,0 +1,195 @@
+//! The program, as a process of its own: started on free ports, killed when it is dropped.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long a process may take until it is ready.
+const READY: Duration = Duration::from_secs(60);
+
+/// A running gateway.
+pub struct Gateway {
+    process: Child,
+    output: Output,
+    /// Where the API is. For `dev` the relying party's origin.
+    pub url: String,
+    /// Where operators look.
+    pub admin_url: String,
+    /// What it said when it was ready: the line of `dev --json`, or the log's line of `serve`.
+    pub ready: Value,
+}
+
+impl Gateway {
+    /// `dev` on free ports in this folder: its data is kept there, and its `policies` and `schema`
+    /// count if they are there.
+    pub fn dev(home: &Path) -> Self {
+        Self::dev_at(home, 0)
+    }
+
+    /// As [`Gateway::dev`], at this port.
+    pub fn dev_at(home: &Path, port: u16) -> Self {
+        let listen = format!("127.0.0.1:{port}");
+        let arguments = ["dev", "--json", "--admin-listen", "127.0.0.1:0", "--listen"];
+        let (process, output, ready) =
+            spawn(home, &arguments, &listen, |line| line.get("url").is_some());
+        Self {
+            url: text(&ready, "url"),
+            admin_url: text(&ready, "admin_url"),
+            process,
+            output,
+            ready,
+        }
+    }
+
+    /// `serve` with this configuration, which chooses the ports.
+    pub fn serve(config: &Path) -> Self {
+        let home = config.parent().unwrap();
+        let config = config.to_str().unwrap();
+        let (process, output, ready) = spawn(home, &["serve", "--config"], config, |line| {
+            line["message"] == "listening"
+        });
+        Self {
+            url: format!("http://{}", text(&ready, "listen")),
+            admin_url: format!("http://{}", text(&ready, "admin_listen")),
+            process,
+            output,
+            ready,
+        }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.url.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// What it has written so far: stdout and stderr.
+    pub fn output(&self) -> String {
+        self.output.text()
+    }
+
+    /// Ends it as a crash would (SIGKILL).
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Ends it as an operator does (SIGTERM).
+    pub fn stop(mut self) -> ExitStatus {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(sent.success());
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // both fail when it has ended already, which is what is wanted
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if thread::panicking() {
+            eprintln!("the gateway at {} wrote:\n{}", self.url, self.output());
+        }
+    }
+}
+
+/// A port that nobody has now, for what has to know its port before it starts.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A copy of the shipped `policies` and `schema` folders, to be edited.
+pub fn copy_policies(home: &Path) {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["policies", "schema"] {
+        copy(&repository.join(folder), &home.join(folder));
+    }
+}
+
+fn copy(from: &Path, to: &PathBuf) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn text(line: &Value, member: &str) -> String {
+    let text = line[member].as_str();
+    text.unwrap_or_else(|| panic!("no {member} in {line}"))
+        .to_owned()
+}
+
+/// Everything that a process writes, collected by threads so that it never stalls.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<String>>);
+
+impl Output {
+    fn collect(&self, from: impl Read + Send + 'static) -> Receiver<String> {
+        let (lines, receiver) = mpsc::channel();
+        let all = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                let mut text = all.0.lock().unwrap();
+                text.push_str(&line);
+                text.push('\n');
+                drop(text);
+                // nobody waits for lines after the one that says it is ready
+                let _ = lines.send(line);
+            }
+        });
+        receiver
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+fn spawn(
+    home: &Path,
+    arguments: &[&str],
+    last: &str,
+    is_ready: impl Fn(&Value) -> bool,
+) -> (Child, Output, Value) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_cedargate"))
+        .args(arguments)
+        .arg(last)
+        .current_dir(home)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = Output::default();
+    let lines = output.collect(process.stdout.take().unwrap());
+    drop(output.collect(process.stderr.take().unwrap()));
+    loop {
+        match lines.recv_timeout(READY) {
+            Ok(line) => match serde_json::from_str(&line) {
+                Ok(line) if is_ready(&line) => return (process, output, line),
+                _ => {}
+            },
+            Err(why) => {
+                // it would outlive the test otherwise
+                let _ = process.kill();
+                let _ = process.wait();
+                panic!("the gateway is not ready ({why}):\n{}", output.text());
+            }
+        }
+    }
+}
