@@ -1,6 +1,5 @@
 //! A real Chromium with virtual authenticators: what only a browser can show to work.
 
 mod chromium;
-mod issuer;
 mod page;
 mod raw;

@@ -1,16 +1,17 @@
 //! The command line, as a person and a script meet it.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use crate::deployment::Deployment;
 use crate::gateway::Gateway;
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -33,8 +34,12 @@ fn stderr(output: &Output) -> &str {
 }
 
 async fn get(url: &str, headers: &[(&str, &str)]) -> (StatusCode, Value) {
+    send(Method::GET, url, headers).await
+}
+
+async fn send(method: Method, url: &str, headers: &[(&str, &str)]) -> (StatusCode, Value) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let mut request = Request::get(url);
+    let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -189,7 +194,7 @@ async fn dev_is_ready_when_it_says_so_and_tokens_need_no_running_server() {
     let (status, body) = methods(&gateway, &first, other).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert_eq!(body["code"], "tenant_mismatch");
-    assert_eq!(gateway.stop().code(), Some(0));
+    gateway.stop();
 }
 
 #[test]
@@ -210,4 +215,88 @@ fn an_invalid_policy_is_shown_and_is_a_finding() {
         stderr(&output)
     );
     assert_eq!(stdout(&output), "");
+}
+
+#[tokio::test]
+async fn serve_knows_nothing_of_the_page_and_logs_one_wide_event_a_request() {
+    let deployment = Deployment::new("embedded:./data");
+    let gateway = Gateway::serve(&deployment.config());
+    let bearer = format!("Bearer {}", deployment.token("alice"));
+    for (method, path) in [
+        (Method::GET, "/"),
+        (Method::GET, "/dev/page.js"),
+        (Method::GET, "/dev/page.css"),
+        (Method::GET, "/dev/records"),
+        (Method::POST, "/dev/token"),
+    ] {
+        let url = format!("{}{path}", gateway.url);
+        let (status, body) = send(method.clone(), &url, &[]).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(body["code"], "unauthenticated", "{path}");
+        let authorized = [("authorization", bearer.as_str())];
+        let (status, body) = send(method, &url, &authorized).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(body["code"], "not_found", "{path}");
+    }
+    let output = gateway.stop();
+    assert!(
+        !output.contains(&bearer["Bearer ".len()..]),
+        "no token in the log"
+    );
+    let lines = output
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let events: Vec<_> = lines
+        .filter(|line| line.get("request_id").is_some())
+        .collect();
+    assert_eq!(events.len(), 10, "{output}");
+    for event in &events {
+        assert_eq!(event["route"], "unknown");
+        assert_eq!(event["action"], "unknown");
+        assert_eq!(
+            event["effect"], "deny",
+            "no shipped policy opens what is not there"
+        );
+        for member in [
+            "principal",
+            "tenant",
+            "resource",
+            "policies",
+            "notices",
+            "duration_us",
+        ] {
+            assert!(event.get(member).is_some(), "{member}: {event}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reader_of_the_log_that_stalls_stops_neither_requests_nor_the_end() {
+    let deployment = Deployment::new("embedded:./data");
+    let config = deployment.config();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_cedargate"))
+        .args(["serve", "--config"])
+        .arg(&config)
+        .current_dir(config.parent().unwrap())
+        .env_remove("RUST_LOG")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+    let mut ready = String::new();
+    while !ready.contains("listening") {
+        assert_ne!(stdout.read_line(&mut ready).unwrap(), 0, "{ready}");
+    }
+    // each leaves over 500 bytes: more than the pipe and the reader's buffer hold
+    for _ in 0..300 {
+        let url = format!("{}/v1/openapi.json", deployment.origin());
+        let (status, _) = get(&url, &[]).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    let pid = process.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(sent.unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+    drop(stdout);
 }

@@ -3,10 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,8 +16,7 @@ const READY: Duration = Duration::from_secs(60);
 
 /// A running gateway.
 pub struct Gateway {
-    process: Child,
-    output: Output,
+    process: Process,
     /// Where the API is. For `dev` the relying party's origin.
     pub url: String,
     /// Where operators look.
@@ -37,13 +36,12 @@ impl Gateway {
     pub fn dev_at(home: &Path, port: u16) -> Self {
         let listen = format!("127.0.0.1:{port}");
         let arguments = ["dev", "--json", "--admin-listen", "127.0.0.1:0", "--listen"];
-        let (process, output, ready) =
-            spawn(home, &arguments, &listen, |line| line.get("url").is_some());
+        let (process, ready) =
+            Process::spawn(home, &arguments, &listen, |line| line.get("url").is_some());
         Self {
             url: text(&ready, "url"),
             admin_url: text(&ready, "admin_url"),
             process,
-            output,
             ready,
         }
     }
@@ -52,14 +50,13 @@ impl Gateway {
     pub fn serve(config: &Path) -> Self {
         let home = config.parent().unwrap();
         let config = config.to_str().unwrap();
-        let (process, output, ready) = spawn(home, &["serve", "--config"], config, |line| {
-            line["message"] == "listening"
-        });
+        let serve = ["serve", "--config"];
+        let (process, ready) =
+            Process::spawn(home, &serve, config, |line| line["message"] == "listening");
         Self {
             url: format!("http://{}", text(&ready, "listen")),
             admin_url: format!("http://{}", text(&ready, "admin_listen")),
             process,
-            output,
             ready,
         }
     }
@@ -69,34 +66,22 @@ impl Gateway {
         self.url.rsplit(':').next().unwrap().parse().unwrap()
     }
 
-    /// What it has written so far: stdout and stderr.
-    pub fn output(&self) -> String {
-        self.output.text()
-    }
-
     /// Ends it as a crash would (SIGKILL).
     pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.process.child.kill().unwrap();
+        self.process.child.wait().unwrap();
     }
 
-    /// Ends it as an operator does (SIGTERM).
-    pub fn stop(mut self) -> ExitStatus {
-        let pid = self.process.id().to_string();
+    /// Ends it as an operator does (SIGTERM): it has to end well. Gives everything that it wrote.
+    pub fn stop(mut self) -> String {
+        let pid = self.process.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(sent.success());
-        self.process.wait().unwrap()
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        // both fail when it has ended already, which is what is wanted
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        if thread::panicking() {
-            eprintln!("the gateway at {} wrote:\n{}", self.url, self.output());
+        assert_eq!(self.process.child.wait().unwrap().code(), Some(0));
+        for reader in self.process.readers.drain(..) {
+            reader.join().unwrap();
         }
+        self.process.text()
     }
 }
 
@@ -133,63 +118,79 @@ fn text(line: &Value, member: &str) -> String {
         .to_owned()
 }
 
-/// Everything that a process writes, collected by threads so that it never stalls.
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<String>>);
+/// A process, and threads that collect everything it writes so that it never stalls.
+struct Process {
+    child: Child,
+    written: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
 
-impl Output {
-    fn collect(&self, from: impl Read + Send + 'static) -> Receiver<String> {
+impl Process {
+    /// Starts the program, and waits for the line that says that it is ready.
+    fn spawn(
+        home: &Path,
+        arguments: &[&str],
+        last: &str,
+        is_ready: impl Fn(&Value) -> bool,
+    ) -> (Self, Value) {
+        let child = Command::new(env!("CARGO_BIN_EXE_cedargate"))
+            .args(arguments)
+            .arg(last)
+            .current_dir(home)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut process = Self {
+            child,
+            written: Arc::default(),
+            readers: Vec::new(),
+        };
+        let stdout = process.child.stdout.take().unwrap();
+        let stderr = process.child.stderr.take().unwrap();
+        let lines = process.collect(stdout);
+        drop(process.collect(stderr));
+        loop {
+            match lines.recv_timeout(READY) {
+                Ok(line) => match serde_json::from_str(&line) {
+                    Ok(line) if is_ready(&line) => return (process, line),
+                    _ => {}
+                },
+                Err(why) => panic!("the gateway is not ready: {why}"),
+            }
+        }
+    }
+
+    fn collect(&mut self, from: impl Read + Send + 'static) -> Receiver<String> {
         let (lines, receiver) = mpsc::channel();
-        let all = self.clone();
-        thread::spawn(move || {
+        let written = Arc::clone(&self.written);
+        self.readers.push(thread::spawn(move || {
             for line in BufReader::new(from).lines().map_while(Result::ok) {
-                let mut text = all.0.lock().unwrap();
+                let mut text = written.lock().unwrap();
                 text.push_str(&line);
                 text.push('\n');
                 drop(text);
                 // nobody waits for lines after the one that says it is ready
                 let _ = lines.send(line);
             }
-        });
+        }));
         receiver
     }
 
     fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
+        self.written.lock().unwrap().clone()
     }
 }
 
-fn spawn(
-    home: &Path,
-    arguments: &[&str],
-    last: &str,
-    is_ready: impl Fn(&Value) -> bool,
-) -> (Child, Output, Value) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_cedargate"))
-        .args(arguments)
-        .arg(last)
-        .current_dir(home)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let output = Output::default();
-    let lines = output.collect(process.stdout.take().unwrap());
-    drop(output.collect(process.stderr.take().unwrap()));
-    loop {
-        match lines.recv_timeout(READY) {
-            Ok(line) => match serde_json::from_str(&line) {
-                Ok(line) if is_ready(&line) => return (process, output, line),
-                _ => {}
-            },
-            Err(why) => {
-                // it would outlive the test otherwise
-                let _ = process.kill();
-                let _ = process.wait();
-                panic!("the gateway is not ready ({why}):\n{}", output.text());
-            }
+impl Drop for Process {
+    fn drop(&mut self) {
+        // both fail when it has ended already, which is what is wanted
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the gateway wrote:\n{}", self.text());
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod browser;
 mod cli;
+mod deployment;
 mod gateway;
 mod layers;
 mod redis_server;

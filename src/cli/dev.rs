@@ -57,7 +57,7 @@ const ENROLLMENT_TTL: Duration = Duration::from_secs(5 * 60);
 #[command(after_help = "\
 Examples:
   cedargate dev
-  cedargate dev --policies ./my-policies --data /tmp/try
+  cedargate dev --policies ./my-policies --data ./try
   cedargate dev --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --json
 
 With --json it prints one line when it is ready: {\"url\", \"admin_url\", \"issuer\", \"audience\",
@@ -104,10 +104,7 @@ async fn serve(arguments: &Arguments, console: Console) -> Result<(), Failure> {
     let records = Arc::new(Records::default());
     let parts = Parts {
         bundle,
-        store: store::Settings {
-            location: store::Location::Embedded(arguments.data.clone()),
-            require_durable: true,
-        },
+        store: embedded(&arguments.data),
         enrollment_ttl: ENROLLMENT_TTL,
         authn: authn_settings(&key)?,
         parties: relying_parties(port)?,
@@ -117,9 +114,7 @@ async fn serve(arguments: &Arguments, console: Console) -> Result<(), Failure> {
     let sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(console), records.clone()];
     let (app, metrics) = parts.open(sinks).await?;
     let greeting = Greeting {
-        program: std::env::args()
-            .next()
-            .unwrap_or_else(|| "cedargate".to_owned()),
+        program: std::env::args().next().unwrap_or("cedargate".to_owned()),
         url: origin(port),
         admin_url: format!("http://{}", gateway::address(&listeners.admin)),
         token: greeting_token(&key)?,
@@ -164,6 +159,13 @@ fn sources(arguments: &Arguments) -> Result<(Sources, Option<&Path>), Failure> {
         Ok((sources, Some(policies)))
     } else {
         Ok((Sources::shipped(), None))
+    }
+}
+
+fn embedded(folder: &Path) -> store::Settings {
+    store::Settings {
+        location: store::Location::Embedded(folder.to_owned()),
+        require_durable: true,
     }
 }
 
@@ -224,10 +226,7 @@ async fn bind(address: SocketAddr) -> Result<Vec<TcpListener>, Failure> {
     loop {
         attempts -= 1;
         let listener = gateway::bind(address, "--listen").await?;
-        let Some(other) = other_loopback(address.ip()) else {
-            return Ok(vec![listener]);
-        };
-        let other = SocketAddr::new(other, port(&listener)?);
+        let other = SocketAddr::new(other_loopback(address.ip()), port(&listener)?);
         match TcpListener::bind(other).await {
             Ok(second) => return Ok(vec![listener, second]),
             Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
@@ -246,17 +245,14 @@ async fn bind(address: SocketAddr) -> Result<Vec<TcpListener>, Failure> {
     }
 }
 
-fn other_loopback(address: IpAddr) -> Option<IpAddr> {
-    if address == Ipv4Addr::LOCALHOST {
-        Some(Ipv6Addr::LOCALHOST.into())
-    } else if address == Ipv6Addr::LOCALHOST {
-        Some(Ipv4Addr::LOCALHOST.into())
-    } else {
-        None
+fn other_loopback(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv4Addr::LOCALHOST.into(),
     }
 }
 
-/// An address of this machine's own. `dev` hands out tokens to whoever asks: nobody else may ask.
+/// An address that `localhost` means. `dev` hands out tokens to whoever asks: nobody else may ask.
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     let text = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
@@ -265,7 +261,7 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text
         .parse()
         .map_err(|_| "write an address and a port, such as 127.0.0.1:8080".to_owned())?;
-    if address.ip().is_loopback() {
+    if address.ip() == Ipv4Addr::LOCALHOST || address.ip() == Ipv6Addr::LOCALHOST {
         Ok(address)
     } else {
         Err(
@@ -324,7 +320,7 @@ pub(super) mod tests {
 
     #[test]
     fn dev_listens_on_loopback_only() {
-        for good in ["127.0.0.1:8080", "localhost:0", "[::1]:8080", "127.0.0.2:1"] {
+        for good in ["127.0.0.1:8080", "localhost:0", "[::1]:8080"] {
             assert!(parse_listen(good).unwrap().ip().is_loopback(), "{good}");
         }
         for open in [
@@ -332,6 +328,7 @@ pub(super) mod tests {
             "[::]:8080",
             "192.0.2.1:8080",
             "[::ffff:127.0.0.1]:80",
+            "127.0.0.2:80", // loopback, but not what a browser finds at localhost
         ] {
             let error = parse_listen(open).unwrap_err();
             assert!(error.contains("loopback only"), "{open}: {error}");

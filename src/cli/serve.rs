@@ -72,7 +72,6 @@ async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
         Failure::usage("pepper", "backup codes need a pepper")
             .help("name its file in backup_codes.pepper_files")
     })?;
-    announce(&api, &admin, &bundle);
     let parts = Parts {
         bundle,
         store: config.store,
@@ -84,6 +83,7 @@ async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
     };
     let (app, metrics) = parts.open(vec![Arc::new(log::Requests)]).await?;
     tokio::spawn(log.watch());
+    announce(&api, &admin, app.gate.bundle());
     let listeners = Listeners {
         api: vec![api],
         admin,

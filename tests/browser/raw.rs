@@ -1,17 +1,11 @@
 //! What a front-end of somebody else does: the raw API of `serve`, on Redis.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 
 use super::chromium::{Chromium, built_in, security_key};
-use super::issuer::{AUDIENCE, ISSUER, Issuer};
-use crate::gateway::{Gateway, copy_policies, free_port};
+use crate::deployment::{Deployment, TENANT};
+use crate::gateway::Gateway;
 use crate::redis_server::RedisServer;
-
-const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
 
 /// Begin, the browser's own dialog, complete: as the API's description says, and nothing else.
 const ENROL: &str = r#"
@@ -35,15 +29,12 @@ const ENROL: &str = r#"
 #[tokio::test]
 async fn both_method_types_are_enrolled_through_the_raw_api_on_redis() {
     let redis = RedisServer::durable();
-    let home = tempfile::tempdir().unwrap();
-    copy_policies(home.path());
-    let issuer = Issuer::new(home.path());
-    let port = free_port();
-    let gateway = Gateway::serve(&configuration(home.path(), &issuer, &redis, port));
+    let deployment = Deployment::new(&redis.url());
+    let gateway = Gateway::serve(&deployment.config());
     let chromium = Chromium::start().await;
     // a page of the relying party's own origin, whatever it shows
     chromium
-        .open(&format!("http://localhost:{port}/v1/openapi.json"))
+        .open(&format!("{}/v1/openapi.json", deployment.origin()))
         .await;
 
     for (user, method_type, authenticator) in [
@@ -51,7 +42,7 @@ async fn both_method_types_are_enrolled_through_the_raw_api_on_redis() {
         ("bob", "webauthn_fido", security_key()),
     ] {
         let plugged_in = chromium.plug_in(authenticator).await;
-        let token = issuer.token(user, TENANT);
+        let token = deployment.token(user);
         let arguments: Vec<Value> = [&token, TENANT, method_type, "Schlüssel"]
             .map(Value::from)
             .to_vec();
@@ -67,50 +58,5 @@ async fn both_method_types_are_enrolled_through_the_raw_api_on_redis() {
         chromium.unplug(plugged_in).await;
     }
     chromium.close().await;
-    assert_eq!(gateway.stop().code(), Some(0));
-}
-
-fn configuration(home: &Path, issuer: &Issuer, redis: &RedisServer, port: u16) -> PathBuf {
-    let pepper = home.join("pepper.key");
-    std::fs::write(&pepper, "f".repeat(64)).unwrap();
-    std::fs::set_permissions(&pepper, Permissions::from_mode(0o600)).unwrap();
-    let path = |path: &Path| path.to_str().unwrap().to_owned();
-    let text = format!(
-        r#"
-listen = "127.0.0.1:{port}"
-admin_listen = "127.0.0.1:0"
-
-[policies]
-path = "{policies}"
-schema = "{schema}"
-
-[store]
-url = "{redis}"
-
-[[issuers]]
-name = "corp"
-issuer = "{ISSUER}"
-audiences = ["{AUDIENCE}"]
-algorithms = ["ES256"]
-jwks = "{jwks}"
-tenant_claim = "tenant_id"
-
-[[relying_parties]]
-id = "localhost"
-name = "Example"
-origins = ["http://localhost:{port}"]
-tenants = ["*"]
-
-[backup_codes]
-pepper_files = ["{pepper}"]
-"#,
-        policies = path(&home.join("policies")),
-        schema = path(&home.join("schema")),
-        redis = redis.url(),
-        jwks = path(&issuer.jwks),
-        pepper = path(&pepper),
-    );
-    let file = home.join("cedargate.toml");
-    std::fs::write(&file, text).unwrap();
-    file
+    gateway.stop();
 }
