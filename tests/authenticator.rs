@@ -3,19 +3,14 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use webauthn_authenticator_rs::WebauthnAuthenticator;
-use webauthn_authenticator_rs::prelude::Url;
-
-/// The origin whose page runs the ceremonies.
-pub const ORIGIN: &str = "https://app.example.com";
-/// The relying party of that page.
-pub const RP_ID: &str = "example.com";
+use webauthn_authenticator_rs::AuthenticatorBackendHashedClientData;
+use webauthn_authenticator_rs::prelude::CreationChallengeResponse;
+use webauthn_authenticator_rs::softpasskey::SoftPasskey;
+use webauthn_authenticator_rs::softtoken::SoftToken;
 
 pub const USER_PRESENT: u8 = 0b0000_0001;
 pub const USER_VERIFIED: u8 = 0b0000_0100;
@@ -37,16 +32,11 @@ pub struct Attestation {
 
 impl Attestation {
     /// A right answer to `options`, with a fresh key.
-    pub fn to(options: &Value) -> Self {
+    pub fn to(options: &Value, origin: &str) -> Self {
         let mut credential_id = vec![0; 32];
         rand::fill(&mut credential_id).unwrap();
         Self {
-            client_data: json!({
-                "type": "webauthn.create",
-                "challenge": options["challenge"],
-                "origin": ORIGIN,
-                "crossOrigin": false,
-            }),
+            client_data: client_data(options, origin),
             rp_id: options["rp"]["id"].as_str().unwrap().to_owned(),
             flags: USER_PRESENT | USER_VERIFIED,
             aaguid: [0; 16],
@@ -79,7 +69,11 @@ impl Attestation {
         object.map(3).unwrap();
         object.str("fmt").unwrap().str("none").unwrap();
         object.str("attStmt").unwrap().map(0).unwrap();
-        object.str("authData").unwrap().bytes(&self.authenticator_data()).unwrap();
+        object
+            .str("authData")
+            .unwrap()
+            .bytes(&self.authenticator_data())
+            .unwrap();
         object.into_writer()
     }
 
@@ -88,7 +82,11 @@ impl Attestation {
         data.push(self.flags | ATTESTED);
         data.extend([0; 4]);
         data.extend(self.aaguid);
-        data.extend(u16::try_from(self.credential_id.len()).unwrap().to_be_bytes());
+        data.extend(
+            u16::try_from(self.credential_id.len())
+                .unwrap()
+                .to_be_bytes(),
+        );
         data.extend(&self.credential_id);
         data.extend(cose_key(self.algorithm));
         data
@@ -98,13 +96,42 @@ impl Attestation {
 fn cose_key(algorithm: i64) -> Vec<u8> {
     let mut key = minicbor::Encoder::new(Vec::new());
     if algorithm == -8 {
-        let public = Ed25519KeyPair::generate().unwrap().public_key().as_ref().to_vec();
-        key.map(4).unwrap().i8(1).unwrap().i8(1).unwrap().i8(3).unwrap().i64(-8).unwrap();
-        key.i8(-1).unwrap().i8(6).unwrap().i8(-2).unwrap().bytes(&public).unwrap();
+        let public = Ed25519KeyPair::generate()
+            .unwrap()
+            .public_key()
+            .as_ref()
+            .to_vec();
+        key.map(4)
+            .unwrap()
+            .i8(1)
+            .unwrap()
+            .i8(1)
+            .unwrap()
+            .i8(3)
+            .unwrap()
+            .i64(-8)
+            .unwrap();
+        key.i8(-1)
+            .unwrap()
+            .i8(6)
+            .unwrap()
+            .i8(-2)
+            .unwrap()
+            .bytes(&public)
+            .unwrap();
     } else {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let point = pair.public_key().as_ref();
-        key.map(5).unwrap().i8(1).unwrap().i8(2).unwrap().i8(3).unwrap().i64(algorithm).unwrap();
+        key.map(5)
+            .unwrap()
+            .i8(1)
+            .unwrap()
+            .i8(2)
+            .unwrap()
+            .i8(3)
+            .unwrap()
+            .i64(algorithm)
+            .unwrap();
         key.i8(-1).unwrap().i8(1).unwrap();
         key.i8(-2).unwrap().bytes(&point[1..33]).unwrap();
         key.i8(-3).unwrap().bytes(&point[33..]).unwrap();
@@ -113,28 +140,39 @@ fn cose_key(algorithm: i64) -> Vec<u8> {
 }
 
 /// A passkey of webauthn-authenticator-rs, user-verified.
-pub fn soft_passkey(options: &Value) -> Value {
-    use webauthn_authenticator_rs::softpasskey::SoftPasskey;
-    register(WebauthnAuthenticator::new(SoftPasskey::new(true)), options)
+pub fn soft_passkey(options: &Value, origin: &str) -> Value {
+    register(&mut SoftPasskey::new(true), options, origin)
 }
 
 /// A security key of webauthn-authenticator-rs.
-pub fn soft_key(options: &Value) -> Value {
-    use webauthn_authenticator_rs::softtoken::SoftToken;
-    register(WebauthnAuthenticator::new(SoftToken::new(true).unwrap().0), options)
+pub fn soft_key(options: &Value, origin: &str) -> Value {
+    register(&mut SoftToken::new(true).unwrap().0, options, origin)
 }
 
-fn register<T: webauthn_authenticator_rs::AuthenticatorBackend>(
-    mut authenticator: WebauthnAuthenticator<T>,
+/// The browser's part is ours: theirs writes a slash behind the origin, which no browser does.
+fn register(
+    authenticator: &mut impl AuthenticatorBackendHashedClientData,
     options: &Value,
+    origin: &str,
 ) -> Value {
-    let mut options = options.clone();
-    // Both are resident by nature and refuse to be asked for it.
-    if let Some(selection) = options["authenticatorSelection"].as_object_mut() {
-        selection.insert("requireResidentKey".into(), false.into());
-    }
-    let options = serde_json::from_value(json!({ "publicKey": options })).unwrap();
-    let credential =
-        authenticator.do_registration(Url::parse(ORIGIN).unwrap(), options).unwrap();
-    serde_json::to_value(credential).unwrap()
+    let client_data = serde_json::to_vec(&client_data(options, origin)).unwrap();
+    let mut options = json!({ "publicKey": options });
+    // What they make is found by nobody but us, so they refuse to be asked for resident keys.
+    options["publicKey"]["authenticatorSelection"]["requireResidentKey"] = json!(false);
+    let options: CreationChallengeResponse = serde_json::from_value(options).unwrap();
+    let hash = digest(&SHA256, &client_data).as_ref().to_vec();
+    let mut credential = authenticator
+        .perform_register(hash, options.public_key, 60_000)
+        .unwrap();
+    credential.response.client_data_json = client_data.into();
+    json!(credential)
+}
+
+fn client_data(options: &Value, origin: &str) -> Value {
+    json!({
+        "type": "webauthn.create",
+        "challenge": options["challenge"],
+        "origin": origin,
+        "crossOrigin": false,
+    })
 }

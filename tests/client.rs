@@ -1,7 +1,5 @@
 //! A caller of the API over a real socket.
 
-use std::net::SocketAddr;
-
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -35,7 +33,9 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// What a snapshot keeps: status and body, with what differs from run to run left out.
@@ -48,28 +48,42 @@ impl Answer {
 #[derive(Clone)]
 pub struct Client {
     http: HyperClient<HttpConnector, Full<Bytes>>,
-    address: SocketAddr,
+    url: String,
     token: Option<String>,
     tenant: Option<String>,
 }
 
 impl Client {
-    pub fn anonymous(address: SocketAddr) -> Self {
+    /// Nobody, at the gateway with this URL.
+    pub fn new(url: &str) -> Self {
         let http = HyperClient::builder(TokioExecutor::new()).build_http();
-        Self { http, address, token: None, tenant: None }
+        Self {
+            http,
+            url: url.to_owned(),
+            token: None,
+            tenant: None,
+        }
     }
 
     pub fn with(&self, token: impl Into<String>, tenant: impl Into<String>) -> Self {
-        Self { token: Some(token.into()), tenant: Some(tenant.into()), ..self.clone() }
+        Self {
+            token: Some(token.into()),
+            tenant: Some(tenant.into()),
+            ..self.clone()
+        }
     }
 
     pub fn tenant(&self, tenant: impl Into<String>) -> Self {
-        Self { tenant: Some(tenant.into()), ..self.clone() }
+        Self {
+            tenant: Some(tenant.into()),
+            ..self.clone()
+        }
     }
 
     pub fn request(&self, method: &str, target: &str) -> hyper::http::request::Builder {
-        let mut request =
-            Request::builder().method(method).uri(format!("http://{}{target}", self.address));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{target}", self.url));
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -85,11 +99,16 @@ impl Client {
         let body = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Answer { status: head.status.as_u16(), headers: head.headers, body }
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
     }
 
     pub async fn get(&self, target: &str) -> Answer {
-        self.send(self.request("GET", target).body(Full::default()).unwrap()).await
+        self.send(self.request("GET", target).body(Full::default()).unwrap())
+            .await
     }
 
     pub async fn post(&self, target: &str, body: &Value) -> Answer {
@@ -97,14 +116,19 @@ impl Client {
     }
 
     pub async fn post_text(&self, target: &str, body: impl Into<Bytes>) -> Answer {
-        let request = self.request("POST", target).header(CONTENT_TYPE, "application/json");
-        self.send(request.body(Full::new(body.into())).unwrap()).await
+        let request = self
+            .request("POST", target)
+            .header(CONTENT_TYPE, "application/json");
+        self.send(request.body(Full::new(body.into())).unwrap())
+            .await
     }
 
     /// Starts an enrolment and gives its creation options.
     pub async fn begin(&self, method_type: &str) -> Value {
         let target = format!("{REGISTER}?method_type={method_type}");
-        let answer = self.send(self.request("POST", &target).body(Full::default()).unwrap()).await;
+        let answer = self
+            .send(self.request("POST", &target).body(Full::default()).unwrap())
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body["options"].clone()
     }

@@ -9,13 +9,17 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::gateway::{copy_policies, free_port};
+use crate::gateway::{Gateway, copy_policies, free_port};
 
-/// The tenant of everybody.
+/// The tenant of everybody, unless a test says otherwise.
 pub const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
+/// A tenant whose relying party offers passkeys only.
+pub const PASSKEYS_ONLY: &str = "5a5a5a5a-0000-4000-8000-000000000001";
+/// A tenant that has a relying party of its own.
+pub const OWN_PARTY: &str = "5a5a5a5a-0000-4000-8000-000000000002";
 
 const ISSUER: &str = "https://id.example.com";
 const AUDIENCE: &str = "https://api.example.com";
@@ -53,20 +57,66 @@ impl Deployment {
         format!("http://localhost:{}", self.port)
     }
 
-    /// A token of its issuer, for ten minutes.
-    pub fn token(&self, user: &str) -> String {
+    /// Adds a policy file, or replaces one.
+    #[must_use]
+    pub fn policy(self, name: &str, text: &str) -> Self {
+        fs::write(self.folder.path().join("policies").join(name), text).unwrap();
+        self
+    }
+
+    /// Takes a policy file away.
+    #[must_use]
+    pub fn without_policy(self, name: &str) -> Self {
+        fs::remove_file(self.folder.path().join("policies").join(name)).unwrap();
+        self
+    }
+
+    /// Changes the configuration file.
+    #[must_use]
+    pub fn replacing(self, from: &str, to: &str) -> Self {
+        let text = fs::read_to_string(self.config()).unwrap();
+        assert!(text.contains(from), "{from} is not in {text}");
+        fs::write(self.config(), text.replacen(from, to, 1)).unwrap();
+        self
+    }
+
+    /// Starts a gateway.
+    pub fn serve(&self) -> Gateway {
+        Gateway::serve(&self.config())
+    }
+
+    /// What its issuer says of a weak sign-in of this user: good for ten minutes.
+    pub fn claims(&self, user: &str, tenant: &str) -> Value {
         let now = now();
-        let claims = json!({
+        json!({
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": user,
-            "tenant_id": TENANT,
+            "tenant_id": tenant,
             "iat": now,
             "exp": now + 600,
-        });
+            "amr": ["pwd"],
+        })
+    }
+
+    /// What its issuer says of a strong sign-in of this user, one second ago.
+    pub fn strong_claims(&self, user: &str, tenant: &str) -> Value {
+        let mut claims = self.claims(user, tenant);
+        claims["acr"] = "phr".into();
+        claims["auth_time"] = (now() - 1).into();
+        claims
+    }
+
+    /// A token of its issuer that says this.
+    pub fn sign(&self, claims: &Value) -> String {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(KEY_ID.to_owned());
-        jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
+        jsonwebtoken::encode(&header, claims, &self.key).unwrap()
+    }
+
+    /// A token of this user's weak sign-in in [`TENANT`].
+    pub fn token(&self, user: &str) -> String {
+        self.sign(&self.claims(user, TENANT))
     }
 }
 
@@ -101,12 +151,28 @@ audiences = ["{AUDIENCE}"]
 algorithms = ["ES256"]
 jwks = "jwks.json"
 tenant_claim = "tenant_id"
+groups_claim = "groups"
+strong_acr = ["phr", "phrh"]
 
 [[relying_parties]]
 id = "localhost"
 name = "Example"
 origins = ["http://localhost:{port}"]
 tenants = ["*"]
+related_origins = ["https://related.example"]
+
+[[relying_parties]]
+id = "passkeys.example"
+name = "Passkeys only"
+origins = ["https://passkeys.example"]
+tenants = ["{PASSKEYS_ONLY}"]
+method_types = ["webauthn_passkey"]
+
+[[relying_parties]]
+id = "own.example"
+name = "Own"
+origins = ["https://own.example"]
+tenants = ["{OWN_PARTY}"]
 
 [backup_codes]
 pepper_files = ["pepper.key"]

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -59,6 +59,26 @@ impl Gateway {
             process,
             ready,
         }
+    }
+
+    /// The wide event of the request with this id, once it is written.
+    pub fn event(&self, request_id: &str) -> Value {
+        let event = |text: &str| {
+            let mut lines = text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            lines.find(|line: &Value| line["request_id"] == request_id)
+        };
+        let Written { text, bell } = &*self.process.written;
+        let text = text.lock().unwrap();
+        let missing = |text: &mut String| event(text).is_none();
+        let (text, _) = bell.wait_timeout_while(text, READY, missing).unwrap();
+        event(&text).unwrap_or_else(|| panic!("no event of {request_id}"))
+    }
+
+    /// Everything that it has written so far.
+    pub fn written(&self) -> String {
+        self.process.text()
     }
 
     /// Its port.
@@ -118,10 +138,17 @@ fn text(line: &Value, member: &str) -> String {
         .to_owned()
 }
 
+/// What a process has written so far, and a bell that rings with each line.
+#[derive(Default)]
+struct Written {
+    text: Mutex<String>,
+    bell: Condvar,
+}
+
 /// A process, and threads that collect everything it writes so that it never stalls.
 struct Process {
     child: Child,
-    written: Arc<Mutex<String>>,
+    written: Arc<Written>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -168,10 +195,11 @@ impl Process {
         let written = Arc::clone(&self.written);
         self.readers.push(thread::spawn(move || {
             for line in BufReader::new(from).lines().map_while(Result::ok) {
-                let mut text = written.lock().unwrap();
+                let mut text = written.text.lock().unwrap();
                 text.push_str(&line);
                 text.push('\n');
                 drop(text);
+                written.bell.notify_all();
                 // nobody waits for lines after the one that says it is ready
                 let _ = lines.send(line);
             }
@@ -180,7 +208,7 @@ impl Process {
     }
 
     fn text(&self) -> String {
-        self.written.lock().unwrap().clone()
+        self.written.text.lock().unwrap().clone()
     }
 }
 

@@ -8,9 +8,12 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod authenticator;
 mod browser;
 mod cli;
+mod client;
 mod deployment;
+mod enrolment;
 mod gateway;
 mod layers;
 mod redis_server;
