@@ -120,7 +120,8 @@ impl Deployment {
     }
 }
 
-fn new_key(jwks: &Path) -> EncodingKey {
+/// A new key of an issuer, its public half in this file.
+pub fn new_key(jwks: &Path) -> EncodingKey {
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
     let key = EncodingKey::from_ec_der(pkcs8.unwrap().as_ref());

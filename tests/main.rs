@@ -16,5 +16,6 @@ mod deployment;
 mod enrolment;
 mod gateway;
 mod layers;
+mod readme;
 mod redis_server;
 mod store;

@@ -1,0 +1,100 @@
+//! The README's commands, run in its order, and its answers.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::gateway::{Gateway, copy_policies};
+
+/// A fenced block: the words behind its fence, and its text.
+struct Block<'a> {
+    kind: &'a str,
+    text: &'a str,
+}
+
+fn blocks(markdown: &str) -> Vec<Block<'_>> {
+    let fences = markdown.split("\n```").skip(1).step_by(2);
+    fences
+        .map(|block| {
+            let (kind, text) = block.split_once('\n').unwrap();
+            Block { kind, text }
+        })
+        .collect()
+}
+
+#[test]
+fn a_newcomer_sees_what_the_readme_says() {
+    let readme = include_str!("../README.md");
+    let home = tempfile::tempdir().unwrap();
+    copy_policies(home.path());
+    let mut gateway = None;
+    let mut variables = String::new();
+    let mut answer = String::new();
+    let (mut ran, mut compared) = (0, 0);
+    for Block { kind, text } in blocks(readme) {
+        match kind {
+            "sh start" => gateway = Some(Gateway::dev(home.path())),
+            "sh" | "sh restart" if !text.contains("tests/run") => {
+                if kind == "sh restart" {
+                    drop(gateway.take());
+                    gateway = Some(Gateway::dev(home.path()));
+                }
+                let url = &gateway.as_ref().unwrap().url;
+                answer = run(home.path(), &format!("{variables}{}", for_test(text, url)));
+                if text.starts_with("TOKEN=") {
+                    variables.push_str(&for_test(text, url));
+                    variables.push('\n');
+                }
+                ran += 1;
+            }
+            "json" => {
+                let [said, is] = [text, &answer].map(|it| {
+                    serde_json::from_str::<Value>(it).unwrap_or_else(|why| panic!("{why}: {it}"))
+                });
+                assert_eq!(is, said);
+                compared += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((ran, compared), (5, 3));
+}
+
+/// The same command for the program that the tests have, at the address where it listens.
+fn for_test(text: &str, url: &str) -> String {
+    text.replace("cargo run --release -q --", env!("CARGO_BIN_EXE_cedargate"))
+        .replace("http://localhost:8080", url)
+}
+
+fn run(home: &Path, script: &str) -> String {
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(home)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}\n{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn its_configuration_is_right() {
+    let readme = include_str!("../README.md");
+    let home = tempfile::tempdir().unwrap();
+    copy_policies(home.path());
+    let blocks = blocks(readme);
+    let toml = blocks
+        .iter()
+        .find(|block| block.kind == "toml")
+        .unwrap()
+        .text;
+    std::fs::write(home.path().join("cedargate.toml"), toml).unwrap();
+    crate::deployment::new_key(&home.path().join("jwks.json"));
+    run(
+        home.path(),
+        "head -c 32 /dev/urandom > pepper.key; chmod 600 pepper.key",
+    );
+    let check = format!("{} config check --json", env!("CARGO_BIN_EXE_cedargate"));
+    let answer: Value = serde_json::from_str(&run(home.path(), &check)).unwrap();
+    assert_eq!(answer, serde_json::json!({ "ok": true, "findings": [] }));
+}
