@@ -164,7 +164,7 @@ fn register(
     let mut credential = authenticator
         .perform_register(hash, options.public_key, 60_000)
         .unwrap();
-    credential.response.client_data_json = client_data.into();
+    credential.response.client_data_json = client_data;
     json!(credential)
 }
 

@@ -1,0 +1,95 @@
+//! One decision, over bundles of 10 to 10 000 policies: the shipped ones, and a rule each for
+//! tenants that do not ask.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use cedargate::model::{Action, Factors, MethodType, Session, Tenant, Timestamp, User, UserId};
+use cedargate::policy::{Asker, Bundle, Question, Resource, Sources};
+use cedargate::record::Effect;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+
+const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
+
+fn bundle(policies: usize) -> Bundle {
+    let folder = tempfile::tempdir().expect("a folder for policies");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let mut count = 0;
+    for name in [
+        "00-open-doors",
+        "10-tenant-isolation",
+        "20-security-keys",
+        "30-step-up",
+    ] {
+        let text = std::fs::read_to_string(shipped.join(format!("{name}.cedar")));
+        let text = text.expect("a shipped policy");
+        count += text.matches("@id(").count();
+        std::fs::write(folder.path().join(format!("{name}.cedar")), text).expect("a copy of it");
+    }
+    let mut text = String::new();
+    for number in count..policies {
+        writeln!(
+            text,
+            r#"@id("rule-{number}") @notice("Rule {number}.")
+forbid (principal in Gate::Tenant::"00000000-0000-4000-8000-{number:012}", action in Gate::Action::"enroll", resource)
+unless {{ context.methodType == Gate::MethodType::"webauthn_fido" }};"#
+        )
+        .expect("a string takes all");
+    }
+    std::fs::write(folder.path().join("90-tenants.cedar"), text).expect("the rules of tenants");
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
+    let sources = Sources::read(folder.path(), &schema).expect("readable sources");
+    Bundle::load(&sources).expect("a bundle")
+}
+
+fn alice() -> User {
+    User {
+        id: UserId {
+            issuer: "corp".parse().expect("an issuer's name"),
+            tenant: Some(TENANT.parse().expect("a tenant")),
+            subject: "alice".to_owned(),
+        },
+        groups: vec!["staff".to_owned(), "engineering".to_owned()],
+        claims: Arc::default(),
+        session: Session {
+            amr: vec!["pwd".to_owned()],
+            ..Session::default()
+        },
+        strong_acr: Arc::new(["phr".to_owned()]),
+        name: "alice".to_owned(),
+        display_name: "Alice".to_owned(),
+    }
+}
+
+fn decide(criterion: &mut Criterion) {
+    let user = alice();
+    let factors = Factors::default();
+    let tenant: Tenant = TENANT.parse().expect("a tenant");
+    let mut group = criterion.benchmark_group("decide");
+    for policies in [10, 100, 1_000, 10_000] {
+        let bundle = bundle(policies);
+        assert_eq!(bundle.len(), policies);
+        let question = Question {
+            asker: Asker::Member {
+                user: &user,
+                tenant,
+                factors: &factors,
+                method_type: Some(MethodType::Passkey),
+            },
+            action: Action::BeginWebauthnRegistration,
+            resource: Resource::Account(&user.id),
+            address: [203, 0, 113, 7].into(),
+            now: Timestamp::from_millis(1_768_467_600_000),
+        };
+        assert_eq!(bundle.decide(&question).effect, Effect::Allow);
+        group.bench_function(BenchmarkId::from_parameter(policies), |bencher| {
+            bencher.iter(|| black_box(bundle.decide(black_box(&question))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decide);
+criterion_main!(benches);
