@@ -310,6 +310,19 @@ async fn too_much_head_is_answered_with_a_body_and_far_too_much_without() {
     );
 }
 
+/// A method may be anything that is a token: what a caller makes of it must not fill the log.
+#[tokio::test]
+async fn a_method_that_fills_the_head_is_431_and_cut_short_in_the_record() {
+    let mut server = start(Limits::default()).await;
+    let request = get("/").replace("GET", &"M".repeat(65_536));
+    let (status, body) = exchange(&server, request).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (431, &Value::from("headers_too_large"))
+    );
+    assert_eq!(server.event().await.method, "M".repeat(32));
+}
+
 #[tokio::test]
 async fn a_long_target_is_414() {
     let server = start(Limits::default()).await;
