@@ -5,6 +5,7 @@ mod keys;
 mod redis;
 mod stored;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,7 +86,7 @@ impl Account {
 }
 
 /// A pending enrolment.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
 pub struct Enrolment {
     /// The challenge that finds it.
     pub challenge: Bytes,
@@ -95,6 +96,16 @@ pub struct Enrolment {
     pub rp_id: String,
     /// The ceremony's state.
     pub state: Value,
+}
+
+impl fmt::Debug for Enrolment {
+    /// Without the challenge and the state: no log can hold them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enrolment")
+            .field("method_type", &self.method_type)
+            .field("rp_id", &self.rp_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A set of backup codes as it is stored.

@@ -284,7 +284,8 @@ impl Mfa {
         party: &RelyingParty,
         permit: &Permit<CompleteRegistration>,
     ) -> Result<(), Error> {
-        if !has_credential(party, permit, permit.account()) {
+        let credential_id = permit.operation().response.credential_id();
+        if !permit.account().holds(party.id(), credential_id) {
             return Ok(());
         }
         if pending(party, permit).is_ok() {
@@ -381,8 +382,9 @@ impl Mfa {
     /// The pending enrolment went while it was worked on: by the caller's own other request, which
     /// may have stored this very credential.
     async fn gone(&self, party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Error {
+        let credential_id = permit.operation().response.credential_id();
         match self.store.read(&permit.member().user.id, None).await {
-            Ok(account) if has_credential(party, permit, &account) => Error::CredentialExists,
+            Ok(account) if account.holds(party.id(), credential_id) => Error::CredentialExists,
             Ok(_) => not_found(party, permit),
             Err(error) => error,
         }
@@ -399,18 +401,6 @@ fn pending<'a>(
     pending
         .filter(|it| it.method_type == method_type && it.rp_id == party.id())
         .ok_or_else(|| not_found(party, permit))
-}
-
-fn has_credential(
-    party: &RelyingParty,
-    permit: &Permit<CompleteRegistration>,
-    account: &Account,
-) -> bool {
-    let id = permit.operation().response.credential_id();
-    account
-        .authenticators
-        .iter()
-        .any(|one| one.credential_id == *id && one.rp_id == party.id())
 }
 
 fn not_found(party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Error {
