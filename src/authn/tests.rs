@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
     RsaKeyPair,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::Jwk;
 use proptest::prelude::*;
@@ -43,11 +43,8 @@ impl Signer {
             }
             _ => {
                 let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-                let pem = format!(
-                    "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-                    STANDARD.encode(pair.as_der().unwrap().as_ref())
-                );
-                EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap()
+                // PKCS#8 (RFC 5208) puts 26 bytes before the PKCS#1 key of this size.
+                EncodingKey::from_rsa_der(&pair.as_der().unwrap().as_ref()[26..])
             }
         };
         Self {
