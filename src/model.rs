@@ -1,6 +1,7 @@
 //! The words of the domain: values, how they are parsed, and the one way each is spelt.
 
 mod id;
+pub mod json;
 
 use std::fmt;
 use std::net::IpAddr;
