@@ -40,6 +40,15 @@ pub enum Location {
     Redis(SecretString),
 }
 
+impl Location {
+    /// A Redis, if the URL is one that can be used; nothing is connected to. The error is a sentence
+    /// for the operator, without anything of the URL, which may hold a password.
+    pub fn redis(url: &str) -> Result<Self, String> {
+        Redis::new(url, false)?;
+        Ok(Self::Redis(url.into()))
+    }
+}
+
 /// Reads the time for the deadlines of the embedded store.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 

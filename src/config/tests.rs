@@ -356,8 +356,9 @@ fn a_wrong_value_is_explained() {
     let party = "[backup_codes]\npepper_files = [\"pepper.key\"]\n[[relying_parties]]\nid = \"example.com\"\norigins = [\"https://example.com\"]\n";
     for (from, to, code, message) in [
         ("embedded:data", "postgres://x", "invalid_value", format!("`store.url`: {store}")),
-        ("embedded:data", "redis://", "invalid_value", format!("`store.url`: {store}")),
-        ("embedded:data", "redis://host/x", "invalid_value", format!("`store.url`: {store}")),
+        ("embedded:data", "redis://", "invalid_value", "`store.url`: the store's URL cannot be used: Missing hostname - InvalidClientConfig".into()),
+        ("embedded:data", "redis://host/x", "invalid_value", "`store.url`: the store's URL cannot be used: Invalid database number - InvalidClientConfig".into()),
+        ("embedded:data", "rediss://host/#insecure", "invalid_value", "`store.url`: the store's URL asks for TLS that does not check the server (#insecure): this is not supported".into()),
         ("embedded:data", "embedded:", "invalid_value", "`store.url`: a folder follows `embedded:`".into()),
         ("\"corp\"", "\"Corp\"", "invalid_value", "`issuers[0].name`: an issuer's name is 1 to 32 of a-z, 0-9 and -, and begins with a letter".into()),
         ("[\"https://api.example.com\"]", "[]", "invalid_value", "`issuers[0].audiences`: it needs at least one entry".into()),
