@@ -5,6 +5,7 @@ mod keys;
 mod redis;
 mod stored;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +38,15 @@ pub enum Location {
     Embedded(PathBuf),
     /// `redis://`, `rediss://` or `redis+unix://`, password included.
     Redis(SecretString),
+}
+
+impl Location {
+    /// A Redis, if the URL is one that can be used; nothing is connected to. The error is a sentence
+    /// for the operator, without anything of the URL, which may hold a password.
+    pub fn redis(url: &str) -> Result<Self, String> {
+        Redis::new(url, false)?;
+        Ok(Self::Redis(url.into()))
+    }
 }
 
 /// Reads the time for the deadlines of the embedded store.
@@ -85,7 +95,7 @@ impl Account {
 }
 
 /// A pending enrolment.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
 pub struct Enrolment {
     /// The challenge that finds it.
     pub challenge: Bytes,
@@ -95,6 +105,16 @@ pub struct Enrolment {
     pub rp_id: String,
     /// The ceremony's state.
     pub state: Value,
+}
+
+impl fmt::Debug for Enrolment {
+    /// Without the challenge and the state: no log can hold them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enrolment")
+            .field("method_type", &self.method_type)
+            .field("rp_id", &self.rp_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A set of backup codes as it is stored.

@@ -22,8 +22,8 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The media type of every body but metrics.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// A good answer: JSON with status 200.
-#[derive(Clone, Debug)]
+/// A good answer: JSON with status 200. It may hold backup codes: no `Debug`, so that no log can.
+#[derive(Clone)]
 pub struct Reply {
     body: Bytes,
     public: bool,
