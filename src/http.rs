@@ -203,7 +203,8 @@ fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
     match public {
         Public::ApiDescription => Ok(Reply::public(openapi::description())),
         Public::RelatedOrigins => {
-            let party = app.parties.by_host(host);
+            // A host is compared without regard to case (RFC 9110 §4.2.3); a party's id is lower case.
+            let party = app.parties.by_host(&host.to_ascii_lowercase());
             match party.map(|it| it.related_origins()) {
                 None | Some([]) => Err(Error::NotFound {
                     message: "No related origins are published for the host of this request.",

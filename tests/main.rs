@@ -10,6 +10,7 @@
 
 mod authenticator;
 mod browser;
+mod cedar_cli;
 mod cli;
 mod client;
 mod deployment;

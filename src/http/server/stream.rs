@@ -180,7 +180,8 @@ mod tests {
             reader.read_to_end(&mut answer).await.unwrap();
             answer
         };
-        let (closed, answer) = tokio::join!(stream.shutdown(), client);
+        let both = async { tokio::join!(stream.shutdown(), client) };
+        let (closed, answer) = tokio::time::timeout(TIME * 2, both).await.unwrap();
         closed.unwrap();
         assert_eq!(answer, b"answer");
         assert_eq!(started.elapsed(), TIME, "the client keeps its side open");

@@ -147,3 +147,20 @@ async fn a_slow_body_is_408_and_a_slow_request_503() {
     let cause = server.event().await.cause.unwrap();
     assert_eq!(cause, "the request took longer than a request may");
 }
+
+#[tokio::test]
+async fn a_caller_who_sends_on_after_the_answer_is_not_reset() {
+    let limits = Limits {
+        linger: PATIENCE,
+        ..Limits::default()
+    };
+    let server = start(limits).await;
+    let mut stream = server.connect().await;
+    let head = "POST /json HTTP/1.1\r\nHost: test\r\nContent-Length: 2000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(parse(&rest(&mut stream).await).0, 413);
+    // A closed socket answers the first write with a reset, and the second one fails.
+    for _ in 0..2 {
+        stream.write_all(&[b' '; 1000]).await.unwrap();
+    }
+}
