@@ -14,12 +14,16 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use self::embedded::Embedded;
 use self::redis::Redis;
 use crate::error::Error;
 use crate::model::{Authenticator, Bytes, Factors, MethodType, Timestamp, UserId};
+
+/// How long a look at the health of a store takes at most: a disk may stand still for ever.
+const HEALTH: Duration = Duration::from_secs(1);
 
 /// How many enrolments of one user may be pending.
 pub const PENDING_LIMIT: usize = 8;
@@ -249,12 +253,18 @@ impl Store {
         })
     }
 
-    /// Looks whether the store can be relied on.
+    /// Looks whether the store can be relied on. Answers within a second.
     pub async fn health(&self) -> Health {
-        match &self.backend {
-            Backend::Embedded(store) => store.health().await,
-            Backend::Redis(store) => store.health().await,
-        }
+        let health = async {
+            match &self.backend {
+                Backend::Embedded(store) => store.health().await,
+                Backend::Redis(store) => store.health().await,
+            }
+        };
+        timeout(HEALTH, health).await.unwrap_or_else(|_| Health {
+            faults: vec!["the store does not answer in time".to_owned()],
+            warnings: Vec::new(),
+        })
     }
 
     /// How many operations have failed since the start.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::backup_codes::BackupCodes;
-use super::{ATTEMPTS, Mfa, contended};
+use super::{Mfa, RETRIES, again};
 use crate::error::{Error, Signal};
 use crate::gate::{Gate, Permit};
 use crate::model::Authenticator;
@@ -43,7 +43,8 @@ impl Mfa {
         record: &mut Record,
     ) -> Result<Begin, Error> {
         let method_type = permit.operation().method_type;
-        for _ in 0..ATTEMPTS {
+        let mut retries = RETRIES;
+        loop {
             let party = self.party_for(&permit, method_type)?;
             let (user, account) = (&permit.member().user, permit.account());
             let handle = account.handle.unwrap_or_else(Uuid::new_v4);
@@ -74,10 +75,9 @@ impl Mfa {
                         expires_at,
                     });
                 }
-                Begun::Stale => permit = gate.again(permit, record).await?,
+                Begun::Stale => permit = again(gate, permit, &mut retries, record).await?,
             }
         }
-        Err(contended())
     }
 
     /// Finishes an enrolment: the ceremony is verified once, `trustAuthenticator` is decided on
@@ -95,7 +95,8 @@ impl Mfa {
         let party = self.party_for(&permit, permit.operation().method_type)?;
         let mut authenticator = None;
         let mut fresh = None;
-        for _ in 0..ATTEMPTS {
+        let mut retries = RETRIES;
+        loop {
             self.refuse_own(party, &permit).await?;
             let pending = pending(party, &permit)?;
             let authenticator = match &mut authenticator {
@@ -121,10 +122,9 @@ impl Mfa {
                 Kept::Exists => {
                     return Err(self.use_up(party, &permit, Error::CredentialExists).await);
                 }
-                Kept::Stale => permit = gate.again(permit, record).await?,
+                Kept::Stale => permit = again(gate, permit, &mut retries, record).await?,
             }
         }
-        Err(contended())
     }
 
     /// 409 for a credential that the caller has, whatever its challenge: so that nothing that was
