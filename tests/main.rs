@@ -8,6 +8,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod answers;
 mod authenticator;
 mod browser;
 mod cedar_cli;
