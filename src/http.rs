@@ -39,31 +39,8 @@ const REQUEST_ID_BYTES: usize = 128;
 /// fill the log.
 const METHOD_BYTES: usize = 32;
 
-/// Serves one request.
-pub async fn handle<B: Body>(
-    app: &App,
-    request: Request<B>,
-    peer: IpAddr,
-) -> Response<Full<Bytes>> {
-    observe(
-        &app.sink,
-        app.times.request,
-        request,
-        async |request, now, record| answer(app, request, peer, now, record).await,
-    )
-    .await
-}
-
-/// Reads the clock, opens the record, and turns whatever becomes of `answer` into a response: a
-/// panic and a request that takes longer than `time` too.
-///
-/// The record is written when the future ends, or when it is dropped because the caller hung up.
-async fn observe<B>(
-    sink: &Arc<dyn Sink>,
-    time: Duration,
-    request: Request<B>,
-    answer: impl AsyncFnOnce(Request<B>, Timestamp, &mut Record) -> Result<Reply, Error>,
-) -> Response<Full<Bytes>> {
+/// Reads the clock and opens the record of a request.
+fn open<B>(sink: &Arc<dyn Sink>, request: &Request<B>) -> (Timestamp, Record) {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the clock"
@@ -73,8 +50,19 @@ async fn observe<B>(
     // A method is ASCII (RFC 9110 §9.1).
     let method = request.method().as_str();
     let method = method.get(..METHOD_BYTES).unwrap_or(method).to_owned();
-    let mut record = Record::open(Arc::clone(sink), now, id, method);
-    let answer = timeout(time, answer(request, now, &mut record));
+    (now, Record::open(Arc::clone(sink), now, id, method))
+}
+
+/// Turns whatever becomes of `answer` into a response: a panic and a request that takes longer than
+/// `time` too.
+///
+/// The record is written when the future ends, or when it is dropped because the caller hung up.
+async fn observe(
+    mut record: Record,
+    time: Duration,
+    answer: impl AsyncFnOnce(&mut Record) -> Result<Reply, Error>,
+) -> Response<Full<Bytes>> {
+    let answer = timeout(time, answer(&mut record));
     let outcome = AssertUnwindSafe(answer).catch_unwind().await;
     let outcome = match outcome {
         Ok(Ok(outcome)) => outcome,
@@ -85,8 +73,17 @@ async fn observe<B>(
 }
 
 impl server::Handler for App {
-    async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
-        handle(self, request, peer).await
+    fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
+        let (now, record) = open(&self.sink, &request);
+        async move {
+            let answer =
+                async |record: &mut Record| answer(&self, request, peer, now, record).await;
+            observe(record, self.times.request, answer).await
+        }
     }
 }
 

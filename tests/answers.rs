@@ -30,13 +30,13 @@ pub(crate) const PASSKEY: &str = "webauthn_passkey";
 pub(crate) const FIDO: &str = "webauthn_fido";
 pub(crate) const EMBEDDED: &str = "embedded:./data";
 
-/// Headers that say something else with each answer; the rest is the same on all.
+/// The headers that a snapshot shows.
 const TELLING: [&str; 3] = ["allow", "retry-after", "www-authenticate"];
 
 /// The members of answers that differ from run to run.
 const VARYING: [&str; 4] = ["challenge", "created_at", "expires_at", "id"];
 
-/// Does the same with a gateway on each store, and gives what both answered, as a snapshot shows it.
+/// Does the same with a gateway on each store, and gives what both answered as a snapshot has it.
 pub(crate) async fn on_both(
     arrange: impl Fn(Deployment) -> Deployment,
     act: impl AsyncFn(&Place),
@@ -128,11 +128,33 @@ impl Place {
         answer
     }
 
-    /// Writes an answer and its record down, and checks what holds for each.
+    /// Sends these bytes, a request with this id, and is gone.
+    pub(crate) fn hang_up(&self, request_id: &str, bytes: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.gateway.port())).unwrap();
+        stream.write_all(bytes.as_bytes()).unwrap();
+        // It counts as answered: one record is expected of it.
+        let id = ("x-request-id".parse().unwrap(), request_id.parse().unwrap());
+        let headers = HeaderMap::from_iter([id]);
+        self.nobody.answered(&Answer::read(0, headers, b""));
+    }
+
+    /// Writes an answer and its record down.
     pub(crate) fn note(&self, name: &str, answer: &Answer) {
+        let mut text = format!("{name}\n  {}", self.outcome(answer));
+        for header in TELLING.iter().filter(|it| !answer.header(it).is_empty()) {
+            write!(text, "\n  {header}: {}", answer.header(header)).unwrap();
+        }
+        let mut body = answer.body.clone();
+        redact(&mut body);
+        self.write(&format!("{text}\n  {body}\n\n"));
+    }
+
+    /// Status, code and decisions of an answer, whose record is checked.
+    pub(crate) fn outcome(&self, answer: &Answer) -> String {
         let event = self.gateway.event(answer.header("x-request-id"));
         check(answer, &event);
-        let mut text = format!("{name}\n  {} {}", answer.status, answer.code());
+        let mut text = format!("{} {}", answer.status, answer.code());
+        text.truncate(text.trim_end().len());
         for decision in event["decisions"].as_array().unwrap() {
             let [action, effect] = ["action", "effect"].map(|it| decision[it].as_str().unwrap());
             write!(text, " · {action} {effect} {}", decision["policies"]).unwrap();
@@ -140,18 +162,17 @@ impl Place {
         if let Some(reason) = event["undecided"].as_str() {
             write!(text, " · undecided: {reason}").unwrap();
         }
-        for header in TELLING.iter().filter(|it| !answer.header(it).is_empty()) {
-            write!(text, "\n  {header}: {}", answer.header(header)).unwrap();
-        }
-        let mut body = answer.body.clone();
-        redact(&mut body);
-        let text = format!("{text}\n  {body}\n\n");
+        text
+    }
+
+    /// Adds to what is shown as what it answered.
+    pub(crate) fn write(&self, text: &str) {
         let port = format!("localhost:{}", self.gateway.port());
         *self.book.borrow_mut() += &text.replace(&port, "localhost:PORT");
     }
 
     /// Ends the gateway and gives what it answered. Every answer has left exactly one record, and
-    /// nothing else has.
+    /// nothing else has; no record holds what a caller could use.
     pub(crate) fn close(self) -> String {
         let log = self.gateway.stop();
         let mut recorded: Vec<String> = events(&log)
@@ -159,6 +180,8 @@ impl Place {
             .collect();
         recorded.sort_unstable();
         assert_eq!(recorded, self.nobody.request_ids());
+        // What begins so is a token or clientDataJSON: the base64url of `{"`.
+        assert!(!log.contains("eyJ"), "a token or a ceremony is in the log");
         self.book.into_inner().trim_end().to_owned()
     }
 }
@@ -203,7 +226,7 @@ impl Begun {
     }
 
     /// It is still pending: the right answer completes it, and nothing has been stored before.
-    pub(crate) async fn is_pending_after(self, stored: usize) {
+    pub(crate) async fn stays_pending(self, stored: usize) {
         assert_eq!(methods(&self.caller).await, stored);
         let answer = self.complete().await;
         assert_eq!(answer.status, 200, "not pending any more: {answer:?}");
@@ -211,7 +234,7 @@ impl Begun {
     }
 
     /// It is used up: the right answer finds nothing, and nothing has been stored.
-    pub(crate) async fn is_used_up_after(self, stored: usize) {
+    pub(crate) async fn was_used_up(self, stored: usize) {
         assert_eq!(methods(&self.caller).await, stored);
         let answer = self.complete().await;
         assert_eq!(answer.says(), (404, "not_found"), "{answer:?}");

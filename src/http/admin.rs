@@ -72,7 +72,11 @@ impl Admin {
 }
 
 impl Handler for Admin {
-    async fn handle(&self, request: Request<Incoming>, _: IpAddr) -> Response<Full<Bytes>> {
+    async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        _: IpAddr,
+    ) -> Response<Full<Bytes>> {
         self.answer(find(request.method(), request.uri().path()))
             .await
     }

@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -88,9 +89,10 @@ impl Default for Limits {
 
 /// What answers requests: the caller's side of the connection comes with each.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request. Dropped where it awaits when the caller hangs up.
+    /// Answers one request. Dropped where it awaits when the caller hangs up, and that may be before
+    /// it was ever polled: what is to happen for each request happens in the call.
     fn handle(
-        &self,
+        self: Arc<Self>,
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
@@ -102,7 +104,7 @@ where
     R: Future<Output = Response<Full<Bytes>>> + Send,
 {
     fn handle(
-        &self,
+        self: Arc<Self>,
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
@@ -188,8 +190,8 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let stream = Stream::new(stream, self.limits.first_bytes, self.limits.linger);
         let service = service_fn(move |request| {
-            let handler = Arc::clone(&handler);
-            async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
+            let answer = Arc::clone(&handler).handle(request, peer);
+            answer.map(Ok::<_, Infallible>)
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);

@@ -75,7 +75,7 @@ async fn bodies(place: &Place) {
         let body = spoil(&begun.body().to_string());
         let request = request.body(Full::<Bytes>::from(body)).unwrap();
         place.note(name, &begun.caller.send(request).await);
-        begun.is_pending_after(0).await;
+        begun.stays_pending(0).await;
     }
     let encoded = place.begun(&place.user("encoded"), PASSKEY).await;
     let request = encoded.caller.request("POST", COMPLETE);
@@ -85,7 +85,7 @@ async fn bodies(place: &Place) {
     let body = Full::from(encoded.body().to_string());
     let answer = encoded.caller.send(request.body(body).unwrap()).await;
     place.note("a content coding", &answer);
-    encoded.is_pending_after(0).await;
+    encoded.stays_pending(0).await;
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn fields(place: &Place) {
         let mut body = begun.body();
         put(&mut body, pointer, value);
         place.note(name, &begun.caller.post(COMPLETE, &body).await);
-        begun.is_pending_after(0).await;
+        begun.stays_pending(0).await;
     }
     place.note(
         "all at once",

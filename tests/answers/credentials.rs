@@ -8,8 +8,8 @@ use crate::authenticator::{Attestation, BACKED_UP, USER_PRESENT, USER_VERIFIED};
 
 type Change = (&'static str, &'static str, fn(&mut Attestation));
 
-/// All but the reason `challenge`: an enrolment is found by its challenge, so that the only response
-/// to another one is that to an enrolment which another version of the gateway has begun.
+/// Every reason but `challenge`: an enrolment is found by its challenge, so only one that another
+/// version of the gateway has begun can have it.
 const WRONG: [Change; 21] = [
     ("another origin", PASSKEY, |it| {
         it.client_data["origin"] = json!("https://evil.example")
@@ -89,7 +89,7 @@ async fn wrong(place: &Place) {
         let mut response = begun.right.clone();
         spoil(&mut response);
         place.note(name, &begun.complete_with(&response).await);
-        begun.is_used_up_after(0).await;
+        begun.was_used_up(0).await;
     }
     let name = "a rawId that is not in authenticator data";
     let begun = place.begun(&place.user(name), PASSKEY).await.named(name);
@@ -97,7 +97,7 @@ async fn wrong(place: &Place) {
     credential["id"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
     credential["rawId"] = credential["id"].clone();
     place.note(name, &begun.caller.complete(PASSKEY, &credential).await);
-    begun.is_used_up_after(0).await;
+    begun.was_used_up(0).await;
 }
 
 const RIGHT: [Change; 4] = [
@@ -124,6 +124,6 @@ async fn right(place: &Place) {
     for (name, method_type, change) in RIGHT {
         let mut begun = place.begun(&place.user(name), method_type).await;
         change(&mut begun.right);
-        begun.is_pending_after(0).await;
+        begun.stays_pending(0).await;
     }
 }

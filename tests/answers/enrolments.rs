@@ -61,7 +61,7 @@ async fn not_pending(place: &Place) {
     assert!(bodies.iter().all(|it| *it == bodies[0]));
     assert_eq!(methods(&carol).await, 1);
     for begun in [own, of_bob, next_door] {
-        begun.is_pending_after(0).await;
+        begun.stays_pending(0).await;
     }
 }
 
@@ -91,7 +91,7 @@ async fn expired(place: &Place) {
     };
     assert!(was_pending);
     place.note("an expired one", &answer);
-    begun.is_used_up_after(0).await;
+    begun.was_used_up(0).await;
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn exists(place: &Place) {
         "the caller's own, as the other type",
         &pending.complete_with(&own).await,
     );
-    pending.is_used_up_after(1).await;
+    pending.was_used_up(1).await;
 
     own.client_data["challenge"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
     let answer = alice.complete(PASSKEY, &own.credential()).await;
@@ -174,7 +174,7 @@ async fn exists(place: &Place) {
         let mut theirs = pending.right.clone();
         theirs.credential_id.clone_from(&taken.right.credential_id);
         place.note(name, &pending.complete_with(&theirs).await);
-        pending.is_used_up_after(0).await;
+        pending.was_used_up(0).await;
     }
     // It is not even compared before the response verifies: nobody can ask for ids.
     let probe = place.begun(&place.user("carol"), PASSKEY).await;
@@ -185,5 +185,5 @@ async fn exists(place: &Place) {
         "another user's, not verified",
         &probe.complete_with(&wrong).await,
     );
-    probe.is_used_up_after(0).await;
+    probe.was_used_up(0).await;
 }

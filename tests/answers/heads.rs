@@ -11,7 +11,8 @@ use crate::deployment::{OWN_PARTY, TENANT};
 const OPENAPI: &str = "/v1/openapi.json";
 const RELATED: &str = "/.well-known/webauthn";
 
-type Headers<'a> = &'a [(&'a str, &'a [u8])];
+type Header<'a> = (&'a str, &'a [u8]);
+type Headers<'a> = &'a [Header<'a>];
 
 async fn send(place: &Place, method: &str, target: &str, headers: Headers<'_>) -> Answer {
     let mut request = place.nobody.request(method, target);
@@ -174,7 +175,7 @@ async fn disguises(place: &Place) {
         ("x-tenant-id", TENANT.as_bytes()),
     ];
     let with = |name, value| [own, &[(name, value)]].concat();
-    let cases: [(&str, &str, Vec<(&str, &[u8])>); 8] = [
+    let cases: [(&str, &str, Vec<Header<'_>>); 8] = [
         (
             "an override",
             METHODS,

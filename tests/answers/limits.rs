@@ -1,20 +1,16 @@
 //! What is too large, too long or too late.
 
-use std::io::Write as _;
-use std::net::TcpStream;
-
-use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::{Begun, PASSKEY, Place, on_both, plain};
-use crate::client::{Answer, COMPLETE, METHODS, REGISTER};
+use crate::client::{COMPLETE, METHODS, REGISTER};
 use crate::deployment::TENANT;
 
 /// The largest body.
 const BODY: usize = 64 * 1024;
 
 /// The head of a request of this user, up to its last lines.
-fn head(place: &Place, user: &str, method: &str, target: &str) -> String {
+pub(super) fn head(place: &Place, user: &str, method: &str, target: &str) -> String {
     let token = place.deployment.token(user);
     format!(
         "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
@@ -33,7 +29,8 @@ async fn sizes(place: &Place) {
     let chunked = format!("{json}Transfer-Encoding: chunked\r\n\r\n");
     let chunks = |body: &str| format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     let full = |size| move |begun: &Begun| padded(begun, size);
-    let cases: [(&str, &dyn Fn(&Begun) -> String); 4] = [
+    type Rest<'a> = &'a dyn Fn(&Begun) -> String;
+    let cases: [(&str, Rest<'_>); 4] = [
         ("announced", &|it| announced(BODY + 1) + &full(BODY + 1)(it)),
         ("announced and never sent", &|_| announced(1 << 40)),
         ("announced beyond all numbers", &|_| {
@@ -47,7 +44,7 @@ async fn sizes(place: &Place) {
         let begun = place.begun(&place.user(name), PASSKEY).await;
         let head = head(place, name, "POST", COMPLETE);
         place.note(name, &place.raw(head + &rest(&begun)).await);
-        begun.is_pending_after(0).await;
+        begun.stays_pending(0).await;
     }
     for name in ["largest", "largest in chunks"] {
         let begun = place.begun(&place.user(name), PASSKEY).await;
@@ -111,33 +108,23 @@ async fn late(place: &Place) {
     let head = head(place, "late", "POST", COMPLETE);
     let rest = "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
     place.note("half a body", &place.raw(head + rest).await);
-    begun.is_pending_after(0).await;
+    begun.stays_pending(0).await;
 }
 
 #[tokio::test]
-async fn a_caller_who_hangs_up_leaves_a_record() {
-    on_both(plain, hung_up).await;
+async fn a_body_that_is_cut_short_leaves_a_record() {
+    on_both(plain, cut_short).await;
 }
 
-async fn hung_up(place: &Place) {
-    let begun = place.begun(&place.user("gone"), PASSKEY).await;
+async fn cut_short(place: &Place) {
+    let begun = place.begun(&place.user("cut"), PASSKEY).await;
     let body = "Content-Type: application/json\r\nContent-Length: 9\r\n";
-    let head = head(place, "gone", "POST", COMPLETE);
-    let request = format!("{head}{body}X-Request-ID: gone\r\n\r\n{{");
-    let mut stream = TcpStream::connect(("127.0.0.1", place.gateway.port())).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    drop(stream);
-    let event = place.gateway.event("gone");
-    assert_eq!(event["decisions"], serde_json::json!([]), "{event}");
-    assert!(event["undecided"].is_string(), "{event}");
-    place.nobody.answered(&no_answer("gone"));
-    begun.is_pending_after(0).await;
-}
-
-/// Stands for the answer that nobody waited for.
-fn no_answer(request_id: &str) -> Answer {
-    let id = ("x-request-id".parse().unwrap(), request_id.parse().unwrap());
-    Answer::read(0, HeaderMap::from_iter([id]), b"")
+    let head = head(place, "cut", "POST", COMPLETE);
+    place.hang_up("cut", &format!("{head}{body}X-Request-ID: cut\r\n\r\n{{"));
+    let event = place.gateway.event("cut");
+    assert_eq!(event["status"], 400, "{event}");
+    assert_eq!(event["undecided"], "invalid_request", "{event}");
+    begun.stays_pending(0).await;
 }
 
 #[tokio::test]

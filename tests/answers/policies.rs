@@ -10,11 +10,14 @@ use crate::authenticator::{Attestation, BACKUP_ELIGIBLE};
 use crate::client::{Answer, COMPLETE, METHODS, REGISTER};
 use crate::deployment::{OWN_PARTY, PASSKEYS_ONLY, TENANT};
 
-/// Errs (the sum is too large for a Long) when an authenticator is to be trusted that can be synced.
+/// Errs (no Long is so small) when an authenticator that can be synced is to be trusted.
 const ERRING: &str = r#"
 @id("erring")
 forbid (principal, action == Gate::Action::"trustAuthenticator", resource)
-when { resource.backupEligible && context.factors.count - 9223372036854775807 - 9223372036854775807 < 0 };
+when {
+  resource.backupEligible &&
+  context.factors.count - 9223372036854775807 - 9223372036854775807 < 0
+};
 "#;
 
 /// Rules for groups, so that the same user meets them and does not.
@@ -22,12 +25,20 @@ const GROUPS: &str = r#"
 @id("audit")
 @code("under_audit")
 @notice("Nothing is enrolled during the audit.")
-forbid (principal in Gate::Group::"corp|TENANT|paused", action in Gate::Action::"enroll", resource);
+forbid (
+  principal in Gate::Group::"corp|TENANT|paused",
+  action in Gate::Action::"enroll",
+  resource
+);
 
 @id("paused")
 @code("enrolment_paused")
 @notice("Enrolment is paused for your group: ask your administrator.")
-forbid (principal in Gate::Group::"corp|TENANT|paused", action in Gate::Action::"enroll", resource);
+forbid (
+  principal in Gate::Group::"corp|TENANT|paused",
+  action in Gate::Action::"enroll",
+  resource
+);
 
 @id("unnamed")
 forbid (principal in Gate::Group::"corp|TENANT|silent", action in Gate::Action::"mfa", resource);
@@ -36,12 +47,20 @@ forbid (principal in Gate::Group::"corp|TENANT|silent", action in Gate::Action::
 @step_up("phr")
 @max_age("5m")
 @notice("To enrol anything, sign in with a passkey first.")
-forbid (principal in Gate::Group::"corp|TENANT|careful", action == Gate::Action::"trustAuthenticator", resource)
+forbid (
+  principal in Gate::Group::"corp|TENANT|careful",
+  action == Gate::Action::"trustAuthenticator",
+  resource
+)
 unless { context.session.sinceStrong <= duration("5m") };
 
 @id("observed")
 @notice("Enrolments of your group are reviewed.")
-permit (principal in Gate::Group::"corp|TENANT|observed", action in Gate::Action::"enroll", resource)
+permit (
+  principal in Gate::Group::"corp|TENANT|observed",
+  action in Gate::Action::"enroll",
+  resource
+)
 when { resource in principal.account };
 
 @id("broken")
@@ -74,7 +93,7 @@ async fn refusals(place: &Place) {
         place.note(&format!("{name}: begin"), &begin);
         let complete = refused.post(COMPLETE, &begun.body()).await;
         place.note(&format!("{name}: complete"), &complete);
-        begun.is_pending_after(0).await;
+        begun.stays_pending(0).await;
     }
     let broken = place.user_of("broken", "broken");
     place.note("an error: list", &broken.get(METHODS).await);
@@ -90,7 +109,7 @@ async fn refusals(place: &Place) {
         "tenant_mismatch: complete",
         &elsewhere.post(COMPLETE, &begun.body()).await,
     );
-    begun.is_pending_after(0).await;
+    begun.stays_pending(0).await;
 }
 
 #[tokio::test]
@@ -111,7 +130,7 @@ async fn trust(place: &Place) {
         &begun.complete_with(&synced).await,
     );
     place.note("the same body again", &begun.complete_with(&synced).await);
-    begun.is_pending_after(0).await;
+    begun.stays_pending(0).await;
 
     let weak = place.user_of("careful", "careful");
     let mut begun = place.begun(&weak, PASSKEY).await;
@@ -119,7 +138,7 @@ async fn trust(place: &Place) {
     place.note("a step-up about what was verified", &answer);
     assert_eq!(challenge(&answer)["max_age"], "300");
     begun.caller = place.strong("careful");
-    begun.is_pending_after(0).await;
+    begun.stays_pending(0).await;
 }
 
 #[tokio::test]
@@ -138,7 +157,7 @@ async fn synced(place: &Place) {
         "a synced security key",
         &begun.complete_with(&response).await,
     );
-    begun.is_used_up_after(0).await;
+    begun.was_used_up(0).await;
 
     let begun = place
         .begun(&place.user_of("bob", "observed"), FIDO)
@@ -150,7 +169,7 @@ async fn synced(place: &Place) {
         "the notices of both decisions",
         &begun.complete_with(&response).await,
     );
-    begun.is_used_up_after(0).await;
+    begun.was_used_up(0).await;
 }
 
 #[tokio::test]
@@ -214,7 +233,7 @@ async fn step_up(place: &Place) {
         assert_eq!(second.complete().await.says(), (401, "step_up_required"));
     }
     second.caller = claims("phr", 500);
-    second.is_pending_after(1).await;
+    second.stays_pending(1).await;
 }
 
 /// The parameters of a `Bearer` challenge.
@@ -278,5 +297,5 @@ async fn not_set_up(place: &Place) {
     let mut body = begun.body();
     body["method_type"] = json!(FIDO);
     place.note("no keys: complete", &alice.post(COMPLETE, &body).await);
-    begun.is_pending_after(0).await;
+    begun.stays_pending(0).await;
 }

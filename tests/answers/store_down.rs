@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Deployment, PASSKEY, Place, methods};
+use super::limits::head;
+use super::{Deployment, PASSKEY, Place, methods, on_redis};
 use crate::client::{COMPLETE, METHODS, REGISTER};
 use crate::redis_server::RedisServer;
 
@@ -38,6 +39,21 @@ async fn without_its_store_the_gateway_says_so_and_recovers() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(methods(&alice).await, 0);
-    begun.is_pending_after(0).await;
+    begun.stays_pending(0).await;
     insta::assert_snapshot!(place.close());
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_leaves_a_record() {
+    let redis = RedisServer::start();
+    let place = Place::open(on_redis(&redis));
+    redis.pause();
+    let head = head(&place, "alice", "GET", METHODS);
+    place.hang_up("gone", &format!("{head}X-Request-ID: gone\r\n\r\n"));
+    let event = place.gateway.event("gone");
+    redis.resume();
+    assert_eq!(event["status"], json!(null), "{event}");
+    assert_eq!(event["decisions"], json!([]), "{event}");
+    assert_eq!(event["undecided"], "the caller hung up", "{event}");
+    place.close();
 }

@@ -13,8 +13,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::error::Error;
 use crate::http::target::Target;
-use crate::http::{Reply, body, head, observe};
+use crate::http::{Reply, body, head, observe, open};
 use crate::record::{Event, Sink};
 
 /// Far more than any test needs: what hangs fails.
@@ -32,30 +33,36 @@ struct Edge {
 }
 
 impl Handler for Edge {
-    async fn handle(&self, request: Request<Incoming>, _: IpAddr) -> Response<Full<Bytes>> {
-        observe(
-            &self.sink,
-            self.request_time,
-            request,
-            async |request, _, _| {
-                let (head, body) = request.into_parts();
-                head::check(&head)?;
-                head::host(&head)?;
-                match &*Target::parse(&head.uri)?.path {
-                    "/json" => {
-                        Reply::private(&body::object(&head.headers, body, self.body_time).await?)
-                    }
-                    "/panic" => panic!("as asked"),
-                    "/wait" => {
-                        self.waiting.notify_one();
-                        self.release.notified().await;
-                        Reply::private(&"waited")
-                    }
-                    _ => Reply::private(&"hello"),
-                }
-            },
-        )
-        .await
+    fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        _: IpAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
+        let (_, record) = open(&self.sink, &request);
+        async move {
+            observe(record, self.request_time, async |_| {
+                self.answer(request).await
+            })
+            .await
+        }
+    }
+}
+
+impl Edge {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Error> {
+        let (head, body) = request.into_parts();
+        head::check(&head)?;
+        head::host(&head)?;
+        match &*Target::parse(&head.uri)?.path {
+            "/json" => Reply::private(&body::object(&head.headers, body, self.body_time).await?),
+            "/panic" => panic!("as asked"),
+            "/wait" => {
+                self.waiting.notify_one();
+                self.release.notified().await;
+                Reply::private(&"waited")
+            }
+            _ => Reply::private(&"hello"),
+        }
     }
 }
 
