@@ -66,6 +66,7 @@ impl Gateway {
         let event = |text: &str| {
             let mut lines = text
                 .lines()
+                .filter(|line| line.contains(request_id))
                 .filter_map(|line| serde_json::from_str(line).ok());
             lines.find(|line: &Value| line["request_id"] == request_id)
         };

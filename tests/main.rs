@@ -18,6 +18,7 @@ mod deployment;
 mod enrolment;
 mod gateway;
 mod layers;
+mod matrix;
 mod readme;
 mod redis_server;
 mod store;
