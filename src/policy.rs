@@ -9,6 +9,7 @@ mod files;
 mod ids;
 mod links;
 mod load;
+mod nesting;
 mod place;
 mod request;
 mod rules;

@@ -20,12 +20,20 @@ use super::Bundle;
 use super::annotations::{self, Annotations};
 use super::files::{Source, Sources};
 use super::links::{self, Link};
+use super::nesting;
 use super::place::{Place, range};
 use super::rules::Subject;
 use super::schema::{self, Vocabulary};
 
 /// Makes a bundle, or says everything that is wrong with the sources.
 pub(super) fn load(sources: &Sources) -> Result<Bundle, Findings> {
+    nesting::with_room(|| check_and_load(sources)).unwrap_or_else(|error| {
+        let message = format!("no thread to load the policies on: {error}");
+        Err(Findings(vec![Finding::error("system", "", message)]))
+    })
+}
+
+fn check_and_load(sources: &Sources) -> Result<Bundle, Findings> {
     let mut findings = Vec::new();
     let vocabulary = schema::load(sources, &mut findings);
     let mut statements = Vec::new();
@@ -144,6 +152,10 @@ impl<'a> Statement<'a> {
 
 /// The policies and templates of one file, in its order.
 fn parse(source: &Source, findings: &mut Vec<Finding>) -> Vec<Body> {
+    if let Some(finding) = nesting::check(source) {
+        findings.push(finding);
+        return Vec::new();
+    }
     let parsed = match source.text.parse::<PolicySet>() {
         Ok(parsed) => parsed,
         Err(errors) => {

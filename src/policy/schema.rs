@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::finding::Finding;
 
 use super::files::{Source, Sources};
+use super::nesting;
 use super::place::Place;
 use super::shipped::GATE_SCHEMA;
 
@@ -148,6 +149,10 @@ fn compare(gate: &Source, findings: &mut Vec<Finding>) {
 
 /// The declarations of one file.
 pub(super) fn parse(source: &Source, findings: &mut Vec<Finding>) -> Option<SchemaFragment> {
+    if let Some(finding) = nesting::check(source) {
+        findings.push(finding);
+        return None;
+    }
     let place = Place::of_file(source);
     match SchemaFragment::from_cedarschema_str(&source.text) {
         Ok((fragment, warnings)) => {

@@ -111,6 +111,18 @@ fn syntax() {
 }
 
 #[test]
+fn what_is_nested_too_deep_for_cedar() {
+    let deep = "(".repeat(20_000);
+    let policy = format!("@id(\"x\") forbid (principal, action, resource) when {{ {deep} }};");
+    let finding = only(load(&policy).unwrap_err().0);
+    assert_eq!((finding.code, finding.line), ("nesting", 1));
+    helps(&finding, "split it into several policies");
+    // Long is not deep: a chain of 10 000 links is a tree of 10 000 levels to Cedar, and loads.
+    let chain = vec!["resource in principal.account"; 10_000].join(" || ");
+    taken(&forbid(&chain));
+}
+
+#[test]
 fn all_problems_of_all_files_at_once() {
     let files = [
         (
