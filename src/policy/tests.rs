@@ -3,6 +3,7 @@
 
 mod decisions;
 mod folders;
+mod hostile;
 mod properties;
 mod refusals;
 mod running_cases;
