@@ -13,6 +13,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use url::{ParseError, Url};
 
 /// How long anything in the browser may take. It is over at once when it works.
@@ -22,15 +23,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Chromium {
     driver: Driver,
     client: Client,
+    /// Where it saves what a page downloads.
+    pub downloads: TempDir,
 }
 
 impl Chromium {
     /// Starts one.
     pub async fn start() -> Self {
         let driver = Driver::start();
+        let downloads = tempfile::tempdir().unwrap();
         let capabilities = json!({
             "browserName": "chrome",
-            "goog:chromeOptions": { "args": arguments() },
+            "goog:chromeOptions": {
+                "args": arguments(),
+                "prefs": { "download.default_directory": downloads.path() },
+            },
+            "goog:loggingPrefs": { "browser": "ALL" },
         });
         let Value::Object(capabilities) = capabilities else {
             unreachable!("it is written as an object");
@@ -40,7 +48,11 @@ impl Chromium {
             .connect(&format!("http://127.0.0.1:{}", driver.port))
             .await
             .unwrap();
-        Self { driver, client }
+        Self {
+            driver,
+            client,
+            downloads,
+        }
     }
 
     /// Ends the session and the browser.
@@ -57,14 +69,14 @@ impl Chromium {
     /// Adds a virtual authenticator (WebAuthn Level 3 §11.3). There should be one at a time: the
     /// browser asks all that there are, and the first answer counts, a refusal too.
     pub async fn plug_in(&self, authenticator: Value) -> Plugged {
-        let command = Authenticator::Add(authenticator);
+        let command = Extension::AddAuthenticator(authenticator);
         let id = self.client.issue_cmd(command).await.unwrap();
         Plugged(id.as_str().unwrap().to_owned())
     }
 
     /// Takes it away again.
     pub async fn unplug(&self, authenticator: Plugged) {
-        let command = Authenticator::Remove(authenticator.0);
+        let command = Extension::RemoveAuthenticator(authenticator.0);
         self.client.issue_cmd(command).await.unwrap();
     }
 
@@ -105,6 +117,62 @@ impl Chromium {
             let page = self.texts("body").await.join("");
             panic!("{css} never reads {part:?}; the page:\n{page}");
         }
+    }
+
+    /// Types into whatever has the focus; `Key` holds the keys that are no text.
+    pub async fn keys(&self, keys: &str) {
+        let focused = self.client.active_element().await.unwrap();
+        focused.send_keys(keys).await.unwrap();
+    }
+
+    /// The id of what has the focus.
+    pub async fn focused(&self) -> String {
+        let focused = self.client.active_element().await.unwrap();
+        focused.attr("id").await.unwrap().unwrap_or_default()
+    }
+
+    /// What assistive technology calls each thing that this CSS selector finds, by its id or text.
+    pub async fn labels(&self, css: &str) -> Vec<(String, String)> {
+        let mut labels = Vec::new();
+        for found in self.client.find_all(Locator::Css(css)).await.unwrap() {
+            let label = Extension::Label(found.element_id().to_string());
+            let label = self.client.issue_cmd(label).await.unwrap();
+            let html = found.html(false).await.unwrap();
+            labels.push((html, label.as_str().unwrap().to_owned()));
+        }
+        labels
+    }
+
+    /// What the browser wrote to its console since this was last asked, but for answers that are
+    /// refusals: those it lists as failures to load.
+    pub async fn complaints(&self) -> Vec<Value> {
+        let entries = self.client.issue_cmd(Extension::Console).await.unwrap();
+        let mut entries: Vec<Value> = serde_json::from_value(entries).unwrap();
+        let refusal = "the server responded with a status of 4";
+        entries.retain(|entry| !entry["message"].as_str().unwrap().contains(refusal));
+        entries
+    }
+
+    /// Makes the window this wide, in CSS pixels, whatever the window system would allow.
+    pub async fn widen(&self, width: u32) {
+        let metrics = json!({
+            "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false,
+        });
+        let command = Extension::DevTools("Emulation.setDeviceMetricsOverride", metrics);
+        self.client.issue_cmd(command).await.unwrap();
+    }
+
+    /// Shows pages as on this medium, such as `print`.
+    pub async fn media(&self, medium: &str) {
+        let command = Extension::DevTools("Emulation.setEmulatedMedia", json!({ "media": medium }));
+        self.client.issue_cmd(command).await.unwrap();
+    }
+
+    /// Runs a script as a script element does: what it defines at its top is the page's.
+    pub async fn load(&self, script: &str) {
+        let command = Extension::DevTools("Runtime.evaluate", json!({ "expression": script }));
+        let loaded = self.client.issue_cmd(command).await.unwrap();
+        assert_eq!(loaded["exceptionDetails"], Value::Null);
     }
 
     /// Runs the body of an asynchronous function in the page, and gives what it returns.
@@ -175,28 +243,43 @@ fn arguments() -> Vec<&'static str> {
 /// An authenticator that the browser has.
 pub struct Plugged(String);
 
-/// The commands of WebAuthn Level 3 §11.3 and §11.4.
+/// Commands that fantoccini does not have.
 #[derive(Debug)]
-enum Authenticator {
-    Add(Value),
-    Remove(String),
+enum Extension {
+    /// WebAuthn Level 3 §11.3.
+    AddAuthenticator(Value),
+    /// WebAuthn Level 3 §11.4.
+    RemoveAuthenticator(String),
+    /// WebDriver 2 §12.4.9: the accessible name of an element.
+    Label(String),
+    /// chromedriver's: what the console has.
+    Console,
+    /// chromedriver's: a command of the DevTools protocol.
+    DevTools(&'static str, Value),
 }
 
-impl WebDriverCompatibleCommand for Authenticator {
+impl WebDriverCompatibleCommand for Extension {
     fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        let path = match self {
+            Self::AddAuthenticator(_) => "webauthn/authenticator".to_owned(),
+            Self::RemoveAuthenticator(id) => format!("webauthn/authenticator/{id}"),
+            Self::Label(element) => format!("element/{element}/computedlabel"),
+            Self::Console => "se/log".to_owned(),
+            Self::DevTools(..) => "goog/cdp/execute".to_owned(),
+        };
         let session = session.expect("there is a session");
-        let all = format!("session/{session}/webauthn/authenticator");
-        match self {
-            Self::Add(_) => base.join(&all),
-            Self::Remove(id) => base.join(&format!("{all}/{id}")),
-        }
+        base.join(&format!("session/{session}/{path}"))
     }
 
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
-        match self {
-            Self::Add(authenticator) => (Method::POST, Some(authenticator.to_string())),
-            Self::Remove(_) => (Method::DELETE, None),
-        }
+        let body = match self {
+            Self::AddAuthenticator(authenticator) => authenticator.clone(),
+            Self::RemoveAuthenticator(_) => return (Method::DELETE, None),
+            Self::Label(_) => return (Method::GET, None),
+            Self::Console => json!({ "type": "browser" }),
+            Self::DevTools(command, parameters) => json!({ "cmd": command, "params": parameters }),
+        };
+        (Method::POST, Some(body.to_string()))
     }
 }
 

@@ -99,19 +99,3 @@ async fn what_was_enrolled_is_still_there(chromium: &Chromium) {
         .until("#methods-note", "2 authenticators, 10 backup codes left")
         .await;
 }
-
-#[tokio::test]
-async fn another_tenants_header_is_refused_with_its_notice() {
-    let home = tempfile::tempdir().unwrap();
-    let gateway = Gateway::dev(home.path());
-    let chromium = Chromium::start().await;
-    chromium.open(&gateway.url).await;
-    let other = "0e0e0e0e-0000-4000-8000-000000000001";
-    chromium.choose("#header-tenant", other).await;
-    chromium.click("#add-passkey").await;
-    chromium.until("#error", "403 tenant_mismatch").await;
-    chromium
-        .until("#error", "X-Tenant-ID names another tenant")
-        .await;
-    chromium.close().await;
-}

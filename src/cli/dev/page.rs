@@ -4,6 +4,8 @@
 //! (else a name that is rebound to loopback would do), and a request that says where it comes from
 //! comes from this page.
 
+mod assets;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,19 +16,17 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::assets::{Asset, PAGE};
 use super::issuer::{SignIn, SigningKey};
 use super::records::Records;
 use super::{RP_ID, before, parse_age};
 use crate::model::{Tenant, Timestamp};
 
-const PAGE: &str = include_str!("page.html");
-const SCRIPT: &str = include_str!("page.js");
-const STYLE: &str = include_str!("page.css");
-
-/// The page loads nothing from elsewhere, runs nothing that is not in `page.js`, and is in no frame.
+/// The page loads nothing from elsewhere, runs nothing but its own files, never takes text for HTML
+/// or a script, and is in no frame.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'";
+     connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// How long a token of the page is good for. It asks for a new one before each step.
 const TTL: Duration = Duration::from_secs(10 * 60);
@@ -118,10 +118,12 @@ impl Page {
     {
         let outcome = match (request.method(), request.uri().path()) {
             (&Method::GET, "/") => self.page(&request),
-            (&Method::GET, "/dev/page.js") => self.asset(&request, "text/javascript", SCRIPT),
-            (&Method::GET, "/dev/page.css") => self.asset(&request, "text/css", STYLE),
             (&Method::GET, "/dev/records") => self.recent(&request),
             (&Method::POST, "/dev/token") => self.token(request, now).await,
+            (&Method::GET, path) => match Asset::at(path) {
+                Some(asset) => self.asset(&request, asset),
+                None => return Err(request),
+            },
             _ => return Err(request),
         };
         Ok(outcome.unwrap_or_else(|refusal| refuse(&refusal)))
@@ -145,15 +147,10 @@ impl Page {
         ))
     }
 
-    fn asset<B>(
-        &self,
-        request: &Request<B>,
-        media_type: &'static str,
-        text: &'static str,
-    ) -> Result<Answer, Refusal> {
+    fn asset<B>(&self, request: &Request<B>, asset: &Asset) -> Result<Answer, Refusal> {
         self.host(request)?;
-        let text = Bytes::from_static(text.as_bytes());
-        Ok(respond(StatusCode::OK, media_type, text))
+        let text = Bytes::from_static(asset.text.as_bytes());
+        Ok(respond(StatusCode::OK, asset.media_type, text))
     }
 
     fn recent<B>(&self, request: &Request<B>) -> Result<Answer, Refusal> {

@@ -1,4 +1,5 @@
 use super::super::issuer;
+use super::assets::ASSETS;
 use super::*;
 use crate::record::Sink as _;
 use base64::Engine as _;
@@ -191,12 +192,18 @@ async fn the_page_may_load_only_what_is_its_own() {
         answer.headers()["content-security-policy"],
         CONTENT_SECURITY_POLICY
     );
-    for (name, text) in [("html", PAGE), ("js", SCRIPT), ("css", STYLE)] {
-        assert!(
-            !text.contains("http:") && !text.contains("https:"),
-            "page.{name}"
-        );
+    for Asset { path, text, .. } in &ASSETS {
+        let foreign = text
+            .match_indices("//")
+            .filter(|(at, _)| text[..*at].ends_with(':'));
+        for (at, _) in foreign {
+            let named = &text[at + 2..];
+            // words for a person, and the name of a vocabulary: nothing of them is fetched
+            let known = ["localhost:$", "www.w3.org/2000/svg\""];
+            assert!(known.iter().any(|one| named.starts_with(one)), "{path}");
+        }
     }
+    assert!(!PAGE.contains("//"));
     assert!(!PAGE.contains("<style") && !PAGE.contains("style="));
 }
 

@@ -1,0 +1,78 @@
+//! Backup codes are shown once: copied, saved, printed, put away.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::Page;
+use super::chromium::built_in;
+
+#[tokio::test]
+async fn codes_are_copied_saved_and_printed_and_are_gone_when_put_away() {
+    let page = Page::open().await;
+    page.plug_in(built_in()).await;
+    page.click("#add-passkey").await;
+    page.until("#codes-whose", "alice of Dev").await;
+    assert_eq!(page.focused().await, "codes-title");
+    let codes = page.texts("#codes li").await;
+
+    page.click("#copy-codes").await;
+    page.until("#codes-note", "Copied.").await;
+    assert_eq!(pasted(&page).await, codes.join(" "));
+
+    page.click("#download-codes").await;
+    page.until("#codes-note", "Saved as").await;
+    let saved = downloaded(&page.downloads.path().join("cedargate-backup-codes.txt")).await;
+    assert!(saved.contains("alice of Dev"), "{saved}");
+    assert!(saved.contains(&codes.join("\n")), "{saved}");
+
+    let printed = "window.print = () => { window.printed = true; }";
+    page.run(printed, Vec::new()).await;
+    page.click("#print-codes").await;
+    assert_eq!(page.run("return window.printed", Vec::new()).await, true);
+
+    page.click("#hide-codes").await;
+    assert_eq!(page.focused().await, "methods-title");
+    assert_eq!(page.texts("#codes li").await, [""; 0]);
+    page.close().await;
+}
+
+#[tokio::test]
+async fn on_paper_are_the_codes_alone() {
+    let page = Page::open().await;
+    page.plug_in(built_in()).await;
+    page.click("#add-passkey").await;
+    page.until("#codes-whose", "alice of Dev").await;
+    page.media("print").await;
+    let seen = page.texts("body").await.join("");
+    let codes = page.texts("#codes li").await;
+    assert!(codes.iter().all(|code| seen.contains(code)), "{seen}");
+    for other in ["Who asks", "Copy", "Decisions", "Refusals", "cedargate"] {
+        assert!(!seen.contains(other), "{other} in {seen}");
+    }
+    page.close().await;
+}
+
+/// What the clipboard has, as a text area takes it.
+async fn pasted(page: &Page) -> String {
+    let area = "const area = document.body.appendChild(document.createElement('textarea'));
+                area.id = 'pasted';
+                area.focus();";
+    page.run(area, Vec::new()).await;
+    page.keys("\u{e009}v\u{e000}").await;
+    let text = page.run("return document.querySelector('#pasted').value", Vec::new());
+    text.await.as_str().unwrap().replace('\n', " ")
+}
+
+async fn downloaded(file: &Path) -> String {
+    let saved = async {
+        loop {
+            match fs::read_to_string(file) {
+                Ok(text) if !text.is_empty() => return text,
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    let patience = Duration::from_secs(30);
+    tokio::time::timeout(patience, saved).await.unwrap()
+}

@@ -1,0 +1,101 @@
+//! The refusals that the page offers to try, and those that a tenant's policies mean.
+
+use super::Page;
+use super::chromium::{built_in, security_key};
+
+const BANK: &str = "0e0e0e0e-0000-4000-8000-000000000001";
+const BANKS_NOTICE: &str = "Example Bank takes security keys only";
+
+#[tokio::test]
+async fn a_tenant_that_forbids_passkeys_says_so_and_takes_a_security_key() {
+    let page = Page::open().await;
+    page.plug_in(security_key()).await;
+    page.choose("#tenant", BANK).await;
+    page.click("#add-passkey").await;
+    page.until("#error", BANKS_NOTICE).await;
+    page.until("#error", "Choose another kind of authenticator")
+        .await;
+    page.until("#error", "Decided by example-security-keys-only")
+        .await;
+    page.until("#error", "403 method_type_not_allowed").await;
+
+    page.click("#add-security-key").await;
+    page.until("#status", "The security key is added").await;
+    assert_eq!(page.texts("#error").await, [""], "what was refused is over");
+    page.close().await;
+}
+
+#[tokio::test]
+async fn refusals_to_try_come_as_they_are_foretold() {
+    let page = Page::open().await;
+    page.click("#try-tenant").await;
+    let result = "#try-tenant-result";
+    page.until(result, "Refused, as foretold").await;
+    page.until(
+        result,
+        "The token is for Dev, the header named Example Bank",
+    )
+    .await;
+    page.until(result, "X-Tenant-ID names another tenant").await;
+    page.until(result, "Decided by tenant-isolation").await;
+    page.until(result, "403 tenant_mismatch").await;
+    let refused = "#decisions .request:has([data-action=listMfaMethods][data-effect=deny])";
+    page.until(refused, "alice of Dev, header: Example Bank")
+        .await;
+    page.until(refused, "tenant-isolation").await;
+
+    page.click("#try-type").await;
+    let result = "#try-type-result";
+    page.until(result, "Refused, as foretold").await;
+    page.until(result, BANKS_NOTICE).await;
+    page.until(result, "403 method_type_not_allowed").await;
+
+    page.click("#try-second").await;
+    page.until("#try-second-result", "alice has no authenticator yet")
+        .await;
+    page.plug_in(built_in()).await;
+    page.click("#add-passkey").await;
+    page.until("#status", "The passkey is added").await;
+    page.click("#try-second").await;
+    let result = "#try-second-result";
+    page.until(result, "Refused, as foretold").await;
+    page.until(result, "Decided by step-up-begin").await;
+    page.until(result, "401 step_up_required").await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn a_refusal_that_an_edited_policy_took_away_is_told_as_permitted() {
+    let home = tempfile::tempdir().unwrap();
+    crate::gateway::copy_policies(home.path());
+    let policies = home.path().join("policies");
+    std::fs::remove_file(policies.join("examples/security-keys-only.cedar")).unwrap();
+    std::fs::remove_file(policies.join("10-tenant-isolation.cedar")).unwrap();
+    let page = Page::open_in(home).await;
+    page.click("#try-type").await;
+    let result = "#try-type-result";
+    page.until(result, "It was permitted").await;
+    page.until(result, "Your policies let Example Bank have passkeys")
+        .await;
+    page.until(result, "Decided by own-factors").await;
+    page.click("#try-tenant").await;
+    page.until("#try-tenant-result", "It was permitted").await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn a_step_up_is_one_press_away() {
+    let page = Page::open().await;
+    let laptop = page.plug_in(built_in()).await;
+    page.click("#add-passkey").await;
+    page.until("#status", "The passkey is added").await;
+    page.unplug(laptop).await;
+    page.plug_in(security_key()).await;
+    page.click("#add-security-key").await;
+    page.until("#error", "A fresh and strong sign-in is needed")
+        .await;
+    page.click("#error button").await;
+    page.until("#status", "The security key is added").await;
+    page.until("#methods-note", "2 authenticators").await;
+    page.close().await;
+}
