@@ -131,7 +131,7 @@ pub async fn answer<B: Body>(
     let route = found.route();
     record.route(route);
 
-    let user = authenticate(app, &head.headers, now, record)?;
+    let user = authenticate(app, &head.headers, now, record).await?;
     let visitor = |user| Visitor {
         user,
         address,
@@ -163,16 +163,13 @@ pub async fn answer<B: Body>(
     }
 }
 
-fn authenticate(
+async fn authenticate(
     app: &App,
     headers: &HeaderMap,
     now: Timestamp,
     record: &mut Record,
 ) -> Result<Option<User>, Error> {
-    let user = app
-        .authn
-        .user(head::authorization(headers), now)
-        .map_err(Error::Unauthenticated)?;
+    let user = app.authn.user(head::authorization(headers), now).await?;
     match &user {
         Some(user) => record.principal(&user.id),
         None => record.principal("anonymous"),

@@ -15,6 +15,7 @@ mod client;
 mod deployment;
 mod enrolment;
 mod gateway;
+mod jwks;
 mod layers;
 mod readme;
 mod redis_server;

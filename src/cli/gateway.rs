@@ -41,10 +41,11 @@ impl Parts {
         let store = Store::open(self.store)
             .await
             .map_err(|sentence| Failure::usage("store", sentence))?;
+        let authn = Authn::open(self.authn).map_err(|sentence| Failure::usage("keys", sentence))?;
         let metrics = Arc::new(Metrics::default());
         sinks.push(metrics.clone());
         let app = App::new(app::Parts {
-            authn: Authn::new(self.authn),
+            authn,
             bundle: self.bundle,
             store: Arc::new(store),
             parties: self.parties,

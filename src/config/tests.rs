@@ -318,14 +318,6 @@ fn what_is_not_built_yet_says_so() {
             )]
         );
     }
-    let url = "https://id.example.com/jwks.json";
-    assert_eq!(
-        folder.messages(&LEAST.replace("jwks.json", url), &[]),
-        [(
-            "not_built",
-            "`issuers[0].jwks`: keys by URL are not built yet in this version".into()
-        )]
-    );
     for url in [
         "redis+sentinel://a:1,b:2/main",
         "redis+cluster://a:1",
@@ -368,6 +360,8 @@ fn a_wrong_value_is_explained() {
         ("[\"ES256\"]", "[\"RS256\"]", "invalid_value", "`issuers[0].jwks`: in jwks.json: it has no key that verifies RS256: key 1 is for another algorithm (`kty`, `crv`, `alg`)".into()),
         ("jwks.json", "private.json", "invalid_value", "`issuers[0].jwks`: in private.json: it holds private keys: key 1 has `d`. Replace that key at the issuer, and give the public keys only".into()),
         ("jwks.json", "none.json", "unreadable_file", "`issuers[0].jwks`: none.json cannot be read: No such file or directory (os error 2)".into()),
+        ("jwks.json", "http://id.example.com/jwks", "invalid_value", "`issuers[0].jwks`: it begins with https://, since whoever can change the keys on their way can sign in as anybody (http:// works for this machine only)".into()),
+        ("jwks.json", "file:///jwks.json", "invalid_value", "`issuers[0].jwks`: it begins with https://, or is the path of a file".into()),
         ("pepper.key", "short.key", "unreadable_file", "`backup_codes.pepper_files`: short.key is shorter than 32 bytes".into()),
         ("pepper.key", "open.key", "unreadable_file", "`backup_codes.pepper_files`: open.key holds a secret, and others than its owner have access to it".into()),
         ("\"pepper.key\"", "\"pepper.key\", \"same.key\"", "duplicate", "`backup_codes.pepper_files`: this file holds the same key as an earlier one".into()),
@@ -386,6 +380,15 @@ fn a_wrong_value_is_explained() {
         let text = LEAST.replace(from, to);
         assert_eq!(folder.messages(&text, &[]), [(code, message)], "{text}");
     }
+}
+
+#[test]
+fn keys_by_url_are_not_fetched_to_look_at_a_configuration() {
+    let folder = Folder::new();
+    let url = "https://id.example.invalid/jwks.json";
+    let config = folder.load(&LEAST.replace("jwks.json", url));
+    let keys = &config.authn.issuers[0].keys;
+    assert!(matches!(keys, authn::KeySource::Remote(_)));
 }
 
 #[test]
@@ -454,6 +457,10 @@ fn no_secret_is_shown() {
         ),
         ("[store]\nurl = redis://:hunter2@host", None),
         ("[store]\nurl = [\"hunter2\"]", None),
+        (
+            "[[issuers]]\nalgorithms = [\"ES256\"]\njwks = \"https://:hunter2@id.example.com/\"",
+            None,
+        ),
         ("[store]\npassword = hunter2", None),
         ("[store]\nuri = \"redis://:hunter2@host\"", None),
         ("[store]\npassword = \"hunter2\"", None),
