@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod body;
+mod cors;
 mod head;
 mod openapi;
 mod respond;
@@ -42,13 +43,16 @@ pub async fn handle<B: Body>(
     request: Request<B>,
     peer: IpAddr,
 ) -> Response<Full<Bytes>> {
-    observe(
+    let sender = cors::Sender::of(request.headers(), &app.cors_origins);
+    let mut response = observe(
         &app.sink,
         app.times.request,
         request,
         async |request, now, record| answer(app, request, peer, now, record).await,
     )
-    .await
+    .await;
+    sender.mark(&mut response);
+    response
 }
 
 /// Reads the clock, opens the record, and turns whatever becomes of `answer` into a response: a
@@ -127,7 +131,10 @@ pub async fn answer<B: Body>(
     let target = Target::parse(&head.uri)?;
     let address = head::client(peer, &head.headers, &app.trusted_proxies)?;
     record.address(address);
-    let found = route::find(&head.method, &target.path);
+    let mut found = route::find(&head.method, &target.path);
+    if cors::is_preflight(&head.method, &head.headers) {
+        found = found.preflight();
+    }
     let route = found.route();
     record.route(route);
 
@@ -194,6 +201,7 @@ fn door(found: Found) -> Result<Door, Error> {
 fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
     match public {
         Public::ApiDescription => Ok(Reply::public(openapi::description())),
+        Public::Preflight => Ok(Reply::nothing()),
         Public::RelatedOrigins => {
             // A host is compared without regard to case (RFC 9110 §4.2.3); a party's id is lower case.
             let party = app.parties.by_host(&host.to_ascii_lowercase());

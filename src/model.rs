@@ -1,6 +1,7 @@
 //! The words of the domain: values, how they are parsed, and the one way each is spelt.
 
 mod id;
+mod origin;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use id::{GroupId, IdError, IssuerName, Tenant, UserId};
+pub use origin::Origin;
 
 /// A moment, in milliseconds since the Unix epoch. Written as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -189,19 +191,22 @@ pub enum Action {
     ReadApiDescription,
     /// Read a relying party's related origins.
     ReadRelatedOrigins,
+    /// Ask whether a page of another origin may call (CORS).
+    Preflight,
     /// Anything else. Opens nothing, permitted or not.
     Unknown,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Action; 7] = [
+    pub const ALL: [Action; 8] = [
         Action::BeginWebauthnRegistration,
         Action::CompleteWebauthnRegistration,
         Action::TrustAuthenticator,
         Action::ListMfaMethods,
         Action::ReadApiDescription,
         Action::ReadRelatedOrigins,
+        Action::Preflight,
         Action::Unknown,
     ];
 
@@ -214,6 +219,7 @@ impl Action {
             Action::ListMfaMethods => "listMfaMethods",
             Action::ReadApiDescription => "readApiDescription",
             Action::ReadRelatedOrigins => "readRelatedOrigins",
+            Action::Preflight => "preflight",
             Action::Unknown => "unknown",
         }
     }

@@ -12,6 +12,7 @@ mod authenticator;
 mod browser;
 mod cli;
 mod client;
+mod cors;
 mod deployment;
 mod enrolment;
 mod gateway;

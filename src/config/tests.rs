@@ -51,6 +51,9 @@ roots = "roots.pem"
 [backup_codes]
 pepper_files = ["pepper.key"]
 
+[cors]
+origins = ["https://app.example.com"]
+
 [network]
 trusted_proxies = ["10.0.0.0/8", "::ffff:192.0.2.1", "2001:db8::/32"]
 "#;
@@ -176,6 +179,8 @@ fn the_documented_example_loads() {
     assert_eq!(*issuer.strong_acr, ["phr".to_owned(), "phrh".to_owned()]);
     assert_eq!(config.parties.of(None).unwrap().id(), "example.com");
     assert_eq!(config.peppers[0].expose_secret(), [7; 32]);
+    assert_eq!(config.cors_origins.len(), 1);
+    assert_eq!(config.cors_origins[0].as_str(), "https://app.example.com");
     let proxies = ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"];
     assert_eq!(
         config.trusted_proxies,
@@ -193,6 +198,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(config.enrollment_ttl, Duration::from_secs(300));
     assert!(config.store.require_durable);
     assert!(config.trusted_proxies.is_empty());
+    assert!(config.cors_origins.is_empty());
     assert!(config.parties.of(None).is_none());
     assert!(config.authn.issuers[0].strong_acr.is_empty());
     let Location::Embedded(path) = &config.store.location else {
@@ -306,7 +312,6 @@ fn what_is_not_built_yet_says_so() {
     for (added, key) in [
         ("[tls]\ncertificate = \"tls.crt\"", "tls"),
         ("[step_up]\nttl = \"10m\"", "step_up"),
-        ("[cors]\norigins = []", "cors"),
         ("[decision_log]\nfile = \"d.jsonl\"", "decision_log"),
         ("[audit]", "audit"),
     ] {
@@ -362,6 +367,8 @@ fn a_wrong_value_is_explained() {
         ("jwks.json", "none.json", "unreadable_file", "`issuers[0].jwks`: none.json cannot be read: No such file or directory (os error 2)".into()),
         ("jwks.json", "http://id.example.com/jwks", "invalid_value", "`issuers[0].jwks`: it begins with https://, since whoever can change the keys on their way can sign in as anybody (http:// works for this machine only)".into()),
         ("jwks.json", "file:///jwks.json", "invalid_value", "`issuers[0].jwks`: it begins with https://, or is the path of a file".into()),
+        ("\n[store]", "[cors]\norigins = [\"*\"]\n[store]", "invalid_value", "`cors.origins`: `*` would open the API to pages that you do not know: list the origin of each page that calls it, such as `https://app.example.com`".into()),
+        ("\n[store]", "[cors]\norigins = [\"https://app.example.com/\"]\n[store]", "invalid_value", "`cors.origins`: `https://app.example.com/` must be written as browsers send it: `https://app.example.com`".into()),
         ("pepper.key", "short.key", "unreadable_file", "`backup_codes.pepper_files`: short.key is shorter than 32 bytes".into()),
         ("pepper.key", "open.key", "unreadable_file", "`backup_codes.pepper_files`: open.key holds a secret, and others than its owner have access to it".into()),
         ("\"pepper.key\"", "\"pepper.key\", \"same.key\"", "duplicate", "`backup_codes.pepper_files`: this file holds the same key as an earlier one".into()),
