@@ -78,6 +78,38 @@ async fn bare() {
     }
 }
 
+/// A gateway whose log nobody reads: reading it would cost what is measured.
+struct Serving {
+    process: Child,
+    url: String,
+}
+
+impl Serving {
+    fn start(deployment: &Deployment) -> Self {
+        let process = Command::new(env!("CARGO_BIN_EXE_cedargate"))
+            .args(["serve", "--config"])
+            .arg(deployment.config())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the gateway");
+        let url = deployment.origin().replace("localhost", "127.0.0.1");
+        let address = url.trim_start_matches("http://");
+        let started = Instant::now();
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(started.elapsed() < RUN, "the gateway does not start");
+            std::thread::yield_now();
+        }
+        Self { process, url }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 struct Bare {
     process: Child,
     url: String,
@@ -125,13 +157,13 @@ async fn compare() {
         let floor = load(&bare.url, "/", &[]).await;
         floor.print(&format!("round {round}: bare hyper"), &floor);
         for (name, deployment) in gateways {
-            let gateway = deployment.serve();
+            let gateway = Serving::start(deployment);
             let bearer = format!("Bearer {}", deployment.token("alice"));
             let headers = [("authorization", bearer.as_str()), ("x-tenant-id", TENANT)];
             let decided = load(&gateway.url, client::METHODS, &headers).await;
             decided.print(&format!("  list methods, {name}"), &floor);
         }
-        let gateway = embedded.serve();
+        let gateway = Serving::start(&embedded);
         let public = load(
             &gateway.url,
             "/.well-known/webauthn",
@@ -146,7 +178,7 @@ async fn compare() {
     println!("\nA whole completion, {CALLERS} callers, against bare hyper");
     println!("{:<34} {:>9} {:>9} {:>9}", "", "per s", "p50", "p99");
     for (name, deployment) in gateways {
-        let gateway = deployment.serve();
+        let gateway = Serving::start(deployment);
         let first = complete(&gateway.url, deployment, "webauthn_passkey").await;
         first.print_alone(&format!("first factor (makes codes), {name}"));
         let second = complete(&gateway.url, deployment, "webauthn_fido").await;
@@ -246,10 +278,11 @@ async fn one_connection(
 /// Times the completions of enrolments that were begun before the clock starts.
 async fn complete(url: &str, deployment: &Deployment, method_type: &'static str) -> Figures {
     let origin = deployment.origin();
+    let anybody = Client::new(url);
     let mut begun = Vec::new();
     for number in 0..USERS {
         let token = deployment.sign(&deployment.strong_claims(&format!("user-{number}"), TENANT));
-        let client = Client::new(url).with(token, TENANT);
+        let client = anybody.with(token, TENANT);
         let options = client.begin(method_type).await;
         begun.push((client, Attestation::to(&options, &origin).credential()));
     }

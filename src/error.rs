@@ -77,6 +77,14 @@ impl Error {
             cause: cause.into(),
         }
     }
+
+    /// The store was asked for a change, and whether it was made is not known.
+    pub fn outcome_unknown(cause: impl Into<Cow<'static, str>>) -> Self {
+        Error::Unavailable {
+            outcome_unknown: true,
+            cause: cause.into(),
+        }
+    }
 }
 
 /// What is wrong with one part of a request.

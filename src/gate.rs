@@ -97,19 +97,8 @@ impl Gate {
         record: &mut Record,
     ) -> Result<Permit<O>, Error> {
         let bundle = Arc::clone(&self.bundle);
-        let account = self
-            .store
-            .read(&member.user.id, operation.challenge())
-            .await?;
-        admit(
-            operation,
-            Arc::new(Facts {
-                member,
-                account,
-                bundle,
-            }),
-            record,
-        )
+        let facts = self.facts(member, bundle, &operation).await?;
+        admit(operation, facts, record)
     }
 
     /// Decides again: the account is not what the permit was given on.
@@ -122,21 +111,25 @@ impl Gate {
         record: &mut Record,
     ) -> Result<Permit<O>, Error> {
         let Permit { operation, facts } = permit;
-        let account = self
-            .store
-            .read(&facts.member.user.id, operation.challenge())
-            .await?;
         let (member, bundle) = (facts.member.clone(), Arc::clone(&facts.bundle));
+        let facts = self.facts(member, bundle, &operation).await?;
         record.overtaken();
-        admit(
-            operation,
-            Arc::new(Facts {
-                member,
-                account,
-                bundle,
-            }),
-            record,
-        )
+        admit(operation, facts, record)
+    }
+
+    async fn facts(
+        &self,
+        member: Member,
+        bundle: Arc<Bundle>,
+        operation: &impl Operation,
+    ) -> Result<Arc<Facts>, Error> {
+        let challenge = operation.challenge();
+        let account = self.store.read(&member.user.id, challenge).await?;
+        Ok(Arc::new(Facts {
+            member,
+            account,
+            bundle,
+        }))
     }
 
     /// Decides a public operation. Needs no store.

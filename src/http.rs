@@ -36,6 +36,9 @@ use target::Target;
 
 /// The longest `X-Request-ID` that is echoed.
 const REQUEST_ID_BYTES: usize = 128;
+/// How much of a method is recorded. Methods that exist are shorter; one that a caller made up could
+/// fill the log.
+const METHOD_BYTES: usize = 32;
 
 /// Serves one request.
 pub async fn handle<B: Body>(
@@ -71,7 +74,9 @@ async fn observe<B>(
     )]
     let now = Timestamp::from(std::time::SystemTime::now());
     let id = request_id(request.headers(), now);
-    let method = request.method().to_string();
+    // A method is ASCII (RFC 9110 §9.1).
+    let method = request.method().as_str();
+    let method = method.get(..METHOD_BYTES).unwrap_or(method).to_owned();
     let mut record = Record::open(Arc::clone(sink), now, id, method);
     let answer = timeout(time, answer(request, now, &mut record));
     let outcome = AssertUnwindSafe(answer).catch_unwind().await;
@@ -252,7 +257,55 @@ async fn serve_member<B: Body>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Action;
+    use crate::record::{Decided, Effect};
     use hyper::header::HeaderValue;
+
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn take(&self, _: &crate::record::Event) {}
+    }
+
+    fn record_of(method: &str, effect: Option<Effect>) -> Record {
+        let now = Timestamp::from_millis(0);
+        let mut record = Record::open(Arc::new(Nowhere), now, "id".into(), method.into());
+        if let Some(effect) = effect {
+            let decided = Decided {
+                principal: "anonymous".into(),
+                action: Action::Unknown,
+                resource: String::new(),
+                effect,
+                policies: Vec::new(),
+                notices: Vec::new(),
+                errors: Vec::new(),
+                revision: "r".into(),
+            };
+            record.decided(&decided, Duration::ZERO);
+        }
+        record
+    }
+
+    #[test]
+    fn only_what_was_permitted_and_changes_something_may_have_been_done() {
+        let denied = || Some(Effect::Deny("forbidden".into()));
+        for (method, effect, unknown) in [
+            ("POST", Some(Effect::Allow), true),
+            ("GET", Some(Effect::Allow), false),
+            ("POST", denied(), false),
+            ("POST", None, false),
+        ] {
+            let error = out_of_time(&record_of(method, effect.clone()));
+            let outcome_unknown = matches!(
+                error,
+                Error::Unavailable {
+                    outcome_unknown: true,
+                    ..
+                }
+            );
+            assert_eq!(outcome_unknown, unknown, "{method} {effect:?}");
+        }
+    }
 
     #[test]
     fn a_plain_request_id_is_kept_and_any_other_replaced() {

@@ -11,15 +11,16 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::gate::Permit;
+use crate::gate::{Gate, Operation, Permit};
 use crate::model::MethodType;
+use crate::record::Record;
 use crate::store::Store;
 use crate::webauthn::{RelyingParties, RelyingParty};
 
 use backup_codes::Peppers;
 
-/// How often a change is tried whose facts keep changing under it.
-const ATTEMPTS: usize = 3;
+/// How often a change is decided again whose facts keep changing under it.
+const RETRIES: usize = 3;
 
 /// The operations on a user's authenticators.
 pub struct Mfa {
@@ -75,6 +76,20 @@ impl Mfa {
     }
 }
 
-fn contended() -> Error {
-    Error::unavailable("the account changed faster than it could be decided on")
+/// Decides again on an account that has changed, while there are `retries` left.
+async fn again<O: Operation>(
+    gate: &Gate,
+    permit: Permit<O>,
+    retries: &mut usize,
+    record: &mut Record,
+) -> Result<Permit<O>, Error> {
+    match retries.checked_sub(1) {
+        Some(left) => *retries = left,
+        None => {
+            return Err(Error::unavailable(
+                "the account changed faster than it could be decided on",
+            ));
+        }
+    }
+    gate.again(permit, record).await
 }

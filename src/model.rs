@@ -1,13 +1,14 @@
 //! The words of the domain: values, how they are parsed, and the one way each is spelt.
 
 mod id;
+pub mod json;
 mod origin;
+mod timestamp;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,99 +19,7 @@ use uuid::Uuid;
 
 pub use id::{GroupId, IdError, IssuerName, Tenant, UserId};
 pub use origin::Origin;
-
-/// A moment, in milliseconds since the Unix epoch. Written as RFC 3339 in UTC.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Timestamp(i64);
-
-impl Timestamp {
-    /// The last millisecond of the year 9999: what RFC 3339 can still write.
-    const LAST: i64 = 253_402_300_799_999;
-
-    /// The moment `millis` milliseconds after the Unix epoch, kept within the years 1970 to 9999.
-    pub fn from_millis(millis: i64) -> Self {
-        Self(millis.clamp(0, Self::LAST))
-    }
-
-    /// Milliseconds since the Unix epoch.
-    pub fn millis(self) -> i64 {
-        self.0
-    }
-
-    /// The moment `duration` later.
-    pub fn plus(self, duration: Duration) -> Self {
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        Self::from_millis(self.0.saturating_add(millis))
-    }
-
-    /// How long after `earlier` this is; zero when it is not after it.
-    pub fn since(self, earlier: Timestamp) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
-    }
-
-    /// A new time-ordered UUID (RFC 9562 §5.7) of this moment.
-    pub fn uuid(self) -> Uuid {
-        let millis = u64::try_from(self.0).unwrap_or(0);
-        let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;
-        Uuid::new_v7(uuid::Timestamp::from_unix(
-            uuid::NoContext,
-            millis / 1000,
-            nanos,
-        ))
-    }
-}
-
-impl From<std::time::SystemTime> for Timestamp {
-    fn from(time: std::time::SystemTime) -> Self {
-        let since = time
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        Self::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-    }
-}
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = Duration::from_millis(u64::try_from(self.0).unwrap_or(0));
-        humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).fmt(f)
-    }
-}
-
-impl FromStr for Timestamp {
-    type Err = humantime::TimestampError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_rfc3339(text).map(Self::from)
-    }
-}
-
-impl Serialize for Timestamp {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl JsonSchema for Timestamp {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Timestamp".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "format": "date-time" })
-    }
-}
+pub use timestamp::Timestamp;
 
 /// The two kinds of WebAuthn authenticator that can be enrolled.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

@@ -5,6 +5,7 @@ mod keys;
 mod redis;
 mod stored;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,12 +14,16 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use self::embedded::Embedded;
 use self::redis::Redis;
 use crate::error::Error;
 use crate::model::{Authenticator, Bytes, Factors, MethodType, Timestamp, UserId};
+
+/// How long a look at the health of a store takes at most: a disk may stand still for ever.
+const HEALTH: Duration = Duration::from_secs(1);
 
 /// How many enrolments of one user may be pending.
 pub const PENDING_LIMIT: usize = 8;
@@ -37,6 +42,15 @@ pub enum Location {
     Embedded(PathBuf),
     /// `redis://`, `rediss://` or `redis+unix://`, password included.
     Redis(SecretString),
+}
+
+impl Location {
+    /// A Redis, if the URL is one that can be used; nothing is connected to. The error is a sentence
+    /// for the operator, without anything of the URL, which may hold a password.
+    pub fn redis(url: &str) -> Result<Self, String> {
+        Redis::new(url, false)?;
+        Ok(Self::Redis(url.into()))
+    }
 }
 
 /// Reads the time for the deadlines of the embedded store.
@@ -85,7 +99,7 @@ impl Account {
 }
 
 /// A pending enrolment.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
 pub struct Enrolment {
     /// The challenge that finds it.
     pub challenge: Bytes,
@@ -95,6 +109,16 @@ pub struct Enrolment {
     pub rp_id: String,
     /// The ceremony's state.
     pub state: Value,
+}
+
+impl fmt::Debug for Enrolment {
+    /// Without the challenge and the state: no log can hold them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enrolment")
+            .field("method_type", &self.method_type)
+            .field("rp_id", &self.rp_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A set of backup codes as it is stored.
@@ -229,12 +253,18 @@ impl Store {
         })
     }
 
-    /// Looks whether the store can be relied on.
+    /// Looks whether the store can be relied on. Answers within a second.
     pub async fn health(&self) -> Health {
-        match &self.backend {
-            Backend::Embedded(store) => store.health().await,
-            Backend::Redis(store) => store.health().await,
-        }
+        let health = async {
+            match &self.backend {
+                Backend::Embedded(store) => store.health().await,
+                Backend::Redis(store) => store.health().await,
+            }
+        };
+        timeout(HEALTH, health).await.unwrap_or_else(|_| Health {
+            faults: vec!["the store does not answer in time".to_owned()],
+            warnings: Vec::new(),
+        })
     }
 
     /// How many operations have failed since the start.

@@ -19,6 +19,7 @@ pub const BACKED_UP: u8 = 0b0001_0000;
 const ATTESTED: u8 = 0b0100_0000;
 
 /// What an authenticator and its browser answer to creation options, each part open to change.
+#[derive(Clone)]
 pub struct Attestation {
     pub client_data: Value,
     pub rp_id: String,
@@ -27,6 +28,12 @@ pub struct Attestation {
     pub credential_id: Vec<u8>,
     /// A COSE algorithm: -7 or -8.
     pub algorithm: i64,
+    /// The COSE curve that the key claims; 1 is right for -7.
+    pub curve: i8,
+    /// An attestation statement format.
+    pub format: String,
+    /// The signature of an attestation statement; none: the statement is empty.
+    pub signature: Option<Vec<u8>>,
     pub transports: Vec<String>,
 }
 
@@ -42,6 +49,9 @@ impl Attestation {
             aaguid: [0; 16],
             credential_id,
             algorithm: -7,
+            curve: 1,
+            format: "none".into(),
+            signature: None,
             transports: vec!["internal".into(), "hybrid".into()],
         }
     }
@@ -67,8 +77,22 @@ impl Attestation {
     fn object(&self) -> Vec<u8> {
         let mut object = minicbor::Encoder::new(Vec::new());
         object.map(3).unwrap();
-        object.str("fmt").unwrap().str("none").unwrap();
-        object.str("attStmt").unwrap().map(0).unwrap();
+        object.str("fmt").unwrap().str(&self.format).unwrap();
+        object.str("attStmt").unwrap();
+        match &self.signature {
+            None => object.map(0).unwrap(),
+            Some(signature) => object
+                .map(2)
+                .unwrap()
+                .str("alg")
+                .unwrap()
+                .i64(self.algorithm)
+                .unwrap()
+                .str("sig")
+                .unwrap()
+                .bytes(signature)
+                .unwrap(),
+        };
         object
             .str("authData")
             .unwrap()
@@ -88,12 +112,12 @@ impl Attestation {
                 .to_be_bytes(),
         );
         data.extend(&self.credential_id);
-        data.extend(cose_key(self.algorithm));
+        data.extend(cose_key(self.algorithm, self.curve));
         data
     }
 }
 
-fn cose_key(algorithm: i64) -> Vec<u8> {
+fn cose_key(algorithm: i64, curve: i8) -> Vec<u8> {
     let mut key = minicbor::Encoder::new(Vec::new());
     if algorithm == -8 {
         let public = Ed25519KeyPair::generate()
@@ -132,7 +156,7 @@ fn cose_key(algorithm: i64) -> Vec<u8> {
             .unwrap()
             .i64(algorithm)
             .unwrap();
-        key.i8(-1).unwrap().i8(1).unwrap();
+        key.i8(-1).unwrap().i8(curve).unwrap();
         key.i8(-2).unwrap().bytes(&point[1..33]).unwrap();
         key.i8(-3).unwrap().bytes(&point[33..]).unwrap();
     }

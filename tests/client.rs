@@ -1,5 +1,7 @@
 //! A caller of the API over a real socket.
 
+use std::sync::{Arc, Mutex};
+
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -22,6 +24,17 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// One with these bytes as its body: JSON, if they are JSON.
+    pub fn read(status: u16, headers: HeaderMap, body: &[u8]) -> Self {
+        let body = serde_json::from_slice(body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+
     /// The error's code.
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or("")
@@ -37,11 +50,6 @@ impl Answer {
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
-
-    /// What a snapshot keeps: status and body, with what differs from run to run left out.
-    pub fn snapshot(&self) -> Value {
-        json!({ "status": self.status, "body": self.body })
-    }
 }
 
 /// One user in one tenant, or nobody.
@@ -51,6 +59,8 @@ pub struct Client {
     url: String,
     token: Option<String>,
     tenant: Option<String>,
+    /// The request ids of all answers, of all clones.
+    answered: Arc<Mutex<Vec<String>>>,
 }
 
 impl Client {
@@ -62,6 +72,7 @@ impl Client {
             url: url.to_owned(),
             token: None,
             tenant: None,
+            answered: Arc::default(),
         }
     }
 
@@ -97,13 +108,22 @@ impl Client {
         let response = self.http.request(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        }
+        let answer = Answer::read(head.status.as_u16(), head.headers, &body);
+        self.answered(&answer);
+        answer
+    }
+
+    /// Remembers the id of an answer.
+    pub fn answered(&self, answer: &Answer) {
+        let id = answer.header("x-request-id").to_owned();
+        self.answered.lock().unwrap().push(id);
+    }
+
+    /// The ids of all answers to this client and its clones, sorted.
+    pub fn request_ids(&self) -> Vec<String> {
+        let mut ids = self.answered.lock().unwrap().clone();
+        ids.sort_unstable();
+        ids
     }
 
     pub async fn get(&self, target: &str) -> Answer {

@@ -73,7 +73,10 @@ impl Gateway {
         let text = text.lock().unwrap();
         let missing = |text: &mut String| event(text).is_none();
         let (text, _) = bell.wait_timeout_while(text, READY, missing).unwrap();
-        event(&text).unwrap_or_else(|| panic!("no event of {request_id}"))
+        let found = event(&text);
+        // A panic that holds the lock would hide what the gateway wrote.
+        drop(text);
+        found.unwrap_or_else(|| panic!("no event of {request_id}"))
     }
 
     /// Everything that it has written so far.

@@ -8,8 +8,10 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod answers;
 mod authenticator;
 mod browser;
+mod cedar_cli;
 mod cli;
 mod client;
 mod cors;

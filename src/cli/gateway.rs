@@ -99,7 +99,10 @@ impl Listeners {
         metrics: Arc<Metrics>,
         shutdown: Shutdown,
     ) {
-        let limits = Limits::default();
+        let limits = Limits {
+            proxies: app.trusted_proxies.clone(),
+            ..Limits::default()
+        };
         let server = Server::new(limits.clone());
         let admin = Admin::new(app, metrics, server.connections());
         let admin =

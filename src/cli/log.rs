@@ -24,7 +24,7 @@ pub(super) use json::Requests;
 /// The target of the wide events.
 const REQUEST: &str = "cedargate::request";
 
-/// Lines that wait for a slow reader. At about a kilobyte each they take 16 MB at most.
+/// Lines that wait for a slow reader. At about a kilobyte each they take 16 MB.
 const WAITING_LINES: usize = 16_384;
 
 /// How often it is looked at whether lines were lost.

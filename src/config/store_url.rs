@@ -1,7 +1,6 @@
 //! `store.url`, or the file that holds it.
 
-use redis::IntoConnectionInfo as _;
-use secrecy::SecretString;
+use std::borrow::Cow;
 
 use super::files::{self, Files, Trouble};
 use super::problems::Problems;
@@ -63,10 +62,10 @@ fn from_file(files: &Files, file: &Located<String>) -> Result<Located<String>, T
 fn location(
     url: &Located<String>,
     files: &Files,
-) -> Result<Location, (&'static str, &'static str)> {
+) -> Result<Location, (&'static str, Cow<'static, str>)> {
     if let Some(folder) = url.value.strip_prefix("embedded:") {
         if folder.is_empty() {
-            return Err(("invalid_value", "a folder follows `embedded:`"));
+            return Err(("invalid_value", "a folder follows `embedded:`".into()));
         }
         return Ok(Location::Embedded(files.resolve(&Located {
             value: folder.to_owned(),
@@ -75,15 +74,12 @@ fn location(
     }
     match url.value.split_once("://").map(|(scheme, _)| scheme) {
         Some("redis" | "rediss" | "redis+unix") => {
-            let readable = url.value.as_str().into_connection_info().is_ok();
-            readable
-                .then(|| Location::Redis(SecretString::from(url.value.clone())))
-                .ok_or(("invalid_value", FORMS))
+            Location::redis(&url.value).map_err(|sentence| ("invalid_value", sentence.into()))
         }
         Some(scheme) if scheme.ends_with("+sentinel") || scheme.ends_with("+cluster") => Err((
             "not_built",
-            "Sentinel and cluster are not built yet in this version: name one server",
+            "Sentinel and cluster are not built yet in this version: name one server".into(),
         )),
-        _ => Err(("invalid_value", FORMS)),
+        _ => Err(("invalid_value", FORMS.into())),
     }
 }

@@ -22,11 +22,11 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The media type of every body but metrics.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// A good answer.
-#[derive(Clone, Debug)]
+/// A good answer. It may hold backup codes: no `Debug`, so that no log can.
+#[derive(Clone)]
 pub struct Reply(Kind);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Kind {
     /// JSON that no cache keeps.
     Private(Bytes),

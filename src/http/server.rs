@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -49,6 +50,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one address.
     pub connections_per_address: usize,
+    /// Addresses of which there may be more: proxies, behind each of which are many callers.
+    pub proxies: Vec<IpNet>,
     /// How old a connection gets before it is asked to finish.
     pub age: Duration,
     /// How long it then has, and how long a shutdown takes at most.
@@ -74,6 +77,7 @@ impl Default for Limits {
             ping_timeout: Duration::from_secs(10),
             connections: 10_000,
             connections_per_address: 256,
+            proxies: Vec::new(),
             age: Duration::from_secs(60 * 60),
             drain: Duration::from_secs(30),
             linger: Duration::from_secs(1),
@@ -122,6 +126,7 @@ impl Server {
             connections: Arc::new(Connections::new(
                 limits.connections,
                 limits.connections_per_address,
+                limits.proxies.clone(),
             )),
             limits,
         }

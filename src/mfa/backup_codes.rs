@@ -22,7 +22,8 @@ const SALT_BYTES: usize = 16;
 const ROUNDS: NonZeroU32 = NonZeroU32::new(10_000).expect("not zero");
 
 /// The answer that shows backup codes.
-#[derive(Debug, JsonSchema, Serialize)]
+// No `Debug`, so that no log can. (What stands above is in the API description.)
+#[derive(JsonSchema, Serialize)]
 pub struct BackupCodes {
     /// New codes, shown this once; empty while older ones still work.
     pub codes: Vec<String>,

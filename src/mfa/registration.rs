@@ -1,173 +1,23 @@
 //! Enrolling an authenticator: begun, completed, and kept only when the policies trust it.
 
+mod operations;
+
 use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::backup_codes::BackupCodes;
-use super::{ATTEMPTS, Mfa, contended};
-use crate::error::{Error, Field, Signal};
-use crate::gate::{Gate, Operation, Permit};
-use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Timestamp};
-use crate::policy::Resource;
+use super::{Mfa, RETRIES, again};
+use crate::error::{Error, Signal};
+use crate::gate::{Gate, Permit};
+use crate::model::Authenticator;
 use crate::record::Record;
-use crate::store::{Account, Begun, CodeSet, Committed, Enrolment};
-use crate::webauthn::{Person, RelyingParty, Response, Verified};
+use crate::store::{Begun, CodeSet, Committed, Enrolment};
+use crate::webauthn::{Person, RelyingParty, Verified};
 
-/// The longest `device_name`, in Unicode scalar values.
-const DEVICE_NAME_CHARACTERS: usize = 100;
-
-/// To start an enrolment.
-pub struct BeginRegistration {
-    /// What is to be enrolled.
-    pub method_type: MethodType,
-}
-
-impl Operation for BeginRegistration {
-    const ACTION: Action = Action::BeginWebauthnRegistration;
-
-    fn method_type(&self) -> Option<MethodType> {
-        Some(self.method_type)
-    }
-
-    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
-        Some(Resource::Account(&member.user.id))
-    }
-}
-
-/// A started enrolment.
-#[derive(Debug, JsonSchema, Serialize)]
-pub struct Begin {
-    /// `PublicKeyCredentialCreationOptionsJSON`, for `parseCreationOptionsFromJSON`.
-    #[schemars(with = "serde_json::Map<String, Value>")]
-    pub options: Value,
-    /// What is being enrolled.
-    pub method_type: MethodType,
-    /// Until when it can be completed.
-    pub expires_at: Timestamp,
-}
-
-/// The body that finishes an enrolment, as the API description tells it;
-/// [`CompleteRegistration::parse`] reads it.
-#[derive(JsonSchema)]
-#[schemars(description = "The body that finishes an enrolment.")]
-pub struct CompleteBody {
-    /// `RegistrationResponseJSON`: what `PublicKeyCredential.toJSON()` gives.
-    #[schemars(with = "serde_json::Map<String, Value>")]
-    pub credential: Value,
-    /// What the user calls the authenticator; blank: its model or its kind.
-    #[schemars(length(max = 100))]
-    pub device_name: String,
-    /// What is being enrolled: as it was begun.
-    pub method_type: MethodType,
-}
-
-/// To finish an enrolment.
-pub struct CompleteRegistration {
-    response: Response,
-    device_name: String,
-    method_type: MethodType,
-}
-
-impl CompleteRegistration {
-    /// Reads a [`CompleteBody`]. Members that it does not have are ignored.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with every field that breaks a rule.
-    pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
-        let mut fields = Vec::new();
-        let mut refuse = |field: &'static str, rule: &'static str| {
-            fields.push(Field {
-                field: field.into(),
-                rule: rule.into(),
-            });
-        };
-        let device_name = device_name(body.get("device_name"))
-            .map_err(|rule| refuse("device_name", rule))
-            .ok();
-        let method_type = method_type(body.get("method_type"))
-            .map_err(|rule| refuse("method_type", rule))
-            .ok();
-        let response = match body.get("credential") {
-            Some(credential) => Response::parse(credential)
-                .map_err(|faults| fields.extend(faults))
-                .ok(),
-            None => {
-                refuse("credential", REQUIRED);
-                None
-            }
-        };
-        match (response, device_name, method_type) {
-            (Some(response), Some(device_name), Some(method_type)) => Ok(Self {
-                response,
-                device_name,
-                method_type,
-            }),
-            _ => Err(Error::Invalid(fields)),
-        }
-    }
-}
-
-const REQUIRED: &str = "is required";
-
-fn method_type(value: Option<&Value>) -> Result<MethodType, &'static str> {
-    value
-        .ok_or(REQUIRED)?
-        .as_str()
-        .and_then(|it| it.parse().ok())
-        .ok_or(MethodType::RULE)
-}
-
-fn device_name(value: Option<&Value>) -> Result<String, &'static str> {
-    let name = value.ok_or(REQUIRED)?.as_str().ok_or("must be a string")?;
-    if name.chars().count() > DEVICE_NAME_CHARACTERS {
-        Err("must be at most 100 characters")
-    } else if name.chars().any(char::is_control) {
-        Err("must not hold control characters")
-    } else {
-        Ok(name.to_owned())
-    }
-}
-
-impl Operation for CompleteRegistration {
-    const ACTION: Action = Action::CompleteWebauthnRegistration;
-
-    fn method_type(&self) -> Option<MethodType> {
-        Some(self.method_type)
-    }
-
-    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
-        Some(Resource::Account(&member.user.id))
-    }
-
-    fn challenge(&self) -> Option<&Bytes> {
-        Some(self.response.challenge())
-    }
-}
-
-/// To keep an authenticator whose ceremony verified.
-pub struct TrustAuthenticator {
-    authenticator: Authenticator,
-    challenge: Bytes,
-}
-
-impl Operation for TrustAuthenticator {
-    const ACTION: Action = Action::TrustAuthenticator;
-
-    fn method_type(&self) -> Option<MethodType> {
-        Some(self.authenticator.method_type)
-    }
-
-    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
-        Some(Resource::Authenticator(
-            &member.user.id,
-            &self.authenticator,
-        ))
-    }
-}
+pub use operations::{
+    Begin, BeginRegistration, CompleteBody, CompleteRegistration, TrustAuthenticator,
+};
 
 /// Codes that were made and are not stored yet.
 type Fresh = (Vec<String>, CodeSet);
@@ -193,7 +43,8 @@ impl Mfa {
         record: &mut Record,
     ) -> Result<Begin, Error> {
         let method_type = permit.operation().method_type;
-        for _ in 0..ATTEMPTS {
+        let mut retries = RETRIES;
+        loop {
             let party = self.party_for(&permit, method_type)?;
             let (user, account) = (&permit.member().user, permit.account());
             let handle = account.handle.unwrap_or_else(Uuid::new_v4);
@@ -224,10 +75,9 @@ impl Mfa {
                         expires_at,
                     });
                 }
-                Begun::Stale => permit = gate.again(permit, record).await?,
+                Begun::Stale => permit = again(gate, permit, &mut retries, record).await?,
             }
         }
-        Err(contended())
     }
 
     /// Finishes an enrolment: the ceremony is verified once, `trustAuthenticator` is decided on
@@ -245,7 +95,8 @@ impl Mfa {
         let party = self.party_for(&permit, permit.operation().method_type)?;
         let mut authenticator = None;
         let mut fresh = None;
-        for _ in 0..ATTEMPTS {
+        let mut retries = RETRIES;
+        loop {
             self.refuse_own(party, &permit).await?;
             let pending = pending(party, &permit)?;
             let authenticator = match &mut authenticator {
@@ -271,10 +122,9 @@ impl Mfa {
                 Kept::Exists => {
                     return Err(self.use_up(party, &permit, Error::CredentialExists).await);
                 }
-                Kept::Stale => permit = gate.again(permit, record).await?,
+                Kept::Stale => permit = again(gate, permit, &mut retries, record).await?,
             }
         }
-        Err(contended())
     }
 
     /// 409 for a credential that the caller has, whatever its challenge: so that nothing that was
@@ -284,7 +134,8 @@ impl Mfa {
         party: &RelyingParty,
         permit: &Permit<CompleteRegistration>,
     ) -> Result<(), Error> {
-        if !has_credential(party, permit, permit.account()) {
+        let credential_id = permit.operation().response.credential_id();
+        if !permit.account().holds(party.id(), credential_id) {
             return Ok(());
         }
         if pending(party, permit).is_ok() {
@@ -381,8 +232,9 @@ impl Mfa {
     /// The pending enrolment went while it was worked on: by the caller's own other request, which
     /// may have stored this very credential.
     async fn gone(&self, party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Error {
+        let credential_id = permit.operation().response.credential_id();
         match self.store.read(&permit.member().user.id, None).await {
-            Ok(account) if has_credential(party, permit, &account) => Error::CredentialExists,
+            Ok(account) if account.holds(party.id(), credential_id) => Error::CredentialExists,
             Ok(_) => not_found(party, permit),
             Err(error) => error,
         }
@@ -399,18 +251,6 @@ fn pending<'a>(
     pending
         .filter(|it| it.method_type == method_type && it.rp_id == party.id())
         .ok_or_else(|| not_found(party, permit))
-}
-
-fn has_credential(
-    party: &RelyingParty,
-    permit: &Permit<CompleteRegistration>,
-    account: &Account,
-) -> bool {
-    let id = permit.operation().response.credential_id();
-    account
-        .authenticators
-        .iter()
-        .any(|one| one.credential_id == *id && one.rp_id == party.id())
 }
 
 fn not_found(party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Error {
@@ -456,64 +296,5 @@ fn authenticator(
         created_at: permit.member().now,
         last_used_at: None,
         credential: verified.credential,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fields(body: Value) -> Vec<(String, String)> {
-        let Value::Object(body) = body else {
-            panic!("not an object")
-        };
-        match CompleteRegistration::parse(&body) {
-            Err(Error::Invalid(fields)) => fields
-                .into_iter()
-                .map(|it| (it.field.into_owned(), it.rule.into_owned()))
-                .collect(),
-            Err(other) => panic!("{other:?}"),
-            Ok(_) => Vec::new(),
-        }
-    }
-
-    fn named(field: &str, rule: &str) -> (String, String) {
-        (field.to_owned(), rule.to_owned())
-    }
-
-    #[test]
-    fn every_wrong_field_is_named_at_once() {
-        let expected = [
-            named("device_name", "is required"),
-            named("method_type", "is required"),
-            named("credential", "is required"),
-        ];
-        assert_eq!(fields(serde_json::json!({})), expected);
-        let expected = [
-            named("device_name", "must be a string"),
-            named("method_type", MethodType::RULE),
-            named("credential", "is required"),
-        ];
-        let body = serde_json::json!({"device_name": 1, "method_type": "totp"});
-        assert_eq!(fields(body), expected);
-    }
-
-    #[test]
-    fn a_name_is_a_hundred_scalar_values_without_controls() {
-        let of = |name: &str| device_name(Some(&Value::from(name)));
-        let long = "\u{1f511}".repeat(100);
-        assert_eq!(of(&long), Ok(long.clone()));
-        assert_eq!(
-            of(&format!("{long}x")),
-            Err("must be at most 100 characters")
-        );
-        for control in ["a\u{0}", "a\nb", "\u{7f}", "\u{85}"] {
-            assert_eq!(
-                of(control),
-                Err("must not hold control characters"),
-                "{control:?}"
-            );
-        }
-        assert_eq!(of(" \u{a0}\u{200d}"), Ok(" \u{a0}\u{200d}".to_owned()));
     }
 }

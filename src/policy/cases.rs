@@ -208,7 +208,7 @@ impl Expected {
     }
 }
 
-fn request(bundle: &Bundle, request: &Map<String, Value>) -> Result<Request, String> {
+pub(super) fn request(bundle: &Bundle, request: &Map<String, Value>) -> Result<Request, String> {
     let schema = &bundle.vocabulary.schema;
     let principal = uid(request, "principal")?;
     let resource = uid(request, "resource")?;
@@ -229,7 +229,7 @@ fn request(bundle: &Bundle, request: &Map<String, Value>) -> Result<Request, Str
         .map_err(|error| format!("\"request\": {}", chain(&error)))
 }
 
-fn entities(bundle: &Bundle, given: &Value, folder: &Path) -> Result<Entities, String> {
+pub(super) fn entities(bundle: &Bundle, given: &Value, folder: &Path) -> Result<Entities, String> {
     let read;
     let entities = match given {
         Value::String(path) => {

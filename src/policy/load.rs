@@ -1,6 +1,10 @@
 //! From sources to a bundle: every problem of every file at once, or a bundle without any.
 
+#[cfg(test)]
+mod corpus;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -26,7 +30,9 @@ pub(super) fn load(sources: &Sources) -> Result<Bundle, Findings> {
     let vocabulary = schema::load(sources, &mut findings);
     let mut statements = Vec::new();
     for source in &sources.policies {
-        statements.extend(parse(source, &mut findings));
+        for body in parse(source, &mut findings) {
+            statements.push(Statement::read(source, body, &mut findings));
+        }
     }
     let mut links = Vec::new();
     for source in &sources.links {
@@ -50,14 +56,9 @@ pub(super) fn load(sources: &Sources) -> Result<Bundle, Findings> {
         findings.push(no_permit(sources));
     }
     match vocabulary {
-        Some(vocabulary) if findings.is_empty() => Ok(Bundle {
-            len: assembled.set.policies().count(),
-            annotations: assembled.annotations,
-            live,
-            vocabulary,
-            authorizer: Authorizer::new(),
-            revision: revision(sources),
-        }),
+        Some(vocabulary) if findings.is_empty() => {
+            Ok(assembled.into_bundle(live, vocabulary, revision(sources)))
+        }
         _ => {
             sort(&mut findings);
             Err(Findings(findings))
@@ -94,12 +95,35 @@ enum Body {
     Template(Template),
 }
 
-impl Statement<'_> {
+impl Body {
     fn template(&self) -> &ast::Template {
-        template(&self.body)
+        match self {
+            Body::Policy(policy) => AsRef::<ast::Policy>::as_ref(policy).template(),
+            Body::Template(template) => template.as_ref(),
+        }
     }
 
-    fn subject<'s>(&'s self, vocabulary: &Vocabulary) -> Subject<'s> {
+    /// Where it stands in its file, in bytes.
+    fn span(&self) -> Range<usize> {
+        self.template().loc().map_or(0..0, range)
+    }
+}
+
+impl<'a> Statement<'a> {
+    /// Reads what a policy or template says of itself. That its id is its own is seen later, over
+    /// all files.
+    fn read(source: &'a Source, body: Body, findings: &mut Vec<Finding>) -> Self {
+        let place = Place::of_file(source).part(body.span());
+        let (id, annotations) = annotations::read(body.template(), &place, findings);
+        Self {
+            id: PolicyId::new(id.unwrap_or_default()),
+            place,
+            body,
+            annotations,
+        }
+    }
+
+    fn subject(&self, vocabulary: &Vocabulary) -> Subject<'_> {
         let schema = &vocabulary.schema;
         let action = |env: cedar_policy::RequestEnv| env.action().clone();
         let reaches: BTreeSet<_> = match &self.body {
@@ -110,7 +134,7 @@ impl Statement<'_> {
                 .collect(),
         };
         Subject {
-            template: self.template(),
+            template: self.body.template(),
             place: &self.place,
             annotations: &self.annotations,
             reaches,
@@ -118,41 +142,21 @@ impl Statement<'_> {
     }
 }
 
-fn template(body: &Body) -> &ast::Template {
-    match body {
-        Body::Policy(policy) => AsRef::<ast::Policy>::as_ref(policy).template(),
-        Body::Template(template) => template.as_ref(),
-    }
-}
-
-/// The policies and templates of one file. Ids are given out later, over all files.
-fn parse<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Vec<Statement<'a>> {
-    let file = Place::of_file(source);
+/// The policies and templates of one file, in its order.
+fn parse(source: &Source, findings: &mut Vec<Finding>) -> Vec<Body> {
     let parsed = match source.text.parse::<PolicySet>() {
         Ok(parsed) => parsed,
         Err(errors) => {
+            let file = Place::of_file(source);
             findings.extend(errors.iter().map(|error| file.diagnostic("syntax", error)));
             return Vec::new();
         }
     };
     let policies = parsed.policies().cloned().map(Body::Policy);
     let templates = parsed.templates().cloned().map(Body::Template);
-    let mut statements: Vec<_> = policies
-        .chain(templates)
-        .map(|body| {
-            let place = file.part(template(&body).loc().map_or(0..0, range));
-            let (id, annotations) = annotations::read(template(&body), &place, findings);
-            let id = PolicyId::new(id.unwrap_or_default());
-            Statement {
-                place,
-                id,
-                body,
-                annotations,
-            }
-        })
-        .collect();
-    statements.sort_by_key(|statement| statement.place.span.start);
-    statements
+    let mut bodies: Vec<_> = policies.chain(templates).collect();
+    bodies.sort_by_key(|body| body.span().start);
+    bodies
 }
 
 /// Sees that every policy, template and link has an id, and no other has the same.
@@ -164,7 +168,7 @@ fn name<'a>(
     let mut taken: HashMap<String, String> = HashMap::new();
     for statement in statements {
         let id: &str = statement.id.as_ref();
-        let there = annotations::annotation(template(&statement.body), "id");
+        let there = annotations::annotation(statement.body.template(), "id");
         let place = match there.and_then(|there| there.loc.as_ref()) {
             Some(loc) => statement.place.part(range(loc)),
             None => {
@@ -285,6 +289,17 @@ impl<'a> Assembled<'a> {
             }
         }
         live
+    }
+
+    fn into_bundle(self, live: PolicySet, vocabulary: Vocabulary, revision: Arc<str>) -> Bundle {
+        Bundle {
+            vocabulary,
+            live,
+            authorizer: Authorizer::new(),
+            annotations: self.annotations,
+            len: self.set.policies().count(),
+            revision,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
     RequestValidationError, RestrictedExpression as Value,
 };
+use cedar_policy_core::ast::{Name, RestrictedExpr};
 use serde_json::Value as Json;
 
 use crate::model::{
@@ -57,6 +58,32 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| {
     }
 });
 
+/// The constructors of Cedar's extension types. `RestrictedExpression::new_duration` and its like
+/// parse the name of theirs each time, which cost a quarter of a decision.
+struct Functions {
+    datetime: Name,
+    duration: Name,
+    ip: Name,
+}
+
+static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| {
+    let named = |name: &str| name.parse().expect("the name of a constructor");
+    Functions {
+        datetime: named("datetime"),
+        duration: named("duration"),
+        ip: named("ip"),
+    }
+});
+
+fn call(function: &Name, text: impl ToString) -> Value {
+    RestrictedExpr::call_extension_fn(function.clone(), [RestrictedExpr::val(text.to_string())])
+        .into()
+}
+
+fn seconds(seconds: u64) -> Value {
+    call(&FUNCTIONS.duration, format!("{seconds}s"))
+}
+
 fn uid(of: &EntityTypeName, id: impl ToString) -> EntityUid {
     EntityUid::from_type_name_and_id(of.clone(), EntityId::new(id.to_string()))
 }
@@ -100,20 +127,22 @@ pub(super) fn build(
         }
         error => error.to_string(),
     })?;
-    // With the schema this also adds its actions, without which `action in` is false.
-    let entities =
-        Entities::from_entities(entities(question, vocabulary)?, Some(&vocabulary.schema))
-            .map_err(|error| error.to_string())?;
+    let mut entities = entities(question, vocabulary)?;
+    // Without it, and the groups that it is in, `action in` is false and a forbid is skipped.
+    let action = request
+        .action()
+        .and_then(|action| vocabulary.actions.get(action));
+    entities.push(action.ok_or("this action is not in the schema")?.clone());
+    // Not held against the schema once more: they have its types by construction, as a test shows,
+    // and Cedar would add every action of the schema to each request.
+    let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
     Ok((request, entities))
 }
 
 fn context(question: &Question<'_>) -> Vec<(String, Value)> {
     let mut members = vec![
         ("network".to_owned(), network(question.address)),
-        (
-            "now".to_owned(),
-            Value::new_datetime(question.now.to_string()),
-        ),
+        ("now".to_owned(), call(&FUNCTIONS.datetime, question.now)),
     ];
     if let Asker::Member {
         user,
@@ -154,15 +183,13 @@ fn strings<'a>(texts: impl IntoIterator<Item = &'a String>) -> Value {
 }
 
 fn network(address: IpAddr) -> Value {
-    record([("address", Value::new_ip(address.to_canonical().to_string()))])
+    record([("address", call(&FUNCTIONS.ip, address.to_canonical()))])
 }
 
 fn session(session: &Session, now: Timestamp) -> Value {
-    let since = |then: Option<Timestamp>| {
-        Value::new_duration(match then {
-            Some(then) => format!("{}s", now.since(then).as_secs()),
-            None => NEVER.to_owned(),
-        })
+    let since = |then: Option<Timestamp>| match then {
+        Some(then) => seconds(now.since(then).as_secs()),
+        None => call(&FUNCTIONS.duration, NEVER),
     };
     record([
         ("amr", strings(&session.amr)),
@@ -187,7 +214,10 @@ fn factors(factors: &Factors) -> Value {
 }
 
 /// Principal, its account, the resource and the account that holds it. Each once.
-fn entities(question: &Question<'_>, vocabulary: &Vocabulary) -> Result<Vec<Entity>, String> {
+pub(super) fn entities(
+    question: &Question<'_>,
+    vocabulary: &Vocabulary,
+) -> Result<Vec<Entity>, String> {
     let mut entities = Vec::with_capacity(4);
     let own = question.user().map(|user| &user.id);
     match question.user() {
@@ -328,7 +358,7 @@ pub(super) fn after_sign_in(context: &Context, acr: &str, age: u64) -> Option<Co
     let changed = facts.as_record_pairs()?.map(|(name, fact)| {
         let fact = match name.as_str() {
             "acr" => Value::new_string(acr.to_owned()),
-            "sinceStrong" => Value::new_duration(format!("{age}s")),
+            "sinceStrong" => seconds(age),
             _ => Value::from(fact.to_owned()),
         };
         (name.to_string(), fact)

@@ -146,7 +146,8 @@ fn compare(gate: &Source, findings: &mut Vec<Finding>) {
     findings.push(finding);
 }
 
-fn parse(source: &Source, findings: &mut Vec<Finding>) -> Option<SchemaFragment> {
+/// The declarations of one file.
+pub(super) fn parse(source: &Source, findings: &mut Vec<Finding>) -> Option<SchemaFragment> {
     let place = Place::of_file(source);
     match SchemaFragment::from_cedarschema_str(&source.text) {
         Ok((fragment, warnings)) => {

@@ -117,10 +117,9 @@ impl Embedded {
                     .writer
                     .write(move |tables, now| repeated.complete(tables, now));
                 again.await.map_err(|failure| match failure {
-                    Failure::NotDone(cause) | Failure::AtCommit(cause) => Error::Unavailable {
-                        outcome_unknown: true,
-                        cause: cause.into(),
-                    },
+                    Failure::NotDone(cause) | Failure::AtCommit(cause) => {
+                        Error::outcome_unknown(cause)
+                    }
                     Failure::Record(error) => error,
                 })
             }
@@ -134,7 +133,11 @@ impl Embedded {
         let written = self
             .writer
             .write(move |tables, now| steps::discard(tables, &user, &challenge, now));
-        Ok(written.await?)
+        match written.await {
+            // Repeated, it would say that nothing was there.
+            Err(Failure::AtCommit(cause)) => Err(Error::outcome_unknown(cause)),
+            outcome => Ok(outcome?),
+        }
     }
 
     /// Shows that it can be written by writing.

@@ -152,7 +152,10 @@ impl Redis {
         let mut command = eval(DISCARD, &[UserKey::of(user).enrolments()]);
         command.arg(challenge_digest(challenge));
         // Not twice: of two, the second would say that it was not there.
-        Ok(self.link.send(&command, Instant::now() + STEP).await?)
+        match self.link.send(&command, Instant::now() + STEP).await {
+            Err(Failure::Lost(cause)) => Err(Error::outcome_unknown(cause)),
+            outcome => Ok(outcome?),
+        }
     }
 
     pub(super) async fn complete(

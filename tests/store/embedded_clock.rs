@@ -1,7 +1,7 @@
 //! The embedded store with a clock that is handed in: it jumps, or it stands still.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cedargate::error::Error;
@@ -31,11 +31,10 @@ async fn a_clock_that_jumps_makes_nothing_valid_for_longer() {
     assert_eq!(outcome, Ok(Committed::Gone));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_too_slow_is_said_and_what_waits_is_stored() {
-    let folder = TempDir::new().unwrap();
-    // The writer reads the clock in each step: this clock is a disk that stands still.
-    let stuck = Arc::new(std::sync::Mutex::new(()));
+/// A store on a disk that stands still while the mutex is held: its writer reads the clock in each
+/// step.
+fn open_stuck(folder: &TempDir) -> (Store, Arc<Mutex<()>>) {
+    let stuck = Arc::new(Mutex::new(()));
     let clock = {
         let stuck = Arc::clone(&stuck);
         move || {
@@ -43,7 +42,35 @@ async fn a_disk_that_is_too_slow_is_said_and_what_waits_is_stored() {
             wall()
         }
     };
-    let store = Arc::new(Store::embedded(folder.path(), Arc::new(clock)).unwrap());
+    let store = Store::embedded(folder.path(), Arc::new(clock)).unwrap();
+    (store, stuck)
+}
+
+/// Whoever asks whether the gateway is ready is answered, and does not wait in a queue.
+#[tokio::test]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "the disk stands still while it is waited for"
+)]
+async fn a_disk_that_stands_still_is_not_ready() {
+    let folder = TempDir::new().unwrap();
+    let (store, stuck) = open_stuck(&folder);
+    let held = stuck.lock().unwrap();
+    let patience = Duration::from_secs(10);
+    let health = tokio::time::timeout(patience, store.health()).await;
+    drop(held);
+    assert_eq!(
+        health.unwrap().faults,
+        ["the store does not answer in time"]
+    );
+    assert_eq!(store.health().await.faults, [] as [&str; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_too_slow_is_said_and_what_waits_is_stored() {
+    let folder = TempDir::new().unwrap();
+    let (store, stuck) = open_stuck(&folder);
+    let store = Arc::new(store);
     begun(&store, &user("alice"), 1).await;
 
     // More than the queue and one group hold.

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
+
 /// The open connections.
 pub struct Connections {
     limit: usize,
     limit_per_address: usize,
+    proxies: Vec<IpNet>,
     open: Mutex<Open>,
 }
 
@@ -18,10 +21,12 @@ struct Open {
 }
 
 impl Connections {
-    pub(super) fn new(limit: usize, limit_per_address: usize) -> Self {
+    /// `proxies` have no limit of their own: behind each of them are many callers.
+    pub(super) fn new(limit: usize, limit_per_address: usize, proxies: Vec<IpNet>) -> Self {
         Self {
             limit,
             limit_per_address,
+            proxies,
             open: Mutex::default(),
         }
     }
@@ -29,6 +34,10 @@ impl Connections {
     /// How many are open.
     pub fn total(&self) -> usize {
         self.open().total
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|net| net.contains(&address))
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -48,7 +57,8 @@ impl Guard {
     pub(super) fn take(connections: &Arc<Connections>, address: IpAddr) -> Option<Self> {
         let mut open = connections.open();
         let of_address = open.per_address.get(&address).copied().unwrap_or(0);
-        if open.total >= connections.limit || of_address >= connections.limit_per_address {
+        let full = of_address >= connections.limit_per_address && !connections.is_proxy(address);
+        if full || open.total >= connections.limit {
             return None;
         }
         open.total += 1;
@@ -78,8 +88,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_proxy_has_as_many_connections_as_there_are() {
+        let proxy = IpAddr::from([192, 0, 2, 1]);
+        let connections = Arc::new(Connections::new(3, 1, vec![proxy.into()]));
+        let take = |address| Guard::take(&connections, address);
+        let (one, two) = (take(proxy), take(proxy));
+        assert!(one.is_some() && two.is_some());
+        let other = take(IpAddr::from([192, 0, 2, 2]));
+        assert!(other.is_some());
+        assert!(take(proxy).is_none(), "too many over all");
+        drop((one, two, other));
+        assert_eq!(connections.total(), 0);
+    }
+
+    #[test]
     fn connections_are_counted_over_all_and_by_address_and_given_back() {
-        let connections = Arc::new(Connections::new(3, 2));
+        let connections = Arc::new(Connections::new(3, 2, Vec::new()));
         let take = |last| Guard::take(&connections, IpAddr::from([192, 0, 2, last]));
         let (one, two) = (take(1), take(1));
         assert!(one.is_some() && two.is_some());

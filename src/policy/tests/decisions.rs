@@ -6,6 +6,9 @@ mod step_up;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde_json::json;
+
+use super::super::schema::Vocabulary;
 use super::super::*;
 use super::{load, load_files};
 use crate::model::{Bytes, Session, path};
@@ -84,13 +87,17 @@ impl Asked {
     }
 
     fn decide(&self, bundle: &Bundle) -> Decided {
+        self.as_question(|question| bundle.decide(question))
+    }
+
+    fn as_question<T>(&self, ask: impl FnOnce(&Question<'_>) -> T) -> T {
         let enrols = self.action != Action::ListMfaMethods;
         let authenticator = key();
         let resource = match self.action {
             Action::TrustAuthenticator => Resource::Authenticator(&self.user.id, &authenticator),
             _ => Resource::Account(&self.user.id),
         };
-        bundle.decide(&Question {
+        ask(&Question {
             asker: Asker::Member {
                 user: &self.user,
                 tenant: self.tenant,
@@ -139,6 +146,45 @@ fn every_action_fits_the_schema() {
         };
         assert_eq!(decided.errors, Vec::<String>::new(), "{action}");
         assert_ne!(decided.effect, Effect::Failed, "{action}");
+    }
+}
+
+#[test]
+fn every_entity_fits_the_schema() {
+    let claims = [
+        ("text", "String", json!("é")),
+        ("number", "Long", json!(-1)),
+        ("flag", "Bool", json!(true)),
+        ("list", "Set<String>", json!(["a", "a"])),
+    ];
+    let members = claims
+        .each_ref()
+        .map(|(name, of, _)| format!("{name}?: {of}"));
+    let site = format!(
+        "namespace Site {{ type Claims = {{ {} }}; }}",
+        members.join(", ")
+    );
+    let bundle = Bundle::load(&Sources::of(&[("a.cedar", EVERYBODY)], &site)).unwrap();
+    let Vocabulary { schema, .. } = &bundle.vocabulary;
+    let fits = |question: &Question<'_>| {
+        let entities = request::entities(question, &bundle.vocabulary).unwrap();
+        cedar_policy::Entities::from_entities(entities, Some(schema)).unwrap();
+    };
+    let claims = claims
+        .map(|(name, _, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+    for claims in [serde_json::Map::new(), claims] {
+        let mut user = alice();
+        user.claims = Arc::new(claims);
+        user.groups = vec!["a|b".to_owned()];
+        fits(&visitor(None, Action::Unknown, path::UNKNOWN));
+        fits(&visitor(Some(&user), Action::Unknown, path::UNKNOWN));
+        let mut asked = Asked::by(user);
+        for action in [Action::ListMfaMethods, Action::TrustAuthenticator] {
+            asked.action = action;
+            asked.as_question(fits);
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 use tokio::sync::oneshot;
 
 use super::file::StoreFile;
@@ -22,6 +22,9 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 128;
 /// How often entries that are out of time are removed.
 const SWEEP: Duration = Duration::from_secs(60);
+
+/// The thread is gone: it panicked.
+const STOPPED: &str = "the embedded store has stopped writing: restart the gateway";
 
 /// Why a step was not answered.
 #[derive(Debug)]
@@ -88,20 +91,18 @@ impl Writer {
             outcome: None,
             reply,
         };
-        let sent = self
-            .queue
-            .as_ref()
-            .is_some_and(|queue| queue.try_send(Message::Step(Box::new(job))).is_ok());
-        if !sent {
-            return Err(Failure::NotDone(
+        let message = Message::Step(Box::new(job));
+        match self.queue.as_ref().map(|queue| queue.try_send(message)) {
+            Some(Ok(())) => answer
+                .await
+                .unwrap_or_else(|_| Err(Failure::AtCommit(STOPPED.to_owned()))),
+            Some(Err(TrySendError::Full(_))) => Err(Failure::NotDone(
                 "the embedded store has too much to write".to_owned(),
-            ));
+            )),
+            Some(Err(TrySendError::Disconnected(_))) | None => {
+                Err(Failure::NotDone(STOPPED.to_owned()))
+            }
         }
-        answer.await.unwrap_or_else(|_| {
-            Err(Failure::AtCommit(
-                "the embedded store has stopped writing".to_owned(),
-            ))
-        })
     }
 
     /// Asks for the file to be opened anew. When the queue is full, whoever fails next asks again.
@@ -194,10 +195,7 @@ fn run(file: &StoreFile, clock: &Clock, waiting: &Receiver<Message>) {
 fn commit(file: &StoreFile, clock: &Clock, mut jobs: Vec<Box<dyn Job>>) {
     let mut committing = false;
     let outcome = file.with(|database| {
-        let mut transaction = database.begin_write()?;
-        // Device names are the callers' bytes: redb's one-phase commit trusts a checksum that
-        // chosen bytes could fool after a crash.
-        transaction.set_two_phase_commit(true);
+        let transaction = begin(database)?;
         {
             let mut tables = Tables::open(&transaction)?;
             for job in &mut jobs {
@@ -223,6 +221,14 @@ fn commit(file: &StoreFile, clock: &Clock, mut jobs: Vec<Box<dyn Job>>) {
     }
 }
 
+/// Device names are the callers' bytes: redb's one-phase commit trusts a checksum that chosen bytes
+/// could fool after a crash.
+fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
+}
+
 /// Removes the pending enrolments that are out of time. Writes only when there are some.
 fn sweep(database: &Database, now: Timestamp) -> Result<(), redb::Error> {
     let pending = database.begin_read()?.open_table(PENDING)?;
@@ -234,7 +240,7 @@ fn sweep(database: &Database, now: Timestamp) -> Result<(), redb::Error> {
     if !dead {
         return Ok(());
     }
-    let transaction = database.begin_write()?;
+    let transaction = begin(database)?;
     transaction
         .open_table(PENDING)?
         .retain(|_, (begun, deadline, _, _)| live(begun, deadline, now))?;

@@ -1,0 +1,150 @@
+//! What a token says: each claim is refused for its own reason.
+
+use super::*;
+
+#[test]
+fn each_claim_is_refused_for_its_own_reason() {
+    let (authn, signer) = corp();
+    let iss = "the token's `iss` is missing or not a string";
+    let other_iss = "the token's `iss` is not a configured issuer";
+    let aud = "the token's `aud` is missing, or no string or list of strings";
+    let not_us = "the token's `aud` does not contain an audience of this gateway";
+    let sub = "the token's `sub` is missing, empty or not a string";
+    let exp = "the token's `exp` is missing or not a number";
+    let tenant = "the token's tenant claim is not one UUID";
+    let groups = "the token's groups are no list of strings";
+    let elsewhere = "the token's groups are not in it but kept elsewhere (`_claim_names`)";
+    let purpose = "the token is no access token (claim `typ` or `events`)";
+    let cnf = "the token is bound to a key (`cnf`), whose proof is not checked here";
+    for (claims, why) in [
+        (json!({"iss": null}), iss),
+        (json!({"iss": [ISSUER]}), iss),
+        (json!({"iss": "https://id.example.com/"}), other_iss),
+        (json!({"iss": "HTTPS://id.example.com"}), other_iss),
+        (json!({"aud": null}), aud),
+        (json!({"aud": {"a": AUDIENCE}}), aud),
+        (json!({"aud": [AUDIENCE, 1]}), aud),
+        (json!({"aud": []}), not_us),
+        (json!({"aud": ["https://api.example.com/x"]}), not_us),
+        (json!({"sub": null}), sub),
+        (json!({"sub": ""}), sub),
+        (json!({"sub": 1}), sub),
+        (json!({"exp": null}), exp),
+        (json!({"exp": "1900000000"}), exp),
+        (json!({"nbf": "0"}), "the token's `nbf` is not a number"),
+        (json!({"iat": "0"}), "the token's `iat` is not a number"),
+        (
+            json!({"auth_time": "0"}),
+            "the token's `auth_time` is not a number",
+        ),
+        (json!({"tenant_id": ""}), tenant),
+        (json!({"tenant_id": [TENANT]}), tenant),
+        (json!({"tenant_id": TENANT.replace('-', "")}), tenant),
+        (json!({"tenant_id": format!("{TENANT},{TENANT}")}), tenant),
+        (json!({"groups": "staff"}), groups),
+        (json!({"groups": ["staff", 1]}), groups),
+        (json!({"groups": [""]}), groups),
+        (json!({"_claim_names": {"groups": "src1"}}), elsewhere),
+        (
+            json!({"_claim_names": {"groups": "src1"}, "groups": null}),
+            elsewhere,
+        ),
+        (json!({"_claim_names": "groups"}), elsewhere),
+        (json!({"hasgroups": true, "groups": null}), elsewhere),
+        (json!({"cnf": {"jkt": "x"}}), cnf),
+        (json!({"cnf": false}), cnf),
+        (json!({"typ": "ID"}), purpose),
+        (json!({"typ": "Logout"}), purpose),
+        (json!({"typ": "Refresh"}), purpose),
+        (json!({"events": {}}), purpose),
+        (
+            json!({"amr": "pwd"}),
+            "the token's `amr` is no list of strings",
+        ),
+        (
+            json!({"amr": [1]}),
+            "the token's `amr` is no list of strings",
+        ),
+        (json!({"acr": 1}), "the token's `acr` is no string"),
+    ] {
+        assert_eq!(
+            refused(&authn, &signer, json!({}), claims.clone()),
+            why,
+            "{claims}"
+        );
+    }
+    let fine = json!({"_claim_names": {"photos": "src1"}, "hasgroups": false, "typ": "Bearer", "nonce": "x"});
+    assert!(user(&authn, &signer.token(json!({}), fine)).is_ok());
+}
+
+#[test]
+fn groups_count_only_where_they_are_configured() {
+    let (mut authn, signer) = corp();
+    authn.issuers[0].groups_claim = None;
+    let token = signer.token(json!({}), json!({"groups": "staff"}));
+    assert!(user(&authn, &token).unwrap().groups.is_empty());
+}
+
+#[test]
+fn repeated_members_are_refused() {
+    let (authn, signer) = corp();
+    let good = good_claims().to_string();
+    let twice = good.replacen('{', r#"{"sub":"bob","#, 1);
+    let header = r#"{"alg":"ES256","kid":"a"}"#;
+    assert!(user(&authn, &signer.sign(header, &good)).is_ok());
+    assert_eq!(
+        user(&authn, &signer.sign(header, &twice)).unwrap_err(),
+        "a claim of the token is repeated"
+    );
+    let nested = good.replacen('{', r#"{"x":{"a":1,"a":2},"#, 1);
+    assert_eq!(
+        user(&authn, &signer.sign(header, &nested)).unwrap_err(),
+        "a claim of the token is repeated"
+    );
+    assert_eq!(
+        user(
+            &authn,
+            &signer.sign(r#"{"alg":"none","alg":"ES256"}"#, &good)
+        )
+        .unwrap_err(),
+        "a member of the token's header is repeated"
+    );
+}
+
+#[test]
+fn times_hold_to_the_second_with_a_leeway_of_one_minute() {
+    let (authn, signer) = corp();
+    let token = signer.token(json!({}), json!({"exp": NOW, "iat": NOW - 600}));
+    assert!(
+        user_at(
+            &authn,
+            &token,
+            Timestamp::from_millis((NOW + 60) * 1000 - 1)
+        )
+        .is_ok()
+    );
+    assert_eq!(
+        user_at(&authn, &token, at(NOW + 60)).unwrap_err(),
+        "the token has expired"
+    );
+    let ahead = json!({"nbf": NOW + 60, "iat": NOW + 60, "auth_time": NOW + 60});
+    assert!(user(&authn, &signer.token(json!({}), ahead)).is_ok());
+    for (claim, why) in [
+        ("nbf", "the token is not valid yet (`nbf`)"),
+        ("iat", "the token's `iat` is in the future"),
+        ("auth_time", "the token's `auth_time` is in the future"),
+    ] {
+        assert_eq!(
+            refused(&authn, &signer, json!({}), json!({claim: NOW + 61})),
+            why
+        );
+        assert_eq!(
+            refused(&authn, &signer, json!({}), json!({claim: 1e300})),
+            why
+        );
+    }
+    assert_eq!(
+        refused(&authn, &signer, json!({}), json!({"exp": -1e300})),
+        "the token has expired"
+    );
+}

@@ -1,0 +1,131 @@
+//! What is wrong with a value is explained.
+
+use super::*;
+
+#[test]
+fn what_is_not_built_yet_says_so() {
+    let folder = Folder::new();
+    for (added, key) in [
+        ("[tls]\ncertificate = \"tls.crt\"", "tls"),
+        ("[step_up]\nttl = \"10m\"", "step_up"),
+        ("[decision_log]\nfile = \"d.jsonl\"", "decision_log"),
+        ("[audit]", "audit"),
+    ] {
+        assert_eq!(
+            folder.messages(&format!("{LEAST}\n{added}\n"), &[]),
+            [(
+                "not_built",
+                format!("`{key}` is not built yet in this version")
+            )]
+        );
+    }
+    for url in [
+        "redis+sentinel://a:1,b:2/main",
+        "redis+cluster://a:1",
+        "rediss+cluster://a:1",
+    ] {
+        assert_eq!(
+            folder.messages(&LEAST.replace("embedded:data", url), &[]),
+            [(
+                "not_built",
+                "`store.url`: Sentinel and cluster are not built yet in this version: name one server".into()
+            )]
+        );
+    }
+}
+
+#[test]
+fn a_wrong_value_is_explained() {
+    let folder = Folder::new();
+    folder.write("short.key", &[7; 31], 0o600);
+    folder.write("open.key", &[8; 32], 0o644);
+    folder.write("same.key", &[7; 32], 0o600);
+    folder.write(
+        "private.json",
+        br#"{"keys":[{"kty":"EC","d":"AA"}]}"#,
+        0o644,
+    );
+    let store = store_url::FORMS;
+    let party = "[backup_codes]\npepper_files = [\"pepper.key\"]\n[[relying_parties]]\nid = \"example.com\"\norigins = [\"https://example.com\"]\n";
+    for (from, to, code, message) in [
+        ("embedded:data", "postgres://x", "invalid_value", format!("`store.url`: {store}")),
+        ("embedded:data", "redis://", "invalid_value", "`store.url`: the store's URL cannot be used: Missing hostname - InvalidClientConfig".into()),
+        ("embedded:data", "redis://host/x", "invalid_value", "`store.url`: the store's URL cannot be used: Invalid database number - InvalidClientConfig".into()),
+        ("embedded:data", "rediss://host/#insecure", "invalid_value", "`store.url`: the store's URL asks for TLS that does not check the server (#insecure): this is not supported".into()),
+        ("embedded:data", "embedded:", "invalid_value", "`store.url`: a folder follows `embedded:`".into()),
+        ("\"corp\"", "\"Corp\"", "invalid_value", "`issuers[0].name`: an issuer's name is 1 to 32 of a-z, 0-9 and -, and begins with a letter".into()),
+        ("[\"https://api.example.com\"]", "[]", "invalid_value", "`issuers[0].audiences`: it needs at least one entry".into()),
+        ("[\"https://api.example.com\"]", "[\"\"]", "invalid_value", "`issuers[0].audiences`: it is empty".into()),
+        ("[\"https://api.example.com\"]", "\"x\"", "wrong_type", "`issuers[0].audiences` must be a list of texts, and is a text".into()),
+        ("[\"ES256\"]", "[]", "invalid_value", "`issuers[0].algorithms`: it needs at least one entry".into()),
+        ("[\"ES256\"]", "[256]", "wrong_type", "each of `issuers[0].algorithms` must be a text in quotes, and is a number".into()),
+        ("[\"ES256\"]", "[\"RS256\"]", "invalid_value", "`issuers[0].jwks`: in jwks.json: it has no key that verifies RS256: key 1 is for another algorithm (`kty`, `crv`, `alg`)".into()),
+        ("jwks.json", "private.json", "invalid_value", "`issuers[0].jwks`: in private.json: it holds private keys: key 1 has `d`. Replace that key at the issuer, and give the public keys only".into()),
+        ("jwks.json", "none.json", "unreadable_file", "`issuers[0].jwks`: none.json cannot be read: No such file or directory (os error 2)".into()),
+        ("jwks.json", "http://id.example.com/jwks", "invalid_value", "`issuers[0].jwks`: it begins with https://, since whoever can change the keys on their way can sign in as anybody (http:// works for this machine only)".into()),
+        ("jwks.json", "file:///jwks.json", "invalid_value", "`issuers[0].jwks`: it begins with https://, or is the path of a file".into()),
+        ("\n[store]", "[cors]\norigins = [\"*\"]\n[store]", "invalid_value", "`cors.origins`: `*` would open the API to pages that you do not know: list the origin of each page that calls it, such as `https://app.example.com`".into()),
+        ("\n[store]", "[cors]\norigins = [\"https://app.example.com/\"]\n[store]", "invalid_value", "`cors.origins`: `https://app.example.com/` must be written as browsers send it: `https://app.example.com`".into()),
+        ("pepper.key", "short.key", "unreadable_file", "`backup_codes.pepper_files`: short.key is shorter than 32 bytes".into()),
+        ("pepper.key", "open.key", "unreadable_file", "`backup_codes.pepper_files`: open.key holds a secret, and others than its owner have access to it".into()),
+        ("\"pepper.key\"", "\"pepper.key\", \"same.key\"", "duplicate", "`backup_codes.pepper_files`: this file holds the same key as an earlier one".into()),
+        ("[\"pepper.key\"]", "[]", "invalid_value", "`backup_codes.pepper_files`: it needs at least one entry".into()),
+        ("[[issuers]]", "[issuers]", "wrong_type", "`issuers` must be a list of tables".into()),
+        ("tenant_id\"", "tenant_id\"\nstrong_acr = [\"a b\"]", "invalid_value", "`issuers[0].strong_acr`: each is visible ASCII without spaces, \" and \\".into()),
+        ("\n[store]", "listen = \"1.2.3.4:5\"\nadmin_listen = \"1.2.3.4:5\"\n[store]", "invalid_value", "`admin_listen` is the same as `listen`: each needs a port of its own".into()),
+        ("data\"", "data\"\nenrollment_ttl = \"0s\"", "invalid_value", "`store.enrollment_ttl`: it is a duration from 1s to 1h, such as \"5m\"".into()),
+        ("data\"", "data\"\nenrollment_ttl = \"61m\"", "invalid_value", "`store.enrollment_ttl`: it is a duration from 1s to 1h, such as \"5m\"".into()),
+        ("data\"", "data\"\nurl_file = \"url\"", "invalid_value", "`store.url` and `store.url_file` are both set: one of them must go".into()),
+        ("\n[store]", "[network]\ntrusted_proxies = [\"10.0.0.0/33\"]\n[store]", "invalid_value", "`network.trusted_proxies`: each is an address or a network, such as 10.0.0.0/8".into()),
+        ("[backup_codes]\npepper_files = [\"pepper.key\"]\n", &format!("{party}tenants = [\"*\", \"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\"]\n"), "invalid_value", "`relying_parties[0].tenants`: \"*\" stands alone: it already means every tenant that no other party names".into()),
+        ("[backup_codes]\npepper_files = [\"pepper.key\"]\n", &format!("{party}method_types = [\"totp\"]\n"), "invalid_value", "`relying_parties[0].method_types`: each is webauthn_passkey or webauthn_fido".into()),
+        ("[backup_codes]\npepper_files = [\"pepper.key\"]\n", &format!("{party}[[relying_parties.models]]\naaguid = \"x\"\nname = \"x\"\nroots = \"roots.pem\"\n"), "invalid_value", "`relying_parties[0].models[0].aaguid`: it is a UUID with hyphens, such as 73bb0cd4-e502-49b8-9c6f-b59445bf720b".into()),
+    ] {
+        let text = LEAST.replace(from, to);
+        assert_eq!(folder.messages(&text, &[]), [(code, message)], "{text}");
+    }
+}
+
+#[test]
+fn keys_by_url_are_not_fetched_to_look_at_a_configuration() {
+    let folder = Folder::new();
+    let url = "https://id.example.invalid/jwks.json";
+    let config = folder.load(&LEAST.replace("jwks.json", url));
+    let keys = &config.authn.issuers[0].keys;
+    assert!(matches!(keys, crate::authn::KeySource::Remote(_)));
+}
+
+#[test]
+fn what_a_ceremony_demands_of_a_party_is_shown_where_it_was_written() {
+    let folder = Folder::new();
+    let text = EXAMPLE.replace("id = \"example.com\"", "id = \"192.0.2.1\"");
+    let findings = folder.load_with(&text, &[], &[]).err().unwrap();
+    assert_eq!(
+        findings.0[0].line,
+        1 + text[..text.find("id = \"192").unwrap()]
+            .matches('\n')
+            .count()
+    );
+    assert_eq!(findings.0[0].column, 6);
+}
+
+#[test]
+fn two_issuers_share_neither_name_nor_url() {
+    let folder = Folder::new();
+    let start = LEAST.find("[[issuers]]").unwrap();
+    let end = LEAST.find("[backup_codes]").unwrap();
+    let text = format!("{LEAST}\n{}", &LEAST[start..end]);
+    assert_eq!(
+        folder.messages(&text, &[]),
+        [
+            (
+                "duplicate",
+                "`issuers[1].name`: another issuer has the same".to_owned()
+            ),
+            (
+                "duplicate",
+                "`issuers[1].issuer`: another issuer has the same".to_owned()
+            ),
+        ]
+    );
+}

@@ -1,0 +1,148 @@
+//! JSON that every reader takes for the same. RFC 8259 §4 leaves open what a repeated member means:
+//! serde_json keeps the last, others the first, and what one party checked is not what the next one
+//! reads (RFC 8725 §2.4).
+
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// Reads a JSON text in which no member is repeated, at any depth, and whose arrays and objects are
+/// nested at most `depth` deep. (serde_json itself reads 127 levels.)
+///
+/// # Errors
+/// What breaks one of these two rules is an error of the category `Data`; what is no JSON, of another.
+pub fn parse(bytes: &[u8], depth: usize) -> serde_json::Result<Value> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let strict = Strict {
+        limit: depth,
+        deeper: depth,
+    };
+    let value = strict.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+#[derive(Clone, Copy)]
+struct Strict {
+    /// How deep arrays and objects may be nested.
+    limit: usize,
+    /// How much deeper they may be nested here.
+    deeper: usize,
+}
+
+impl Strict {
+    fn inside<E: de::Error>(self) -> Result<Self, E> {
+        match self.deeper.checked_sub(1) {
+            Some(deeper) => Ok(Self { deeper, ..self }),
+            None => Err(E::custom(format_args!(
+                "arrays and objects are nested more than {} deep",
+                self.limit
+            ))),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inside = self.inside()?;
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(inside)? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inside = self.inside()?;
+        let mut values = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if values.contains_key(&name) {
+                return Err(de::Error::custom(format_args!("{name:?} is repeated")));
+            }
+            values.insert(name, members.next_value_seed(inside)?);
+        }
+        Ok(values.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_breaks_a_rule_is_told_from_what_is_no_json() {
+        let category = |text: &str| parse(text.as_bytes(), 2).unwrap_err().classify();
+        assert_eq!(category("[[[]]]"), serde_json::error::Category::Data);
+        assert_eq!(
+            category(r#"{"a":1,"\u0061":2}"#),
+            serde_json::error::Category::Data
+        );
+        assert_eq!(category("[[1"), serde_json::error::Category::Eof);
+        assert_eq!(category("[] 1"), serde_json::error::Category::Syntax);
+        assert_eq!(
+            category(&"[".repeat(100_000)),
+            serde_json::error::Category::Data
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_serde_reads(text in r#"[\[\]{}",:0-9a-e\\ ]{0,24}"#) {
+            let text = format!("{{\"k\":{text}}}");
+            if let Ok(value) = parse(text.as_bytes(), 32) {
+                prop_assert_eq!(value, serde_json::from_str::<Value>(&text).unwrap());
+            }
+        }
+
+        #[test]
+        fn a_member_is_refused_wherever_it_is_repeated(depth in 0_usize..10, name in "[a-c\"é]{0,3}") {
+            let name = json!(name);
+            let inner = format!("{{{name}:1,\"z\":[],{name}:{{}}}}");
+            let text = format!("{{\"o\":{}{inner}{}}}", "[".repeat(depth), "]".repeat(depth));
+            let error = parse(text.as_bytes(), 32).unwrap_err();
+            prop_assert!(error.to_string().contains("is repeated"));
+        }
+    }
+}

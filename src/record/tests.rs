@@ -1,0 +1,88 @@
+use std::sync::Mutex;
+
+use super::*;
+
+#[derive(Default)]
+struct Events(Mutex<Vec<Event>>);
+
+impl Sink for Events {
+    fn take(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+/// The one event of a request to which `work` happens.
+fn event_of(work: impl FnOnce(&mut Record)) -> Event {
+    let events = Arc::new(Events::default());
+    let sink: Arc<dyn Sink> = events.clone();
+    let now = Timestamp::from_millis(0);
+    let mut record = Record::open(sink, now, "id".into(), "POST".into());
+    work(&mut record);
+    drop(record);
+    let mut events = events.0.lock().unwrap();
+    assert_eq!(events.len(), 1);
+    events.remove(0)
+}
+
+fn decided(action: Action, effect: Effect, notices: &[&str]) -> Decided {
+    Decided {
+        principal: "corp||alice".into(),
+        action,
+        resource: format!("Gate::Account::\"{}\"", action.as_str()),
+        effect,
+        policies: vec![format!("by-{}", action.as_str())],
+        notices: notices.iter().map(ToString::to_string).collect(),
+        errors: Vec::new(),
+        revision: "r".into(),
+    }
+}
+
+const FIRST: Action = Action::CompleteWebauthnRegistration;
+const SECOND: Action = Action::TrustAuthenticator;
+
+#[test]
+fn the_last_decision_settles_a_request_and_the_notices_of_all_are_told_once() {
+    let event = event_of(|record| {
+        let first = decided(FIRST, Effect::Allow, &["a", "b"]);
+        record.decided(&first, Duration::from_micros(3));
+        let second = decided(SECOND, Effect::Deny("x".into()), &["b", "c"]);
+        record.decided(&second, Duration::ZERO);
+        record.answered(403, Some("x"), None);
+    });
+    assert_eq!(event.action, Some(SECOND.as_str()));
+    assert_eq!(event.effect, Some("deny"));
+    assert_eq!(event.policies, ["by-trustAuthenticator"]);
+    assert_eq!(event.notices, ["a", "b", "c"]);
+    assert_eq!(event.decisions.len(), 2);
+    assert_eq!(event.decisions[0].duration_us, 3);
+    assert_eq!(event.undecided, None);
+    assert_eq!(
+        (event.status, event.code.as_deref()),
+        (Some(403), Some("x"))
+    );
+}
+
+#[test]
+fn what_a_decision_said_that_was_overtaken_stays_in_the_log_only() {
+    let event = event_of(|record| {
+        record.decided(&decided(FIRST, Effect::Allow, &["stale"]), Duration::ZERO);
+        record.overtaken();
+        record.decided(&decided(FIRST, Effect::Allow, &["fresh"]), Duration::ZERO);
+        record.answered(200, None, None);
+    });
+    assert_eq!(event.notices, ["fresh"]);
+    assert_eq!(event.decisions[0].notices, ["stale"]);
+}
+
+#[test]
+fn what_was_not_decided_says_why() {
+    let refused = event_of(|record| record.answered(400, Some("invalid_request"), None));
+    assert_eq!(refused.undecided.as_deref(), Some("invalid_request"));
+    let hung_up = event_of(|_| {});
+    assert_eq!(hung_up.undecided.as_deref(), Some("the caller hung up"));
+    assert_eq!(hung_up.status, None);
+    let later = event_of(|record| {
+        record.decided(&decided(FIRST, Effect::Allow, &[]), Duration::ZERO);
+    });
+    assert_eq!((later.undecided, later.status), (None, None));
+}

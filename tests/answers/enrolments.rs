@@ -1,0 +1,189 @@
+//! Which pending enrolment a response finds, and which credential exists already.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::policies::erring;
+use super::{
+    Begun, Deployment, EMBEDDED, FIDO, PASSKEY, Place, credential_id, methods, on_both, on_redis,
+    plain,
+};
+use crate::authenticator::{Attestation, BACKUP_ELIGIBLE};
+use crate::deployment::{OWN_PARTY, TENANT};
+use crate::redis_server::RedisServer;
+
+/// A tenant that has the same relying party as [`TENANT`].
+const NEIGHBOUR: &str = "5a5a5a5a-0000-4000-8000-000000000003";
+/// The credential of all responses that find nothing, so that all answers are the same bytes.
+const LOST: &str = "lost";
+
+impl Begun {
+    /// Its right answer, but with the credential [`LOST`].
+    fn lost(&self) -> Attestation {
+        Attestation {
+            credential_id: credential_id(LOST),
+            ..self.right.clone()
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_pending_for_the_caller_is_one_and_the_same_answer() {
+    insta::assert_snapshot!(on_both(plain, not_pending).await);
+}
+
+async fn not_pending(place: &Place) {
+    let (alice, carol) = (place.user("alice"), place.strong("carol"));
+    let own = place.begun(&alice, PASSKEY).await;
+    let of_bob = place.begun(&place.user("bob"), PASSKEY).await;
+    let next_door = place
+        .begun(&place.user_in("alice", NEIGHBOUR), PASSKEY)
+        .await;
+    let used = place.begun(&carol, PASSKEY).await;
+    assert_eq!(used.complete().await.status, 200);
+    let mut unknown = own.lost();
+    unknown.client_data["challenge"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
+
+    let mut bodies = Vec::new();
+    for (name, caller, method_type, response) in [
+        ("an unknown one", &alice, PASSKEY, unknown),
+        ("another user's", &alice, PASSKEY, of_bob.lost()),
+        ("another tenant's", &alice, PASSKEY, next_door.lost()),
+        ("another method type's", &alice, FIDO, own.lost()),
+        ("a used one", &carol, PASSKEY, used.lost()),
+    ] {
+        let answer = caller.complete(method_type, &response.credential()).await;
+        place.note(name, &answer);
+        bodies.push(answer.body);
+    }
+    assert!(bodies.iter().all(|it| *it == bodies[0]));
+    assert_eq!(methods(&carol).await, 1);
+    for begun in [own, of_bob, next_door] {
+        begun.is_pending_after(0).await;
+    }
+}
+
+#[tokio::test]
+async fn an_expired_enrolment_is_not_pending() {
+    let short = |deployment: Deployment| {
+        erring(deployment).replacing("[store]", "[store]\nenrollment_ttl = \"1s\"")
+    };
+    insta::assert_snapshot!(on_both(short, expired).await);
+}
+
+/// As long as it is pending, the policy errs about it (500) and leaves it pending: that shows when
+/// it has expired.
+async fn expired(place: &Place) {
+    let mut begun = place.begun(&place.user("alice"), PASSKEY).await.named(LOST);
+    begun.right.flags |= BACKUP_ELIGIBLE;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut was_pending = false;
+    let answer = loop {
+        let answer = begun.complete().await;
+        if answer.says() != (500, "policy_error") {
+            break answer;
+        }
+        was_pending = true;
+        assert!(Instant::now() < deadline, "it never expires");
+        sleep(Duration::from_millis(20)).await;
+    };
+    assert!(was_pending);
+    place.note("an expired one", &answer);
+    begun.is_used_up_after(0).await;
+}
+
+#[tokio::test]
+async fn an_enrolment_is_completed_under_its_relying_party_only() {
+    let embedded = another_party(Deployment::new(EMBEDDED)).await;
+    let redis = RedisServer::start();
+    assert_eq!(another_party(on_redis(&redis)).await, embedded);
+    insta::assert_snapshot!(embedded);
+}
+
+/// The tenant gets another relying party between begin and complete, and the old one back.
+async fn another_party(deployment: Deployment) -> String {
+    let own = format!("tenants = [\"{OWN_PARTY}\"]");
+    let nobody_s = format!("tenants = [\"{NEIGHBOUR}\"]");
+    let before = Place::open(deployment);
+    let options = before.user_in("alice", OWN_PARTY).begin(PASSKEY).await;
+    let Place {
+        deployment,
+        gateway,
+        ..
+    } = before;
+    gateway.stop();
+
+    let between = Place::open(deployment.replacing(&own, &nobody_s));
+    let alice = between.user_in("alice", OWN_PARTY);
+    let mut response = Attestation::to(&options, &between.deployment.origin());
+    response.credential_id = credential_id(LOST);
+    response.rp_id = "localhost".into();
+    let answer = alice.complete(PASSKEY, &response.credential()).await;
+    between.note("another relying party's", &answer);
+    assert_eq!(methods(&alice).await, 0);
+    let Place {
+        deployment,
+        gateway,
+        book,
+        ..
+    } = between;
+    gateway.stop();
+
+    let after = Place::open(deployment.replacing(&nobody_s, &own));
+    let alice = after.user_in("alice", OWN_PARTY);
+    let right = Attestation::to(&options, "https://own.example");
+    let answer = alice.complete(PASSKEY, &right.credential()).await;
+    assert_eq!(answer.status, 200, "it stayed: {answer:?}");
+    after.close();
+    book.into_inner()
+}
+
+#[tokio::test]
+async fn a_credential_is_registered_once() {
+    insta::assert_snapshot!(on_both(plain, exists).await);
+}
+
+async fn exists(place: &Place) {
+    let alice = place.strong("alice");
+    let taken = place.begun(&alice, PASSKEY).await.named("taken");
+    assert_eq!(taken.complete().await.status, 200);
+    place.note("sent again", &taken.complete().await);
+
+    let pending = place.begun(&alice, FIDO).await.named("free");
+    let mut own = pending.right.clone();
+    own.credential_id.clone_from(&taken.right.credential_id);
+    own.client_data["origin"] = json!("https://evil.example");
+    place.note(
+        "the caller's own, as the other type",
+        &pending.complete_with(&own).await,
+    );
+    pending.is_used_up_after(1).await;
+
+    own.client_data["challenge"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
+    let answer = alice.complete(PASSKEY, &own.credential()).await;
+    place.note("the caller's own, to an unknown challenge", &answer);
+    assert_eq!(methods(&alice).await, 1);
+
+    for (name, user, tenant) in [
+        ("another user's", "bob", TENANT),
+        ("another tenant's", "alice", NEIGHBOUR),
+    ] {
+        let pending = place.begun(&place.user_in(user, tenant), PASSKEY).await;
+        let mut theirs = pending.right.clone();
+        theirs.credential_id.clone_from(&taken.right.credential_id);
+        place.note(name, &pending.complete_with(&theirs).await);
+        pending.is_used_up_after(0).await;
+    }
+    // It is not even compared before the response verifies: nobody can ask for ids.
+    let probe = place.begun(&place.user("carol"), PASSKEY).await;
+    let mut wrong = probe.right.clone();
+    wrong.credential_id.clone_from(&taken.right.credential_id);
+    wrong.rp_id = "evil.example".into();
+    place.note(
+        "another user's, not verified",
+        &probe.complete_with(&wrong).await,
+    );
+    probe.is_used_up_after(0).await;
+}

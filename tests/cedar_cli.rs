@@ -1,0 +1,150 @@
+//! The shipped policies and cases under the real Cedar CLI: who knows Cedar but not this gateway
+//! checks them with a tool of their own, and comes to the same verdicts.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cedargate::policy::{Bundle, Sources, cases};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+#[test]
+fn the_cedar_cli_comes_to_the_same_verdict_on_every_case() {
+    let sources = Sources::read(&root().join("policies"), &root().join("schema")).unwrap();
+    let bundle = Bundle::load(&sources).unwrap();
+    let cli = CedarCli::new();
+    let mut shipped = 0;
+    for file in files(&root().join("tests/policies"), ".json") {
+        let cases = shipped_cases(&file);
+        shipped += cases.len();
+        let text = Value::from(variants(&cases)).to_string();
+        let ours = cases::run(&bundle, "variants.json", &text, Path::new(".")).unwrap();
+        let ours: BTreeMap<_, _> = ours
+            .iter()
+            .map(|one| (one.name.clone(), one.passed()))
+            .collect();
+        assert_eq!(cli.run_tests(&text), ours, "{}", file.display());
+        // as it is shipped, each passes; whatever else it says of what happens, it fails
+        for (name, passed) in ours {
+            assert_eq!(passed, name.ends_with(AS_SHIPPED), "{name}");
+        }
+    }
+    assert!(shipped > 0);
+}
+
+const AS_SHIPPED: &str = " (as it is shipped)";
+
+/// Each case as it is shipped, and with one thing wrong in it, each under a name of its own.
+fn variants(cases: &[Value]) -> Vec<Value> {
+    let mut variants = Vec::new();
+    for case in cases {
+        let mut variant = |what: &str, member: &str, value: Value| {
+            let mut case = case.clone();
+            case["name"] = format!("{}{what}", case["name"].as_str().unwrap()).into();
+            *case.pointer_mut(member).unwrap() = value;
+            variants.push(case);
+        };
+        let other = match case["decision"].as_str() {
+            Some("allow") => "deny",
+            _ => "allow",
+        };
+        variant(AS_SHIPPED, "/decision", case["decision"].clone());
+        variant(" (the other decision)", "/decision", json!(other));
+        variant(
+            " (a reason that was none)",
+            "/reason",
+            json!(["no-such-id"]),
+        );
+        variant(" (an error that was none)", "/num_errors", json!(1));
+        let unknown = json!("Gate::Action::\"noSuchAction\"");
+        variant(" (an unknown action)", "/request/action", unknown);
+    }
+    variants
+}
+
+/// The Cedar CLI with the shipped policies, links and schema, each as the one file that it takes.
+struct CedarCli {
+    program: PathBuf,
+    folder: TempDir,
+}
+
+impl CedarCli {
+    fn new() -> Self {
+        let program = root().join("target/tools/bin/cedar");
+        assert!(
+            program.exists(),
+            "{} is not there: tests/run installs it",
+            program.display()
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let mut links: Vec<Value> = Vec::new();
+        for file in files(&root().join("policies"), ".links.json") {
+            let text = fs::read_to_string(file).unwrap();
+            links.extend(serde_json::from_str::<Vec<Value>>(&text).unwrap());
+        }
+        let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+        write("all.cedar", all(&root().join("policies"), ".cedar"));
+        write(
+            "all.cedarschema",
+            all(&root().join("schema"), ".cedarschema"),
+        );
+        write("all.links.json", Value::from(links).to_string());
+        Self { program, folder }
+    }
+
+    /// Whether each case passed, by its name.
+    fn run_tests(&self, cases: &str) -> BTreeMap<String, bool> {
+        fs::write(self.folder.path().join("cases.json"), cases).unwrap();
+        let output = Command::new(&self.program)
+            .current_dir(self.folder.path())
+            .args(["run-tests", "--policies", "all.cedar"])
+            .args(["--template-linked", "all.links.json"])
+            .args(["--schema", "all.cedarschema"])
+            // a bare name of a test file has no folder, to the CLI
+            .args(["--tests", "./cases.json"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        // 1: some failed, as they should
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let lines = said.lines().filter_map(|line| line.strip_prefix("  test "));
+        lines
+            .map(|line| {
+                let (name, verdict) = line.rsplit_once(" ... ").unwrap();
+                (name.to_owned(), verdict == "ok")
+            })
+            .collect()
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn shipped_cases(file: &Path) -> Vec<Value> {
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+fn all(folder: &Path, ending: &str) -> String {
+    let texts = files(folder, ending)
+        .into_iter()
+        .map(|file| fs::read_to_string(file).unwrap());
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// The files in a folder and below whose names end so.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path, ending));
+        } else if path.to_str().unwrap().ends_with(ending) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
