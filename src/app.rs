@@ -9,6 +9,7 @@ use crate::authn::Authn;
 use crate::gate::Gate;
 use crate::mfa::Mfa;
 use crate::mfa::backup_codes::Peppers;
+use crate::model::Origin;
 use crate::policy::Bundle;
 use crate::record::{Event, Sink};
 use crate::store::Store;
@@ -30,6 +31,8 @@ pub struct Parts {
     pub enrollment_ttl: Duration,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The origins of the pages that may read answers.
+    pub cors_origins: Vec<Origin>,
     /// How long a request may take.
     pub times: Times,
     /// Where records go.
@@ -62,6 +65,7 @@ pub struct App {
     pub(crate) parties: Arc<RelyingParties>,
     pub(crate) store: Arc<Store>,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) cors_origins: Vec<Origin>,
     pub(crate) times: Times,
     pub(crate) sink: Arc<dyn Sink>,
 }
@@ -82,6 +86,7 @@ impl App {
             parties,
             store,
             trusted_proxies: parts.trusted_proxies,
+            cors_origins: parts.cors_origins,
             times: parts.times,
             sink: parts.sink,
         }

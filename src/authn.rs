@@ -1,18 +1,24 @@
 //! Bearer tokens: an `Authorization` header becomes a user, nobody, or a fault (RFC 6750, 7519,
-//! 8725, 9068). Pure: keys are data, `now` is handed in, nothing is fetched.
+//! 8725, 9068). To judge a token is pure: keys are data, `now` is handed in. Only where an issuer's
+//! keys are named by URL are they fetched, in the background; what a token names never is.
 
 mod algorithm;
+mod fetch;
 mod json;
 mod keys;
 mod token;
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 pub use algorithm::Algorithm;
+pub use fetch::{JwksUrl, RemoteKeys};
 pub use keys::Keys;
 
-use crate::error::TokenFault;
+use crate::error::{Error, TokenFault};
 use crate::model::{IssuerName, Timestamp, User};
+use token::{Refusal, Token};
 
 /// The longest token that is read, in bytes: more than real issuers send, and far less than what
 /// the server lets a header hold.
@@ -35,7 +41,7 @@ pub struct Issuer {
     /// The algorithms that it signs with.
     pub algorithms: Vec<Algorithm>,
     /// Its public keys.
-    pub keys: Keys,
+    pub keys: KeySource,
     /// The claim that holds the tenant.
     pub tenant_claim: String,
     /// The claim that holds the groups, if its tokens have one.
@@ -44,28 +50,142 @@ pub struct Issuer {
     pub strong_acr: Arc<[String]>,
 }
 
-/// Makes tokens users.
-pub struct Authn {
-    issuers: Vec<Issuer>,
+/// Where the keys of an issuer come from.
+pub enum KeySource {
+    /// They were read at start.
+    Here(Arc<Keys>),
+    /// They are fetched.
+    Remote(Arc<RemoteKeys>),
 }
 
-impl Authn {
-    /// From settings.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            issuers: settings.issuers,
+impl KeySource {
+    /// The keys that are trusted now, if there are any.
+    fn current(&self) -> Option<Arc<Keys>> {
+        match self {
+            KeySource::Here(keys) => Some(Arc::clone(keys)),
+            KeySource::Remote(remote) => remote.current(),
         }
     }
 
-    /// The user of an `Authorization` header's bytes; none when no bearer token was sent.
-    pub fn user(&self, header: Option<&[u8]>, now: Timestamp) -> Result<Option<User>, TokenFault> {
-        let Some(header) = header else {
+    /// Waits a moment for newer keys, if they may be fetched now.
+    async fn renewed(&self) -> Option<Arc<Keys>> {
+        match self {
+            KeySource::Here(_) => None,
+            KeySource::Remote(remote) => remote.renewed().await,
+        }
+    }
+}
+
+/// Whether tokens can be judged.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct Health {
+    /// Why no token at all can be.
+    pub faults: Vec<String>,
+    /// What an operator should know all the same.
+    pub warnings: Vec<String>,
+}
+
+/// Makes tokens users.
+pub struct Authn {
+    issuers: Vec<Issuer>,
+    /// What fetches keys. Ends when this is dropped.
+    _fetchers: JoinSet<()>,
+}
+
+impl Authn {
+    /// From settings. Where keys are named by URL they begin to be fetched, which needs a runtime of
+    /// tokio; it does not wait for them.
+    ///
+    /// # Errors
+    /// A sentence for the operator: the system has no root certificates to trust an issuer by.
+    pub fn open(settings: Settings) -> Result<Self, String> {
+        let mut fetchers = JoinSet::new();
+        let remote = settings.issuers.iter().filter_map(|one| match &one.keys {
+            KeySource::Here(_) => None,
+            KeySource::Remote(remote) => Some(remote),
+        });
+        for keys in remote {
+            let download = keys.download()?;
+            let keys = Arc::clone(keys);
+            fetchers.spawn(async move { keys.keep(&download).await });
+        }
+        Ok(Self {
+            issuers: settings.issuers,
+            _fetchers: fetchers,
+        })
+    }
+
+    /// The user of an `Authorization` header's bytes; none when no bearer token was sent. A token
+    /// that is signed with a key that is not known waits a moment for newer keys, if its issuer's
+    /// keys may be fetched now.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], and [`Error::Unavailable`] when the issuer's keys are not known
+    /// at all: that is not the caller's fault.
+    pub async fn user(&self, header: Option<&[u8]>, now: Timestamp) -> Result<Option<User>, Error> {
+        let Some(text) = header.map(bearer).transpose()?.flatten() else {
             return Ok(None);
         };
-        match bearer(header)? {
-            Some(token) => token::user(&self.issuers, token, now).map(Some),
-            None => Ok(None),
+        let token = Token::read(text)?;
+        let issuer = token.issuer(&self.issuers)?;
+        let mut outcome = token.user(issuer, issuer.keys.current().as_deref(), now);
+        if let Err(Refusal::NoKeys | Refusal::UnknownKey(_)) = outcome
+            && let Some(keys) = issuer.keys.renewed().await
+        {
+            outcome = token.user(issuer, Some(&keys), now);
         }
+        match outcome {
+            Ok(user) => Ok(Some(user)),
+            Err(Refusal::Fault(fault)) => Err(fault.into()),
+            Err(Refusal::UnknownKey(why)) => Err(TokenFault::Invalid(why).into()),
+            Err(Refusal::NoKeys) => {
+                let cause = format!("the keys of issuer {} are not known", issuer.name);
+                Err(Error::unavailable(cause))
+            }
+        }
+    }
+
+    /// Which keys are missing or old, and why.
+    pub fn health(&self) -> Health {
+        let mut troubles = Vec::new();
+        let mut usable = false;
+        for issuer in &self.issuers {
+            let name = &issuer.name;
+            let has_keys = issuer.keys.current().is_some();
+            usable |= has_keys;
+            match &issuer.keys {
+                KeySource::Remote(remote) if !has_keys => {
+                    let why = remote.trouble();
+                    let why = why.as_deref().unwrap_or("they are not fetched yet");
+                    troubles.push(format!("keys: none of issuer {name}: {why}"));
+                }
+                KeySource::Remote(remote) => troubles.extend(remote.trouble().map(|why| {
+                    format!("keys: those of issuer {name} are served from memory: {why}")
+                })),
+                KeySource::Here(_) => {}
+            }
+        }
+        // One issuer that is away must not take the users of the others along.
+        if usable {
+            Health {
+                warnings: troubles,
+                ..Health::default()
+            }
+        } else {
+            Health {
+                faults: troubles,
+                ..Health::default()
+            }
+        }
+    }
+
+    /// How many fetches of keys have failed so far.
+    pub fn failed_fetches(&self) -> u64 {
+        let remote = self.issuers.iter().map(|one| match &one.keys {
+            KeySource::Here(_) => 0,
+            KeySource::Remote(remote) => remote.failures(),
+        });
+        remote.sum()
     }
 }
 

@@ -28,6 +28,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use crate::finding::{Finding, Findings};
+use crate::model::Origin;
 use crate::webauthn::RelyingParties;
 use crate::{authn, store};
 use files::{Files, Trouble};
@@ -57,6 +58,8 @@ pub struct Config {
     pub peppers: Vec<SecretSlice<u8>>,
     /// The peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The origins of the pages that may read answers (CORS).
+    pub cors_origins: Vec<Origin>,
 }
 
 /// The least length of a pepper, in bytes.
@@ -109,7 +112,7 @@ fn layered(
 }
 
 /// Top-level tables whose features come in later versions.
-const NOT_BUILT: [&str; 5] = ["tls", "step_up", "cors", "decision_log", "audit"];
+const NOT_BUILT: [&str; 4] = ["tls", "step_up", "decision_log", "audit"];
 
 fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<Config> {
     let (listen, admin_listen) = listeners(root, problems);
@@ -119,6 +122,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
     let parties = parties::take(root, files, problems);
     let peppers = peppers(root, files, problems);
     let trusted_proxies = trusted_proxies(root, problems);
+    let cors_origins = cors_origins(root, problems);
     for key in NOT_BUILT {
         root.not_built(key, problems);
     }
@@ -133,6 +137,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
         parties: parties?,
         peppers,
         trusted_proxies,
+        cors_origins,
     })
 }
 
@@ -246,6 +251,13 @@ fn trusted_proxies(root: &mut Section, problems: &mut Problems<'_>) -> Vec<IpNet
     });
     section.finish(problems);
     proxies.unwrap_or_default()
+}
+
+fn cors_origins(root: &mut Section, problems: &mut Problems<'_>) -> Vec<Origin> {
+    let mut section = root.section("cors", problems);
+    let origins = section.parsed_list("origins", problems, str::parse::<Origin>);
+    section.finish(problems);
+    origins.unwrap_or_default()
 }
 
 fn not_empty(text: &str) -> Result<String, &'static str> {

@@ -120,6 +120,12 @@ pub enum TokenFault {
     Invalid(&'static str),
 }
 
+impl From<TokenFault> for Error {
+    fn from(fault: TokenFault) -> Self {
+        Error::Unauthenticated(fault)
+    }
+}
+
 /// What `PublicKeyCredential.signalUnknownCredential` takes (WebAuthn Level 3 §5.1.10.1), so that no
 /// dead passkey stays in the user's list.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]

@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod body;
+mod cors;
 mod head;
 mod openapi;
 mod respond;
@@ -79,10 +80,13 @@ impl server::Handler for App {
         peer: IpAddr,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
         let (now, record) = open(&self.sink, &request);
+        let sender = cors::Sender::of(request.headers(), &self.cors_origins);
         async move {
             let answer =
                 async |record: &mut Record| answer(&self, request, peer, now, record).await;
-            observe(record, self.times.request, answer).await
+            let mut response = observe(record, self.times.request, answer).await;
+            sender.mark(&mut response);
+            response
         }
     }
 }
@@ -129,11 +133,14 @@ pub async fn answer<B: Body>(
     let target = Target::parse(&head.uri)?;
     let address = head::client(peer, &head.headers, &app.trusted_proxies)?;
     record.address(address);
-    let found = route::find(&head.method, &target.path);
+    let mut found = route::find(&head.method, &target.path);
+    if cors::is_preflight(&head.method, &head.headers) {
+        found = found.preflight();
+    }
     let route = found.route();
     record.route(route);
 
-    let user = authenticate(app, &head.headers, now, record)?;
+    let user = authenticate(app, &head.headers, now, record).await?;
     let visitor = |user| Visitor {
         user,
         address,
@@ -165,16 +172,13 @@ pub async fn answer<B: Body>(
     }
 }
 
-fn authenticate(
+async fn authenticate(
     app: &App,
     headers: &HeaderMap,
     now: Timestamp,
     record: &mut Record,
 ) -> Result<Option<User>, Error> {
-    let user = app
-        .authn
-        .user(head::authorization(headers), now)
-        .map_err(Error::Unauthenticated)?;
+    let user = app.authn.user(head::authorization(headers), now).await?;
     match &user {
         Some(user) => record.principal(&user.id),
         None => record.principal("anonymous"),
@@ -199,6 +203,7 @@ fn door(found: Found) -> Result<Door, Error> {
 fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
     match public {
         Public::ApiDescription => Ok(Reply::public(openapi::description())),
+        Public::Preflight => Ok(Reply::nothing()),
         Public::RelatedOrigins => {
             // A host is compared without regard to case (RFC 9110 §4.2.3); a party's id is lower case.
             let party = app.parties.by_host(&host.to_ascii_lowercase());

@@ -2,6 +2,7 @@
 
 mod id;
 pub mod json;
+mod origin;
 mod timestamp;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use id::{GroupId, IdError, IssuerName, Tenant, UserId};
+pub use origin::Origin;
 pub use timestamp::Timestamp;
 
 /// The two kinds of WebAuthn authenticator that can be enrolled.
@@ -98,19 +100,22 @@ pub enum Action {
     ReadApiDescription,
     /// Read a relying party's related origins.
     ReadRelatedOrigins,
+    /// Ask whether a page of another origin may call (CORS).
+    Preflight,
     /// Anything else. Opens nothing, permitted or not.
     Unknown,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Action; 7] = [
+    pub const ALL: [Action; 8] = [
         Action::BeginWebauthnRegistration,
         Action::CompleteWebauthnRegistration,
         Action::TrustAuthenticator,
         Action::ListMfaMethods,
         Action::ReadApiDescription,
         Action::ReadRelatedOrigins,
+        Action::Preflight,
         Action::Unknown,
     ];
 
@@ -123,6 +128,7 @@ impl Action {
             Action::ListMfaMethods => "listMfaMethods",
             Action::ReadApiDescription => "readApiDescription",
             Action::ReadRelatedOrigins => "readRelatedOrigins",
+            Action::Preflight => "preflight",
             Action::Unknown => "unknown",
         }
     }

@@ -89,7 +89,6 @@ fn its_configuration_is_right() {
         .unwrap()
         .text;
     std::fs::write(home.path().join("cedargate.toml"), toml).unwrap();
-    crate::deployment::new_key(&home.path().join("jwks.json"));
     run(
         home.path(),
         "head -c 32 /dev/urandom > pepper.key; chmod 600 pepper.key",

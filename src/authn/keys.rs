@@ -14,7 +14,7 @@ use super::algorithm::Algorithm;
 use super::json;
 
 /// The largest JWKS that is read, in bytes, and the most keys in it: far above what issuers publish.
-const LARGEST: usize = 256 * 1024;
+pub(super) const LARGEST: usize = 256 * 1024;
 const MOST_KEYS: usize = 64;
 
 /// Members that only private keys (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2) or shared secrets

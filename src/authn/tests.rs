@@ -12,6 +12,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::FutureExt as _;
 use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::Jwk;
 use proptest::prelude::*;
@@ -110,14 +111,15 @@ fn authn(keys: &[Value], algorithms: &[Algorithm]) -> Authn {
         issuer: ISSUER.into(),
         audiences: vec!["https://other.example.com".into(), AUDIENCE.into()],
         algorithms: algorithms.to_vec(),
-        keys: Keys::parse(jwks.as_bytes(), algorithms).unwrap(),
+        keys: KeySource::Here(Keys::parse(jwks.as_bytes(), algorithms).unwrap().into()),
         tenant_claim: "tenant_id".into(),
         groups_claim: Some("groups".into()),
         strong_acr: Arc::new(["phr".to_owned(), "phrh".to_owned()]),
     };
-    Authn::new(Settings {
+    Authn::open(Settings {
         issuers: vec![issuer],
     })
+    .unwrap()
 }
 
 fn corp() -> (Authn, Signer) {
@@ -134,11 +136,17 @@ fn user(authn: &Authn, token: &str) -> Result<User, &'static str> {
 }
 
 fn user_at(authn: &Authn, token: &str, now: Timestamp) -> Result<User, &'static str> {
-    match authn.user(Some(format!("Bearer {token}").as_bytes()), now) {
+    match read(authn, Some(format!("Bearer {token}").as_bytes()), now) {
         Ok(Some(user)) => Ok(user),
-        Err(TokenFault::Invalid(why)) => Err(why),
+        Err(Error::Unauthenticated(TokenFault::Invalid(why))) => Err(why),
         other => panic!("{other:?}"),
     }
+}
+
+/// With keys in hand, nothing is waited for.
+fn read(authn: &Authn, header: Option<&[u8]>, now: Timestamp) -> Result<Option<User>, Error> {
+    let outcome = authn.user(header, now).now_or_never();
+    outcome.expect("it waits for nothing")
 }
 
 /// The reason for which a token with these changes is refused.
@@ -256,17 +264,17 @@ fn what_is_no_jwt_is_refused() {
 fn the_header_is_read_as_rfc_6750_writes_it() {
     let (authn, signer) = corp();
     let token = signer.token(json!({}), json!({}));
-    let read = |header: &str| authn.user(Some(header.as_bytes()), at(NOW));
+    let read_text = |header: &str| read(&authn, Some(header.as_bytes()), at(NOW));
     for header in [
         format!("Bearer {token}"),
         format!("bearer {token}"),
         format!("BEARER   {token} "),
     ] {
-        assert!(read(&header).unwrap().is_some(), "{header}");
+        assert!(read_text(&header).unwrap().is_some(), "{header}");
     }
-    assert!(authn.user(None, at(NOW)).unwrap().is_none());
+    assert!(read(&authn, None, at(NOW)).unwrap().is_none());
     for header in ["", "Basic YTpi", "DPoP abc", "Bearerabc", "Bearer,abc"] {
-        assert!(read(header).unwrap().is_none(), "{header}");
+        assert!(read_text(header).unwrap().is_none(), "{header}");
     }
     let empty = "no token follows the word Bearer";
     let one = "what follows the word Bearer is not one token (RFC 6750, section 2.1)";
@@ -285,13 +293,35 @@ fn the_header_is_read_as_rfc_6750_writes_it() {
         (long.as_str(), "the token is longer than 16 KiB"),
     ] {
         assert_eq!(
-            read(header).unwrap_err(),
-            TokenFault::Invalid(why),
+            read_text(header).unwrap_err(),
+            TokenFault::Invalid(why).into(),
             "{header}"
         );
     }
-    let fault = authn.user(Some(b"Bearer \xff"), at(NOW)).unwrap_err();
-    assert_eq!(fault, TokenFault::Invalid(bytes));
+    let fault = read(&authn, Some(b"Bearer \xff"), at(NOW)).unwrap_err();
+    assert_eq!(fault, TokenFault::Invalid(bytes).into());
+}
+
+#[test]
+fn an_issuer_that_is_away_does_not_take_the_others_along() {
+    let (mut authn, signer) = corp();
+    assert_eq!(authn.health(), Health::default());
+    let (mut other, _) = corp();
+    let mut other = other.issuers.remove(0);
+    let url = "https://id.example.org/jwks".parse().unwrap();
+    other.keys = KeySource::Remote(RemoteKeys::new(url, vec![Algorithm::Es256]).into());
+    other.name = "other".parse().unwrap();
+    other.issuer = "https://id.example.org".into();
+    authn.issuers.push(other);
+    let away = ["keys: none of issuer other: they are not fetched yet".to_owned()];
+    let health = authn.health();
+    assert!(health.faults.is_empty());
+    assert_eq!(health.warnings, away);
+    assert!(user(&authn, &signer.token(json!({}), json!({}))).is_ok());
+    authn.issuers.remove(0);
+    let health = authn.health();
+    assert_eq!(health.faults, away);
+    assert!(health.warnings.is_empty());
 }
 
 #[test]
@@ -311,8 +341,11 @@ proptest! {
         let (authn, _) = corp();
         let with_scheme = [b"Bearer ".as_slice(), &bytes].concat();
         for header in [bytes, with_scheme] {
-            let outcome = authn.user(Some(&header), at(NOW));
-            prop_assert!(matches!(outcome, Ok(None) | Err(TokenFault::Invalid(_))));
+            let outcome = read(&authn, Some(&header), at(NOW));
+            prop_assert!(matches!(
+                outcome,
+                Ok(None) | Err(Error::Unauthenticated(TokenFault::Invalid(_)))
+            ));
         }
     }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::Issuer;
 use super::algorithm::Algorithm;
 use super::json;
+use super::keys::Keys;
 use crate::error::TokenFault;
 use crate::model::{Session, Tenant, Timestamp, User, UserId};
 
@@ -34,23 +35,100 @@ fn fault<T>(why: &'static str) -> Result<T> {
     Err(TokenFault::Invalid(why))
 }
 
-/// The user of a token, in compact serialisation (RFC 7515 §7.1).
-pub(super) fn user(issuers: &[Issuer], token: &str, now: Timestamp) -> Result<User> {
-    let parts: Vec<_> = token.split('.').collect();
-    let [header, payload, signature] = parts[..] else {
-        return fault("the token is no signed JWT: it has not three parts");
-    };
-    if URL_SAFE_NO_PAD.decode(signature).is_err() {
-        return fault("the token's signature is not base64url");
+/// Why a token gives no user.
+pub(super) enum Refusal {
+    /// It is bad.
+    Fault(TokenFault),
+    /// None of the issuer's keys signed it, and its newer ones may: why it is bad otherwise.
+    UnknownKey(&'static str),
+    /// There is no key to judge it by.
+    NoKeys,
+}
+
+impl From<TokenFault> for Refusal {
+    fn from(fault: TokenFault) -> Self {
+        Refusal::Fault(fault)
     }
-    let header = Header::read(header)?;
-    let claims = claims(payload)?;
-    let issuer = issuer(issuers, &claims)?;
-    let message = &token.as_bytes()[..header.length + 1 + payload.len()];
-    verify(issuer, &header, message, signature)?;
-    check_purpose(issuer, &claims)?;
-    check_times(&claims, now)?;
-    describe(issuer, claims)
+}
+
+/// A token that was read, in compact serialisation (RFC 7515 §7.1). Nothing in it is believed yet.
+pub(super) struct Token<'a> {
+    header: Header,
+    claims: Arc<Claims>,
+    /// What is signed: header and payload as they were sent.
+    message: &'a [u8],
+    signature: &'a str,
+}
+
+impl<'a> Token<'a> {
+    pub(super) fn read(text: &'a str) -> Result<Self> {
+        let parts: Vec<_> = text.split('.').collect();
+        let [header, payload, signature] = parts[..] else {
+            return fault("the token is no signed JWT: it has not three parts");
+        };
+        if URL_SAFE_NO_PAD.decode(signature).is_err() {
+            return fault("the token's signature is not base64url");
+        }
+        Ok(Self {
+            header: Header::read(header)?,
+            claims: Arc::new(claims(payload)?),
+            message: &text.as_bytes()[..header.len() + 1 + payload.len()],
+            signature,
+        })
+    }
+
+    /// The issuer that it claims to be from. Its keys decide whether it is.
+    pub(super) fn issuer<'i>(&self, issuers: &'i [Issuer]) -> Result<&'i Issuer> {
+        let Some(Value::String(iss)) = self.claims.get("iss") else {
+            return fault("the token's `iss` is missing or not a string");
+        };
+        match issuers.iter().find(|issuer| issuer.issuer == *iss) {
+            Some(issuer) => Ok(issuer),
+            None => fault("the token's `iss` is not a configured issuer"),
+        }
+    }
+
+    /// Its user, if it is good by these keys of its issuer.
+    pub(super) fn user(
+        &self,
+        issuer: &Issuer,
+        keys: Option<&Keys>,
+        now: Timestamp,
+    ) -> std::result::Result<User, Refusal> {
+        // These come before the signature, so that a token that has expired, or is for somebody
+        // else, makes nobody fetch its key.
+        if !issuer.algorithms.contains(&self.header.algorithm) {
+            fault("the token's `alg` is not one that its issuer is configured with")?;
+        }
+        check_purpose(issuer, &self.claims)?;
+        check_times(&self.claims, now)?;
+        self.verify(keys.ok_or(Refusal::NoKeys)?)?;
+        Ok(describe(issuer, &self.claims)?)
+    }
+
+    fn verify(&self, keys: &Keys) -> std::result::Result<(), Refusal> {
+        let kid = self.header.kid.as_deref();
+        let mut candidates = keys.candidates(kid).peekable();
+        if candidates.peek().is_none() {
+            let why = "the token's `kid` names no key of its issuer";
+            return Err(Refusal::UnknownKey(why));
+        }
+        let mut fitting = candidates
+            .filter(|key| key.algorithm() == self.header.algorithm)
+            .peekable();
+        if fitting.peek().is_none() {
+            fault("the token's key is for another algorithm than its `alg`")?;
+        }
+        if fitting.any(|key| key.verifies(self.message, self.signature)) {
+            return Ok(());
+        }
+        let why = "the token's signature does not verify";
+        match kid {
+            Some(_) => Ok(fault(why)?),
+            // An issuer that gives its keys no ids changes them without another sign.
+            None => Err(Refusal::UnknownKey(why)),
+        }
+    }
 }
 
 /// What is read of a JOSE header (RFC 7515 §4). Keys that it brings along or points to (`jwk`,
@@ -58,8 +136,6 @@ pub(super) fn user(issuers: &[Issuer], token: &str, now: Timestamp) -> Result<Us
 struct Header {
     algorithm: Algorithm,
     kid: Option<String>,
-    /// Of its encoded form, in bytes.
-    length: usize,
 }
 
 impl Header {
@@ -96,11 +172,7 @@ impl Header {
             Some(Value::String(kid)) => Some(kid.clone()),
             Some(_) => return fault("the token's `kid` is no string"),
         };
-        Ok(Self {
-            algorithm,
-            kid,
-            length: encoded.len(),
-        })
+        Ok(Self { algorithm, kid })
     }
 }
 
@@ -120,38 +192,6 @@ fn claims(encoded: &str) -> Result<Claims> {
         }
         Err(json::Fault::NoObject) => fault("the token's payload is not a JSON object"),
         Err(json::Fault::Repeated) => fault("a claim of the token is repeated"),
-    }
-}
-
-/// The issuer that the token claims to be from. Its keys decide whether it is.
-fn issuer<'a>(issuers: &'a [Issuer], claims: &Claims) -> Result<&'a Issuer> {
-    let Some(Value::String(iss)) = claims.get("iss") else {
-        return fault("the token's `iss` is missing or not a string");
-    };
-    match issuers.iter().find(|issuer| issuer.issuer == *iss) {
-        Some(issuer) => Ok(issuer),
-        None => fault("the token's `iss` is not a configured issuer"),
-    }
-}
-
-fn verify(issuer: &Issuer, header: &Header, message: &[u8], signature: &str) -> Result<()> {
-    if !issuer.algorithms.contains(&header.algorithm) {
-        return fault("the token's `alg` is not one that its issuer is configured with");
-    }
-    let mut candidates = issuer.keys.candidates(header.kid.as_deref()).peekable();
-    if candidates.peek().is_none() {
-        return fault("the token's `kid` names no key of its issuer");
-    }
-    let mut fitting = candidates
-        .filter(|key| key.algorithm() == header.algorithm)
-        .peekable();
-    if fitting.peek().is_none() {
-        return fault("the token's key is for another algorithm than its `alg`");
-    }
-    if fitting.any(|key| key.verifies(message, signature)) {
-        Ok(())
-    } else {
-        fault("the token's signature does not verify")
     }
 }
 
@@ -221,14 +261,14 @@ fn moment(claims: &Claims, name: &str) -> std::result::Result<Option<Timestamp>,
 }
 
 /// The user that verified claims describe.
-fn describe(issuer: &Issuer, claims: Claims) -> Result<User> {
+fn describe(issuer: &Issuer, claims: &Arc<Claims>) -> Result<User> {
     let subject = match claims.get("sub") {
         Some(Value::String(sub)) if !sub.is_empty() => sub.clone(),
         _ => return fault("the token's `sub` is missing, empty or not a string"),
     };
-    let tenant = tenant(issuer, &claims)?;
-    let groups = groups(issuer, &claims)?;
-    let session = session(issuer, &claims)?;
+    let tenant = tenant(issuer, claims)?;
+    let groups = groups(issuer, claims)?;
+    let session = session(issuer, claims)?;
     let text = |name| {
         let value = claims.get(name).and_then(Value::as_str);
         value.filter(|text| !text.trim().is_empty())
@@ -245,7 +285,7 @@ fn describe(issuer: &Issuer, claims: Claims) -> Result<User> {
             subject,
         },
         groups,
-        claims: Arc::new(claims),
+        claims: Arc::clone(claims),
         session,
         strong_acr: Arc::clone(&issuer.strong_acr),
         name,

@@ -110,6 +110,7 @@ async fn serve(arguments: &Arguments, console: Console) -> Result<(), Failure> {
         parties: relying_parties(port)?,
         pepper: data.pepper,
         trusted_proxies: Vec::new(),
+        cors_origins: Vec::new(),
     };
     let sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(console), records.clone()];
     let (app, metrics) = parts.open(sinks).await?;

@@ -15,6 +15,7 @@ use crate::authn::{self, Authn};
 use crate::http::admin::{Admin, Metrics};
 use crate::http::server::{Handler, Limits, Server};
 use crate::mfa::backup_codes::{Pepper, Peppers};
+use crate::model::Origin;
 use crate::policy::Bundle;
 use crate::record::Sink;
 use crate::store::{self, Store};
@@ -30,6 +31,8 @@ pub(super) struct Parts {
     /// What new sets of backup codes are hashed with.
     pub(super) pepper: SecretSlice<u8>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
+    /// The origins of the pages that may read answers.
+    pub(super) cors_origins: Vec<Origin>,
 }
 
 impl Parts {
@@ -41,16 +44,18 @@ impl Parts {
         let store = Store::open(self.store)
             .await
             .map_err(|sentence| Failure::usage("store", sentence))?;
+        let authn = Authn::open(self.authn).map_err(|sentence| Failure::usage("keys", sentence))?;
         let metrics = Arc::new(Metrics::default());
         sinks.push(metrics.clone());
         let app = App::new(app::Parts {
-            authn: Authn::new(self.authn),
+            authn,
             bundle: self.bundle,
             store: Arc::new(store),
             parties: self.parties,
             peppers: Peppers::new(Pepper::new(&self.pepper)),
             enrollment_ttl: self.enrollment_ttl,
             trusted_proxies: self.trusted_proxies,
+            cors_origins: self.cors_origins,
             times: Times::default(),
             sink: Arc::new(Sinks(sinks)),
         });

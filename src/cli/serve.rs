@@ -80,6 +80,7 @@ async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
         parties: config.parties,
         pepper,
         trusted_proxies: config.trusted_proxies,
+        cors_origins: config.cors_origins,
     };
     let (app, metrics) = parts.open(vec![Arc::new(log::Requests)]).await?;
     tokio::spawn(log.watch());

@@ -4,7 +4,7 @@ use super::files::{self, Files};
 use super::not_empty;
 use super::problems::{Place, Problems};
 use super::section::{Located, Section};
-use crate::authn::{Algorithm, Issuer, Keys};
+use crate::authn::{Algorithm, Issuer, KeySource, Keys, RemoteKeys};
 
 const REQUIRED: [&str; 6] = [
     "name",
@@ -101,21 +101,29 @@ fn algorithms(section: &mut Section, problems: &mut Problems<'_>) -> Option<Vec<
     Some(algorithms)
 }
 
-/// Reads the keys. Without the algorithms, which have a problem of their own then, the file is
-/// only looked for.
+/// Reads the keys, or notes where they are fetched. Without the algorithms, which have a problem of
+/// their own then, the file is only looked for.
 fn keys(
     section: &Section,
     jwks: &Located<String>,
     algorithms: Option<&[Algorithm]>,
     files: &Files,
     problems: &mut Problems<'_>,
-) -> Option<Keys> {
+) -> Option<KeySource> {
     let name = section.name("jwks");
-    if jwks.value.starts_with("https://") || jwks.value.starts_with("http://") {
-        let message = format!("`{name}`: keys by URL are not built yet in this version");
-        let help = "save the JWKS in a file and name that".to_owned();
-        problems.add(&jwks.place, "not_built", message, Some(help));
-        return None;
+    if jwks.value.contains("://") {
+        return match jwks.value.parse() {
+            Ok(url) => Some(KeySource::Remote(
+                RemoteKeys::new(url, algorithms?.to_vec()).into(),
+            )),
+            Err(sentence) => {
+                // It may hold a password.
+                problems.hide(&jwks.place);
+                let message = format!("`{name}`: {sentence}");
+                problems.add(&jwks.place, "invalid_value", message, None);
+                None
+            }
+        };
     }
     let path = files.resolve(jwks);
     let content = match files::read(&path) {
@@ -126,7 +134,7 @@ fn keys(
         }
     };
     match Keys::parse(&content, algorithms?) {
-        Ok(keys) => Some(keys),
+        Ok(keys) => Some(KeySource::Here(keys.into())),
         Err(sentence) => {
             let message = format!("`{name}`: in {}: {sentence}", path.display());
             problems.add(&jwks.place, "invalid_value", message, None);

@@ -54,6 +54,9 @@ roots = "roots.pem"
 [backup_codes]
 pepper_files = ["pepper.key"]
 
+[cors]
+origins = ["https://app.example.com"]
+
 [network]
 trusted_proxies = ["10.0.0.0/8", "::ffff:192.0.2.1", "2001:db8::/32"]
 "#;
@@ -179,6 +182,8 @@ fn the_documented_example_loads() {
     assert_eq!(*issuer.strong_acr, ["phr".to_owned(), "phrh".to_owned()]);
     assert_eq!(config.parties.of(None).unwrap().id(), "example.com");
     assert_eq!(config.peppers[0].expose_secret(), [7; 32]);
+    assert_eq!(config.cors_origins.len(), 1);
+    assert_eq!(config.cors_origins[0].as_str(), "https://app.example.com");
     let proxies = ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"];
     assert_eq!(
         config.trusted_proxies,
@@ -196,6 +201,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(config.enrollment_ttl, Duration::from_secs(300));
     assert!(config.store.require_durable);
     assert!(config.trusted_proxies.is_empty());
+    assert!(config.cors_origins.is_empty());
     assert!(config.parties.of(None).is_none());
     assert!(config.authn.issuers[0].strong_acr.is_empty());
     let Location::Embedded(path) = &config.store.location else {

@@ -13,6 +13,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::authn;
 use crate::store::Health;
 
 pub use metrics::Metrics;
@@ -52,11 +53,18 @@ impl Admin {
             Endpoint::Live => json(StatusCode::OK, &Live { status: "ok" }),
             Endpoint::Ready => {
                 let health = self.app.store.health().await;
-                readiness(health, self.app.gate.bundle().len())
+                readiness(
+                    health,
+                    self.app.authn.health(),
+                    self.app.gate.bundle().len(),
+                )
             }
             Endpoint::Metrics => {
                 let failures = self.app.store.failures();
-                let text = self.metrics.text(failures, self.connections.total());
+                let fetches = self.app.authn.failed_fetches();
+                let text = self
+                    .metrics
+                    .text(failures, fetches, self.connections.total());
                 answer(StatusCode::OK, metrics::CONTENT_TYPE, text.into())
             }
             Endpoint::OtherMethod => method_not_allowed(),
@@ -105,8 +113,9 @@ fn method_not_allowed() -> Response<Full<Bytes>> {
 }
 
 /// Whether requests can be served, and what an operator should know even if they can.
-fn readiness(health: Health, policies: usize) -> Response<Full<Bytes>> {
-    let mut faults = health.faults;
+fn readiness(store: Health, keys: authn::Health, policies: usize) -> Response<Full<Bytes>> {
+    let mut faults = store.faults;
+    faults.extend(keys.faults);
     if policies == 0 {
         faults.push("policies: none is loaded, so every request is refused".to_owned());
     }
@@ -116,7 +125,8 @@ fn readiness(health: Health, policies: usize) -> Response<Full<Bytes>> {
         (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
     let mut reasons = faults;
-    reasons.extend(health.warnings);
+    reasons.extend(store.warnings);
+    reasons.extend(keys.warnings);
     json(
         status,
         &Readiness {
@@ -190,31 +200,37 @@ mod tests {
 
     #[tokio::test]
     async fn readiness_tells_every_reason() {
-        let ready = readiness(Health::default(), 1);
+        let ready = readiness(Health::default(), authn::Health::default(), 1);
         assert_eq!(ready.status(), 200);
         assert_eq!(ready.headers()["cache-control"], "no-store");
         assert_eq!(body(ready).await, json!({"status": "ready", "reasons": []}));
 
-        let health = || Health {
+        let store = || Health {
             faults: Vec::new(),
             warnings: vec!["store: may lose a second".to_owned()],
         };
-        let warned = readiness(health(), 1);
+        let keys = |faults: &[&str]| authn::Health {
+            faults: faults.iter().map(|&it| it.to_owned()).collect(),
+            warnings: vec!["keys: old".to_owned()],
+        };
+        let warned = readiness(store(), keys(&[]), 1);
         assert_eq!(warned.status(), 200);
-        let reasons = json!(["store: may lose a second"]);
+        let reasons = json!(["store: may lose a second", "keys: old"]);
         assert_eq!(
             body(warned).await,
             json!({"status": "ready", "reasons": reasons})
         );
 
-        let mut health = health();
-        health.faults.push("store: not reachable".to_owned());
-        let not_ready = readiness(health, 0);
+        let mut store = store();
+        store.faults.push("store: not reachable".to_owned());
+        let not_ready = readiness(store, keys(&["keys: none"]), 0);
         assert_eq!(not_ready.status(), 503);
         let reasons = json!([
             "store: not reachable",
+            "keys: none",
             "policies: none is loaded, so every request is refused",
             "store: may lose a second",
+            "keys: old",
         ]);
         assert_eq!(
             body(not_ready).await,

@@ -22,11 +22,18 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The media type of every body but metrics.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// A good answer: JSON with status 200. It may hold backup codes: no `Debug`, so that no log can.
+/// A good answer. It may hold backup codes: no `Debug`, so that no log can.
 #[derive(Clone)]
-pub struct Reply {
-    body: Bytes,
-    public: bool,
+pub struct Reply(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// JSON that no cache keeps.
+    Private(Bytes),
+    /// JSON that is the same for everybody.
+    Public(Bytes),
+    /// No content.
+    Nothing,
 }
 
 impl Reply {
@@ -37,15 +44,17 @@ impl Reply {
     pub(super) fn private(body: &impl Serialize) -> Result<Self, Error> {
         let body = serde_json::to_vec(body)
             .map_err(|cause| Error::Internal(format!("an answer is no JSON: {cause}")))?;
-        Ok(Self {
-            body: body.into(),
-            public: false,
-        })
+        Ok(Self(Kind::Private(body.into())))
     }
 
     /// The same for everybody whom the policies let read it: already JSON.
     pub(super) fn public(body: Bytes) -> Self {
-        Self { body, public: true }
+        Self(Kind::Public(body))
+    }
+
+    /// A yes, and nothing more to say.
+    pub(super) fn nothing() -> Self {
+        Self(Kind::Nothing)
     }
 }
 
@@ -126,22 +135,38 @@ impl Wire {
 pub fn respond(outcome: Result<Reply, Error>, record: &mut Record) -> Response<Full<Bytes>> {
     let mut response = match outcome {
         Ok(reply) => {
-            record.answered(StatusCode::OK.as_u16(), None, None);
-            let mut response = Response::new(Full::new(reply.body));
-            if !reply.public {
-                no_store(&mut response);
-            }
+            let response = good(reply);
+            record.answered(response.status().as_u16(), None, None);
             response
         }
         Err(error) => refusal(error, record),
     };
+    let has_content = response.status() != StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
+    if has_content {
+        headers.insert(CONTENT_TYPE, JSON);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&record.event().request_id) {
         headers.insert(REQUEST_ID, id);
     }
     response
+}
+
+fn good(reply: Reply) -> Response<Full<Bytes>> {
+    match reply.0 {
+        Kind::Private(body) => {
+            let mut response = Response::new(Full::new(body));
+            no_store(&mut response);
+            response
+        }
+        Kind::Public(body) => Response::new(Full::new(body)),
+        Kind::Nothing => {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+    }
 }
 
 fn refusal(error: Error, record: &mut Record) -> Response<Full<Bytes>> {

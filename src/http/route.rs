@@ -32,6 +32,8 @@ pub(super) enum Door {
 pub(super) enum Public {
     ApiDescription,
     RelatedOrigins,
+    /// Whether pages of other origins may call a path. Every path answers it: it is no row.
+    Preflight,
 }
 
 impl Public {
@@ -40,6 +42,7 @@ impl Public {
         match self {
             Public::ApiDescription => Action::ReadApiDescription,
             Public::RelatedOrigins => Action::ReadRelatedOrigins,
+            Public::Preflight => Action::Preflight,
         }
     }
 }
@@ -180,6 +183,14 @@ impl Found {
         match self {
             Found::Door(_, path) | Found::OtherMethod(path) => path,
             Found::Nothing => path::UNKNOWN,
+        }
+    }
+
+    /// What a preflight finds where its own method, OPTIONS, found this.
+    pub(super) fn preflight(self) -> Self {
+        match self {
+            Found::OtherMethod(path) => Found::Door(Door::Public(Public::Preflight), path),
+            found => found,
         }
     }
 }

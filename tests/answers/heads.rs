@@ -148,7 +148,7 @@ async fn paths(place: &Place) {
         ("HEAD", OPENAPI, &[]),
         ("POST", OPENAPI, token),
         ("get", METHODS, token),
-        ("OPTIONS", REGISTER, preflight),
+        ("OPTIONS", "/nowhere", preflight),
         ("OPTIONS", REGISTER, token),
         ("GET", "/v1//users/me/mfa", token),
         ("GET", "/v1/users/%2e%2e/openapi.json", token),

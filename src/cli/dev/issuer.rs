@@ -9,7 +9,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::authn::{Algorithm, Issuer, Keys};
+use crate::authn::{Algorithm, Issuer, KeySource, Keys};
 use crate::model::{Tenant, Timestamp};
 
 /// Its name in policies.
@@ -136,7 +136,7 @@ impl SigningKey {
             name: NAME.parse().map_err(|error| format!("{NAME}: {error}"))?,
             issuer: ISSUER.to_owned(),
             audiences: vec![AUDIENCE.to_owned()],
-            keys: Keys::parse(&self.jwks()?, &algorithms)?,
+            keys: KeySource::Here(Keys::parse(&self.jwks()?, &algorithms)?.into()),
             algorithms,
             tenant_claim: TENANT_CLAIM.to_owned(),
             groups_claim: Some(GROUPS_CLAIM.to_owned()),

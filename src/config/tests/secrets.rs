@@ -27,6 +27,10 @@ fn no_secret_is_shown() {
         ),
         ("[store]\nurl = redis://:hunter2@host", None),
         ("[store]\nurl = [\"hunter2\"]", None),
+        (
+            "[[issuers]]\nalgorithms = [\"ES256\"]\njwks = \"https://:hunter2@id.example.com/\"",
+            None,
+        ),
         ("[store]\npassword = hunter2", None),
         ("[store]\nuri = \"redis://:hunter2@host\"", None),
         ("[store]\npassword = \"hunter2\"", None),

@@ -8,7 +8,6 @@ fn what_is_not_built_yet_says_so() {
     for (added, key) in [
         ("[tls]\ncertificate = \"tls.crt\"", "tls"),
         ("[step_up]\nttl = \"10m\"", "step_up"),
-        ("[cors]\norigins = []", "cors"),
         ("[decision_log]\nfile = \"d.jsonl\"", "decision_log"),
         ("[audit]", "audit"),
     ] {
@@ -20,14 +19,6 @@ fn what_is_not_built_yet_says_so() {
             )]
         );
     }
-    let url = "https://id.example.com/jwks.json";
-    assert_eq!(
-        folder.messages(&LEAST.replace("jwks.json", url), &[]),
-        [(
-            "not_built",
-            "`issuers[0].jwks`: keys by URL are not built yet in this version".into()
-        )]
-    );
     for url in [
         "redis+sentinel://a:1,b:2/main",
         "redis+cluster://a:1",
@@ -71,6 +62,10 @@ fn a_wrong_value_is_explained() {
         ("[\"ES256\"]", "[\"RS256\"]", "invalid_value", "`issuers[0].jwks`: in jwks.json: it has no key that verifies RS256: key 1 is for another algorithm (`kty`, `crv`, `alg`)".into()),
         ("jwks.json", "private.json", "invalid_value", "`issuers[0].jwks`: in private.json: it holds private keys: key 1 has `d`. Replace that key at the issuer, and give the public keys only".into()),
         ("jwks.json", "none.json", "unreadable_file", "`issuers[0].jwks`: none.json cannot be read: No such file or directory (os error 2)".into()),
+        ("jwks.json", "http://id.example.com/jwks", "invalid_value", "`issuers[0].jwks`: it begins with https://, since whoever can change the keys on their way can sign in as anybody (http:// works for this machine only)".into()),
+        ("jwks.json", "file:///jwks.json", "invalid_value", "`issuers[0].jwks`: it begins with https://, or is the path of a file".into()),
+        ("\n[store]", "[cors]\norigins = [\"*\"]\n[store]", "invalid_value", "`cors.origins`: `*` would open the API to pages that you do not know: list the origin of each page that calls it, such as `https://app.example.com`".into()),
+        ("\n[store]", "[cors]\norigins = [\"https://app.example.com/\"]\n[store]", "invalid_value", "`cors.origins`: `https://app.example.com/` must be written as browsers send it: `https://app.example.com`".into()),
         ("pepper.key", "short.key", "unreadable_file", "`backup_codes.pepper_files`: short.key is shorter than 32 bytes".into()),
         ("pepper.key", "open.key", "unreadable_file", "`backup_codes.pepper_files`: open.key holds a secret, and others than its owner have access to it".into()),
         ("\"pepper.key\"", "\"pepper.key\", \"same.key\"", "duplicate", "`backup_codes.pepper_files`: this file holds the same key as an earlier one".into()),
@@ -89,6 +84,15 @@ fn a_wrong_value_is_explained() {
         let text = LEAST.replace(from, to);
         assert_eq!(folder.messages(&text, &[]), [(code, message)], "{text}");
     }
+}
+
+#[test]
+fn keys_by_url_are_not_fetched_to_look_at_a_configuration() {
+    let folder = Folder::new();
+    let url = "https://id.example.invalid/jwks.json";
+    let config = folder.load(&LEAST.replace("jwks.json", url));
+    let keys = &config.authn.issuers[0].keys;
+    assert!(matches!(keys, crate::authn::KeySource::Remote(_)));
 }
 
 #[test]

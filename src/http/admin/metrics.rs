@@ -43,6 +43,7 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     durations: Family<Asked, Histogram, fn() -> Histogram>,
     store_errors: Counter<u64, AtomicU64>,
+    failed_fetches: Counter<u64, AtomicU64>,
     connections: Gauge,
 }
 
@@ -71,6 +72,12 @@ impl Metrics {
             "Operations of the store that failed",
             store_errors.clone(),
         );
+        let failed_fetches = Counter::default();
+        registry.register(
+            "jwks_fetch_errors",
+            "Fetches of an issuer's keys that failed",
+            failed_fetches.clone(),
+        );
         let connections = Gauge::default();
         registry.register(
             "connections",
@@ -82,15 +89,24 @@ impl Metrics {
             requests,
             durations,
             store_errors,
+            failed_fetches,
             connections,
         }
     }
 
     /// Everything as text, with what is counted elsewhere.
-    pub(super) fn text(&self, store_errors: u64, connections: usize) -> String {
+    pub(super) fn text(
+        &self,
+        store_errors: u64,
+        failed_fetches: u64,
+        connections: usize,
+    ) -> String {
         self.store_errors
             .inner()
             .store(store_errors, Ordering::Relaxed);
+        self.failed_fetches
+            .inner()
+            .store(failed_fetches, Ordering::Relaxed);
         self.connections
             .set(i64::try_from(connections).unwrap_or(i64::MAX));
         let mut out = String::new();
@@ -144,12 +160,13 @@ mod tests {
         open().answered(400, Some("invalid_request"), None);
         open().answered(400, Some("invalid_request"), None);
         drop(open());
-        let text = metrics.text(3, 7);
+        let text = metrics.text(3, 5, 7);
         for line in [
             r#"cedargate_requests_total{action="none",effect="none",status="400"} 2"#,
             r#"cedargate_requests_total{action="none",effect="none",status="499"} 1"#,
             r#"cedargate_request_duration_seconds_count{action="none"} 3"#,
             "cedargate_store_errors_total 3",
+            "cedargate_jwks_fetch_errors_total 5",
             "cedargate_connections 7",
             "# EOF",
         ] {

@@ -207,6 +207,18 @@ async fn good_answers_are_kept_by_no_cache_unless_they_are_public() {
     insta::assert_snapshot!("public", written(Ok(public), &mut record()).await);
 }
 
+#[tokio::test]
+async fn an_answer_without_content_has_no_media_type() {
+    let mut record = record();
+    let response = respond(Ok(Reply::nothing()), &mut record);
+    assert_eq!(record.event().status, Some(204));
+    assert_eq!(response.status(), 204);
+    assert!(!response.headers().contains_key(CONTENT_TYPE));
+    assert_eq!(response.headers()["x-request-id"], "the-id");
+    let body = response.into_body().collect().await.unwrap();
+    assert!(body.to_bytes().is_empty());
+}
+
 #[test]
 fn a_challenge_parameter_cannot_break_out_of_its_quotes() {
     let mut challenge = Challenge::new("invalid_token");

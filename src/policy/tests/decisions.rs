@@ -134,9 +134,10 @@ fn every_action_fits_the_schema() {
     let alice = alice();
     for action in Action::ALL {
         let decided = match action {
-            Action::ReadApiDescription | Action::ReadRelatedOrigins | Action::Unknown => {
-                bundle.decide(&visitor(Some(&alice), action, path::UNKNOWN))
-            }
+            Action::ReadApiDescription
+            | Action::ReadRelatedOrigins
+            | Action::Preflight
+            | Action::Unknown => bundle.decide(&visitor(Some(&alice), action, path::UNKNOWN)),
             _ => Asked {
                 action,
                 ..Asked::by(alice.clone())

@@ -1,0 +1,208 @@
+//! Against a server on a real socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+
+/// Far more than any test needs: what hangs fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Answers one request with these bytes and closes; gives the request.
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &[u8]) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await.unwrap());
+    }
+    // The other side may have had enough before all of it is sent.
+    let _ = stream.write_all(answer).await;
+    let _ = stream.shutdown().await;
+    String::from_utf8(request).unwrap()
+}
+
+async fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// What a fetch makes of this answer, and the request that it sent.
+async fn fetched(response: &[u8]) -> (Result<Document, String>, String) {
+    let (listener, address) = listener().await;
+    let url = format!("http://{address}/jwks?a=b").parse().unwrap();
+    let download = Download::new(&url).unwrap();
+    let server = async { answer(listener.accept().await.unwrap().0, response).await };
+    tokio::join!(download.fetch(), server)
+}
+
+#[tokio::test]
+async fn a_document_comes_with_how_long_it_is_fresh() {
+    let (document, request) =
+        fetched(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=7\r\nContent-Length: 2\r\n\r\n{}")
+            .await;
+    let document = document.unwrap();
+    assert_eq!(document.body, "{}");
+    assert_eq!(document.max_age, Some(Duration::from_secs(7)));
+    assert!(
+        request.starts_with("GET /jwks?a=b HTTP/1.1\r\n"),
+        "{request}"
+    );
+    assert!(request.contains("host: 127.0.0.1:"), "{request}");
+    assert!(
+        request.contains("accept: application/jwk-set+json"),
+        "{request}"
+    );
+}
+
+#[tokio::test]
+async fn other_answers_are_refused_with_the_reason() {
+    for (head, reason) in [
+        ("500 Oh No", "the answer is 500 Internal Server Error"),
+        ("204 No Content", "the answer is 204 No Content"),
+        (
+            "302 Found\r\nLocation: /elsewhere",
+            "the answer is 302 Found, and redirects are not followed: configure the URL they lead to",
+        ),
+    ] {
+        let answer = format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n");
+        let (document, _) = fetched(answer.as_bytes()).await;
+        assert_eq!(document.unwrap_err(), reason);
+    }
+    let (document, _) = fetched(b"SSH-2.0-OpenSSH\r\n").await;
+    assert_eq!(document.unwrap_err(), "invalid HTTP version parsed");
+}
+
+#[tokio::test]
+async fn five_megabytes_are_cut_off() {
+    let too_large = "the answer is larger than 256 KiB";
+    let mut body = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    body.resize(5 * 1024 * 1024, b' ');
+    let (document, _) = fetched(&body).await;
+    assert_eq!(document.unwrap_err(), too_large, "without a length");
+    let announced = b"HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n{";
+    let (document, _) = fetched(announced).await;
+    assert!(document.is_err(), "cut short: {document:?}");
+    let mut most = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    most.resize(most.len() + LARGEST, b' ');
+    let (document, _) = fetched(&most).await;
+    assert_eq!(document.unwrap().body.len(), LARGEST);
+}
+
+#[tokio::test]
+async fn who_answers_too_slowly_is_left() {
+    let (listener, address) = listener().await;
+    let url = format!("http://{address}/").parse().unwrap();
+    let mut download = Download::new(&url).unwrap();
+    download.time = Duration::from_millis(50);
+    let fetched = tokio::time::timeout(PATIENCE, download.fetch());
+    assert_eq!(
+        fetched.await.unwrap().unwrap_err(),
+        "there was no whole answer within 50ms"
+    );
+    // A trickle is no answer either.
+    let trickle = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        while stream.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let fetched = tokio::select! {
+        fetched = download.fetch() => fetched,
+        () = trickle => Err("the client hung up".to_owned()),
+        () = tokio::time::sleep(PATIENCE) => panic!("it hangs"),
+    };
+    assert!(fetched.is_err());
+}
+
+#[tokio::test]
+async fn nobody_there_is_said_as_it_is() {
+    let (listener, address) = listener().await;
+    drop(listener);
+    let url = format!("http://{address}/").parse().unwrap();
+    let outcome = Download::new(&url).unwrap().fetch().await;
+    assert_eq!(outcome.unwrap_err(), "Connection refused (os error 111)");
+}
+
+/// What a client that trusts `trusted` makes of a server with the certificate `served`.
+async fn fetched_by_tls(
+    served: &CertifiedKey<rcgen::KeyPair>,
+    trusted: &CertifiedKey<rcgen::KeyPair>,
+) -> Result<Document, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = PrivateKeyDer::try_from(served.signing_key.serialize_der()).unwrap();
+    let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![served.cert.der().clone()], key)
+        .unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.cert.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let (listener, address) = listener().await;
+    let server = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        if let Ok(stream) = TlsAcceptor::from(Arc::new(server)).accept(stream).await {
+            answer(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+        }
+    };
+    let url = format!("https://localhost:{}/", address.port())
+        .parse()
+        .unwrap();
+    let download = Download::with(&url, client, PATIENCE);
+    tokio::join!(download.fetch(), server).0
+}
+
+#[tokio::test]
+async fn https_is_believed_by_its_certificate_only() {
+    let certificate = |name: &str| generate_simple_self_signed([name.to_owned()]).unwrap();
+    let (good, other) = (certificate("localhost"), certificate("other.example"));
+    let document = fetched_by_tls(&good, &good).await.unwrap();
+    assert_eq!(document.body, "{}");
+    let stranger = fetched_by_tls(&good, &other).await.unwrap_err();
+    assert!(
+        stranger.starts_with("invalid peer certificate: "),
+        "{stranger}"
+    );
+    let wrong_name = fetched_by_tls(&other, &other).await.unwrap_err();
+    assert!(wrong_name.contains("not valid for name"), "{wrong_name}");
+}
+
+#[test]
+fn freshness_is_read_as_caches_do() {
+    let of = |values: &[&'static str]| {
+        let values = values.iter().map(|value| {
+            (
+                CACHE_CONTROL,
+                hyper::header::HeaderValue::from_static(value),
+            )
+        });
+        max_age(&values.collect()).map(|age| age.as_secs())
+    };
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&["public"]), None);
+    assert_eq!(of(&["public, max-age=600, must-revalidate"]), Some(600));
+    assert_eq!(of(&["Max-Age=\"600\""]), Some(600));
+    assert_eq!(of(&["max-age=600, no-cache"]), Some(0));
+    assert_eq!(of(&["no-store"]), Some(0));
+    for wrong in [
+        "max-age",
+        "max-age=",
+        "max-age=-1",
+        "max-age=x",
+        "s-maxage=5",
+    ] {
+        assert_eq!(of(&[wrong]), None, "{wrong}");
+    }
+}

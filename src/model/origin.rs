@@ -1,0 +1,122 @@
+//! Web origins.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+/// The origin of a web page, as browsers send it in `Origin` (HTML, "ASCII serialisation of an
+/// origin"): a scheme, a host, and the port unless it is the scheme's own. Compared byte for byte.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// As browsers send it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Origin {
+    /// A sentence that says what to write.
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "null" {
+            return Err(
+                "`null` is the origin of every sandboxed page and local file: list the \
+                        origins of your own pages"
+                    .to_owned(),
+            );
+        }
+        if text.contains('*') {
+            return Err(format!(
+                "`{text}` would open the API to pages that you do not know: list the origin of \
+                 each page that calls it, such as `https://app.example.com`"
+            ));
+        }
+        let url = Url::parse(text).map_err(|_| {
+            format!(
+                "`{text}` is not an origin: write a scheme, a host and, if needed, a port, such as \
+                 `https://app.example.com`"
+            )
+        })?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(format!(
+                "`{text}` must begin with `https://` (or `http://`)"
+            ));
+        }
+        let right = url.origin().ascii_serialization();
+        if right == text {
+            Ok(Self(right))
+        } else {
+            Err(format!(
+                "`{text}` must be written as browsers send it: `{right}`"
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        for text in [
+            "https://app.example.com",
+            "https://app.example.com:8443",
+            "http://localhost:3000",
+            "http://[::1]:3000",
+            "https://xn--bcher-kva.example",
+        ] {
+            assert_eq!(text.parse::<Origin>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_explained() {
+        for (text, word) in [
+            ("*", "pages that you do not know"),
+            ("https://*.example.com", "pages that you do not know"),
+            ("null", "every sandboxed page"),
+            ("", "is not an origin"),
+            ("app.example.com", "is not an origin"),
+            ("file:///", "must begin with `https://`"),
+            ("app://example", "must begin with `https://`"),
+            (
+                "https://app.example.com/",
+                "send it: `https://app.example.com`",
+            ),
+            (
+                "https://app.example.com/x",
+                "send it: `https://app.example.com`",
+            ),
+            (
+                "https://app.example.com:443",
+                "send it: `https://app.example.com`",
+            ),
+            (
+                "HTTPS://App.example.com",
+                "send it: `https://app.example.com`",
+            ),
+            (
+                "https://u@app.example.com",
+                "send it: `https://app.example.com`",
+            ),
+            (
+                "https://bücher.example",
+                "send it: `https://xn--bcher-kva.example`",
+            ),
+        ] {
+            let error = text.parse::<Origin>().unwrap_err();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}
