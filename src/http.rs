@@ -39,31 +39,26 @@ const REQUEST_ID_BYTES: usize = 128;
 /// fill the log.
 const METHOD_BYTES: usize = 32;
 
-/// Serves one request.
-pub async fn handle<B: Body>(
-    app: &App,
-    request: Request<B>,
-    peer: IpAddr,
-) -> Response<Full<Bytes>> {
-    observe(
-        &app.sink,
-        app.times.request,
-        request,
-        async |request, now, record| answer(app, request, peer, now, record).await,
-    )
-    .await
+impl server::Handler for App {
+    fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send + 'static {
+        let record = open(&self.sink, &request, peer);
+        async move {
+            observe(self.times.request, record, async |record| {
+                let now = record.event().timestamp;
+                answer(&self, request, peer, now, record).await
+            })
+            .await
+        }
+    }
 }
 
-/// Reads the clock, opens the record, and turns whatever becomes of `answer` into a response: a
-/// panic and a request that takes longer than `time` too.
-///
-/// The record is written when the future ends, or when it is dropped because the caller hung up.
-async fn observe<B>(
-    sink: &Arc<dyn Sink>,
-    time: Duration,
-    request: Request<B>,
-    answer: impl AsyncFnOnce(Request<B>, Timestamp, &mut Record) -> Result<Reply, Error>,
-) -> Response<Full<Bytes>> {
+/// Reads the clock and opens the record of a request: before anything is awaited, since a caller who
+/// has hung up already is never served.
+fn open<B>(sink: &Arc<dyn Sink>, request: &Request<B>, peer: IpAddr) -> Record {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the clock"
@@ -74,7 +69,20 @@ async fn observe<B>(
     let method = request.method().as_str();
     let method = method.get(..METHOD_BYTES).unwrap_or(method).to_owned();
     let mut record = Record::open(Arc::clone(sink), now, id, method);
-    let answer = timeout(time, answer(request, now, &mut record));
+    record.address(peer.to_canonical());
+    record
+}
+
+/// Turns whatever becomes of `answer` into a response: a panic and a request that takes longer than
+/// `time` too.
+///
+/// The record is written when the future ends, or when it is dropped because the caller hung up.
+async fn observe(
+    time: Duration,
+    mut record: Record,
+    answer: impl AsyncFnOnce(&mut Record) -> Result<Reply, Error>,
+) -> Response<Full<Bytes>> {
+    let answer = timeout(time, answer(&mut record));
     let outcome = AssertUnwindSafe(answer).catch_unwind().await;
     let outcome = match outcome {
         Ok(Ok(outcome)) => outcome,
@@ -82,12 +90,6 @@ async fn observe<B>(
         Err(_) => Err(Error::Internal("the handler panicked".to_owned())),
     };
     respond(outcome, &mut record)
-}
-
-impl server::Handler for App {
-    async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
-        handle(self, request, peer).await
-    }
 }
 
 /// What was permitted may have been done when the time was over; a GET changes nothing.
@@ -125,7 +127,6 @@ pub async fn answer<B: Body>(
     now: Timestamp,
     record: &mut Record,
 ) -> Result<Reply, Error> {
-    record.address(peer.to_canonical());
     let (head, body) = request.into_parts();
     head::check(&head)?;
     let host = head::host(&head)?;

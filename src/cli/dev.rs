@@ -138,10 +138,14 @@ struct Dev {
 
 impl Handler for Dev {
     /// What is not the page's is a request like any other.
-    async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+    async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Response<Full<Bytes>> {
         match self.page.answer(request, now()).await {
             Ok(answer) => answer,
-            Err(request) => self.app.handle(request, peer).await,
+            Err(request) => Arc::clone(&self.app).handle(request, peer).await,
         }
     }
 }

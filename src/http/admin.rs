@@ -72,9 +72,13 @@ impl Admin {
 }
 
 impl Handler for Admin {
-    async fn handle(&self, request: Request<Incoming>, _: IpAddr) -> Response<Full<Bytes>> {
-        self.answer(find(request.method(), request.uri().path()))
-            .await
+    fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        _: IpAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send + 'static {
+        let endpoint = find(request.method(), request.uri().path());
+        async move { self.answer(endpoint).await }
     }
 }
 

@@ -88,24 +88,26 @@ impl Default for Limits {
 
 /// What answers requests: the caller's side of the connection comes with each.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request. Dropped where it awaits when the caller hangs up.
+    /// Answers one request. The future is dropped where it awaits when the caller hangs up, and
+    /// unpolled when that was seen together with the request: what is to happen for every request
+    /// happens before it is returned.
     fn handle(
-        &self,
+        self: Arc<Self>,
         request: Request<Incoming>,
         peer: IpAddr,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send + 'static;
 }
 
 impl<F, R> Handler for F
 where
     F: Fn(Request<Incoming>, IpAddr) -> R + Send + Sync + 'static,
-    R: Future<Output = Response<Full<Bytes>>> + Send,
+    R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     fn handle(
-        &self,
+        self: Arc<Self>,
         request: Request<Incoming>,
         peer: IpAddr,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send + 'static {
         self(request, peer)
     }
 }
@@ -188,8 +190,8 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let stream = Stream::new(stream, self.limits.first_bytes, self.limits.linger);
         let service = service_fn(move |request| {
-            let handler = Arc::clone(&handler);
-            async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
+            let answer = Arc::clone(&handler).handle(request, peer);
+            async move { Ok::<_, Infallible>(answer.await) }
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::http::target::Target;
-use crate::http::{Reply, body, head, observe};
+use crate::http::{Reply, body, head, observe, open};
 use crate::record::{Event, Sink};
 
 /// Far more than any test needs: what hangs fails.
@@ -32,12 +32,14 @@ struct Edge {
 }
 
 impl Handler for Edge {
-    async fn handle(&self, request: Request<Incoming>, _: IpAddr) -> Response<Full<Bytes>> {
-        observe(
-            &self.sink,
-            self.request_time,
-            request,
-            async |request, _, _| {
+    fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send + 'static {
+        let record = open(&self.sink, &request, peer);
+        async move {
+            observe(self.request_time, record, async |_| {
                 let (head, body) = request.into_parts();
                 head::check(&head)?;
                 head::host(&head)?;
@@ -53,9 +55,9 @@ impl Handler for Edge {
                     }
                     _ => Reply::private(&"hello"),
                 }
-            },
-        )
-        .await
+            })
+            .await
+        }
     }
 }
 
