@@ -5,9 +5,11 @@ pub mod backup_codes;
 pub mod methods;
 pub mod registration;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -28,6 +30,9 @@ pub struct Mfa {
     parties: Arc<RelyingParties>,
     peppers: Arc<Peppers>,
     enrollment_ttl: Duration,
+    /// A turn for each processor: codes are hashed slowly on purpose, and many at once would keep
+    /// every other request waiting.
+    hashing: Arc<Semaphore>,
 }
 
 impl Mfa {
@@ -38,11 +43,13 @@ impl Mfa {
         peppers: Peppers,
         enrollment_ttl: Duration,
     ) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             store,
             parties,
             peppers: Arc::new(peppers),
             enrollment_ttl,
+            hashing: Arc::new(Semaphore::new(processors)),
         }
     }
 

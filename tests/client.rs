@@ -52,6 +52,15 @@ impl Answer {
     }
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Broken {
+    /// Nobody listens: nothing was sent.
+    NotConnected,
+    /// The connection broke when the request was, or may have been, on its way.
+    Midway(String),
+}
+
 /// One user in one tenant, or nobody.
 #[derive(Clone)]
 pub struct Client {
@@ -73,6 +82,17 @@ impl Client {
             token: None,
             tenant: None,
             answered: Arc::default(),
+        }
+    }
+
+    /// The same over HTTP/2, from the first byte.
+    pub fn http2(url: &str) -> Self {
+        let http = HyperClient::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build_http();
+        Self {
+            http,
+            ..Self::new(url)
         }
     }
 
@@ -105,12 +125,24 @@ impl Client {
     }
 
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
-        let response = self.http.request(request).await.unwrap();
+        self.try_send(request).await.unwrap()
+    }
+
+    /// As [`Client::send`], of a gateway that may be gone.
+    pub async fn try_send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Broken> {
+        let response = self.http.request(request).await.map_err(|error| {
+            if error.is_connect() {
+                Broken::NotConnected
+            } else {
+                Broken::Midway(format!("{error:?}"))
+            }
+        })?;
         let (head, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let answer = Answer::read(head.status.as_u16(), head.headers, &body);
+        let body = body.collect().await;
+        let body = body.map_err(|error| Broken::Midway(format!("{error:?}")))?;
+        let answer = Answer::read(head.status.as_u16(), head.headers, &body.to_bytes());
         self.answered(&answer);
-        answer
+        Ok(answer)
     }
 
     /// Remembers the id of an answer.
@@ -158,8 +190,27 @@ impl Client {
     }
 
     pub async fn complete_as(&self, method_type: &str, credential: &Value, name: &str) -> Answer {
+        let request = self.completion(method_type, credential, name);
+        self.send(request).await
+    }
+
+    /// As [`Client::complete`], of a gateway that may be gone.
+    pub async fn try_complete(&self, credential: &Value) -> Result<Answer, Broken> {
+        self.try_send(self.completion("webauthn_passkey", credential, "my key"))
+            .await
+    }
+
+    fn completion(
+        &self,
+        method_type: &str,
+        credential: &Value,
+        name: &str,
+    ) -> Request<Full<Bytes>> {
         let body =
             json!({ "credential": credential, "device_name": name, "method_type": method_type });
-        self.post(COMPLETE, &body).await
+        let request = self
+            .request("POST", COMPLETE)
+            .header(CONTENT_TYPE, "application/json");
+        request.body(Full::new(body.to_string().into())).unwrap()
     }
 }

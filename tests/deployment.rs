@@ -57,6 +57,11 @@ impl Deployment {
         format!("http://localhost:{}", self.port)
     }
 
+    /// What its pepper file holds.
+    pub fn pepper(&self) -> String {
+        fs::read_to_string(self.folder.path().join("pepper.key")).unwrap()
+    }
+
     /// Adds a policy file, or replaces one.
     #[must_use]
     pub fn policy(self, name: &str, text: &str) -> Self {
@@ -83,6 +88,11 @@ impl Deployment {
     /// Starts a gateway.
     pub fn serve(&self) -> Gateway {
         Gateway::serve(&self.config())
+    }
+
+    /// Starts a further gateway, on a port of its own, with the same store.
+    pub fn serve_beside(&self) -> Gateway {
+        Gateway::serve_with(&self.config(), &["--listen", "127.0.0.1:0"], None)
     }
 
     /// What its issuer says of a weak sign-in of this user: good for ten minutes.

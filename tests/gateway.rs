@@ -36,8 +36,8 @@ impl Gateway {
     pub fn dev_at(home: &Path, port: u16) -> Self {
         let listen = format!("127.0.0.1:{port}");
         let arguments = ["dev", "--json", "--admin-listen", "127.0.0.1:0", "--listen"];
-        let (process, ready) =
-            Process::spawn(home, &arguments, &listen, |line| line.get("url").is_some());
+        let command = Process::command(home, &arguments, &listen);
+        let (process, ready) = Process::spawn(command, |line| line.get("url").is_some());
         Self {
             url: text(&ready, "url"),
             admin_url: text(&ready, "admin_url"),
@@ -48,11 +48,18 @@ impl Gateway {
 
     /// `serve` with this configuration, which chooses the ports.
     pub fn serve(config: &Path) -> Self {
+        Self::serve_with(config, &[], None)
+    }
+
+    /// As [`Gateway::serve`], with further flags and this `RUST_LOG`.
+    pub fn serve_with(config: &Path, flags: &[&str], rust_log: Option<&str>) -> Self {
         let home = config.parent().unwrap();
-        let config = config.to_str().unwrap();
-        let serve = ["serve", "--config"];
-        let (process, ready) =
-            Process::spawn(home, &serve, config, |line| line["message"] == "listening");
+        let arguments = [&["serve"], flags, &["--config"]].concat();
+        let mut command = Process::command(home, &arguments, config.to_str().unwrap());
+        if let Some(filter) = rust_log {
+            command.env("RUST_LOG", filter);
+        }
+        let (process, ready) = Process::spawn(command, |line| line["message"] == "listening");
         Self {
             url: format!("http://{}", text(&ready, "listen")),
             admin_url: format!("http://{}", text(&ready, "admin_listen")),
@@ -97,15 +104,30 @@ impl Gateway {
     }
 
     /// Ends it as an operator does (SIGTERM): it has to end well. Gives everything that it wrote.
-    pub fn stop(mut self) -> String {
-        let pid = self.process.child.id().to_string();
+    pub fn stop(self) -> String {
+        self.terminate();
+        self.ended()
+    }
+
+    /// Asks it to end (SIGTERM), and goes on.
+    pub fn terminate(&self) {
+        let pid = self.pid();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Waits for the end that it was asked for: it has to end well. Gives everything that it wrote.
+    pub fn ended(mut self) -> String {
         assert_eq!(self.process.child.wait().unwrap().code(), Some(0));
         for reader in self.process.readers.drain(..) {
             reader.join().unwrap();
         }
         self.process.text()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> String {
+        self.process.child.id().to_string()
     }
 }
 
@@ -157,23 +179,23 @@ struct Process {
 }
 
 impl Process {
-    /// Starts the program, and waits for the line that says that it is ready.
-    fn spawn(
-        home: &Path,
-        arguments: &[&str],
-        last: &str,
-        is_ready: impl Fn(&Value) -> bool,
-    ) -> (Self, Value) {
-        let child = Command::new(env!("CARGO_BIN_EXE_cedargate"))
+    /// The program in this folder, with these arguments.
+    fn command(home: &Path, arguments: &[&str], last: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
+        command
             .args(arguments)
             .arg(last)
             .current_dir(home)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts the program, and waits for the line that says that it is ready.
+    fn spawn(mut command: Command, is_ready: impl Fn(&Value) -> bool) -> (Self, Value) {
+        let child = command.spawn().unwrap();
         let mut process = Self {
             child,
             written: Arc::default(),

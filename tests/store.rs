@@ -6,6 +6,5 @@ mod embedded_clock;
 mod fixture;
 mod health;
 mod model;
-mod proxy;
 mod redis_faults;
 mod redis_keys;

@@ -5,16 +5,18 @@ mod stream;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use ipnet::IpNet;
@@ -57,6 +59,8 @@ pub struct Limits {
     pub age: Duration,
     /// How long it then has, and how long a shutdown takes at most.
     pub drain: Duration,
+    /// How long a connection that is to end still takes requests, each answered as its last.
+    pub last_request: Duration,
     /// How long what a caller still sends is read after the last answer, so that the answer is not
     /// lost to a reset.
     pub linger: Duration,
@@ -81,6 +85,7 @@ impl Default for Limits {
             proxies: Vec::new(),
             age: Duration::from_secs(60 * 60),
             drain: Duration::from_secs(30),
+            last_request: Duration::from_millis(500),
             linger: Duration::from_secs(1),
             accept_pause: Duration::from_millis(100),
         }
@@ -156,27 +161,39 @@ impl Server {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    let peer = peer.ip().to_canonical();
-                    // Over the limit it is closed: an answer would cost what there is too little of.
-                    if let Some(guard) = Guard::take(&server.connections, peer) {
-                        let server = Arc::clone(&server);
-                        let handler = Arc::clone(&handler);
-                        let stopped = stopped.clone();
-                        tokio::spawn(async move {
-                            server.serve(stream, peer, handler, stopped).await;
-                            drop(guard);
-                        });
-                    }
-                }
+                Ok((stream, peer)) => server.spawn(stream, peer, &handler, &stopped),
                 Err(error) => server.after_failed_accept(&error).await,
             }
+        }
+        // To their callers these are connected: they may have sent a request already.
+        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+            server.spawn(stream, peer, &handler, &stopped);
         }
         drop(listener);
         drop(stopped);
         let _ = stop.send(());
         // Each connection holds a receiver until it is finished.
         let _ = timeout(server.limits.drain, stop.closed()).await;
+    }
+
+    fn spawn<H: Handler>(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        handler: &Arc<H>,
+        stopped: &watch::Receiver<()>,
+    ) {
+        let peer = peer.ip().to_canonical();
+        // Over the limit it is closed: an answer would cost what there is too little of.
+        let Some(guard) = Guard::take(&self.connections, peer) else {
+            return;
+        };
+        let (server, handler) = (Arc::clone(self), Arc::clone(handler));
+        let stopped = stopped.clone();
+        tokio::spawn(async move {
+            server.serve(stream, peer, handler, stopped).await;
+            drop(guard);
+        });
     }
 
     async fn serve<H: Handler>(
@@ -189,9 +206,19 @@ impl Server {
         // Small answers are not held back for more. A socket that is gone says so when it is read.
         let _ = stream.set_nodelay(true);
         let stream = Stream::new(stream, self.limits.first_bytes, self.limits.linger);
-        let service = service_fn(move |request| {
+        let ending = Arc::new(AtomicBool::new(false));
+        let is_last = Arc::clone(&ending);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let version = request.version();
+            let is_last = Arc::clone(&is_last);
             let answer = Arc::clone(&handler).handle(request, peer);
-            answer.map(Ok::<_, Infallible>)
+            answer.map(move |mut answer| {
+                if version < Version::HTTP_2 && is_last.load(Ordering::Relaxed) {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(answer)
+            })
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
@@ -200,6 +227,13 @@ impl Server {
             _ = connection.as_mut() => return,
             () = sleep(self.limits.age) => {}
             _ = stopped.changed() => {}
+        }
+        // HTTP/1.1 has no way to say that no further request will be read but in an answer. Whoever
+        // keeps asking hears it there; who has not asked for a while has nothing on its way.
+        ending.store(true, Ordering::Relaxed);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = sleep(self.limits.last_request) => {}
         }
         connection.as_mut().graceful_shutdown();
         let _ = timeout(self.limits.drain, connection).await;

@@ -2,6 +2,7 @@
 
 mod operations;
 
+use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -203,10 +204,18 @@ impl Mfa {
     }
 
     async fn issue(&self) -> Result<Fresh, Error> {
+        let fault = |cause: &dyn fmt::Display| Error::Internal(format!("backup codes: {cause}"));
+        let turn = Arc::clone(&self.hashing).acquire_owned().await;
+        let turn = turn.map_err(|cause| fault(&cause))?;
         let peppers = Arc::clone(&self.peppers);
-        tokio::task::spawn_blocking(move || peppers.issue())
+        let hash = move || {
+            // Kept until it is done, also when the caller has hung up.
+            let _turn = turn;
+            peppers.issue()
+        };
+        tokio::task::spawn_blocking(hash)
             .await
-            .map_err(|cause| Error::Internal(format!("backup codes: {cause}")))?
+            .map_err(|cause| fault(&cause))?
     }
 
     /// Uses up the pending enrolment and gives `answer`; another answer when it was used up in the

@@ -12,6 +12,7 @@ use cedargate::store::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
+pub(super) use crate::poll::until;
 use crate::redis_server::RedisServer;
 
 pub(super) const TTL: Duration = Duration::from_secs(300);
@@ -199,12 +200,3 @@ pub(super) const FURTHER: Committed = Committed::Stored {
     codes_stored: false,
     remaining: 10,
 };
-
-/// Waits until something is so. The limit is generous: it only ends a test that has failed.
-pub(super) async fn until<F: Future<Output = bool>>(what: &str, so: impl Fn() -> F) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while !so().await {
-        assert!(std::time::Instant::now() < deadline, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}

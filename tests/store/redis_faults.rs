@@ -6,11 +6,9 @@ use cedargate::error::Error;
 use cedargate::store::{Begun, Committed, Store};
 
 use super::fixture::*;
-use super::proxy::{Loss, Proxy};
+use crate::redis_proxy::{COMMIT, Loss, Proxy};
 use crate::redis_server::{RedisServer, free_port};
 
-/// Words that only the script of a commit has.
-pub(super) const COMMIT: &str = "local function holds_credential()";
 /// Words that all scripts have.
 const ANY_SCRIPT: &str = "local function live(";
 /// What is promised is 600 ms, and 1 s for a commit; a busy machine gets more.

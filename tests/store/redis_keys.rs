@@ -6,8 +6,7 @@ use cedargate::error::Error;
 use cedargate::store::{Begun, Committed};
 
 use super::fixture::*;
-use super::proxy::{Loss, Proxy};
-use super::redis_faults::COMMIT;
+use crate::redis_proxy::{COMMIT, Loss, Proxy};
 use crate::redis_server::RedisServer;
 
 #[tokio::test]

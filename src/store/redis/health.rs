@@ -67,9 +67,8 @@ fn check_server(info: &InfoDict, health: &mut Health) {
 }
 
 fn check_memory(info: &InfoDict, health: &mut Health) {
-    let limited = info.get::<u64>("maxmemory").is_some_and(|limit| limit > 0);
     match info.get::<String>("maxmemory_policy") {
-        Some(policy) if policy == "noeviction" || !limited => {}
+        Some(policy) if policy == "noeviction" => {}
         Some(policy) => health.faults.push(format!(
             "redis evicts keys when its memory is full (maxmemory-policy {policy}): \
              credentials would vanish; set it to noeviction"

@@ -18,6 +18,7 @@ use redis::{
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+const NOT_CONNECTED_IN_TIME: &str = "cannot be connected to in time";
 /// Less than what a request waits, so that an attempt's failure is seen by those who wait for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(450);
 
@@ -122,9 +123,7 @@ impl Link {
             Ok(Ok(connection)) => connection,
             Ok(Err(cause)) => return Err(Failure::NotSent(self.cause(cause))),
             Err(_) => {
-                return Err(Failure::NotSent(
-                    self.cause("cannot be connected to in time"),
-                ));
+                return Err(Failure::NotSent(self.cause(NOT_CONNECTED_IN_TIME)));
             }
         };
         match timeout_at(deadline, command.query_async(&mut connection.commands)).await {
@@ -189,7 +188,13 @@ impl Link {
                 .get_multiplexed_async_connection_with_config(&config)
                 .await
                 .map(|commands| Connection { commands, lost })
-                .map_err(|error| format!("cannot be connected to: {error}"));
+                .map_err(|error| {
+                    if error.is_timeout() {
+                        NOT_CONNECTED_IN_TIME.to_owned()
+                    } else {
+                        format!("cannot be connected to: {error}")
+                    }
+                });
             done.send_replace(Some(outcome));
         });
         attempt

@@ -9,16 +9,19 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::redis_server::RedisServer;
 
+/// Words that only the script of a commit has.
+pub(crate) const COMMIT: &str = "local function holds_credential()";
+
 /// What becomes of an answer that is not to arrive.
 #[derive(Clone, Copy)]
-pub(super) enum Loss {
+pub(crate) enum Loss {
     /// The connection breaks.
     Broken,
     /// Nothing comes.
     Silent,
 }
 
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     url: String,
     watch: Arc<Watch>,
 }
@@ -34,7 +37,7 @@ struct Watch {
 
 impl Proxy {
     /// Before this server; loses answers to commands that contain `marker`.
-    pub(super) async fn before(server: &RedisServer, marker: &'static str, loss: Loss) -> Self {
+    pub(crate) async fn before(server: &RedisServer, marker: &'static str, loss: Loss) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let upstream = server.port();
@@ -59,22 +62,22 @@ impl Proxy {
         proxy
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Loses the next answers.
-    pub(super) fn lose(&self, answers: usize) {
+    pub(crate) fn lose(&self, answers: usize) {
         self.watch.to_lose.store(answers, Ordering::SeqCst);
     }
 
     /// How many have been lost.
-    pub(super) fn lost(&self) -> usize {
+    pub(crate) fn lost(&self) -> usize {
         self.watch.lost.load(Ordering::SeqCst)
     }
 
     /// The bytes of the last command with the marker.
-    pub(super) fn last_marked(&self) -> Vec<u8> {
+    pub(crate) fn last_marked(&self) -> Vec<u8> {
         self.watch.last_marked.lock().unwrap().clone()
     }
 }

@@ -1,0 +1,137 @@
+//! Callers who hang up, and more connections than there are file descriptors.
+
+use std::process::Command;
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::client::COMPLETE;
+use crate::poll::until;
+
+async fn connect(gateway: &Gateway) -> TcpStream {
+    let address = gateway.url.strip_prefix("http://").unwrap();
+    TcpStream::connect(address).await.unwrap()
+}
+
+/// The head of a request of alice's, with an id and further headers.
+fn head(site: &Site, line: &str, id: &str, headers: &str) -> String {
+    let token = site.deployment.token("alice");
+    format!(
+        "{line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         X-Tenant-ID: {TENANT}\r\nX-Request-ID: {id}\r\n{headers}\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_while_the_store_is_asked_leaves_a_record() {
+    let mut site = Site::redis();
+    let gateway = site.serve();
+    holdings(&site.user(&gateway, "alice")).await;
+    site.redis_server().pause();
+    let mut caller = connect(&gateway).await;
+    let list = head(&site, &format!("GET {METHODS}"), "hung-up", "");
+    caller.write_all(list.as_bytes()).await.unwrap();
+    drop(caller);
+    let event = gateway.event("hung-up");
+    assert_eq!(event["status"], Value::Null, "{event}");
+    assert_eq!(event["undecided"], "the caller hung up");
+    // Its target is not parsed where the hang-up is seen together with the request.
+    assert!(event["route"] == METHODS || event["route"] == "unknown");
+    let metrics = Client::new(&gateway.admin_url).get("/metrics").await;
+    let counted = r#"cedargate_requests_total{action="none",effect="none",status="499"} 1"#;
+    assert!(metrics.body.as_str().unwrap().contains(counted));
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_within_a_body_leaves_a_record_and_changes_nothing() {
+    let site = Site::embedded();
+    let gateway = site.serve();
+    let credential = site.begin(&site.user(&gateway, "alice")).await;
+    let body = json!({ "credential": credential, "device_name": "", "method_type": PASSKEY });
+    let body = body.to_string();
+    let length = format!(
+        "Content-Type: application/json\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    let mut caller = connect(&gateway).await;
+    let head = head(&site, &format!("POST {COMPLETE}"), "half", &length);
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let half = &body.as_bytes()[..body.len() / 2];
+    caller.write_all(half).await.unwrap();
+    drop(caller);
+    let event = gateway.event("half");
+    assert_eq!(event["decisions"], json!([]), "{event}");
+    assert_eq!(event["route"], COMPLETE);
+    let alice = site.user(&gateway, "alice");
+    assert_eq!(holdings(&alice).await, (0, 0));
+    assert_first(&alice.complete(PASSKEY, &credential).await);
+}
+
+/// What it logs, at most ten times a second, while it cannot accept.
+const NO_MORE: &str = "no connection can be accepted";
+
+#[tokio::test]
+async fn out_of_file_descriptors_it_waits_for_idle_connections_to_go() {
+    let site = Site::redis();
+    let gateway = site.serve();
+    let alice = site.user(&gateway, "alice");
+    assert_eq!(holdings(&alice).await, (0, 0));
+    let limit = Command::new("prlimit")
+        .args(["--pid", &gateway.pid(), "--nofile=64:64"])
+        .status()
+        .unwrap();
+    assert!(limit.success());
+    let started = Instant::now();
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        idle.push(connect(&gateway).await);
+    }
+    until("it has no descriptor left", async || {
+        gateway.written().contains(NO_MORE)
+    })
+    .await;
+    // A connection that is open already is served all the while.
+    assert_eq!(holdings(&alice).await, (0, 0));
+    // A new one waits until the silent ones have been closed for their silence.
+    assert_eq!(
+        holdings(&site.user(&gateway, "alice")).await,
+        (0, 0),
+        "a new connection is served"
+    );
+    let tries = gateway.written().matches(NO_MORE).count() as u128;
+    let at_most = started.elapsed().as_millis() / 100 + 2;
+    assert!(tries <= at_most, "{tries} tries to accept: it spins");
+    for mut one in idle {
+        let mut nothing = Vec::new();
+        one.read_to_end(&mut nothing).await.unwrap();
+        assert_eq!(nothing, b"", "silence is not answered");
+    }
+    gateway.stop();
+}
+
+#[tokio::test]
+async fn out_of_file_descriptors_it_serves_when_the_idle_hang_up() {
+    let site = Site::embedded();
+    let gateway = site.serve();
+    let limit = Command::new("prlimit")
+        .args(["--pid", &gateway.pid(), "--nofile=64:64"])
+        .status()
+        .unwrap();
+    assert!(limit.success());
+    for _ in 0..3 {
+        let seen = gateway.written().matches(NO_MORE).count();
+        let mut idle = Vec::new();
+        for _ in 0..100 {
+            idle.push(connect(&gateway).await);
+        }
+        until("it has no descriptor left", async || {
+            gateway.written().matches(NO_MORE).count() > seen
+        })
+        .await;
+        drop(idle);
+        assert_eq!(holdings(&site.user(&gateway, "alice")).await, (0, 0));
+    }
+    gateway.stop();
+}

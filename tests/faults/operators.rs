@@ -1,0 +1,140 @@
+//! What the admin listener tells an operator.
+
+use super::*;
+use crate::poll::until;
+
+async fn ready(gateway: &Gateway) -> (u16, Value) {
+    let answer = Client::new(&gateway.admin_url).get("/readyz").await;
+    (answer.status, answer.body)
+}
+
+/// It is not ready for exactly these reasons.
+async fn assert_not_ready(gateway: &Gateway, words: &[&str]) {
+    let (status, body) = ready(gateway).await;
+    assert_eq!((status, &body["status"]), (503, &json!("not_ready")));
+    assert_reasons(&body, words);
+}
+
+fn assert_reasons(body: &Value, words: &[&str]) {
+    let reasons = body["reasons"].as_array().unwrap();
+    assert_eq!(reasons.len(), words.len(), "{body}");
+    for (reason, words) in reasons.iter().zip(words) {
+        assert!(reason.as_str().unwrap().contains(words), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_what_it_acknowledges_is_ready() {
+    for site in Site::both() {
+        let gateway = site.serve();
+        let expected = json!({ "status": "ready", "reasons": [] });
+        assert_eq!(ready(&gateway).await, (200, expected));
+        let live = Client::new(&gateway.admin_url).get("/healthz").await;
+        assert_eq!((live.status, live.body), (200, json!({ "status": "ok" })));
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_may_lose_credentials_is_ready_only_where_that_is_accepted() {
+    let redis = RedisServer::start();
+    let strict = Deployment::new(&redis.url());
+    let gateway = strict.serve();
+    let words = "keeps nothing on disk";
+    assert_not_ready(&gateway, &[words]).await;
+    let live = Client::new(&gateway.admin_url).get("/healthz").await;
+    assert_eq!(live.status, 200, "a restart would not help");
+
+    let lax = Deployment::new(&redis.url());
+    let lax = lax.replacing("[store]", "[store]\nrequire_durable = false");
+    let (status, body) = ready(&lax.serve()).await;
+    assert_eq!((status, &body["status"]), (200, &json!("ready")));
+    assert_reasons(&body, &[words]);
+
+    // It is the truth of now, not of the start.
+    let _: () = redis.command(&["CONFIG", "SET", "appendonly", "yes"]);
+    until("it is ready", async || ready(&gateway).await.0 == 200).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_evicts_is_not_ready() {
+    let site = Site::redis();
+    let redis = site.redis.as_ref().unwrap();
+    let gateway = site.serve();
+    for policy in ["allkeys-lru", "volatile-ttl"] {
+        let _: () = redis.command(&["CONFIG", "SET", "maxmemory-policy", policy]);
+        let words = format!("maxmemory-policy {policy}");
+        assert_not_ready(&gateway, &[&words]).await;
+        let _: () = redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+        assert_eq!(ready(&gateway).await.0, 200);
+    }
+}
+
+/// The sample of a metric with these labels.
+fn sample(text: &str, name: &str) -> Option<u64> {
+    let mut samples = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let (_, value) = samples.find(|(sample, _)| *sample == name)?;
+    Some(value.parse().unwrap())
+}
+
+fn requests(action: &str, effect: &str, status: u16) -> String {
+    format!(r#"cedargate_requests_total{{action="{action}",effect="{effect}",status="{status}"}}"#)
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_action_effect_and_status() {
+    let mut site = Site::redis();
+    let gateway = site.serve();
+    let operator = Client::new(&gateway.admin_url);
+    let metrics = async || {
+        let answer = operator.get("/metrics").await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.header("content-type").contains("openmetrics-text"));
+        answer.body.as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        sample(&metrics().await, "cedargate_store_errors_total"),
+        Some(0)
+    );
+
+    let alice = site.user(&gateway, "alice");
+    let credential = site.begin(&alice).await;
+    assert_first(&alice.complete(PASSKEY, &credential).await);
+    for _ in 0..3 {
+        alice.get(METHODS).await;
+    }
+    let begin = format!("{}?method_type={PASSKEY}", crate::client::REGISTER);
+    assert_eq!(alice.post_text(&begin, "").await.status, 401);
+    let elsewhere = alice.tenant(crate::deployment::OWN_PARTY);
+    assert_eq!(elsewhere.get(METHODS).await.code(), "tenant_mismatch");
+    alice.tenant("no-uuid").get(METHODS).await;
+    Client::new(&gateway.url).get("/nowhere").await;
+    site.redis_server().kill();
+    for _ in 0..2 {
+        assert_unavailable(&alice.get(METHODS).await);
+    }
+
+    let expected = [
+        (requests("beginWebauthnRegistration", "allow", 200), 1),
+        (requests("beginWebauthnRegistration", "step_up", 401), 1),
+        // The decision that settled the completion.
+        (requests("trustAuthenticator", "allow", 200), 1),
+        (requests("listMfaMethods", "allow", 200), 3),
+        (requests("listMfaMethods", "deny", 403), 1),
+        (requests("unknown", "deny", 401), 1),
+        (requests("none", "none", 400), 1),
+        (requests("none", "none", 503), 2),
+        ("cedargate_store_errors_total".to_owned(), 2),
+        (
+            r#"cedargate_request_duration_seconds_count{action="listMfaMethods"}"#.to_owned(),
+            4,
+        ),
+    ];
+    // A request is counted when it has been answered.
+    until("all requests are counted", async || {
+        let text = metrics().await;
+        expected
+            .iter()
+            .all(|(name, count)| sample(&text, name) == Some(*count))
+    })
+    .await;
+}

@@ -1,0 +1,160 @@
+//! Nothing that a caller could use is in what the process writes, whatever `RUST_LOG` says.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use super::*;
+use crate::client::COMPLETE;
+
+const PASSWORD: &str = "tuna-melt-on-rye";
+
+/// Words that must not be written, each with what it is.
+#[derive(Default)]
+struct Secrets(Vec<(String, String)>);
+
+impl Secrets {
+    fn text(&mut self, what: &str, secret: &str) {
+        assert!(secret.len() >= 8, "{what} is too short to be told apart");
+        self.0.push((what.to_owned(), secret.to_owned()));
+    }
+
+    /// As it is sent, and as bytes are printed.
+    fn bytes(&mut self, what: &str, base64url: &str) {
+        let bytes = URL_SAFE_NO_PAD.decode(base64url).unwrap();
+        let start = &bytes[..bytes.len().min(12)];
+        let hex: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
+        let numbers: Vec<_> = start.iter().map(u8::to_string).collect();
+        self.text(what, base64url);
+        self.text(what, &STANDARD_NO_PAD.encode(&bytes));
+        self.text(what, &hex);
+        self.text(what, &numbers.join(", "));
+        self.text(what, &numbers.join(","));
+    }
+
+    fn credential(&mut self, credential: &Value) {
+        for part in ["clientDataJSON", "attestationObject"] {
+            let text = credential["response"][part].as_str().unwrap();
+            self.text(part, text);
+            // Its middle too, since logs like to cut things short.
+            self.text(part, &text[text.len() / 2..]);
+        }
+    }
+
+    fn challenge(&mut self, options: &Value) {
+        self.bytes("challenge", options["challenge"].as_str().unwrap());
+    }
+
+    fn codes(&mut self, answer: &Answer) {
+        assert_first(answer);
+        for code in answer.body["codes"].as_array().unwrap() {
+            let code = code.as_str().unwrap();
+            self.text("backup code", code);
+            let bare: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
+            self.text("backup code", &bare);
+        }
+    }
+
+    /// A token, and its parts.
+    fn token(&mut self, token: &str) {
+        self.text("token", token);
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        self.text("signature of a token", signature);
+        self.text("claims of a token", signed.split_once('.').unwrap().1);
+    }
+
+    fn assert_absent(&self, written: &str) {
+        let lower = written.to_lowercase();
+        for (what, secret) in &self.0 {
+            let found = lower.find(&secret.to_lowercase());
+            let around = found.map(|at| {
+                let line = lower[..at].lines().count().saturating_sub(1);
+                written.lines().nth(line)
+            });
+            assert_eq!(around, None, "a {what} was written: {secret}");
+        }
+    }
+}
+
+async fn use_everything(site: &Site, gateway: &Gateway, client: Client, name: &str) -> Secrets {
+    let mut secrets = Secrets::default();
+    let weak = site.deployment.token(name);
+    let strong = site
+        .deployment
+        .sign(&site.deployment.strong_claims(name, TENANT));
+    secrets.token(&weak);
+    secrets.token(&strong);
+    let user = client.with(&weak, TENANT);
+
+    // Enrolled, twice, and listed.
+    let options = user.begin(PASSKEY).await;
+    let credential = site.attest(&options).credential();
+    secrets.challenge(&options);
+    secrets.credential(&credential);
+    secrets.codes(&user.complete(PASSKEY, &credential).await);
+    let user = user.with(&strong, TENANT);
+    let options = user.begin("webauthn_fido").await;
+    let credential = site.attest(&options).credential();
+    secrets.challenge(&options);
+    secrets.credential(&credential);
+    assert_further(&user.complete("webauthn_fido", &credential).await);
+    assert_eq!(holdings(&user).await, (2, 10));
+
+    // Refused: a token of nobody's, a body that is no JSON, a response that does not verify.
+    let forged = format!("{weak}forged");
+    secrets.token(&forged);
+    let answer = client.with(&forged, TENANT).get(METHODS).await;
+    assert_eq!(answer.says(), (401, "unauthenticated"));
+    let answer = user.post_text(COMPLETE, "{\"secret-in-no-json").await;
+    secrets.text("body", "secret-in-no-json");
+    assert_eq!(answer.status, 400);
+    let options = user.begin(PASSKEY).await;
+    let mut wrong = site.attest(&options);
+    wrong.client_data["origin"] = "https://evil.example".into();
+    secrets.challenge(&options);
+    secrets.credential(&wrong.credential());
+    let answer = user.complete(PASSKEY, &wrong.credential()).await;
+    assert_eq!(answer.says(), (400, "invalid_credential"));
+    let target = format!("/nowhere?token={weak}");
+    assert_eq!(user.get(&target).await.status, 404);
+    drop(gateway.event(answer.header("x-request-id")));
+    secrets
+}
+
+#[tokio::test]
+async fn nothing_that_opens_anything_is_written() {
+    for rust_log in [None, Some("trace,webauthn_rs=trace,webauthn_rs_core=trace")] {
+        let durable = ["--appendonly", "yes", "--requirepass", PASSWORD];
+        let redis = RedisServer::with(&durable);
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", redis.port());
+        let mut site = Site {
+            deployment: Deployment::new(&url),
+            redis: Some(redis),
+        };
+        let gateway = Gateway::serve_with(&site.deployment.config(), &[], rust_log);
+        let http1 = Client::new(&gateway.url);
+        let http2 = Client::http2(&gateway.url);
+        let mut all = vec![
+            use_everything(&site, &gateway, http1, "alice").await,
+            use_everything(&site, &gateway, http2, "bob").await,
+        ];
+        let mut of_operator = Secrets::default();
+        of_operator.text("password", PASSWORD);
+        of_operator.text("pepper", &site.deployment.pepper());
+        all.push(of_operator);
+
+        // Errors are the likeliest to say too much.
+        site.redis_server().kill();
+        assert_unavailable(&site.user(&gateway, "alice").get(METHODS).await);
+        let ready = Client::new(&gateway.admin_url).get("/readyz").await;
+        assert_eq!(ready.status, 503);
+        let metrics = Client::new(&gateway.admin_url).get("/metrics").await;
+        let written = gateway.stop();
+        let is_traced = written.contains(r#""level":"TRACE""#);
+        assert_eq!(is_traced, rust_log.is_some());
+        for secrets in &all {
+            secrets.assert_absent(&written);
+            secrets.assert_absent(&ready.body.to_string());
+            secrets.assert_absent(&metrics.body.to_string());
+        }
+    }
+}

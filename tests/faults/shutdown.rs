@@ -1,0 +1,105 @@
+//! SIGTERM while requests are in flight.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::client::{Broken, COMPLETE};
+use crate::poll::until;
+
+/// Connections of each protocol, and requests at a time over each of HTTP/2.
+const CONNECTIONS: usize = 24;
+const STREAMS: usize = 4;
+/// Answers that there must have been before the signal comes.
+const WARM: usize = 200;
+
+fn is_listening(gateway: &Gateway) -> bool {
+    std::net::TcpStream::connect(("127.0.0.1", gateway.port())).is_ok()
+}
+
+/// Asks on until nobody listens any more. Every request that was sent is answered.
+async fn ask_on(user: Client, answered: Arc<AtomicUsize>) {
+    loop {
+        match user
+            .try_send(user.request("GET", METHODS).body(<_>::default()).unwrap())
+            .await
+        {
+            Ok(answer) => {
+                assert_eq!(answer.status, 200, "{answer:?}");
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(Broken::NotConnected) => return,
+            Err(Broken::Midway(why)) => panic!("a request in flight failed: {why}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_in_flight_fails() {
+    for _ in 0..3 {
+        for site in Site::both() {
+            let gateway = site.serve();
+            let answered = Arc::new(AtomicUsize::new(0));
+            let mut callers = JoinSet::new();
+            let token = site.deployment.token("alice");
+            for _ in 0..CONNECTIONS {
+                // Each has a connection of its own.
+                let http1 = Client::new(&gateway.url).with(&token, TENANT);
+                callers.spawn(ask_on(http1, Arc::clone(&answered)));
+                let http2 = Client::http2(&gateway.url).with(&token, TENANT);
+                for _ in 0..STREAMS {
+                    callers.spawn(ask_on(http2.clone(), Arc::clone(&answered)));
+                }
+            }
+            until("they are at it", async || {
+                answered.load(Ordering::Relaxed) > WARM
+            })
+            .await;
+            gateway.terminate();
+            while let Some(caller) = callers.join_next().await {
+                caller.unwrap();
+            }
+            let written = tokio::task::spawn_blocking(|| gateway.ended())
+                .await
+                .unwrap();
+            assert!(written.contains("all requests are finished"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_still_coming_is_waited_for() {
+    let site = Site::embedded();
+    let gateway = site.serve();
+    let credential = site.begin(&site.user(&gateway, "alice")).await;
+    let body = json!({ "credential": credential, "device_name": "", "method_type": PASSKEY });
+    let body = body.to_string();
+    let mut caller = TcpStream::connect(("127.0.0.1", gateway.port()))
+        .await
+        .unwrap();
+    let head = format!(
+        "POST {COMPLETE} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
+         X-Tenant-ID: {TENANT}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Expect: 100-continue\r\n\r\n",
+        site.deployment.token("alice"),
+        body.len()
+    );
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    caller.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    gateway.terminate();
+    until("it does not listen", async || !is_listening(&gateway)).await;
+    caller.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    caller.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    gateway.ended();
+    let gateway = site.serve();
+    assert_eq!(holdings(&site.user(&gateway, "alice")).await, (1, 10));
+}

@@ -1,0 +1,48 @@
+//! A pending enrolment runs out.
+
+use std::time::SystemTime;
+
+use super::*;
+use crate::poll::until;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is an edge: nobody hands it the time"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+#[tokio::test]
+async fn a_pending_enrolment_can_be_completed_until_it_expires_and_not_after() {
+    for mut site in Site::both() {
+        site.deployment = site
+            .deployment
+            .replacing("[store]", "[store]\nenrollment_ttl = \"1s\"");
+        let gateway = site.serve();
+        let alice = site.user(&gateway, "alice");
+        let begun = now();
+        let target = format!("{}?method_type={PASSKEY}", crate::client::REGISTER);
+        let answer = alice.post_text(&target, "").await;
+        let expires_at = answer.body["expires_at"].as_str().unwrap();
+        let expires_at = humantime::parse_rfc3339(expires_at).unwrap();
+        assert!(expires_at <= now() + Duration::from_secs(1));
+        assert!(expires_at + Duration::from_millis(1) >= begun + Duration::from_secs(1));
+
+        let credential = site.attest(&answer.body["options"]).credential();
+        until("it has expired", async || now() > expires_at).await;
+        let late = alice.complete(PASSKEY, &credential).await;
+        assert_eq!(late.says(), (404, "not_found"));
+        let signal = json!({ "rpId": "localhost", "credentialId": credential["id"] });
+        assert_eq!(late.body["details"]["signal"], signal);
+        assert_eq!(holdings(&alice).await, (0, 0));
+        if let Some(redis) = &site.redis {
+            until("nothing is pending in Redis", async || {
+                redis.command::<Vec<String>>(&["KEYS", "*:reg"]).is_empty()
+            })
+            .await;
+        }
+        let in_time = site.begin(&alice).await;
+        assert_first(&alice.complete(PASSKEY, &in_time).await);
+    }
+}
