@@ -3,6 +3,7 @@
 mod access;
 mod chromium;
 mod codes;
+mod cross_origin;
 mod messages;
 mod page;
 mod raw;

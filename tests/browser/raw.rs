@@ -8,12 +8,12 @@ use crate::gateway::Gateway;
 use crate::redis_server::RedisServer;
 
 /// Begin, the browser's own dialog, complete: as the API's description says, and nothing else.
-const ENROL: &str = r#"
-    const [token, tenant, method_type, device_name] = given;
+pub(super) const ENROL: &str = r#"
+    const [token, tenant, method_type, device_name, api] = given;
     const headers = { authorization: `Bearer ${token}`, "x-tenant-id": tenant, "content-type": "application/json" };
     const register = "/v1/users/me/mfa/webauthn/register";
     const call = async (path, init) => {
-      const response = await fetch(path, { headers, ...init });
+      const response = await fetch(api + path, { headers, ...init });
       const body = await response.json();
       if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(body)}`);
       return body;
@@ -43,7 +43,7 @@ async fn both_method_types_are_enrolled_through_the_raw_api_on_redis() {
     ] {
         let plugged_in = chromium.plug_in(authenticator).await;
         let token = deployment.token(user);
-        let arguments: Vec<Value> = [&token, TENANT, method_type, "Schlüssel"]
+        let arguments: Vec<Value> = [&token, TENANT, method_type, "Schlüssel", ""]
             .map(Value::from)
             .to_vec();
         let answer = chromium.run(ENROL, arguments).await;
