@@ -15,13 +15,17 @@
 //!
 //! 1. Every answer but those that the API calls undecided follows a decision, and every request
 //!    leaves exactly one record, whatever happens to it. What hyper refuses to parse has neither.
+//!    (`tests/answers`, `tests/faults/connections`)
 //! 2. No permit without a determining policy; an evaluation error never permits.
+//!    (`policy/tests/properties`)
 //! 3. Adding a forbid never permits more; no decision depends on the order of policies or files.
+//!    (`policy/tests/properties`)
 //! 4. A request sees one bundle and one moment; what was decided on is what is stored.
+//!    (`tests/faults/races`, `tests/store/contract`)
 //! 5. Nothing that a caller could use leaves the process in a log or an error: no token, code, key
-//!    or ceremony state.
-//! 6. Both stores pass the same tests.
-//! 7. Every row of the route table stands in the golden matrix, with a denial.
+//!    or ceremony state. (`tests/faults/secrets`)
+//! 6. Both stores pass the same tests. (`tests/store/contract`, `tests/store/model`, `tests/answers`)
+//! 7. Every row of the route table stands in the golden matrix, with a denial. (`tests/matrix`)
 
 pub mod app;
 pub mod authn;
