@@ -1,6 +1,7 @@
 //! Real keys and real signatures.
 
 mod claims;
+mod hostile;
 mod signatures;
 
 use aws_lc_rs::encoding::AsDer as _;

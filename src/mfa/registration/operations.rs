@@ -165,6 +165,9 @@ impl Operation for TrustAuthenticator {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     fn fields(body: Value) -> Vec<(String, String)> {
@@ -219,5 +222,36 @@ mod tests {
             );
         }
         assert_eq!(of(" \u{a0}\u{200d}"), Ok(" \u{a0}\u{200d}".to_owned()));
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            ".{0,120}".prop_map(Value::from),
+            Just(json!("webauthn_fido")),
+            Just(json!(["a"])),
+            Just(json!({"id": "AA", "rawId": "AA", "type": "public-key", "response": {}})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_every_field_that_is_wrong_is_named(
+            body in prop::collection::btree_map(
+                "device_name|method_type|credential|.{0,4}", any_value(), 0..5
+            )
+        ) {
+            let body: Map<String, Value> = body.into_iter().collect();
+            let named = fields(Value::Object(body.clone()));
+            let about = |field: &str| named.iter().any(|(name, _)| name.starts_with(field));
+            // none of these values is a whole credential
+            prop_assert!(about("credential"));
+            let name = body.get("device_name").and_then(Value::as_str);
+            let good = name.is_some_and(|it| it.chars().count() <= 100 && !it.contains(char::is_control));
+            prop_assert_eq!(about("device_name"), !good);
+            let is_type = body.get("method_type") == Some(&json!("webauthn_fido"));
+            prop_assert_eq!(about("method_type"), !is_type);
+        }
     }
 }

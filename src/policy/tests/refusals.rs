@@ -123,6 +123,43 @@ fn what_is_nested_too_deep_for_cedar() {
 }
 
 #[test]
+fn what_would_keep_cedar_busy_or_end_the_process() {
+    let branches = |many| {
+        format!(
+            "{}true",
+            "if principal == resource then true else ".repeat(many)
+        )
+    };
+    let links = |many| format!("1{} > 1", " + 1".repeat(many));
+    let members = |many| format!("principal{}", ".a".repeat(many));
+    taken(&forbid(&branches(16)));
+    taken(&forbid(&links(4000)));
+    let finding = load(&forbid(&members(4000))).unwrap_err().0.remove(0);
+    assert_eq!(finding.code, "validation");
+    for (condition, message) in [
+        (branches(17), "more than 16 ifs are within each other here"),
+        (
+            branches(20_000),
+            "more than 16 ifs are within each other here",
+        ),
+        (
+            links(200_000),
+            "more than 4096 links hang on each other here",
+        ),
+        (
+            members(200_000),
+            "more than 4096 links hang on each other here",
+        ),
+    ] {
+        let finding = only(load(&forbid(&condition)).unwrap_err().0);
+        assert_eq!(
+            (finding.code, finding.message.as_str()),
+            ("nesting", message)
+        );
+    }
+}
+
+#[test]
 fn all_problems_of_all_files_at_once() {
     let files = [
         (

@@ -46,6 +46,12 @@ fn site_schema() {
             "Set<String>",
         );
     }
+    let sets = |many| format!("{}String{}", "Set<".repeat(many), ">".repeat(many));
+    let site = |many| of(&format!("type Claims = {{ b?: {} }};", sets(many)));
+    refused_site(&site(4000), "site_schema", "b?", "Set<String>");
+    let deep = site(50_000);
+    let finding = only(load(&deep).unwrap_err().0);
+    assert_eq!(finding.code, "nesting", "{finding}");
     refused_site(
         &of("type Claims = {}; type Extra = String;"),
         "site_schema",

@@ -1,0 +1,139 @@
+//! Tokens that are signed well and say anything at all, and key sets that are nearly right.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use proptest::sample::{Index, select};
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+
+/// Every claim that is read.
+const CLAIMS: [&str; 20] = [
+    "iss",
+    "aud",
+    "sub",
+    "exp",
+    "nbf",
+    "iat",
+    "auth_time",
+    "acr",
+    "amr",
+    "tenant_id",
+    "groups",
+    "cnf",
+    "typ",
+    "events",
+    "_claim_names",
+    "hasgroups",
+    "preferred_username",
+    "email",
+    "name",
+    "jti",
+];
+const HEADER: [&str; 8] = ["alg", "typ", "kid", "crit", "b64", "jwk", "jku", "zip"];
+const JWK: [&str; 9] = ["kty", "crv", "x", "y", "alg", "use", "key_ops", "kid", "d"];
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (NOW - 100..NOW + 100).prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        select(
+            &[
+                ISSUER, AUDIENCE, TENANT, "ES256", "P-256", "EC", "sig", "verify"
+            ][..]
+        )
+        .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(".{0,6}", inner, 0..4)
+                .prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+/// Some of these members, with any values; `null` takes one away.
+fn changes(names: &'static [&'static str], most: usize) -> impl Strategy<Value = Value> {
+    let members = prop::collection::btree_map(select(names), any_json(), 0..=most);
+    members.prop_map(|members: BTreeMap<_, _>| {
+        let named = members
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        Value::Object(named.collect())
+    })
+}
+
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    })
+}
+
+#[test]
+fn whatever_a_signed_token_says_it_gives_a_whole_user_or_a_reason() {
+    let (authn, signer) = corp();
+    let (users, refusals) = (Cell::new(0), Cell::new(0));
+    let token = (changes(&HEADER, 1), changes(&CLAIMS, 3));
+    runner(512)
+        .run(&token, |(header, claims)| {
+            match user(&authn, &signer.token(header, claims)) {
+                Ok(user) => {
+                    users.set(users.get() + 1);
+                    prop_assert_eq!(user.id.issuer.to_string(), "corp");
+                    prop_assert!(!user.id.subject.is_empty());
+                    prop_assert!(!user.name.is_empty() && !user.display_name.is_empty());
+                }
+                Err(why) => {
+                    refusals.set(refusals.get() + 1);
+                    prop_assert!(!why.is_empty());
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    // All of this was about something.
+    let (users, refusals) = (users.get(), refusals.get());
+    assert!(
+        users >= 32 && refusals >= 128,
+        "{users} users, {refusals} refusals"
+    );
+}
+
+#[test]
+fn a_key_set_that_is_nearly_right_is_read_or_explained() {
+    let good = Signer::new(Algorithm::Es256).jwk("a");
+    let (read, explained) = (Cell::new(0), Cell::new(0));
+    let changed = (changes(&JWK, 2), any::<Index>(), any::<Option<u8>>());
+    runner(256)
+        .run(&changed, |(changes, at, byte)| {
+            let jwks = json!({ "keys": [merged(good.clone(), changes)] });
+            let mut bytes = jwks.to_string().into_bytes();
+            if let Some(byte) = byte {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            match Keys::parse(&bytes, &[Algorithm::Es256]) {
+                Ok(_) => read.set(read.get() + 1),
+                Err(why) => {
+                    explained.set(explained.get() + 1);
+                    prop_assert!(!why.is_empty());
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    let (read, explained) = (read.get(), explained.get());
+    assert!(
+        read >= 16 && explained >= 64,
+        "{read} read, {explained} explained"
+    );
+}
