@@ -57,6 +57,9 @@ impl Answer {
 pub enum Broken {
     /// Nobody listens: nothing was sent.
     NotConnected,
+    /// An HTTP/2 connection was being finished before the request was sent over it, which says that
+    /// it was not processed (RFC 9113 §6.8).
+    GoneAway,
     /// The connection broke when the request was, or may have been, on its way.
     Midway(String),
 }
@@ -131,10 +134,13 @@ impl Client {
     /// As [`Client::send`], of a gateway that may be gone.
     pub async fn try_send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Broken> {
         let response = self.http.request(request).await.map_err(|error| {
+            let text = format!("{error:?}");
             if error.is_connect() {
                 Broken::NotConnected
+            } else if text.contains("GoAway(b\"\", NO_ERROR, Remote)") {
+                Broken::GoneAway
             } else {
-                Broken::Midway(format!("{error:?}"))
+                Broken::Midway(text)
             }
         })?;
         let (head, body) = response.into_parts();

@@ -165,11 +165,9 @@ impl Server {
                 Err(error) => server.after_failed_accept(&error).await,
             }
         }
-        // To their callers these are connected: they may have sent a request already.
-        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        for (stream, peer) in backlog(listener) {
             server.spawn(stream, peer, &handler, &stopped);
         }
-        drop(listener);
         drop(stopped);
         let _ = stop.send(());
         // Each connection holds a receiver until it is finished.
@@ -252,6 +250,19 @@ impl Server {
             sleep(self.limits.accept_pause).await;
         }
     }
+}
+
+/// Closes a listener, and gives the connections that the system has made for it. To their callers
+/// these are connected: they may have sent a request already. The system is asked, because tokio
+/// hears of them only when it next waits.
+fn backlog(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
+    let listener = listener.into_std().ok();
+    // It does not block: there are no more when it fails.
+    let accepted = std::iter::from_fn(move || listener.as_ref()?.accept().ok());
+    accepted.filter_map(|(stream, peer)| {
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    })
 }
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {

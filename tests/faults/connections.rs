@@ -25,26 +25,6 @@ fn head(site: &Site, line: &str, id: &str, headers: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_caller_who_hangs_up_while_the_store_is_asked_leaves_a_record() {
-    let mut site = Site::redis();
-    let gateway = site.serve();
-    holdings(&site.user(&gateway, "alice")).await;
-    site.redis_server().pause();
-    let mut caller = connect(&gateway).await;
-    let list = head(&site, &format!("GET {METHODS}"), "hung-up", "");
-    caller.write_all(list.as_bytes()).await.unwrap();
-    drop(caller);
-    let event = gateway.event("hung-up");
-    assert_eq!(event["status"], Value::Null, "{event}");
-    assert_eq!(event["undecided"], "the caller hung up");
-    // Its target is not parsed where the hang-up is seen together with the request.
-    assert!(event["route"] == METHODS || event["route"] == "unknown");
-    let metrics = Client::new(&gateway.admin_url).get("/metrics").await;
-    let counted = r#"cedargate_requests_total{action="none",effect="none",status="499"} 1"#;
-    assert!(metrics.body.as_str().unwrap().contains(counted));
-}
-
-#[tokio::test]
 async fn a_caller_who_hangs_up_within_a_body_leaves_a_record_and_changes_nothing() {
     let site = Site::embedded();
     let gateway = site.serve();

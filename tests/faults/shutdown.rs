@@ -21,7 +21,8 @@ fn is_listening(gateway: &Gateway) -> bool {
     std::net::TcpStream::connect(("127.0.0.1", gateway.port())).is_ok()
 }
 
-/// Asks on until nobody listens any more. Every request that was sent is answered.
+/// Asks on until nobody listens any more. Every request that was sent is answered; over HTTP/2 a
+/// caller who is told to go elsewhere goes.
 async fn ask_on(user: Client, answered: Arc<AtomicUsize>) {
     loop {
         match user
@@ -32,7 +33,7 @@ async fn ask_on(user: Client, answered: Arc<AtomicUsize>) {
                 assert_eq!(answer.status, 200, "{answer:?}");
                 answered.fetch_add(1, Ordering::Relaxed);
             }
-            Err(Broken::NotConnected) => return,
+            Err(Broken::NotConnected | Broken::GoneAway) => return,
             Err(Broken::Midway(why)) => panic!("a request in flight failed: {why}"),
         }
     }
@@ -67,6 +68,14 @@ async fn no_request_in_flight_fails() {
                 .await
                 .unwrap();
             assert!(written.contains("all requests are finished"));
+            // What was served is what was answered: nothing was begun and dropped.
+            let events = written.lines().filter_map(|line| {
+                let event: Value = serde_json::from_str(line).ok()?;
+                (event["route"] == METHODS).then(|| event["status"].clone())
+            });
+            let served: Vec<_> = events.collect();
+            assert!(served.iter().all(|status| *status == 200));
+            assert_eq!(served.len(), answered.load(Ordering::Relaxed));
         }
     }
 }

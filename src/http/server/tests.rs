@@ -1,6 +1,7 @@
 //! Over real sockets, with a handler that needs no store and no policies.
 
 mod limits;
+mod shutdown;
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -267,57 +268,6 @@ async fn a_caller_who_hangs_up_leaves_a_record_without_status() {
     let event = server.event().await;
     assert_eq!((event.status, event.code), (None, None));
     assert_eq!(event.undecided.as_deref(), Some("the caller hung up"));
-}
-
-#[tokio::test]
-async fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
-    let mut server = start(Limits::default()).await;
-    let mut idle = server.connect().await;
-    idle.write_all(get("/").replace("close", "keep-alive").as_bytes())
-        .await
-        .unwrap();
-    read_response(&mut idle).await;
-    let mut stream = server.connect().await;
-    stream.write_all(get("/wait").as_bytes()).await.unwrap();
-    server.waiting.notified().await;
-    let mut sender = http2(&server).await;
-    let over_http2 = sender.send_request(to("/wait"));
-    server.waiting.notified().await;
-
-    server.stop();
-    assert_eq!(rest(&mut idle).await, "", "idle connections are closed");
-    assert!(
-        TcpStream::connect(server.address).await.is_err(),
-        "nobody listens"
-    );
-    assert!(!server.done.is_finished());
-    server.release.notify_waiters();
-    let (status, body) = parse(&rest(&mut stream).await);
-    assert_eq!((status, body), (200, Value::from("waited")));
-    assert_eq!(
-        timeout(PATIENCE, over_http2)
-            .await
-            .unwrap()
-            .unwrap()
-            .status(),
-        200
-    );
-    drop((idle, stream, sender));
-    timeout(PATIENCE, server.done).await.unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn shutdown_waits_no_longer_than_the_drain_time() {
-    let limits = Limits {
-        drain: SHORT,
-        ..Limits::default()
-    };
-    let mut server = start(limits).await;
-    let mut stream = server.connect().await;
-    stream.write_all(get("/wait").as_bytes()).await.unwrap();
-    server.waiting.notified().await;
-    server.stop();
-    timeout(PATIENCE, server.done).await.unwrap().unwrap();
 }
 
 #[tokio::test]
