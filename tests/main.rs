@@ -18,6 +18,7 @@ mod cors;
 mod deployment;
 mod enrolment;
 mod gateway;
+mod hostile;
 mod jwks;
 mod layers;
 mod matrix;
