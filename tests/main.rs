@@ -19,6 +19,7 @@ mod deployment;
 mod enrolment;
 mod faults;
 mod gateway;
+mod hostile;
 mod jwks;
 mod layers;
 mod matrix;

@@ -1,0 +1,483 @@
+//! Requests that are nearly right, as raw bytes against `serve`: each is answered out of the API's
+//! table or its connection is closed, and the next good request is served by the same process.
+
+use std::cell::Cell;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+use crate::authenticator::soft_passkey;
+use crate::client::{COMPLETE, Client, METHODS, REGISTER};
+use crate::deployment::{Deployment, TENANT};
+use crate::gateway::Gateway;
+
+/// How long a server may be silent until the test says that nothing more will come.
+const SILENCE: Duration = Duration::from_millis(100);
+/// Far more than the server may take to close a connection after that.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the API's table has for what a caller can do wrong; 403 carries a policy's own code.
+const TABLE: [(u16, &[&str]); 11] = [
+    (400, &["invalid_request", "invalid_credential"]),
+    (401, &["unauthenticated", "step_up_required"]),
+    (403, &["tenant_mismatch", "forbidden"]),
+    (404, &["not_found"]),
+    (405, &["method_not_allowed"]),
+    (408, &["request_timeout"]),
+    (409, &["credential_exists"]),
+    (413, &["payload_too_large"]),
+    (414, &["uri_too_long"]),
+    (415, &["unsupported_media_type"]),
+    (431, &["headers_too_large"]),
+];
+/// What hyper answers by itself, without a body, to a head that it cannot read.
+const UNREADABLE: [u16; 3] = [400, 414, 431];
+
+#[tokio::test]
+async fn nearly_valid_requests_get_an_answer_of_the_table_or_a_closed_connection() {
+    let deployment = Deployment::new("embedded:./data");
+    let gateway = deployment.serve();
+    let token = deployment.token("alice");
+    let alice = Client::new(&gateway.url).with(token.as_str(), TENANT);
+    let options = alice.begin("webauthn_passkey").await;
+    let credential = soft_passkey(&options, &deployment.origin());
+    let requests = requests(&token, &credential);
+    one_thing_wrong(&gateway, &requests);
+    anything_wrong(&gateway, &requests);
+    http_2(&gateway, &requests[0]);
+    gateway.stop();
+}
+
+/// A request of HTTP/1.1.
+#[derive(Clone)]
+struct Sent {
+    lines: Vec<String>,
+    body: String,
+}
+
+impl Sent {
+    fn bytes(&self) -> Vec<u8> {
+        format!("{}\r\n\r\n{}", self.lines.join("\r\n"), self.body).into_bytes()
+    }
+
+    /// Puts a line in the place of the header with this name; `None` takes the header away.
+    fn header(&self, name: &str, line: Option<&str>) -> Self {
+        let mut changed = self.clone();
+        let is_it = |line: &String| line.starts_with(&format!("{name}:"));
+        let at = changed.lines.iter().position(is_it).unwrap();
+        changed.lines.splice(at..=at, line.map(str::to_owned));
+        changed
+    }
+
+    fn with(&self, line: &str) -> Self {
+        let mut changed = self.clone();
+        changed.lines.push(line.to_owned());
+        changed
+    }
+}
+
+/// Good ones: one that changes nothing, one that begins an enrolment, one that completes it.
+fn requests(token: &str, credential: &Value) -> [Sent; 3] {
+    let request = |start: String, body: String| Sent {
+        lines: vec![
+            start,
+            "Host: localhost".to_owned(),
+            format!("Authorization: Bearer {token}"),
+            format!("X-Tenant-ID: {TENANT}"),
+            "Content-Type: application/json".to_owned(),
+            format!("Content-Length: {}", body.len()),
+            "Connection: close".to_owned(),
+        ],
+        body,
+    };
+    let body = json!({
+        "credential": credential,
+        "device_name": "Schlüssel",
+        "method_type": "webauthn_passkey",
+    });
+    [
+        request(format!("GET {METHODS} HTTP/1.1"), String::new()),
+        request(
+            format!("POST {REGISTER}?method_type=webauthn_passkey HTTP/1.1"),
+            "{}".to_owned(),
+        ),
+        request(format!("POST {COMPLETE} HTTP/1.1"), body.to_string()),
+    ]
+}
+
+/// Everything that the server says to these bytes, until it closes.
+fn exchange(gateway: &Gateway, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(("127.0.0.1", gateway.port())).unwrap();
+    // it may have seen enough, and closed, before it has everything
+    let _ = stream.write_all(bytes);
+    let mut said = Vec::new();
+    for patience in [SILENCE, PATIENCE] {
+        stream.set_read_timeout(Some(patience)).unwrap();
+        match stream.read_to_end(&mut said).map_err(|why| why.kind()) {
+            Ok(_) | Err(ErrorKind::ConnectionReset) => return said,
+            // it waits for more: there is no more
+            Err(ErrorKind::WouldBlock) if patience == SILENCE => {
+                let _ = stream.shutdown(Shutdown::Write);
+            }
+            Err(why) => panic!("{why}: neither answered nor closed"),
+        }
+    }
+    said
+}
+
+/// The status of each answer and its error's code; no code for an answer that hyper gave itself, or
+/// a good one. A connection that was closed without a word has none. What was put between two lines
+/// may have made two requests of one.
+fn answers(said: &[u8]) -> Vec<(u16, String)> {
+    let mut rest = std::str::from_utf8(said).unwrap();
+    let mut answers = Vec::new();
+    while let Some((head, behind)) = rest.split_once("\r\n\r\n") {
+        let header = |name: &str| {
+            let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+            lines.find(|(it, _)| *it == name).map(|(_, value)| value)
+        };
+        let status: u16 = head["HTTP/1.1 ".len()..][..3].parse().unwrap();
+        // 100 Continue, to who said that they would wait for it, is before an answer
+        let length = header("content-length").map_or(0, |it| it.parse().unwrap());
+        let (body, behind) = behind.split_at(length);
+        rest = behind;
+        if status == 100 {
+            continue;
+        }
+        if header("x-request-id").is_none() {
+            assert!(UNREADABLE.contains(&status) && body.is_empty(), "{head}");
+            answers.push((status, String::new()));
+        } else {
+            let body: Value = serde_json::from_str(body).unwrap();
+            let code = body["code"].as_str().unwrap_or_default();
+            answers.push((status, code.to_owned()));
+        }
+    }
+    assert_eq!(rest, "", "half an answer");
+    answers
+}
+
+fn is_of_the_table((status, code): &(u16, String)) -> bool {
+    let listed = |(one, codes): &(u16, &[&str])| one == status && codes.contains(&code.as_str());
+    match code.as_str() {
+        "" => *status == 200 || UNREADABLE.contains(status),
+        _ => TABLE.iter().any(listed),
+    }
+}
+
+fn still_serves(gateway: &Gateway, good: &Sent) {
+    let said = exchange_patiently(gateway, &good.bytes());
+    assert_eq!(answers(&said), [(200, String::new())]);
+}
+
+/// As [`exchange`], for what is whole: however long it takes, it is answered.
+fn exchange_patiently(gateway: &Gateway, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(("127.0.0.1", gateway.port())).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let _ = stream.write_all(bytes);
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).unwrap();
+    said
+}
+
+/// What is known to be wrong gets its own answer.
+fn one_thing_wrong(gateway: &Gateway, [list, begin, complete]: &[Sent; 3]) {
+    let long = "x".repeat(70_000);
+    let deep = "[".repeat(60_000);
+    let cases: [(Sent, u16, &str); 22] = [
+        (list.with(&list.lines[1]), 400, "invalid_request"),
+        (list.with(&list.lines[2]), 400, "invalid_request"),
+        (list.with(&list.lines[3]), 400, "invalid_request"),
+        (complete.with(&complete.lines[4]), 400, "invalid_request"),
+        (list.header("Host", None), 400, "invalid_request"),
+        (list.header("X-Tenant-ID", None), 400, "invalid_request"),
+        (list.header("Authorization", None), 401, "unauthenticated"),
+        (
+            list.header("Authorization", Some("Authorization: Bearer a.b.c")),
+            401,
+            "unauthenticated",
+        ),
+        (
+            complete.header("Content-Type", None),
+            415,
+            "unsupported_media_type",
+        ),
+        // hyper refuses these itself
+        (
+            complete.header("Content-Length", Some("Content-Length: -1")),
+            400,
+            "",
+        ),
+        (
+            complete.header("Content-Length", Some("Content-Length: 0x10")),
+            400,
+            "",
+        ),
+        (complete.with("Content-Length: 7"), 400, ""),
+        (complete.with("Transfer-Encoding: gzip"), 400, ""),
+        (list.with("a b: c"), 400, ""),
+        (
+            complete.header("Content-Length", Some("Content-Length: 70000")),
+            413,
+            "payload_too_large",
+        ),
+        (
+            complete.header("Content-Length", Some("Content-Length: 9")),
+            400,
+            "invalid_request",
+        ),
+        // two lengths: the body is not in chunks
+        (
+            complete.with("Transfer-Encoding: chunked"),
+            400,
+            "invalid_request",
+        ),
+        (
+            list.with(&format!("X-Long: {long}")),
+            431,
+            "headers_too_large",
+        ),
+        (
+            request_line(list, &format!("GET /{} HTTP/1.1", "x".repeat(9000))),
+            414,
+            "uri_too_long",
+        ),
+        (
+            request_line(list, &format!("GET {METHODS}/../mfa HTTP/1.1")),
+            400,
+            "invalid_request",
+        ),
+        (
+            request_line(list, &format!("TRACE {METHODS} HTTP/1.1")),
+            405,
+            "method_not_allowed",
+        ),
+        (with_body(begin, &deep), 400, "invalid_request"),
+    ];
+    for (sent, status, code) in cases {
+        let said = exchange_patiently(gateway, &sent.bytes());
+        let head = sent.lines.join("\n").chars().take(600).collect::<String>();
+        assert_eq!(answers(&said), [(status, code.to_owned())], "{head}");
+        still_serves(gateway, list);
+    }
+}
+
+fn request_line(of: &Sent, line: &str) -> Sent {
+    let mut changed = of.clone();
+    line.clone_into(&mut changed.lines[0]);
+    changed
+}
+
+fn with_body(of: &Sent, body: &str) -> Sent {
+    let length = format!("Content-Length: {}", body.len());
+    Sent {
+        body: body.to_owned(),
+        ..of.header("Content-Length", Some(&length))
+    }
+}
+
+/// One change of a request.
+#[derive(Clone, Debug)]
+enum Change {
+    Flip(Index, u8),
+    Cut(Index),
+    Put(Index, Vec<u8>),
+    Leave(Index),
+    Repeat(Index),
+    Length(&'static str),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let bytes = prop_oneof![
+        prop::collection::vec(any::<u8>(), 1..6),
+        select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
+    ];
+    prop_oneof![
+        4 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Change::Flip(at, bit)),
+        1 => any::<Index>().prop_map(Change::Cut),
+        3 => (any::<Index>(), bytes).prop_map(|(at, bytes)| Change::Put(at, bytes)),
+        1 => any::<Index>().prop_map(Change::Leave),
+        2 => any::<Index>().prop_map(Change::Repeat),
+        2 => select(LENGTHS).prop_map(Change::Length),
+    ]
+}
+
+/// What means something somewhere in a request.
+const PIECES: &[&str] = &[
+    "\r\n",
+    "\r\n\r\n",
+    "\n",
+    "\r",
+    "\0",
+    ":",
+    " ",
+    "\t",
+    "%00",
+    "%2e%2e/",
+    "%ff",
+    "?",
+    "#",
+    "//",
+    "..",
+    "\"",
+    "{",
+    "}",
+    "[",
+    ",",
+    "\\ud800",
+    "null",
+    "é",
+    "Transfer-Encoding: chunked\r\n",
+    "Expect: 100-continue\r\n",
+    "Upgrade: h2c\r\n",
+    "X-Forwarded-For: 10.0.0.1\r\n",
+    "Content-Encoding: gzip\r\n",
+];
+const LENGTHS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "+2",
+    " 2",
+    "1, 1",
+    "0x10",
+    "99999",
+    "18446744073709551616",
+    "2e1",
+    "",
+];
+
+impl Change {
+    /// Changes of whole lines; those of bytes come after all of these.
+    fn of_lines(&self, sent: &mut Sent) {
+        match self {
+            Self::Leave(at) => drop(sent.lines.remove(at.index(sent.lines.len()))),
+            Self::Repeat(at) => {
+                let line = at.get(&sent.lines).clone();
+                sent.lines.push(line);
+            }
+            Self::Length(value) => sent.lines.push(format!("Content-Length: {value}")),
+            _ => {}
+        }
+    }
+
+    fn of_bytes(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Flip(at, bit) if !bytes.is_empty() => {
+                let at = at.index(bytes.len());
+                bytes[at] ^= 1 << bit;
+            }
+            Self::Cut(at) => bytes.truncate(at.index(bytes.len() + 1)),
+            Self::Put(at, put) => {
+                let at = at.index(bytes.len() + 1);
+                bytes.splice(at..at, put.iter().copied());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    })
+}
+
+fn anything_wrong(gateway: &Gateway, requests: &[Sent; 3]) {
+    let (refused, closed) = (Cell::new(0), Cell::new(0));
+    let changed = (any::<Index>(), prop::collection::vec(change(), 1..4));
+    runner(256)
+        .run(&changed, |(which, changes)| {
+            let mut sent = which.get(requests).clone();
+            for change in &changes {
+                change.of_lines(&mut sent);
+            }
+            let mut bytes = sent.bytes();
+            for change in &changes {
+                change.of_bytes(&mut bytes);
+            }
+            let answers = answers(&exchange(gateway, &bytes));
+            prop_assert!(answers.iter().all(is_of_the_table), "{answers:?}");
+            if answers.is_empty() {
+                closed.set(closed.get() + 1);
+            }
+            let refusals = answers.iter().filter(|(status, _)| *status != 200).count();
+            refused.set(refused.get() + refusals);
+            still_serves(gateway, &requests[0]);
+            Ok(())
+        })
+        .unwrap();
+    // All of this was about something.
+    let (refused, closed) = (refused.get(), closed.get());
+    assert!(
+        refused >= 64 && closed >= 4,
+        "{refused} refused, {closed} closed"
+    );
+}
+
+/// HTTP/2 from the first byte on, as `curl --http2-prior-knowledge` speaks it.
+fn http_2(gateway: &Gateway, good: &Sent) {
+    let whole = http_2_request();
+    assert!(is_ok_on_stream_1(&exchange(gateway, &whole)));
+    runner(64)
+        .run(&prop::collection::vec(change(), 1..4), |changes| {
+            let mut bytes = whole.clone();
+            for change in &changes {
+                change.of_bytes(&mut bytes);
+            }
+            exchange(gateway, &bytes);
+            still_serves(gateway, good);
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Whether these frames (RFC 9113, section 4.1) have headers on stream 1 that begin with
+/// `:status: 200`, which HPACK has at index 8.
+fn is_ok_on_stream_1(mut frames: &[u8]) -> bool {
+    while let [a, b, c, kind, _, stream @ ..] = frames {
+        let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+        let (stream, rest) = stream.split_at(4);
+        let (payload, rest) = rest.split_at(length);
+        if *kind == HEADERS && stream == [0, 0, 0, 1] {
+            return payload[0] == 0x88;
+        }
+        frames = rest;
+    }
+    false
+}
+
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const END_STREAM_AND_HEADERS: u8 = 0x5;
+
+fn http_2_request() -> Vec<u8> {
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":path", "/v1/openapi.json"),
+        (":authority", "localhost"),
+    ];
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        // literal, not indexed, new name (RFC 7541, section 6.2.2)
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend_from_slice(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]);
+    let length = u8::try_from(block.len()).unwrap();
+    bytes.extend_from_slice(&[0, 0, length, HEADERS, END_STREAM_AND_HEADERS, 0, 0, 0, 1]);
+    bytes.extend_from_slice(&block);
+    bytes
+}
