@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Only ends a test that has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until something is so.
 pub async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {

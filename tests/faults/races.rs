@@ -1,10 +1,12 @@
 //! Requests that race, spread over all gateways of one store.
 
 use std::cell::Cell;
+use std::time::Instant;
 
 use futures_util::future::{join, join_all};
 
 use super::*;
+use crate::poll::PATIENCE;
 
 /// Two gateways over one Redis, or the one that the embedded store allows.
 struct Doors {
@@ -50,6 +52,21 @@ fn sorted(one: &Answer, other: &Answer) -> [u16; 2] {
     statuses
 }
 
+/// A hundred at once can be more than a busy machine does in the store's time. Who is told to send
+/// the same request again in a second does; of an unknown outcome nobody may be told.
+async fn complete_in_the_end(user: &Client, credential: &Value) -> Answer {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = user.complete(PASSKEY, credential).await;
+        if answer.status != 503 || Instant::now() > deadline {
+            return answer;
+        }
+        assert_unavailable(&answer);
+        let seconds = answer.header("retry-after").parse().unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+}
+
 #[tokio::test]
 async fn what_one_gateway_begins_another_completes() {
     for doors in Doors::both() {
@@ -68,7 +85,9 @@ async fn a_hundred_equal_completions_store_and_show_the_codes_once() {
     for doors in Doors::both() {
         let credential = doors.site.begin(&doors.strong("alice")).await;
         let racers = (0..100).map(|_| doors.strong("alice")).collect::<Vec<_>>();
-        let complete = racers.iter().map(|one| one.complete(PASSKEY, &credential));
+        let complete = racers
+            .iter()
+            .map(|one| complete_in_the_end(one, &credential));
         let answers = join_all(complete).await;
         let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.status == 200);
         assert_eq!(won.len(), 1, "{won:?}");
@@ -95,7 +114,9 @@ async fn of_a_hundred_credentials_for_one_challenge_one_is_stored() {
             (doors.strong("alice"), credential)
         });
         let racers: Vec<_> = racers.collect();
-        let complete = racers.iter().map(|(one, its)| one.complete(PASSKEY, its));
+        let complete = racers
+            .iter()
+            .map(|(one, its)| complete_in_the_end(one, its));
         let answers = join_all(complete).await;
         let mut won = 0;
         for (answer, (_, credential)) in answers.iter().zip(&racers) {
