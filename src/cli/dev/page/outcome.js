@@ -26,6 +26,8 @@ export async function tell(id, { tone, said, why, todo, answer = {}, offers = []
   if (offers.length > 0) lines.push(element("div", "buttons", ...offers.map(button)));
   byId(id).className = `panel ${tone}`;
   byId(id).replaceChildren(...lines);
+  // on a phone it may stand below what is seen; codes have the focus when all went well
+  if (tone !== "allow") byId(id).scrollIntoView({ block: "nearest" });
 }
 
 function button([label, action]) {
