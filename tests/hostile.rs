@@ -1,13 +1,16 @@
 //! Requests that are nearly right, as raw bytes against `serve`: each is answered out of the API's
 //! table or its connection is closed, and the next good request is served by the same process.
 
+mod change;
+mod http_2;
+
 use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
@@ -15,6 +18,8 @@ use crate::authenticator::soft_passkey;
 use crate::client::{COMPLETE, Client, METHODS, REGISTER};
 use crate::deployment::{Deployment, TENANT};
 use crate::gateway::Gateway;
+
+use change::change;
 
 /// How long a server may be silent until the test says that nothing more will come.
 const SILENCE: Duration = Duration::from_millis(100);
@@ -49,7 +54,7 @@ async fn nearly_valid_requests_get_an_answer_of_the_table_or_a_closed_connection
     let requests = requests(&token, &credential);
     one_thing_wrong(&gateway, &requests);
     anything_wrong(&gateway, &requests);
-    http_2(&gateway, &requests[0]);
+    http_2::nearly_valid_frames(&gateway, &requests[0]);
     gateway.stop();
 }
 
@@ -281,107 +286,6 @@ fn with_body(of: &Sent, body: &str) -> Sent {
     }
 }
 
-/// One change of a request.
-#[derive(Clone, Debug)]
-enum Change {
-    Flip(Index, u8),
-    Cut(Index),
-    Put(Index, Vec<u8>),
-    Leave(Index),
-    Repeat(Index),
-    Length(&'static str),
-}
-
-fn change() -> impl Strategy<Value = Change> {
-    let bytes = prop_oneof![
-        prop::collection::vec(any::<u8>(), 1..6),
-        select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
-    ];
-    prop_oneof![
-        4 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Change::Flip(at, bit)),
-        1 => any::<Index>().prop_map(Change::Cut),
-        3 => (any::<Index>(), bytes).prop_map(|(at, bytes)| Change::Put(at, bytes)),
-        1 => any::<Index>().prop_map(Change::Leave),
-        2 => any::<Index>().prop_map(Change::Repeat),
-        2 => select(LENGTHS).prop_map(Change::Length),
-    ]
-}
-
-/// What means something somewhere in a request.
-const PIECES: &[&str] = &[
-    "\r\n",
-    "\r\n\r\n",
-    "\n",
-    "\r",
-    "\0",
-    ":",
-    " ",
-    "\t",
-    "%00",
-    "%2e%2e/",
-    "%ff",
-    "?",
-    "#",
-    "//",
-    "..",
-    "\"",
-    "{",
-    "}",
-    "[",
-    ",",
-    "\\ud800",
-    "null",
-    "é",
-    "Transfer-Encoding: chunked\r\n",
-    "Expect: 100-continue\r\n",
-    "Upgrade: h2c\r\n",
-    "X-Forwarded-For: 10.0.0.1\r\n",
-    "Content-Encoding: gzip\r\n",
-];
-const LENGTHS: &[&str] = &[
-    "0",
-    "1",
-    "-1",
-    "+2",
-    " 2",
-    "1, 1",
-    "0x10",
-    "99999",
-    "18446744073709551616",
-    "2e1",
-    "",
-];
-
-impl Change {
-    /// Changes of whole lines; those of bytes come after all of these.
-    fn of_lines(&self, sent: &mut Sent) {
-        match self {
-            Self::Leave(at) => drop(sent.lines.remove(at.index(sent.lines.len()))),
-            Self::Repeat(at) => {
-                let line = at.get(&sent.lines).clone();
-                sent.lines.push(line);
-            }
-            Self::Length(value) => sent.lines.push(format!("Content-Length: {value}")),
-            _ => {}
-        }
-    }
-
-    fn of_bytes(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Flip(at, bit) if !bytes.is_empty() => {
-                let at = at.index(bytes.len());
-                bytes[at] ^= 1 << bit;
-            }
-            Self::Cut(at) => bytes.truncate(at.index(bytes.len() + 1)),
-            Self::Put(at, put) => {
-                let at = at.index(bytes.len() + 1);
-                bytes.splice(at..at, put.iter().copied());
-            }
-            _ => {}
-        }
-    }
-}
-
 fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config {
         cases,
@@ -420,64 +324,4 @@ fn anything_wrong(gateway: &Gateway, requests: &[Sent; 3]) {
         refused >= 64 && closed >= 4,
         "{refused} refused, {closed} closed"
     );
-}
-
-/// HTTP/2 from the first byte on, as `curl --http2-prior-knowledge` speaks it.
-fn http_2(gateway: &Gateway, good: &Sent) {
-    let whole = http_2_request();
-    assert!(is_ok_on_stream_1(&exchange(gateway, &whole)));
-    runner(64)
-        .run(&prop::collection::vec(change(), 1..4), |changes| {
-            let mut bytes = whole.clone();
-            for change in &changes {
-                change.of_bytes(&mut bytes);
-            }
-            exchange(gateway, &bytes);
-            still_serves(gateway, good);
-            Ok(())
-        })
-        .unwrap();
-}
-
-/// Whether these frames (RFC 9113, section 4.1) have headers on stream 1 that begin with
-/// `:status: 200`, which HPACK has at index 8.
-fn is_ok_on_stream_1(mut frames: &[u8]) -> bool {
-    while let [a, b, c, kind, _, stream @ ..] = frames {
-        let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
-        let (stream, rest) = stream.split_at(4);
-        let (payload, rest) = rest.split_at(length);
-        if *kind == HEADERS && stream == [0, 0, 0, 1] {
-            return payload[0] == 0x88;
-        }
-        frames = rest;
-    }
-    false
-}
-
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const END_STREAM_AND_HEADERS: u8 = 0x5;
-
-fn http_2_request() -> Vec<u8> {
-    let fields = [
-        (":method", "GET"),
-        (":scheme", "http"),
-        (":path", "/v1/openapi.json"),
-        (":authority", "localhost"),
-    ];
-    let mut block = Vec::new();
-    for (name, value) in fields {
-        // literal, not indexed, new name (RFC 7541, section 6.2.2)
-        block.push(0);
-        for text in [name, value] {
-            block.push(u8::try_from(text.len()).unwrap());
-            block.extend_from_slice(text.as_bytes());
-        }
-    }
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    bytes.extend_from_slice(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]);
-    let length = u8::try_from(block.len()).unwrap();
-    bytes.extend_from_slice(&[0, 0, length, HEADERS, END_STREAM_AND_HEADERS, 0, 0, 0, 1]);
-    bytes.extend_from_slice(&block);
-    bytes
 }
