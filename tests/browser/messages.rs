@@ -39,11 +39,11 @@ async fn a_dialog_that_is_not_answered_is_told_apart_from_one_that_is_too_late()
     page.plug_in(unanswered()).await;
     page.click("#add-passkey").await;
     page.until("#status", "Waiting for your passkey").await;
-    page.click("#cancel").await;
+    page.click("#status button").await;
     page.until("#error", "Nothing was added: the dialog was closed")
         .await;
     assert_eq!(page.focused().await, "add-passkey");
-    assert_eq!(page.texts("#cancel-row:not([hidden])").await, [""; 0]);
+    assert_eq!(page.texts("#status").await, [""]);
 
     let hurry = r#"async (path, init, fetch) => {
         const answer = await fetch(path, init);
@@ -98,6 +98,12 @@ async fn an_enrolment_that_has_run_out_says_so_and_the_browser_forgets_the_passk
     let forgotten = page.run("return window.forgotten", Vec::new()).await;
     assert_eq!(forgotten["rpId"], "localhost");
     assert!(forgotten["credentialId"].is_string(), "{forgotten}");
+
+    let older = "delete PublicKeyCredential.signalUnknownCredential";
+    page.run(older, Vec::new()).await;
+    page.click("#add-passkey").await;
+    page.until("#error", "Your device may still list it: delete it there")
+        .await;
     page.close().await;
 }
 
@@ -127,10 +133,20 @@ async fn an_expired_token_is_no_loss_the_same_answer_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_stops_in_the_middle_is_told_and_found_again() {
+async fn a_gateway_that_stops_in_the_middle_is_told_found_again_and_sent_the_same_answer() {
     let page = Page::open().await;
-    page.plug_in(unanswered()).await;
+    page.plug_in(built_in()).await;
     page.until("#methods-note", "None yet").await;
+    let answer_later = "
+        const create = navigator.credentials.create.bind(navigator.credentials);
+        navigator.credentials.create = async (options) => {
+            const answer = await create(options);
+            await new Promise((resolve) => { window.answer = resolve; });
+            return answer;
+        };";
+    page.run(answer_later, Vec::new()).await;
+    page.click("#add-passkey").await;
+    page.until("#status", "Waiting for your passkey").await;
     let Page {
         chromium,
         gateway,
@@ -141,7 +157,9 @@ async fn a_gateway_that_stops_in_the_middle_is_told_and_found_again() {
     chromium
         .until("#decisions-note", "The gateway does not answer")
         .await;
-    chromium.click("#add-passkey").await;
+    let answered = "while (!window.answer) await new Promise((resolve) => setTimeout(resolve, 20));
+                    window.answer()";
+    chromium.run(answered, Vec::new()).await;
     chromium
         .until("#error", "Is “cedargate dev” still running? Start it again")
         .await;
@@ -153,6 +171,10 @@ async fn a_gateway_that_stops_in_the_middle_is_told_and_found_again() {
     // by itself
     chromium.until("#methods-note", "None yet").await;
     chromium.until("#decisions-note", "The newest first").await;
+    chromium.click("#error button").await;
+    chromium
+        .until("#status", "The passkey is added. 10 backup codes left")
+        .await;
     chromium.close().await;
     gateway.stop();
 }

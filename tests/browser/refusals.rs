@@ -12,6 +12,8 @@ async fn a_tenant_that_forbids_passkeys_says_so_and_takes_a_security_key() {
     page.plug_in(security_key()).await;
     page.choose("#tenant", BANK).await;
     page.click("#add-passkey").await;
+    page.until("#error", "Your policies do not permit this")
+        .await;
     page.until("#error", BANKS_NOTICE).await;
     page.until("#error", "Choose another kind of authenticator")
         .await;

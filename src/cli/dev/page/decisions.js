@@ -10,6 +10,8 @@ const SHOWN_AT_FIRST = 12;
 const EFFECT = { allow: "allowed", deny: "denied", step_up: "step-up asked", error: "failed" };
 
 let records = [];
+let asked = 0;
+let answered = 0;
 let all = false;
 let lost = false;
 
@@ -17,6 +19,7 @@ const key = (record) => `${record.timestamp} ${record.request_id}`;
 
 /** Reads the records again. Says whether the gateway was lost before and is there again. */
 export async function lookAtDecisions() {
+  const mine = ++asked;
   let read;
   try {
     read = await readRecords();
@@ -25,7 +28,10 @@ export async function lookAtDecisions() {
     say("decisions-note", GATEWAY_GONE);
     return false;
   }
-  show(read);
+  if (mine > answered) { // else a later look was faster
+    answered = mine;
+    show(read);
+  }
   const back = lost;
   lost = false;
   return back;
@@ -74,13 +80,16 @@ function item(record) {
   time.dateTime = record.timestamp;
   const answer = [record.status ?? "hung up", record.code].filter(Boolean).join(" ");
   const made = element("li", `request effect-${record.effect ?? "none"}`,
-    element("div", "head", element("span", "path", `${record.method} ${record.route}`), element("span", "answer", answer)),
+    element("div", "head", element("span", "path", ...breakable(`${record.method} ${record.route}`)), element("span", "answer", answer)),
     element("p", "note", time, record.principal ? ` · ${whoOf(record)}` : ""));
   made.append(...record.decisions.map(decision));
   if (record.undecided) made.append(element("p", "note", `Not decided: ${record.undecided}.`));
   if (record.cause) made.append(element("p", "note", `Cause: ${record.cause}`));
   return made;
 }
+
+/** A path breaks before its slashes, where it has to. */
+const breakable = (path) => path.split(/(?=\/)/).flatMap((part) => [document.createElement("wbr"), part]);
 
 /** Who asked; and the header's tenant, where it is not the token's. */
 function whoOf({ principal, tenant }) {

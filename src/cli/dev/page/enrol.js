@@ -32,7 +32,7 @@ export async function complete(who, enrolment) {
     return await post(`${REGISTER}/complete`, enrolment, await signedIn(who));
   } catch (error) {
     if (canBeSentAgain(error)) error.unsent = enrolment;
-    else await forget(error.details?.signal);
+    else error.leftBehind = !await forget(error.details?.signal);
     throw error;
   }
 }
@@ -70,8 +70,12 @@ function canBeSentAgain(error) {
   return status === 401 || (status === 403 && !details.signal) || status === 408 || status >= 500;
 }
 
-/** A credential that was not kept leaves the browser's list, too, where the browser can do that. */
+/**
+ * A credential that was not kept leaves the browser's list, too (WebAuthn Level 3, §5.1.10). False
+ * where the browser cannot do that.
+ */
 async function forget(signal) {
-  if (!signal || !PublicKeyCredential.signalUnknownCredential) return;
-  await PublicKeyCredential.signalUnknownCredential(signal).catch(() => {});
+  if (!signal) return true;
+  if (!PublicKeyCredential.signalUnknownCredential) return false;
+  return PublicKeyCredential.signalUnknownCredential(signal).then(() => true, () => false);
 }

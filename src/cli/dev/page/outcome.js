@@ -26,6 +26,8 @@ export async function tell(id, { tone, said, why, todo, answer = {}, offers = []
   if (offers.length > 0) lines.push(element("div", "buttons", ...offers.map(button)));
   byId(id).className = `panel ${tone}`;
   byId(id).replaceChildren(...lines);
+  // on a phone it may stand below what is seen; codes have the focus when all went well
+  if (tone !== "allow") byId(id).scrollIntoView({ block: "nearest" });
 }
 
 function button([label, action]) {
@@ -40,7 +42,7 @@ async function deciders(requestId) {
   const records = await readRecords().catch(() => []);
   const decision = records.findLast((one) => one.request_id === requestId)?.decisions.at(-1);
   if (!decision) return undefined;
-  return ["Decided by ", ...policiesOf(decision), "."];
+  return ["Decided by ", ...policiesOf(decision)];
 }
 
 /** The ids of a decision's policies, or why there are none. */

@@ -7,11 +7,11 @@ export const NOUN = { webauthn_passkey: "passkey", webauthn_fido: "security key"
 
 export const GATEWAY_GONE = "The gateway does not answer. Is “cedargate dev” still running? Start it again: this page goes on by itself.";
 
-/** `{ said, todo }`: what happened, and the way on. `noun` is what was to be added. */
+/** What happened, more about it if there is more, and the way on. `noun` is what was to be added. */
 export function explain(error, noun) {
   if (error instanceof CeremonyFailed) return ceremony(error, noun);
   if (error instanceof Unreachable) return { said: "The gateway does not answer.", todo: "Is “cedargate dev” still running? Start it again, then try again." };
-  if (error instanceof Refused) return { said: saidOf(error), todo: todoOf(error) };
+  if (error instanceof Refused) return refusal(error);
   return { said: `The page failed: ${error.message ?? error}`, todo: "Load it again." };
 }
 
@@ -36,18 +36,27 @@ export function ceremony({ kind, cause }, noun = "authenticator") {
   }
 }
 
-function saidOf({ code, details, message }) {
+function refusal(error) {
+  const left = error.leftBehind ? " Your device may still list it: delete it there." : "";
+  const why = error.code === "unauthenticated" ? error.message : undefined;
+  return { said: saidOf(error), why, todo: todoOf(error) + left };
+}
+
+function saidOf({ status, code, details, message }) {
   switch (code) {
     case "step_up_required":
       return "A fresh and strong sign-in is needed.";
     case "unauthenticated":
-      return `The sign-in was not accepted. ${message}`;
+      return "The sign-in was not accepted.";
+    case "tenant_mismatch":
+      return message;
     case "not_found":
       return "This enrolment has run out, or was used already.";
     case "invalid_request":
       return (details.fields ?? []).map(({ field, rule }) => `${field} ${rule}.`).join(" ") || message;
     default:
-      return message;
+      // the notices say why, and stand beside it
+      return status === 403 ? "Your policies do not permit this." : message;
   }
 }
 
