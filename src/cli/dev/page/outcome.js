@@ -42,7 +42,7 @@ async function deciders(requestId) {
   const records = await readRecords().catch(() => []);
   const decision = records.findLast((one) => one.request_id === requestId)?.decisions.at(-1);
   if (!decision) return undefined;
-  return ["Decided by ", ...policiesOf(decision), "."];
+  return ["Decided by ", ...policiesOf(decision)];
 }
 
 /** The ids of a decision's policies, or why there are none. */

@@ -39,8 +39,8 @@ function add(methodType) {
   if (name === undefined) return;
   const owner = who();
   const waiting = () => {
-    byId("cancel-row").hidden = false;
-    tell("status", { tone: "ask", said: `Waiting for your ${NOUN[methodType]}: answer the browser’s dialog.` });
+    const said = `Waiting for your ${NOUN[methodType]}: answer the browser’s dialog.`;
+    tell("status", { tone: "ask", said, offers: [["Stop waiting", () => underWay?.abort()]] });
   };
   step(owner, methodType, (signal) => enrol(owner, { methodType, deviceName: name, signal, waiting }));
 }
@@ -55,14 +55,14 @@ async function step(owner, methodType, work) {
   if (underWay) return;
   busy(new AbortController());
   quiet();
-  byId(BUTTON[methodType]).focus(); // what was pressed may be gone: an offer in a panel
+  byId(BUTTON[methodType]).focus(); // what was pressed may be gone: an offer of a panel
   try {
     const { body, requestId } = await work(underWay.signal);
     await added(owner, methodType, body, requestId);
   } catch (error) {
     await failed(methodType, error);
   } finally {
-    if (document.activeElement === byId("cancel")) byId(BUTTON[methodType]).focus(); // it is hidden now
+    if (document.activeElement === document.body) byId(BUTTON[methodType]).focus(); // “Stop waiting” is gone
     busy(undefined);
   }
   await refresh();
@@ -94,7 +94,6 @@ async function failed(methodType, error) {
 
 function busy(controller) {
   underWay = controller;
-  if (!controller) byId("cancel-row").hidden = true;
   for (const id of Object.values(BUTTON)) {
     byId(id).setAttribute("aria-disabled", String(controller !== undefined));
   }
@@ -124,7 +123,6 @@ function start() {
   for (const form of document.forms) form.addEventListener("submit", (event) => event.preventDefault());
   byId("add").addEventListener("submit", () => add("webauthn_passkey"));
   byId("add-security-key").addEventListener("click", () => add("webauthn_fido"));
-  byId("cancel").addEventListener("click", () => underWay?.abort());
   byId("refresh").addEventListener("click", refresh);
   byId("sign-in").addEventListener("change", signInChanged);
   startCodes();
