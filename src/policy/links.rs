@@ -1,10 +1,10 @@
 //! `*.links.json`: links of templates, as the Cedar CLI writes them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use cedar_policy::{EntityUid, SlotId};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::finding::Finding;
@@ -32,7 +32,22 @@ struct Written<'a> {
     #[serde(borrow)]
     link_id: &'a RawValue,
     #[serde(borrow)]
-    args: BTreeMap<String, &'a RawValue>,
+    args: Arguments<'a>,
+}
+
+/// Members and no map: of a slot that is written twice, a map would keep the last in silence.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments<'a> {
+    #[serde(borrow, rename = "?principal", default, deserialize_with = "written")]
+    principal: Option<&'a RawValue>,
+    #[serde(borrow, rename = "?resource", default, deserialize_with = "written")]
+    resource: Option<&'a RawValue>,
+}
+
+/// A member that is there, be it `null`.
+fn written<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(value).map(Some)
 }
 
 /// Reads the links of one file.
@@ -67,8 +82,12 @@ fn link<'a>(place: &Place<'a>, one: &RawValue, findings: &mut Vec<Finding>) -> O
         findings.push(finding.help(ID_RULE));
     }
     let mut arguments = HashMap::new();
-    for (slot, raw) in written.args {
-        arguments.extend(argument(place, &slot, raw, findings));
+    for (slot, raw) in [
+        (SlotId::principal(), written.args.principal),
+        (SlotId::resource(), written.args.resource),
+    ] {
+        let uid = raw.and_then(|raw| argument(place, raw, findings));
+        arguments.extend(uid.map(|uid| (slot, uid)));
     }
     match (template_id, link_id) {
         (Some(template_id), Some(link_id)) if findings.len() == before => Some(Link {
@@ -94,25 +113,11 @@ fn string(place: &Place<'_>, raw: &RawValue, findings: &mut Vec<Finding>) -> Opt
     parsed
 }
 
-fn argument(
-    place: &Place<'_>,
-    slot: &str,
-    raw: &RawValue,
-    findings: &mut Vec<Finding>,
-) -> Option<(SlotId, EntityUid)> {
+fn argument(place: &Place<'_>, raw: &RawValue, findings: &mut Vec<Finding>) -> Option<EntityUid> {
     let place = place.part(span(&place.source.text, raw));
     let mut refuse = |code, message: String, help: &str| {
         findings.push(place.error(code, None, message).help(help));
         None
-    };
-    let slot = match slot {
-        "?principal" => SlotId::principal(),
-        "?resource" => SlotId::resource(),
-        _ => {
-            let message =
-                format!("there is no slot {slot:?}: a template has ?principal and ?resource");
-            return refuse("links_syntax", message, SHAPE);
-        }
     };
     let text: Option<String> = serde_json::from_str(raw.get()).ok();
     let Some(uid) = text.and_then(|text| text.parse::<EntityUid>().ok()) else {
@@ -121,7 +126,7 @@ fn argument(
     };
     match ids::misspelt(&uid.type_name().to_string(), uid.id().unescaped()) {
         Some(wrong) => refuse("entity_id", wrong.message, &wrong.help),
-        None => Some((slot, uid)),
+        None => Some(uid),
     }
 }
 

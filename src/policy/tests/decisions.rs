@@ -212,6 +212,9 @@ fn a_decision_says_who_what_and_why() {
         ("anonymous", "Gate::Route::\"unknown\"")
     );
     assert_eq!(decided.effect, Effect::Deny("forbidden".to_owned()));
+    // A denial by default is nobody's: no policy, no notice.
+    assert_eq!(decided.policies, Vec::<String>::new());
+    assert_eq!(decided.notices, Vec::<String>::new());
 }
 
 #[test]

@@ -258,6 +258,19 @@ fn strict_validation() {
 }
 
 #[test]
+fn what_is_further_away_than_one_step() {
+    refused(
+        &on(
+            "action == Gate::Action::\"trustAuthenticator\"",
+            "principal.account in Gate::Issuer::\"corp\"",
+        ),
+        "validation",
+        "principal.account",
+        "",
+    );
+}
+
+#[test]
 fn every_warning() {
     refused(
         &on("action == Gate::Action::\"enroll\"", "true"),
@@ -370,6 +383,20 @@ fn misspelt_ids_in_heads_and_conditions() {
     taken(
         "@id(\"x\") forbid (principal, action in Gate::Action::\"public\", resource == Gate::Route::\"unknown\");",
     );
+    // In a head with `is … in`, and in the condition of a template.
+    let group = "Gate::Group::\"contractors\"";
+    for policy in [
+        format!("@id(\"x\") forbid (principal is Gate::User in {group}, {mfa}, resource);"),
+        format!(
+            "@id(\"x\") forbid (principal in ?principal, {mfa}, resource) unless {{ principal in {group} }};"
+        ),
+        on(mfa, &format!("principal is Gate::User in {group}")),
+    ] {
+        refused(&policy, "entity_id", group, "|contractors");
+    }
+    // No model is known.
+    let none = "Gate::AuthenticatorModel::\"00000000-0000-0000-0000-000000000000\"";
+    taken(&on(trust, &format!("resource.provenModel == {none}")));
 }
 
 #[test]
@@ -405,6 +432,16 @@ fn permits_that_open_too_much() {
     taken(
         "@id(\"x\") permit (principal, action in Gate::Action::\"mfa\", resource) when { resource in principal.account };",
     );
+    taken(
+        "@id(\"x\") permit (principal is Gate::User in Gate::Group::\"corp||a\", action in Gate::Action::\"administerMfa\", resource);",
+    );
+    // It is asked of the caller, not of whom they administer.
+    refused(
+        "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource in Gate::Issuer::\"corp\") when { context.session.acr == \"phr\" };",
+        "permit_administers",
+        "@id",
+        "name who may",
+    );
     // A permit that cannot match for an administrator's action opens none.
     taken(
         "@id(\"x\") permit (principal, action in Gate::Action::\"mfa\", resource is Gate::Authenticator);",
@@ -424,6 +461,21 @@ fn has_with_an_undeclared_name() {
         "has_undeclared",
         "context has",
         "\"acr\"",
+    );
+    refused(
+        &forbid("!(principal has claims.employmnt)"),
+        "has_undeclared",
+        "principal has",
+        "did you mean \"employment\"?",
+    );
+    refused(
+        &format!(
+            "@mode(\"shadow\") {}",
+            forbid("!(principal.claims has \"x y\")")
+        ),
+        "has_undeclared",
+        "principal.claims has",
+        "site.cedarschema",
     );
     taken(&forbid("!(principal.claims has employment)"));
 }
@@ -458,6 +510,24 @@ fn addresses_that_never_match() {
     taken(&forbid(
         "[ip(\"2001:db8::1\")].contains(context.network.address)",
     ));
+    taken(&forbid(
+        "context.network.address == ip(\"2001:db8::1/128\")",
+    ));
+    // The edges of the mapped range; what is beside it is IPv6 like any other.
+    for mapped in ["::ffff:0:0/96", "::ffff:0:0", "::ffff:ffff:ffff"] {
+        let call = format!("ip(\"{mapped}\")");
+        refused(
+            &forbid(&format!("context.network.address.isInRange({call})")),
+            "ip_mapped",
+            &call,
+            "IPv4",
+        );
+    }
+    for beside in ["::fffe:ffff:ffff", "::1:0:0:0"] {
+        taken(&forbid(&format!(
+            "context.network.address == ip(\"{beside}\")"
+        )));
+    }
     for mapped in ["ip(\"::ffff:cb00:7107\")", "ip(\"::ffff:cb00:7100/120\")"] {
         refused(
             &forbid(&format!("context.network.address.isInRange({mapped})")),

@@ -199,6 +199,29 @@ fn ids_that_the_gateway_would_not_write_are_refused() {
     let mut case = case();
     case["request"]["principal"] = json!("Gate::User::\"alice\"");
     cannot_be_asked(&case, "<issuer>|<tenant>|alice");
+    for (entity_type, id, help) in [
+        (
+            "Gate::Group",
+            "contractors",
+            "<issuer>|<tenant>|contractors",
+        ),
+        ("Gate::Issuer", "Corp", "write Gate::Issuer::\"corp\""),
+        (
+            "Gate::Route",
+            "/v1/openapi.jsn",
+            "write Gate::Route::\"/v1/openapi.json\"",
+        ),
+    ] {
+        let misspelt = json!({"type": entity_type, "id": id});
+        for uid in [misspelt.clone(), json!({"__entity": misspelt})] {
+            let mut case = self::case();
+            case["entities"][0]["parents"][0] = uid;
+            cannot_be_asked(&case, help);
+        }
+        let mut case = self::case();
+        case["request"]["resource"] = json!(format!("{entity_type}::{id:?}"));
+        cannot_be_asked(&case, help);
+    }
 }
 
 #[test]

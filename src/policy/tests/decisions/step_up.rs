@@ -1,8 +1,8 @@
 //! What a caller is asked to step up to.
 
 use super::super::super::*;
-use super::super::load;
-use super::{Asked, EVERYBODY, FAILS, ago, alice, forbid};
+use super::super::{load, load_files};
+use super::{Asked, EVERYBODY, FAILS, TENANT, ago, alice, forbid};
 use crate::error::StepUp;
 use crate::record::Effect;
 
@@ -121,4 +121,35 @@ fn step_up_asks_only_for_what_would_be_allowed() {
     ))
     .unwrap();
     assert_eq!(asked.decide(&bundle).effect, plain);
+}
+
+#[test]
+fn a_link_asks_for_the_step_up_of_its_template() {
+    let template = step_up("t", "phr", "5m", "").replace("(principal", "(principal in ?principal");
+    let links = format!(
+        "[{{\"template_id\": \"t\", \"link_id\": \"l\", \"args\": {{\"?principal\": \"Gate::Tenant::\\\"{TENANT}\\\"\"}}}}]"
+    );
+    let policies = format!("{EVERYBODY}{template}");
+    let bundle = load_files(&[("a.cedar", &policies), ("l.links.json", &links)]).unwrap();
+    let decided = Asked::by(alice()).with_key().decide(&bundle);
+    assert_eq!(decided.policies, ["l"]);
+    assert_eq!(decided.effect, asks_for(&["phr"], 300, &[MethodType::Fido]));
+}
+
+#[test]
+fn a_denial_that_no_step_up_lifts_has_a_code_like_any_other() {
+    let coded =
+        |policy: String, code: &str| policy.replace("forbid", &format!("@code(\"{code}\") forbid"));
+    let stepping = coded(step_up("a", "phr", "5m", ""), "too_old");
+    let mismatch = coded(forbid("z", "true"), "tenant_mismatch");
+    let denied = |code: &str| Effect::Deny(code.to_owned());
+    // Nothing to step up with.
+    let policies = [stepping.clone()];
+    assert_eq!(effect(&Asked::by(alice()), &policies), denied("too_old"));
+    // A wrong tenant is said, whatever else there is to do.
+    let policies = [stepping, mismatch];
+    assert_eq!(
+        effect(&Asked::by(alice()).with_key(), &policies),
+        denied("tenant_mismatch")
+    );
 }

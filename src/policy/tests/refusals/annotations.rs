@@ -16,6 +16,7 @@ fn annotation_values() {
         "@notice(\"a\")",
         &format!("@notice(\"{}\")", "é".repeat(300)),
         "@code(\"a_1\")",
+        &format!("@code(\"{}\")", long(64)),
         "@step_up(\"phr\") @max_age(\"5m\")",
         "@step_up(\"urn:x\") @max_age(\"300000ms\")",
         "@mode(\"shadow\")",
@@ -29,16 +30,26 @@ fn annotation_values() {
         ("@notice", "300 characters"),
         ("@notice(\"\")", "300 characters"),
         (&format!("@notice(\"{}\")", long(301)), "300 characters"),
+        (
+            &format!("@notice(\"{}\")", "é".repeat(301)),
+            "300 characters",
+        ),
         ("@notice(\"a\\nb\")", "one line"),
+        ("@notice(\"a\\rb\")", "one line"),
         ("@notice(\"a\\u{2028}b\")", "one line"),
         ("@code(\"A\")", "a-z, 0-9 and _"),
         ("@code(\"1a\")", "a-z, 0-9 and _"),
+        ("@code(\"_a\")", "a-z, 0-9 and _"),
+        ("@code(\"a-b\")", "a-z, 0-9 and _"),
+        ("@code(\"\")", "a-z, 0-9 and _"),
         ("@code", "a-z, 0-9 and _"),
         (&format!("@code(\"{}\")", long(65)), "1 to 64"),
         ("@code(\"not_found\")", "another status than 403"),
         ("@code(\"step_up_required\")", "another status than 403"),
         ("@step_up(\"a b\") @max_age(\"5m\")", "one acr value"),
         ("@step_up(\"a\\\\b\") @max_age(\"5m\")", "one acr value"),
+        ("@step_up(\"a\\\"b\") @max_age(\"5m\")", "one acr value"),
+        ("@step_up(\"é\") @max_age(\"5m\")", "one acr value"),
         ("@step_up(\"\") @max_age(\"5m\")", "one acr value"),
         ("@mode(\"dry\")", "shadow"),
     ] {
@@ -54,6 +65,7 @@ fn annotation_values() {
         "5",
         "5 m",
         "0s",
+        "999ms",
         "-5m",
         "1500ms",
         "5M",
@@ -191,8 +203,12 @@ fn step_up() {
         "@step_up",
         "changeFactors",
     );
+    let second = "unless { context.session.sinceStrong <= duration(\"1s\") }";
+    taken(&policy(change, second).replace("@max_age(\"5m\")", "@max_age(\"1s\")"));
     for other in [
         "",
+        "when { context.session.sinceStrong > duration(\"10m\") }",
+        "when { context.session.sinceStrong >= duration(\"5m\") }",
         "unless { context.session.sinceStrong <= duration(\"10m\") }",
         "unless { context.session.sinceStrong < duration(\"5m\") }",
         "unless { context.session.sinceBackupCode <= duration(\"5m\") }",
@@ -202,6 +218,53 @@ fn step_up() {
             "step_up_age",
             "@step_up",
             "sinceStrong <= duration(\"5m\")",
+        );
+    }
+}
+
+#[test]
+fn step_up_in_a_template() {
+    let template = |action: &str, age: &str| {
+        format!(
+            "@id(\"x\")\n@step_up(\"phr\") @max_age(\"5m\")\nforbid (principal in ?principal, action in Gate::Action::\"{action}\", resource)\nunless {{ context.session.sinceStrong <= duration(\"{age}\") }};"
+        )
+    };
+    taken(&template("changeFactors", "5m"));
+    for (action, age, code) in [
+        ("mfa", "5m", "step_up_reach"),
+        ("changeFactors", "10m", "step_up_age"),
+    ] {
+        refused(&template(action, age), code, "@step_up", "");
+    }
+}
+
+#[test]
+fn every_code_of_another_status_is_taken() {
+    for code in [
+        "invalid_request",
+        "invalid_credential",
+        "unauthenticated",
+        "step_up_required",
+        "not_found",
+        "method_not_allowed",
+        "request_timeout",
+        "payload_too_large",
+        "uri_too_long",
+        "unsupported_media_type",
+        "headers_too_large",
+        "credential_exists",
+        "rate_limited",
+        "policy_error",
+        "internal",
+        "not_implemented",
+        "unavailable",
+    ] {
+        let bad = format!("@code(\"{code}\")");
+        refused(
+            &annotated(&bad),
+            "annotation_value",
+            &bad,
+            "another status than 403",
         );
     }
 }

@@ -59,7 +59,7 @@ fn links() {
     refused_links(
         &good.replace("?resource", "?context"),
         "links_syntax",
-        r#""Gate::Tenant"#,
+        "\": \"Gate::Tenant",
         "template_id",
     );
     refused_links(
@@ -102,4 +102,73 @@ fn links() {
         "{",
         "",
     );
+}
+
+const LINK: &str = r#"{"template_id": "template", "link_id": "link", "args": {"?principal": "Gate::Group::\"corp||admins\"", "?resource": "Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\""}}"#;
+
+#[test]
+fn what_is_written_twice() {
+    let other = r#""?principal": "Gate::Group::\"corp||others\"", "?resource""#;
+    refused_links(
+        &format!("[{}]", LINK.replace("\"?resource\"", other)),
+        "links_syntax",
+        "\": \"Gate::Group::\\\"corp||others",
+        "template_id",
+    );
+    let twice = LINK.replace("\"args\"", "\"link_id\": \"other\", \"args\"");
+    refused_links(
+        &format!("[{twice}]"),
+        "links_syntax",
+        "\": \"other",
+        "template_id",
+    );
+    let again = LINK.replace("admins", "others");
+    refused_links(
+        &format!("[{LINK}, {again}]"),
+        "id_repeated",
+        &again,
+        "an id of its own",
+    );
+    refused_links(
+        &format!("[{}]", LINK.replace("\"link\"", "\"template\"")),
+        "id_repeated",
+        "{",
+        "an id of its own",
+    );
+}
+
+#[test]
+fn ids_that_never_match() {
+    let tenant = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
+    let upper = tenant.to_uppercase();
+    refused_links(
+        &format!("[{}]", LINK.replace(tenant, &upper)),
+        "entity_id",
+        "\"Gate::Tenant",
+        &format!("write Gate::Tenant::\"{tenant}\""),
+    );
+    let route = format!("Tenant::\\\"{tenant}");
+    refused_links(
+        &format!("[{}]", LINK.replace(&route, "Route::\\\"/v1/openapi.jsn")),
+        "entity_id",
+        "\"Gate::Route",
+        "write Gate::Route::\"/v1/openapi.json\"",
+    );
+}
+
+#[test]
+fn a_slot_that_the_template_has_not() {
+    let policies = format!(
+        "{OPEN}{}",
+        TEMPLATE.replace("resource in ?resource", "resource")
+    );
+    let null = LINK.replace(
+        r#""Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\"""#,
+        "null",
+    );
+    for (link, code) in [(LINK, "link_arguments"), (&null, "links_syntax")] {
+        let links = format!("[{link}]");
+        let files = [("a.cedar", policies.as_str()), ("a.links.json", &links)];
+        assert_eq!(only(load_files(&files).unwrap_err().0).code, code);
+    }
 }
