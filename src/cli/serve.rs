@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::gateway::{self, Listeners, Parts};
 use super::log::{self, Log};
 use super::signals::Shutdown;
+use crate::app::App;
 use crate::config::{self, Config};
 use crate::policy::{Bundle, Sources};
 
@@ -85,6 +86,7 @@ async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
     let (app, metrics) = parts.open(vec![Arc::new(log::Requests)]).await?;
     tokio::spawn(log.watch());
     announce(&api, &admin, app.gate.bundle());
+    tokio::spawn(warn_of_store(Arc::clone(&app)));
     let listeners = Listeners {
         api: vec![api],
         admin,
@@ -94,6 +96,14 @@ async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
         .await;
     tracing::info!("all requests are finished: ending");
     Ok(())
+}
+
+/// What keeps the store from being relied on is said once, at the start; `/readyz` says it always.
+async fn warn_of_store(app: Arc<App>) {
+    let health = app.store.health().await;
+    for reason in health.faults.iter().chain(&health.warnings) {
+        tracing::warn!(reason, "the store cannot be relied on as it is");
+    }
 }
 
 /// Port 0 becomes a real one: who started the process reads it here.

@@ -39,7 +39,7 @@ const KNOWN: [&str; 9] = [
     "ticket",
 ];
 
-/// Codes that `http-api.md` gives to another status than 403.
+/// Codes that the API gives to another status than 403.
 const TAKEN_CODES: [&str; 17] = [
     "invalid_request",
     "invalid_credential",

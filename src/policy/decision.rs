@@ -13,7 +13,7 @@ use super::request;
 
 /// The `acr` that our own step-up gives.
 const OWN_STEP_UP: &str = "phr";
-/// Fixed by the contract: it comes before any other policy's code.
+/// Clients branch on it: it comes before any other policy's code.
 const TENANT_MISMATCH: &str = "tenant_mismatch";
 const FORBIDDEN: &str = "forbidden";
 

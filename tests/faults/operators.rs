@@ -43,6 +43,10 @@ async fn a_redis_that_may_lose_credentials_is_ready_only_where_that_is_accepted(
     assert_not_ready(&gateway, &[words]).await;
     let live = Client::new(&gateway.admin_url).get("/healthz").await;
     assert_eq!(live.status, 200, "a restart would not help");
+    until("the log says it", async || {
+        gateway.written().contains(words)
+    })
+    .await;
 
     let lax = Deployment::new(&redis.url());
     let lax = lax.replacing("[store]", "[store]\nrequire_durable = false");

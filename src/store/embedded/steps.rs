@@ -162,7 +162,7 @@ impl Completion {
         }))
     }
 
-    /// What stands in the way, in the order of the contract; a repetition finds its own answer.
+    /// What stands in the way, in the order that both stores keep; a repetition finds its own answer.
     fn refusal(
         &self,
         record: &UserRecord,
