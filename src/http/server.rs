@@ -229,9 +229,10 @@ impl Server {
         // HTTP/1.1 has no way to say that no further request will be read but in an answer. Whoever
         // keeps asking hears it there; who has not asked for a while has nothing on its way.
         ending.store(true, Ordering::Relaxed);
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = sleep(self.limits.last_request) => {}
+        // Looks at the connection first, also when the time is over before a busy process did.
+        let ended = timeout(self.limits.last_request, connection.as_mut()).await;
+        if ended.is_ok() {
+            return;
         }
         connection.as_mut().graceful_shutdown();
         let _ = timeout(self.limits.drain, connection).await;

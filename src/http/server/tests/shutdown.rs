@@ -89,3 +89,25 @@ async fn a_connection_that_was_not_accepted_yet_at_the_shutdown_is_served() {
         assert_eq!(parse(&rest(&mut stream).await), (200, Value::from("hello")));
     }
 }
+
+#[tokio::test]
+async fn a_process_too_busy_to_look_in_time_serves_what_came_in_time() {
+    for _ in 0..20 {
+        let limits = Limits {
+            last_request: SHORT,
+            ..Limits::default()
+        };
+        let mut server = start(limits).await;
+        let mut idle = server.connect().await;
+        let request = get("/").replace("close", "keep-alive");
+        idle.write_all(request.as_bytes()).await.unwrap();
+        read_response(&mut idle).await;
+        server.stop();
+        tokio::task::yield_now().await;
+        idle.write_all(request.as_bytes()).await.unwrap();
+        // The only thread does something else until the time is over.
+        std::thread::sleep(SHORT * 2);
+        let last = rest(&mut idle).await;
+        assert_eq!(parse(&last), (200, Value::from("hello")));
+    }
+}
