@@ -1,12 +1,13 @@
 //! A real redis-server of a test's own: a free port, a folder that outlives restarts.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::gateway::free_port;
 
 /// Only ends a test that has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -170,10 +171,4 @@ impl Drop for RedisServer {
             let _ = child.wait();
         }
     }
-}
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

@@ -12,7 +12,7 @@ use crate::client::{Broken, COMPLETE};
 use crate::poll::until;
 
 /// Connections of each protocol, and requests at a time over each of HTTP/2.
-const CONNECTIONS: usize = 24;
+const CONNECTIONS: usize = 16;
 const STREAMS: usize = 4;
 /// Answers that there must have been before the signal comes.
 const WARM: usize = 200;

@@ -6,8 +6,9 @@ use cedargate::error::Error;
 use cedargate::store::{Begun, Committed, Store};
 
 use super::fixture::*;
+use crate::gateway::free_port;
 use crate::redis_proxy::{COMMIT, Loss, Proxy};
-use crate::redis_server::{RedisServer, free_port};
+use crate::redis_server::RedisServer;
 
 /// Words that all scripts have.
 const ANY_SCRIPT: &str = "local function live(";
