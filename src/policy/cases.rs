@@ -8,6 +8,7 @@ use cedar_policy::{Context, Entities, EntityUid, Request};
 use serde_json::{Map, Value};
 
 use crate::finding::{Finding, Findings, nearest};
+use crate::model::json;
 use crate::record::Effect;
 
 use super::decision::Judged;
@@ -57,7 +58,8 @@ pub fn run(
     text: &str,
     folder: &Path,
 ) -> Result<Vec<Outcome>, Findings> {
-    let cases: Vec<Value> = serde_json::from_str(text).map_err(|error| {
+    let read = json::parse(text.as_bytes(), DEPTH).and_then(serde_json::from_value::<Vec<Value>>);
+    let cases = read.map_err(|error| {
         let lines = text
             .split_inclusive('\n')
             .take(error.line().saturating_sub(1));
@@ -71,6 +73,9 @@ pub fn run(
         .map(|(index, case)| outcome(bundle, index, case, folder))
         .collect())
 }
+
+/// More than the entities of any request, which are records in records.
+const DEPTH: usize = 32;
 
 fn outcome(bundle: &Bundle, index: usize, case: &Value, folder: &Path) -> Outcome {
     let name = match case["name"].as_str() {
@@ -234,7 +239,8 @@ pub(super) fn entities(bundle: &Bundle, given: &Value, folder: &Path) -> Result<
     let entities = match given {
         Value::String(path) => {
             let text = beside(path, folder)?;
-            read = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
+            read =
+                json::parse(text.as_bytes(), DEPTH).map_err(|error| format!("{path}: {error}"))?;
             &read
         }
         given => given,

@@ -25,7 +25,7 @@ pub(super) struct Link<'a> {
 
 /// The members are kept as they stand in the file, so that each finding has its place.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a link, which is an object")]
 struct Written<'a> {
     #[serde(borrow)]
     template_id: &'a RawValue,

@@ -264,7 +264,12 @@ fn entities_of_a_file_beside() {
 #[test]
 fn a_file_that_is_no_list_of_cases() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
-    for (text, line) in [("{}", 1), ("[\n  {]\n", 2), ("", 1)] {
+    for (text, line) in [
+        ("{}", 1),
+        ("[\n  {]\n", 2),
+        ("", 1),
+        ("[\n{\"decision\": \"allow\",\n\"decision\": \"deny\"}]", 3),
+    ] {
         let finding = cases::run(&bundle, "t.json", text, Path::new("."))
             .unwrap_err()
             .0

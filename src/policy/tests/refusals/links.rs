@@ -107,6 +107,11 @@ fn links() {
 const LINK: &str = r#"{"template_id": "template", "link_id": "link", "args": {"?principal": "Gate::Group::\"corp||admins\"", "?resource": "Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\""}}"#;
 
 #[test]
+fn what_is_no_link() {
+    refused_links("[null]", "links_syntax", "l]", "template_id");
+}
+
+#[test]
 fn what_is_written_twice() {
     let other = r#""?principal": "Gate::Group::\"corp||others\"", "?resource""#;
     refused_links(
