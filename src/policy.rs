@@ -4,7 +4,6 @@
 mod annotations;
 pub mod cases;
 mod decision;
-mod expression;
 mod files;
 mod ids;
 mod links;
@@ -15,6 +14,7 @@ mod request;
 mod rules;
 mod schema;
 mod shipped;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +45,8 @@ pub struct Bundle {
     /// Of each policy, links included: read once, here.
     annotations: HashMap<PolicyId, Annotations>,
     len: usize,
+    /// How deep its policies are nested, of those that are nested deepest.
+    depth: usize,
     revision: Arc<str>,
 }
 

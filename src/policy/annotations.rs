@@ -1,10 +1,9 @@
 //! Annotations: what a policy says of itself beside its condition.
 
-use cedar_policy_core::ast::{Annotation, Effect, Template};
-
 use crate::finding::{Finding, nearest};
 
 use super::place::Place;
+use super::syntax::{Annotation, Found, Syntax, duration_millis};
 
 /// What a policy's annotations mean to a decision.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,12 +61,12 @@ const TAKEN_CODES: [&str; 17] = [
 
 /// Reads the annotations of a policy or template: its id, and the rest.
 pub(super) fn read(
-    template: &Template,
+    syntax: Syntax<'_>,
     place: &Place<'_>,
     findings: &mut Vec<Finding>,
 ) -> (Option<String>, Annotations) {
     let mut reader = Reader {
-        forbids: template.effect() == Effect::Forbid,
+        forbids: syntax.forbids(),
         place,
         findings,
         id: None,
@@ -75,10 +74,10 @@ pub(super) fn read(
         max_age: None,
         read: Annotations::default(),
     };
-    for (name, annotation) in template.annotations() {
-        reader.annotation(name.as_ref(), annotation);
+    for annotation in syntax.annotations() {
+        reader.annotation(&annotation);
     }
-    reader.pair(template);
+    reader.pair(syntax);
     (reader.id, reader.read)
 }
 
@@ -93,51 +92,47 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn annotation(&mut self, name: &str, annotation: &Annotation) {
-        let value = annotation.val.as_str();
+    fn annotation(&mut self, annotation: &Found<Annotation<'_>>) {
+        let Annotation { name, value } = annotation.what;
         if !self.forbids && matches!(name, "code" | "step_up" | "max_age") {
             let message = format!("@{name} is for a forbid: a permit refuses nobody");
             return self.refuse("annotation_place", annotation, message, "remove it");
         }
         match name {
             "id" if is_policy_id(value) => self.id = Some(value.to_owned()),
-            "id" => self.value(name, annotation, ID_RULE),
+            "id" => self.value(annotation, ID_RULE),
             "notice" if is_notice(value) => self.read.notice = Some(value.to_owned()),
-            "notice" => self.value(name, annotation, NOTICE_RULE),
+            "notice" => self.value(annotation, NOTICE_RULE),
             "code" if TAKEN_CODES.contains(&value) => {
                 self.value(
-                    name,
                     annotation,
                     "this code is that of an answer of another status than 403",
                 );
             }
             "code" if is_code(value) => self.read.code = Some(value.to_owned()),
-            "code" => self.value(name, annotation, CODE_RULE),
+            "code" => self.value(annotation, CODE_RULE),
             "step_up" if is_acr(value) => self.acr = Some(value.to_owned()),
-            "step_up" => self.value(name, annotation, ACR_RULE),
+            "step_up" => self.value(annotation, ACR_RULE),
             "max_age" => match whole_seconds(value) {
                 Some(seconds) => self.max_age = Some(seconds),
-                None => self.value(name, annotation, AGE_RULE),
+                None => self.value(annotation, AGE_RULE),
             },
             "mode" if value == "shadow" => self.read.shadow = true,
-            "mode" => self.value(name, annotation, "the only mode is @mode(\"shadow\")"),
+            "mode" => self.value(annotation, "the only mode is @mode(\"shadow\")"),
             "description" | "owner" | "ticket" => {}
             _ if name.starts_with("x_") => {}
-            _ => self.unknown(name, annotation),
+            _ => self.unknown(annotation),
         }
     }
 
     /// `@step_up` and `@max_age` are one statement in two annotations.
-    fn pair(&mut self, template: &Template) {
+    fn pair(&mut self, syntax: Syntax<'_>) {
         let (there, missing) = match (self.acr.take(), self.max_age) {
             (Some(acr), Some(max_age)) => {
                 self.read.step_up = Some(StepUp { acr, max_age });
                 return;
             }
-            _ => match (
-                annotation(template, "step_up"),
-                annotation(template, "max_age"),
-            ) {
+            _ => match (syntax.annotation("step_up"), syntax.annotation("max_age")) {
                 (Some(there), None) => (there, "@max_age"),
                 (None, Some(there)) => (there, "@step_up"),
                 // Neither, or one of them was found malformed above.
@@ -147,42 +142,35 @@ impl Reader<'_> {
         if self.forbids {
             let message = format!("{missing} is missing: @step_up and @max_age go together");
             let help = "such as @step_up(\"phr\") @max_age(\"5m\")";
-            self.refuse("annotation_place", there, message, help);
+            self.refuse("annotation_place", &there, message, help);
         }
     }
 
-    fn unknown(&mut self, name: &str, annotation: &Annotation) {
+    fn unknown(&mut self, annotation: &Found<Annotation<'_>>) {
+        let name = annotation.what.name;
         let message = format!("there is no annotation @{name}");
-        let help = match nearest(name, KNOWN) {
+        let help = match nearest(&name.to_lowercase(), KNOWN) {
             Some(known) => format!("did you mean @{known}? Your own begin with @x_"),
             None => format!("your own annotations begin with @x_, such as @x_{name}"),
         };
         self.refuse("annotation_unknown", annotation, message, help);
     }
 
-    fn value(&mut self, name: &str, annotation: &Annotation, rule: &str) {
-        let message = format!("@{name} has a wrong value");
+    fn value(&mut self, annotation: &Found<Annotation<'_>>, rule: &str) {
+        let message = format!("@{} has a wrong value", annotation.what.name);
         self.refuse("annotation_value", annotation, message, rule);
     }
 
     fn refuse(
         &mut self,
         code: &'static str,
-        annotation: &Annotation,
+        annotation: &Found<Annotation<'_>>,
         message: String,
         help: impl Into<String>,
     ) {
-        let finding = self.place.error(code, annotation.loc.as_ref(), message);
+        let finding = self.place.error(code, annotation.span.clone(), message);
         self.findings.push(finding.help(help));
     }
-}
-
-/// The annotation of this name, if the policy has it.
-pub(super) fn annotation<'a>(template: &'a Template, name: &str) -> Option<&'a Annotation> {
-    template
-        .annotations()
-        .find(|(key, _)| AsRef::<str>::as_ref(*key) == name)
-        .map(|(_, annotation)| annotation)
 }
 
 pub(super) const ID_RULE: &str =
@@ -226,7 +214,7 @@ fn is_acr(text: &str) -> bool {
 }
 
 fn whole_seconds(text: &str) -> Option<u64> {
-    let millis = super::expression::duration_millis(text)?;
+    let millis = duration_millis(text)?;
     let seconds = u64::try_from(millis / 1000).ok()?;
     (millis % 1000 == 0 && seconds > 0).then_some(seconds)
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Decision, Entities, PolicyId, Request};
+use cedar_policy::{Decision, Entities, PolicyId, Request, Response};
 
 use crate::error::StepUp;
 use crate::record::Effect;
 
 use super::Bundle;
 use super::annotations::Annotations;
+use super::nesting;
 use super::request;
 
 /// The `acr` that our own step-up gives.
@@ -47,7 +48,7 @@ impl Bundle {
         entities: &Entities,
         strong_acr: &[String],
     ) -> Judged {
-        let response = self.authorizer.is_authorized(request, &self.live, entities);
+        let response = self.ask_cedar(request, entities);
         let diagnostics = response.diagnostics();
         // Cedar's reasons and errors come in no order.
         let mut determining: Vec<_> = diagnostics.reason().collect();
@@ -75,6 +76,12 @@ impl Bundle {
             notices: notices(&about),
             errors,
         }
+    }
+
+    fn ask_cedar(&self, request: &Request, entities: &Entities) -> Response {
+        nesting::with_room_for(self.depth, || {
+            self.authorizer.is_authorized(request, &self.live, entities)
+        })
     }
 
     /// What would turn this denial into an allow, if a sign-in would: of the `acr` values that the
@@ -135,7 +142,7 @@ impl Bundle {
             Some(&self.vocabulary.schema),
         )
         .ok()?;
-        let response = self.authorizer.is_authorized(&again, &self.live, entities);
+        let response = self.ask_cedar(&again, entities);
         let clean = response.diagnostics().errors().next().is_none();
         Some(clean && response.decision() == Decision::Allow)
     }

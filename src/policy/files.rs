@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::finding::{Finding, Findings};
@@ -31,16 +31,6 @@ pub(super) struct Source {
     /// The path that a person knows it by.
     pub(super) shown: String,
     pub(super) text: String,
-}
-
-impl Source {
-    /// A file of the same name with another content.
-    pub(super) fn with_text(&self, text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            ..self.clone()
-        }
-    }
 }
 
 impl Sources {
@@ -121,6 +111,17 @@ const LINKS: &str = ".links.json";
 const GATE_HELP: &str = "`cedargate policy schema --write` writes it";
 const SITE_HELP: &str = "it declares the claims that policies may ask for; without any: namespace Site { type Claims = {}; }";
 
+/// A file that is larger is no policy that somebody wrote.
+const MOST_BYTES: usize = 4 << 20;
+
+/// What is in a file, cut off where it is too large.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 #[derive(Default)]
 struct Reader {
     policies: Vec<Source>,
@@ -194,9 +195,21 @@ impl Reader {
     }
 
     fn file(&mut self, path: &Path, name: String) -> Option<Source> {
+        let bytes = self.bytes(path)?;
+        let text = self.utf8(path, bytes)?;
+        if text.trim().is_empty() {
+            let help = "if it was being written just now, try again; else delete it";
+            self.refuse("empty_file", path, "this file is empty", help);
+            return None;
+        }
+        let shown = path.display().to_string();
+        Some(Source { name, shown, text })
+    }
+
+    fn bytes(&mut self, path: &Path) -> Option<Vec<u8>> {
         // Asked before it is opened: opening a pipe would wait for whoever writes to it.
-        let bytes = match fs::metadata(path) {
-            Ok(metadata) if metadata.is_file() => fs::read(path),
+        let read = match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => read(path),
             Ok(metadata) => {
                 let kind = if metadata.is_dir() {
                     "a folder"
@@ -209,29 +222,41 @@ impl Reader {
             }
             Err(error) => Err(error),
         };
-        let shown = path.display().to_string();
-        let text = match bytes.map(String::from_utf8) {
-            Ok(Ok(text)) => text,
-            Ok(Err(error)) => {
-                let at = error.utf8_error().valid_up_to();
-                let before = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
-                let finding = Finding::error("not_utf8", shown, "from here on this is not UTF-8")
-                    .at(&before, at..at)
-                    .help("save it as UTF-8");
-                self.findings.push(finding);
-                return None;
+        match read {
+            Ok(bytes) if bytes.len() > MOST_BYTES => {
+                let message = format!("this file is larger than {} MiB", MOST_BYTES >> 20);
+                self.refuse("too_large", path, message, "split it into several files");
+                None
             }
+            Ok(bytes) => Some(bytes),
             Err(error) => {
                 self.unreadable(path, &error);
-                return None;
+                None
+            }
+        }
+    }
+
+    fn utf8(&mut self, path: &Path, bytes: Vec<u8>) -> Option<String> {
+        let finding =
+            |code, message: &str| Finding::error(code, path.display().to_string(), message);
+        let refused = match String::from_utf8(bytes) {
+            Ok(text) if !text.starts_with('\u{feff}') => return Some(text),
+            Ok(text) => {
+                let message = "this file begins with a byte order mark, which Cedar does not read";
+                finding("byte_order_mark", message)
+                    .at(&text, 0..0)
+                    .help("save it as UTF-8 without a byte order mark (BOM)")
+            }
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let before = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
+                finding("not_utf8", "from here on this is not UTF-8")
+                    .at(&before, at..at)
+                    .help("save it as UTF-8")
             }
         };
-        if text.trim().is_empty() {
-            let help = "if it was being written just now, try again; else delete it";
-            self.refuse("empty_file", path, "this file is empty", help);
-            return None;
-        }
-        Some(Source { name, shown, text })
+        self.findings.push(refused);
+        None
     }
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {

@@ -2,17 +2,13 @@
 
 #[cfg(test)]
 mod corpus;
+mod validation;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use cedar_policy::{
-    Authorizer, Effect, Policy, PolicyId, PolicySet, PolicySetError, Template, ValidationMode,
-    Validator,
-};
-use cedar_policy_core::ast;
+use cedar_policy::{Authorizer, Effect, Policy, PolicyId, PolicySet, PolicySetError, Template};
 
 use crate::finding::{Finding, Findings, nearest};
 
@@ -21,9 +17,11 @@ use super::annotations::{self, Annotations};
 use super::files::{Source, Sources};
 use super::links::{self, Link};
 use super::nesting;
-use super::place::{Place, range};
+use super::place::Place;
 use super::rules::Subject;
 use super::schema::{self, Vocabulary};
+use super::syntax::Syntax;
+use validation::VALIDATION;
 
 /// Makes a bundle, or says everything that is wrong with the sources.
 pub(super) fn load(sources: &Sources) -> Result<Bundle, Findings> {
@@ -37,8 +35,11 @@ fn check_and_load(sources: &Sources) -> Result<Bundle, Findings> {
     let mut findings = Vec::new();
     let vocabulary = schema::load(sources, &mut findings);
     let mut statements = Vec::new();
+    let mut depth = 0;
     for source in &sources.policies {
-        for body in parse(source, &mut findings) {
+        let parsed = parse(source, &mut findings);
+        depth = depth.max(parsed.depth);
+        for body in parsed.bodies {
             statements.push(Statement::read(source, body, &mut findings));
         }
     }
@@ -50,11 +51,9 @@ fn check_and_load(sources: &Sources) -> Result<Bundle, Findings> {
     let assembled = assemble(&statements, &links, &mut findings);
     if let Some(vocabulary) = &vocabulary {
         for statement in &statements {
-            statement
-                .subject(vocabulary)
-                .check(vocabulary, &mut findings);
+            statement.subject(vocabulary).check(&mut findings);
         }
-        validate(&assembled, vocabulary, &mut findings);
+        validation::validate(&assembled, vocabulary, &mut findings);
     }
     let live = assembled.live(&mut findings);
     let permits = live
@@ -65,7 +64,7 @@ fn check_and_load(sources: &Sources) -> Result<Bundle, Findings> {
     }
     match vocabulary {
         Some(vocabulary) if findings.is_empty() => {
-            Ok(assembled.into_bundle(live, vocabulary, revision(sources)))
+            Ok(assembled.into_bundle(live, depth, vocabulary, revision(sources)))
         }
         _ => {
             sort(&mut findings);
@@ -86,9 +85,6 @@ fn sort(findings: &mut Vec<Finding>) {
     findings.dedup_by(|a, b| a == b || (a.code.starts_with(VALIDATION) && place(a) == place(b)));
 }
 
-/// What Cedar's validator says; its warnings have `_warning` behind it.
-const VALIDATION: &str = "validation";
-
 /// A policy or a template, where it stands, and what it says of itself.
 struct Statement<'a> {
     place: Place<'a>,
@@ -104,16 +100,11 @@ enum Body {
 }
 
 impl Body {
-    fn template(&self) -> &ast::Template {
+    fn syntax(&self) -> Syntax<'_> {
         match self {
-            Body::Policy(policy) => AsRef::<ast::Policy>::as_ref(policy).template(),
-            Body::Template(template) => template.as_ref(),
+            Body::Policy(policy) => policy.into(),
+            Body::Template(template) => template.into(),
         }
-    }
-
-    /// Where it stands in its file, in bytes.
-    fn span(&self) -> Range<usize> {
-        self.template().loc().map_or(0..0, range)
     }
 }
 
@@ -121,8 +112,8 @@ impl<'a> Statement<'a> {
     /// Reads what a policy or template says of itself. That its id is its own is seen later, over
     /// all files.
     fn read(source: &'a Source, body: Body, findings: &mut Vec<Finding>) -> Self {
-        let place = Place::of_file(source).part(body.span());
-        let (id, annotations) = annotations::read(body.template(), &place, findings);
+        let place = Place::of_file(source).part(body.syntax().span());
+        let (id, annotations) = annotations::read(body.syntax(), &place, findings);
         Self {
             id: PolicyId::new(id.unwrap_or_default()),
             place,
@@ -131,7 +122,7 @@ impl<'a> Statement<'a> {
         }
     }
 
-    fn subject(&self, vocabulary: &Vocabulary) -> Subject<'_> {
+    fn subject<'s>(&'s self, vocabulary: &'s Vocabulary) -> Subject<'s> {
         let schema = &vocabulary.schema;
         let action = |env: cedar_policy::RequestEnv| env.action().clone();
         let reaches: BTreeSet<_> = match &self.body {
@@ -142,33 +133,40 @@ impl<'a> Statement<'a> {
                 .collect(),
         };
         Subject {
-            template: self.body.template(),
+            syntax: self.body.syntax(),
             place: &self.place,
             annotations: &self.annotations,
+            vocabulary,
             reaches,
         }
     }
 }
 
-/// The policies and templates of one file, in its order.
-fn parse(source: &Source, findings: &mut Vec<Finding>) -> Vec<Body> {
-    if let Some(finding) = nesting::check(source) {
-        findings.push(finding);
-        return Vec::new();
-    }
+/// What is in one file.
+#[derive(Default)]
+struct Parsed {
+    /// In the order of the file.
+    bodies: Vec<Body>,
+    depth: usize,
+}
+
+fn parse(source: &Source, findings: &mut Vec<Finding>) -> Parsed {
+    let Some(depth) = nesting::depth(source, findings) else {
+        return Parsed::default();
+    };
     let parsed = match source.text.parse::<PolicySet>() {
         Ok(parsed) => parsed,
         Err(errors) => {
             let file = Place::of_file(source);
             findings.extend(errors.iter().map(|error| file.diagnostic("syntax", error)));
-            return Vec::new();
+            return Parsed::default();
         }
     };
     let policies = parsed.policies().cloned().map(Body::Policy);
     let templates = parsed.templates().cloned().map(Body::Template);
     let mut bodies: Vec<_> = policies.chain(templates).collect();
-    bodies.sort_by_key(|body| body.span().start);
-    bodies
+    bodies.sort_by_key(|body| body.syntax().span().start);
+    Parsed { bodies, depth }
 }
 
 /// Sees that every policy, template and link has an id, and no other has the same.
@@ -180,9 +178,9 @@ fn name<'a>(
     let mut taken: HashMap<String, String> = HashMap::new();
     for statement in statements {
         let id: &str = statement.id.as_ref();
-        let there = annotations::annotation(statement.body.template(), "id");
-        let place = match there.and_then(|there| there.loc.as_ref()) {
-            Some(loc) => statement.place.part(range(loc)),
+        let there = statement.body.syntax().annotation("id");
+        let place = match there.and_then(|there| there.span) {
+            Some(span) => statement.place.part(span),
             None => {
                 let message =
                     "this policy has no @id: it could not be named in logs, tests and answers";
@@ -303,9 +301,16 @@ impl<'a> Assembled<'a> {
         live
     }
 
-    fn into_bundle(self, live: PolicySet, vocabulary: Vocabulary, revision: Arc<str>) -> Bundle {
+    fn into_bundle(
+        self,
+        live: PolicySet,
+        depth: usize,
+        vocabulary: Vocabulary,
+        revision: Arc<str>,
+    ) -> Bundle {
         Bundle {
             vocabulary,
+            depth,
             live,
             authorizer: Authorizer::new(),
             annotations: self.annotations,
@@ -324,45 +329,6 @@ fn no_template<'a>(link: &Link<'_>, known: impl Iterator<Item = &'a str>) -> Fin
         }
     };
     link.place.error("link_template", None, message).help(help)
-}
-
-/// Cedar's own validation, strict, and no deeper than one step from principal and resource: nothing
-/// else is known of a request. Its warnings are refused, as each is a policy that does not do what it says.
-fn validate(assembled: &Assembled<'_>, vocabulary: &Vocabulary, findings: &mut Vec<Finding>) {
-    let validator = Validator::new(vocabulary.schema.clone());
-    let result = validator.validate_with_level(&assembled.set, ValidationMode::Strict, 1);
-    let said = |id: &PolicyId, code, error: &dyn miette::Diagnostic| {
-        let Some((place, is_link)) = assembled.places.get(id) else {
-            return Finding::error(code, "", error.to_string());
-        };
-        let mut finding = place.diagnostic(code, error);
-        if *is_link {
-            // Cedar points into the template, but it is the link that is wrong.
-            let at = place.error(code, None, finding.message.as_str());
-            finding = match finding.help {
-                Some(help) => at.help(help),
-                None => at,
-            };
-        }
-        finding
-    };
-    let mut in_error = HashSet::new();
-    for error in result.validation_errors() {
-        in_error.insert(error.policy_id());
-        findings.push(said(error.policy_id(), VALIDATION, error));
-    }
-    // A policy with an error is often impossible too, for no other reason.
-    for warning in result
-        .validation_warnings()
-        .filter(|one| !in_error.contains(one.policy_id()))
-    {
-        let finding = said(warning.policy_id(), "validation_warning", warning);
-        let is_group = vocabulary.compares_with_group(&assembled.set, warning.policy_id());
-        findings.push(match finding.help {
-            None if is_group => finding.help("it names a group of actions: write `in`, not `==`"),
-            _ => finding,
-        });
-    }
 }
 
 fn no_permit(sources: &Sources) -> Finding {

@@ -1,6 +1,7 @@
-//! How deep expressions may be nested. Cedar's parser and validator recurse without a bound of
-//! their own: what is deeper would end the process, or keep it busy for ever, instead of being
-//! refused.
+//! How deep expressions may be nested. Cedar's parser, validator and evaluator recurse. The parser has
+//! no bound and would end the process; the validator gives up in silence where its stack ends, so that
+//! what is wrong loads; the evaluator then errs at each request. So the depth is bounded here before
+//! anything is parsed, and all three get a stack that has room for it.
 
 use std::io;
 use std::ops::Range;
@@ -10,126 +11,208 @@ use crate::finding::Finding;
 
 use super::files::Source;
 
-/// Far more than a person writes or reads.
-const DEEPEST: usize = 64;
+/// How many brackets may be open: far more than a person writes or reads.
+const MOST_BRACKETS: usize = 64;
 /// Cedar's validator takes twice as long for each `if` that is within another one.
 const MOST_BRANCHES: usize = 16;
-/// The links of `a.b.c` and `1 + 2 + 3` are within each other too, and so is each `Set<`; those of
-/// `&&` and `||` are not in the way.
-const MOST_LINKS: usize = 4096;
-/// In a debug build Cedar takes some 130 KiB of stack for each level.
-const STACK_BYTES: usize = 64 << 20;
+/// How many levels Cedar's tree of an expression may have, as [`Open`] counts them. `a || b || c` is
+/// two levels to Cedar, and `a.b.c` and `Set<Set<` too.
+const MOST_LEVELS: usize = 256;
+/// In a debug build Cedar's parser takes some 130 KiB for each bracket.
+const LOADING_BYTES: usize = 64 << 20;
+/// What evaluation needs beside its levels; Cedar itself stops 100 KiB before the end.
+const DECIDING_BYTES: usize = 192 << 10;
+/// What evaluation needs for a level with all that can hang on it between two brackets: `== !!!!(`.
+/// In a release build that was measured as 21 KiB, and each `||` as 4.
+const LEVEL_BYTES: usize = if cfg!(debug_assertions) {
+    256 << 10
+} else {
+    24 << 10
+};
 
-/// Does `work` on a stack that has room for what [`check`] lets pass.
+/// Does `work` on a stack that has room for what [`depth`] lets pass.
 ///
 /// # Errors
 /// The system gives no thread.
 pub(super) fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let builder = thread::Builder::new().name("policies".to_owned());
-        let worker = builder.stack_size(STACK_BYTES).spawn_scoped(scope, work)?;
+        let worker = builder
+            .stack_size(LOADING_BYTES)
+            .spawn_scoped(scope, work)?;
         Ok(worker
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
-/// What is nested too deep in a file; none of it may be parsed then.
-pub(super) fn check(source: &Source) -> Option<Finding> {
-    let (span, excess) = too_deep(&source.text)?;
+/// Does `work`, which evaluates policies of this depth, on a stack that has room for them: on this
+/// one, if it has.
+pub(super) fn with_room_for<T>(depth: usize, work: impl FnOnce() -> T) -> T {
+    let bytes = DECIDING_BYTES + depth * LEVEL_BYTES;
+    stacker::maybe_grow(bytes, bytes, work)
+}
+
+/// How deep a file is nested; `None` when it is too deep, and nothing of it may be parsed.
+pub(super) fn depth(source: &Source, findings: &mut Vec<Finding>) -> Option<usize> {
+    let (span, excess) = match measure(&source.text) {
+        Ok(depth) => return Some(depth),
+        Err(found) => found,
+    };
     let finding = Finding::error("nesting", source.shown.as_str(), excess.to_string());
-    Some(finding.at(&source.text, span).help(match excess {
+    findings.push(finding.at(&source.text, span).help(match excess {
         Excess::Branches => "write a condition of its own for each case, with && and ||",
-        Excess::Brackets | Excess::Links => "split it into several policies",
-    }))
+        Excess::Brackets => "split it into several policies",
+        Excess::Levels => {
+            "split it into several policies, or compare with a set: [\"…\", \"…\"].contains(…)"
+        }
+    }));
+    None
 }
 
 /// What there is too much of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 enum Excess {
-    #[error("more than {DEEPEST} brackets are open here")]
+    #[error("more than {MOST_BRACKETS} brackets are open here")]
     Brackets,
     #[error("more than {MOST_BRANCHES} ifs are within each other here")]
     Branches,
-    #[error("more than {MOST_LINKS} links hang on each other here")]
-    Links,
+    #[error("more than {MOST_LEVELS} operators hang on each other here")]
+    Levels,
 }
 
-/// What stands within one pair of brackets and is not over yet.
+/// What stands within one pair of brackets.
 #[derive(Clone, Copy, Default)]
-struct Level {
-    /// An `else` goes on to the next comma, or to the bracket that closes.
+struct Bracket {
+    /// An `if` goes on to the next comma, or to the bracket that closes.
     branches: usize,
+    /// Each `&&` and each `+` is a level above all before it.
+    joins: usize,
+    /// Each member is a level above what it is a member of.
     links: usize,
+    /// The levels of the deepest brackets that `links` hang on.
+    within: usize,
+    /// The levels of the deepest of what `joins` join.
+    joined: usize,
+    /// The levels of the deepest of what commas part.
+    parted: usize,
 }
 
-impl Level {
+impl Bracket {
+    fn levels(&self) -> usize {
+        let operand = self.joined.max(self.within + self.links);
+        self.parted.max(operand + self.joins + self.branches)
+    }
+
     fn take(&mut self, token: &str) {
         match token {
-            "," => *self = Self::default(),
-            "&" | "|" => self.links = 0,
+            "," => {
+                *self = Self {
+                    parted: self.levels(),
+                    ..Self::default()
+                };
+            }
+            // One condition after the other is as if && stood between them; Set<Set< is a level each.
+            "&&" | "||" | "+" | "-" | "*" | "when" | "unless" | "Set" => {
+                *self = Self {
+                    joins: self.joins + 1,
+                    joined: self.joined.max(self.within + self.links),
+                    links: 0,
+                    within: 0,
+                    ..*self
+                };
+            }
             "if" => self.branches += 1,
-            "." | "+" | "-" | "*" | "<" => self.links += 1,
+            "." => self.links += 1,
             _ => {}
         }
     }
 }
 
-/// The levels that are open, the outermost first.
-struct Open(Vec<Level>);
+/// The brackets that are open in one policy.
+#[derive(Default)]
+struct Open {
+    outermost: Bracket,
+    brackets: Vec<Bracket>,
+}
 
 impl Open {
-    fn new() -> Self {
-        Self(vec![Level::default()])
+    fn here(&mut self) -> &mut Bracket {
+        self.brackets.last_mut().unwrap_or(&mut self.outermost)
     }
 
     fn take(&mut self, token: &str) {
         match token {
-            ";" => *self = Self::new(),
-            "(" | "[" | "{" => self.0.push(Level::default()),
-            ")" | "]" | "}" if self.0.len() > 1 => drop(self.0.pop()),
-            _ => {
-                if let Some(here) = self.0.last_mut() {
-                    here.take(token);
+            ";" => *self = Self::default(),
+            "(" | "[" | "{" => self.brackets.push(Bracket::default()),
+            ")" | "]" | "}" => {
+                if let Some(closed) = self.brackets.pop() {
+                    let here = self.here();
+                    here.within = here.within.max(closed.levels() + 1);
                 }
             }
+            _ => self.here().take(token),
         }
     }
 
+    /// The levels down to the deepest, as if all brackets closed here.
+    fn levels(&self) -> usize {
+        let outwards = self.brackets.iter().rev().chain([&self.outermost]);
+        outwards.fold(0, |inner, bracket| {
+            let within = bracket.within.max(inner);
+            Bracket { within, ..*bracket }.levels() + 1
+        })
+    }
+
     fn excess(&self) -> Option<Excess> {
-        let sum = |of: fn(&Level) -> usize| self.0.iter().map(of).sum::<usize>();
-        if self.0.len() - 1 > DEEPEST {
+        let branches = |all: usize, bracket: &Bracket| all + bracket.branches;
+        if self.brackets.len() > MOST_BRACKETS {
             Some(Excess::Brackets)
-        } else if sum(|level| level.branches) > MOST_BRANCHES {
+        } else if self.brackets.iter().fold(0, branches) > MOST_BRANCHES {
             Some(Excess::Branches)
-        } else if sum(|level| level.links) > MOST_LINKS {
-            Some(Excess::Links)
+        } else if self.levels() > MOST_LEVELS {
+            Some(Excess::Levels)
         } else {
             None
         }
     }
 }
 
-/// The first token that is too deep. What stands in strings and comments is not counted.
-fn too_deep(text: &str) -> Option<(Range<usize>, Excess)> {
-    let mut open = Open::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let at = text.len() - rest.len();
-        let length = match first {
-            '"' => string(rest),
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            _ if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            _ => first.len_utf8(),
-        };
-        let (token, behind) = rest.split_at(length);
+/// The levels of the deepest expression of a text, or the first token that is too deep.
+fn measure(text: &str) -> Result<usize, (Range<usize>, Excess)> {
+    let mut deepest = 0;
+    let mut open = Open::default();
+    for (token, span) in tokens(text) {
         open.take(token);
         if let Some(excess) = open.excess() {
-            return Some((at..at + length, excess));
+            return Err((span, excess));
         }
-        rest = behind;
+        deepest = deepest.max(open.levels());
     }
-    None
+    Ok(deepest)
+}
+
+/// The words, strings and signs of a text in one of Cedar's languages. Comments are left out.
+pub(super) fn tokens(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = &text[at..];
+        let first = rest.chars().next()?;
+        let length = match first {
+            '"' => string(rest),
+            '/' if rest.starts_with("//") => rest.find(['\n', '\r']).unwrap_or(rest.len()),
+            '&' | '|' if rest[1..].starts_with(first) => 2,
+            _ if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            _ if first.is_whitespace() => rest
+                .find(|c: char| !c.is_whitespace())
+                .unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        let span = at..at + length;
+        at = span.end;
+        Some((&rest[..length], span))
+    })
+    .filter(|(token, _)| !token.starts_with("//") && !token.starts_with(char::is_whitespace))
 }
 
 fn is_word(c: char) -> bool {
@@ -154,47 +237,73 @@ mod tests {
     use super::*;
 
     fn excess(text: &str) -> Option<Excess> {
-        too_deep(text).map(|(_, excess)| excess)
+        measure(text).err().map(|(_, excess)| excess)
     }
 
     #[test]
     fn brackets_are_counted_where_they_nest() {
         let nested = |depth| format!("{}{}", "(".repeat(depth), ")".repeat(depth));
-        let at = |from: usize| Some((from + DEEPEST..from + DEEPEST + 1, Excess::Brackets));
-        assert_eq!(too_deep(&nested(DEEPEST)), None);
-        assert_eq!(too_deep(&nested(DEEPEST + 1)), at(0));
-        assert_eq!(too_deep(&"()".repeat(1000)), None);
-        assert_eq!(too_deep(&format!("\"\\\"{}\"", nested(100))), None);
-        assert_eq!(too_deep(&format!("// {}\n(", "(".repeat(100))), None);
-        assert_eq!(too_deep(&format!("//\n{}", nested(100))), at(3));
-        assert_eq!(too_deep(&format!(")){}", nested(100))), at(2));
+        let at = |from: usize| {
+            let place = from + MOST_BRACKETS;
+            Err((place..place + 1, Excess::Brackets))
+        };
+        assert_eq!(measure(&nested(MOST_BRACKETS)), Ok(MOST_BRACKETS + 1));
+        assert_eq!(measure(&nested(MOST_BRACKETS + 1)), at(0));
+        assert_eq!(measure(&"()".repeat(1000)), Ok(2));
+        assert_eq!(measure(&format!("\"\\\"{}\"", nested(100))), Ok(1));
+        for end in ['\n', '\r'] {
+            assert_eq!(measure(&format!("// {}{end}(", "(".repeat(100))), Ok(2));
+            assert_eq!(measure(&format!("//{end}{}", nested(100))), at(3));
+        }
+        assert_eq!(measure(&format!(")){}", nested(100))), at(2));
     }
 
     #[test]
     fn branches_are_counted_over_all_brackets_until_their_end() {
-        let ifs = |many| "if a then (b) else ".repeat(many);
+        let ifs = |many| format!("({})", "if a then (b) else ".repeat(many));
         assert_eq!(excess(&ifs(MOST_BRANCHES)), None);
         assert_eq!(excess(&ifs(MOST_BRANCHES + 1)), Some(Excess::Branches));
-        let within = format!("{}({})", ifs(9), ifs(9));
+        let within = format!("({}{})", "if a then b else ".repeat(9), ifs(9));
         assert_eq!(excess(&within), Some(Excess::Branches));
-        for one_after_the_other in ["(if a then b else c) && ", "if a then b else c, ", "if a; "] {
+        for one_after_the_other in ["(if a then b else c), ", "[if a then b else c], ", "if a; "] {
             assert_eq!(excess(&one_after_the_other.repeat(1000)), None);
         }
         assert_eq!(excess(&"iffy if_ \"if\" ".repeat(1000)), None);
     }
 
     #[test]
-    fn links_are_counted_until_the_condition_ends() {
-        for link in [".a", ".f(a, b && c)", " + 1", " - 1", " * 1", "Set<"] {
-            assert_eq!(excess(&link.repeat(MOST_LINKS)), None, "{link}");
-            assert_eq!(
-                excess(&link.repeat(MOST_LINKS + 1)),
-                Some(Excess::Links),
-                "{link}"
-            );
+    fn operators_are_counted_until_what_they_join_ends() {
+        for operator in [
+            ".a",
+            ".f(a, b)",
+            " + 1",
+            " - 1",
+            " * 1",
+            "Set<",
+            " && a < b",
+            " || a",
+            " when {}",
+        ] {
+            let chain = |many| operator.repeat(many);
+            assert_eq!(excess(&chain(MOST_LEVELS - 2)), None, "{operator}");
+            let too_many = excess(&chain(MOST_LEVELS));
+            assert_eq!(too_many, Some(Excess::Levels), "{operator}");
         }
-        for one_after_the_other in ["a.b && ", "a.b || ", "a.b, ", "a.b; ", "(a.b)"] {
-            assert_eq!(excess(&one_after_the_other.repeat(MOST_LINKS + 1)), None);
+        for one_after_the_other in ["a.b, ", "a && b, ", "a.b; ", "when {} unless {};", "(a.b)"] {
+            assert_eq!(excess(&one_after_the_other.repeat(1000)), None);
+        }
+        assert_eq!(measure("a.b.c && d"), Ok(1 + 2 + 1));
+    }
+
+    #[test]
+    fn what_closed_counts_for_what_hangs_on_it() {
+        // To Cedar each of these is a tree that is deepest at its beginning.
+        for link in [" || a", " + 1", ".a", ".f(1)"] {
+            let mut text = "a".to_owned();
+            for _ in 0..40 {
+                text = format!("({text}{})", link.repeat(10));
+            }
+            assert_eq!(excess(&text), Some(Excess::Levels), "{link}");
         }
     }
 }

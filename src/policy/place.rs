@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use cedar_policy_core::parser::Loc;
 use miette::Diagnostic;
 
 use crate::finding::Finding;
@@ -31,14 +30,14 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// An error at `loc` in this file, or at this place when Cedar gives none.
+    /// An error at these bytes of this file, or at this place when Cedar does not know them.
     pub(super) fn error(
         &self,
         code: &'static str,
-        loc: Option<&Loc>,
+        span: Option<Range<usize>>,
         message: impl Into<String>,
     ) -> Finding {
-        let span = loc.map_or_else(|| self.span.clone(), range);
+        let span = span.unwrap_or_else(|| self.span.clone());
         Finding::error(code, self.source.shown.as_str(), message).at(&self.source.text, span)
     }
 
@@ -67,9 +66,4 @@ impl<'a> Place<'a> {
         let before = self.source.text.get(..self.span.start).unwrap_or_default();
         format!("{}:{}", self.source.shown, before.matches('\n').count() + 1)
     }
-}
-
-/// The bytes that a location spans.
-pub(super) fn range(loc: &Loc) -> Range<usize> {
-    loc.start()..loc.end()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use cedar_policy::{
     ActionConstraint, Entities, EntityUid, PolicyId, PolicySet, Schema, SchemaFragment,
@@ -35,18 +36,21 @@ impl Vocabulary {
             .is_some_and(|mut groups| groups.any(|uid| uid.id().unescaped() == group))
     }
 
-    /// Whether a policy's head has `action ==` with a group, which no request's action is.
+    /// Whether a policy's head has `action ==` with a group.
     pub(super) fn compares_with_group(&self, set: &PolicySet, id: &PolicyId) -> bool {
         let policy = set.policy(id).map(|policy| policy.action_constraint());
         match policy.or_else(|| {
             set.template(id)
                 .map(|template| template.action_constraint())
         }) {
-            Some(ActionConstraint::Eq(action)) => {
-                self.schema.action_groups().any(|group| *group == action)
-            }
+            Some(ActionConstraint::Eq(action)) => self.is_group(&action),
             _ => false,
         }
+    }
+
+    /// Whether this is a group of actions, which no request's action is.
+    pub(super) fn is_group(&self, uid: &EntityUid) -> bool {
+        self.schema.action_groups().any(|group| group == uid)
     }
 }
 
@@ -89,18 +93,25 @@ impl ClaimType {
     }
 }
 
+/// The product's own schema, parsed once.
+static GATE: LazyLock<SchemaFragment> = LazyLock::new(|| {
+    let parsed = SchemaFragment::from_cedarschema_str(GATE_SCHEMA);
+    parsed.expect("the schema that ships with the program").0
+});
+
 /// Makes the schema, or says what is wrong with it.
 pub(super) fn load(sources: &Sources, findings: &mut Vec<Finding>) -> Option<Vocabulary> {
     compare(&sources.gate_schema, findings);
     let before = findings.len();
     let site = parse(&sources.site_schema, findings)?;
-    let gate = parse(&sources.gate_schema.with_text(GATE_SCHEMA), findings)?;
+    let gate = GATE.clone();
     let site_json = site.clone().to_json_value().unwrap_or_default();
     let mut checked = Site {
         source: &sources.site_schema,
         findings,
     };
     checked.only_claims(&site_json);
+    checked.repeated_claims();
     let claims = checked.claims(&site_json);
     if findings.len() > before {
         return None;
@@ -149,10 +160,7 @@ fn compare(gate: &Source, findings: &mut Vec<Finding>) {
 
 /// The declarations of one file.
 pub(super) fn parse(source: &Source, findings: &mut Vec<Finding>) -> Option<SchemaFragment> {
-    if let Some(finding) = nesting::check(source) {
-        findings.push(finding);
-        return None;
-    }
+    nesting::depth(source, findings)?;
     let place = Place::of_file(source);
     match SchemaFragment::from_cedarschema_str(&source.text) {
         Ok((fragment, warnings)) => {
@@ -183,6 +191,13 @@ impl Site<'_> {
     /// There may be the type `Claims` in the namespace `Site`, and nothing else.
     fn only_claims(&mut self, site: &Value) {
         for (namespace, content) in members(site) {
+            if namespace != "Site" && !namespace.is_empty() {
+                let message = format!("site.cedarschema declares the namespace {namespace:?}");
+                let help =
+                    "remove it: what policies can ask for is in the namespaces Site and Gate";
+                self.refuse(namespace, message, help);
+                continue;
+            }
             for kind in ["entityTypes", "actions", "commonTypes"] {
                 for (name, _) in members(&content[kind]) {
                     if (namespace.as_str(), kind, name.as_str())
@@ -199,6 +214,24 @@ impl Site<'_> {
                         "remove it: what the gateway builds is in gate.cedarschema",
                     );
                 }
+            }
+        }
+    }
+
+    /// Of a claim that is declared twice Cedar keeps the last in silence.
+    fn repeated_claims(&mut self) {
+        let tokens: Vec<_> = nesting::tokens(&self.source.text).collect();
+        let mut known = BTreeSet::new();
+        for window in tokens.windows(3) {
+            let [(name, span), ("?", _), (":", _)] = window else {
+                continue;
+            };
+            let name = name.trim_matches('"');
+            if !known.insert(name) {
+                let message = format!("the claim {name:?} is declared twice");
+                let finding = Finding::error("site_schema", self.source.shown.as_str(), message)
+                    .at(&self.source.text, span.clone());
+                self.findings.push(finding.help("remove one of the two"));
             }
         }
     }

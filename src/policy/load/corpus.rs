@@ -158,19 +158,24 @@ fn load(policies: &Source, schema: &Source, findings: &mut Vec<Finding>) -> Bund
         claims: Vec::new(),
         names: BTreeSet::new(),
     };
-    let statements: Vec<_> = parse(policies, findings)
+    let parsed = parse(policies, findings);
+    let statements: Vec<_> = parsed
+        .bodies
         .into_iter()
         .map(|body| Statement {
             place: Place::of_file(policies),
-            id: PolicyId::new(body.template().id()),
+            id: match &body {
+                Body::Policy(policy) => policy.id().clone(),
+                Body::Template(template) => template.id().clone(),
+            },
             body,
             annotations: Annotations::default(),
         })
         .collect();
     let assembled = assemble(&statements, &[], findings);
-    validate(&assembled, &vocabulary, findings);
+    validation::validate(&assembled, &vocabulary, findings);
     let live = assembled.live(findings);
-    assembled.into_bundle(live, vocabulary, "corpus".into())
+    assembled.into_bundle(live, parsed.depth, vocabulary, "corpus".into())
 }
 
 impl Asked {

@@ -151,6 +151,36 @@ fn files_that_are_no_text() {
 }
 
 #[test]
+fn files_that_an_editor_or_an_accident_made() {
+    let root = folders();
+    for name in [
+        "policies/x.cedar",
+        "policies/x.links.json",
+        "schema/site.cedarschema",
+    ] {
+        let root = folders();
+        write(&root, name, format!("\u{feff}{OPEN}"));
+        let finding = refused(&root, "byte_order_mark", name, "byte order mark");
+        assert_eq!((finding.line, finding.column), (1, 1));
+        assert!(finding.help.unwrap().contains("without a byte order mark"));
+    }
+    write(&root, "policies/x.cedar", "// x\n".repeat(1 << 20));
+    let finding = refused(&root, "too_large", "policies/x.cedar", "larger than 4 MiB");
+    assert!(finding.help.unwrap().contains("several files"));
+    // The ends of lines are what each system has.
+    let policy = "// é\n@id(\"x\")\nforbid (principal, action in Gate::Action::\"mfa\", resource)\nwhen { context.nothing };\n";
+    write(&root, "policies/x.cedar", policy.replace('\n', "\r\n"));
+    let finding = Bundle::load(&read(root.path()).unwrap())
+        .unwrap_err()
+        .0
+        .remove(0);
+    assert_eq!(
+        (finding.code, finding.line, finding.column),
+        ("validation", 4, 8)
+    );
+}
+
+#[test]
 fn folders_with_the_name_of_a_file() {
     for name in ["policies/x.cedar", "policies/x.links.json"] {
         let root = folders();

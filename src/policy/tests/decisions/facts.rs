@@ -239,6 +239,42 @@ fn declared_claims_are_seen_and_others_are_not() {
 }
 
 #[test]
+fn claims_may_have_names_that_mean_something_elsewhere() {
+    let names = [
+        "if",
+        "principal",
+        "in",
+        "__entity",
+        "__extn",
+        "type",
+        "https://x/y",
+        "a b",
+        "é",
+    ];
+    let declared: Vec<_> = names
+        .iter()
+        .map(|name| format!("{name:?}?: String"))
+        .collect();
+    let site = format!(
+        "namespace Site {{ type Claims = {{ {} }}; }}",
+        declared.join(", ")
+    );
+    let claims = names.map(|name| (name.to_owned(), json!(json!({"type": name}).to_string())));
+    let claims = serde_json::Value::Object(claims.into_iter().collect());
+    for name in names {
+        let text = json!({"type": name}).to_string();
+        let text = json!(text);
+        let condition =
+            format!("principal.claims has {name:?} && principal.claims[{name:?}] == {text}");
+        let policies = format!("{EVERYBODY}{}", forbid("x", &condition));
+        let bundle = Bundle::load(&Sources::of(&[("a.cedar", &policies)], &site)).unwrap();
+        let decided = Asked::by(with_claims(claims.clone())).decide(&bundle);
+        assert_eq!(decided.policies, ["x"], "{condition}: {decided:?}");
+        assert_eq!(Asked::by(alice()).decide(&bundle).effect, Effect::Allow);
+    }
+}
+
+#[test]
 fn a_claim_of_another_type_than_declared_fails() {
     let bundle = site_bundle("false || context.factors.count == 7");
     for claims in [

@@ -103,6 +103,12 @@ fn annotation_places_and_names() {
         "did you mean @notice?",
     );
     refused(
+        &annotated("@NOTICE(\"n\")"),
+        "annotation_unknown",
+        "@NOTICE",
+        "did you mean @notice?",
+    );
+    refused(
         &annotated("@colour(\"n\")"),
         "annotation_unknown",
         "@colour",
@@ -182,6 +188,14 @@ fn step_up() {
         change,
         "when { context.session.sinceStrong > duration(\"300s\") }",
     ));
+    for lifted in [
+        "unless { context.factors.count == 0 || context.session.sinceStrong <= duration(\"5m\") }",
+        "when { context.factors.count > 0 } unless { context.session[\"sinceStrong\"] <= duration(\"5m\") }",
+        "when { context.factors.count > 0 && !(context.session.sinceStrong <= duration(\"5m\")) }",
+        "when { if context.factors.count > 0 then context.session.sinceStrong > duration(\"5m\") else false }",
+    ] {
+        taken(&policy(change, lifted));
+    }
     for reach in [
         " in Gate::Action::\"mfa\"",
         " in Gate::Action::\"stepUp\"",
@@ -211,6 +225,10 @@ fn step_up() {
         "when { context.session.sinceStrong >= duration(\"5m\") }",
         "unless { context.session.sinceStrong <= duration(\"10m\") }",
         "unless { context.session.sinceStrong < duration(\"5m\") }",
+        // A stale sign-in would get in, and a fresh one would not.
+        "when { context.session.sinceStrong <= duration(\"5m\") }",
+        "unless { context.session.sinceStrong > duration(\"5m\") }",
+        "unless { !(context.session.sinceStrong <= duration(\"5m\")) }",
         "unless { context.session.sinceBackupCode <= duration(\"5m\") }",
     ] {
         refused(

@@ -48,7 +48,7 @@ fn site_schema() {
     }
     let sets = |many| format!("{}String{}", "Set<".repeat(many), ">".repeat(many));
     let site = |many| of(&format!("type Claims = {{ b?: {} }};", sets(many)));
-    refused_site(&site(4000), "site_schema", "b?", "Set<String>");
+    refused_site(&site(200), "site_schema", "b?", "Set<String>");
     let deep = site(50_000);
     let finding = only(load(&deep).unwrap_err().0);
     assert_eq!(finding.code, "nesting", "{finding}");
@@ -73,9 +73,29 @@ fn site_schema() {
     refused_site(
         "namespace Site { type Claims = {}; }\nnamespace Extra { entity Other; }",
         "site_schema",
-        "Other",
+        "Extra",
         "remove it",
     );
+    for namespace in ["Gate", "Other"] {
+        let text = format!("{}\nnamespace {namespace} {{}}", of("type Claims = {};"));
+        refused_site(
+            &text,
+            "site_schema",
+            &format!("{namespace} {{"),
+            "remove it",
+        );
+    }
+    for twice in ["a?: String, a?: Long", "a?: String, \"a\"?: String"] {
+        let text = of(&format!("type Claims = {{ {twice} }};"));
+        let finding = only(load(&text).unwrap_err().0);
+        assert_eq!(finding.code, "site_schema", "{finding}");
+        at(
+            &finding,
+            &text,
+            text.find(twice).unwrap() + "a?: String, ".len(),
+        );
+        helps(&finding, "remove one of the two");
+    }
     refused_site(
         &of("type Claims = String;"),
         "site_schema",
