@@ -67,11 +67,11 @@ impl KeySource {
         }
     }
 
-    /// Waits a moment for newer keys, if they may be fetched now.
-    async fn renewed(&self) -> Option<Arc<Keys>> {
+    /// Newer keys than those that were `tried`; waits a moment for them, if they may be fetched now.
+    async fn renewed(&self, tried: Option<&Arc<Keys>>) -> Option<Arc<Keys>> {
         match self {
             KeySource::Here(_) => None,
-            KeySource::Remote(remote) => remote.renewed().await,
+            KeySource::Remote(remote) => remote.renewed(tried).await,
         }
     }
 }
@@ -128,9 +128,10 @@ impl Authn {
         };
         let token = Token::read(text)?;
         let issuer = token.issuer(&self.issuers)?;
-        let mut outcome = token.user(issuer, issuer.keys.current().as_deref(), now);
+        let keys = issuer.keys.current();
+        let mut outcome = token.user(issuer, keys.as_deref(), now);
         if let Err(Refusal::NoKeys | Refusal::UnknownKey(_)) = outcome
-            && let Some(keys) = issuer.keys.renewed().await
+            && let Some(keys) = issuer.keys.renewed(keys.as_ref()).await
         {
             outcome = token.user(issuer, Some(&keys), now);
         }

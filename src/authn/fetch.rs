@@ -99,11 +99,16 @@ impl RemoteKeys {
         (Instant::now() < held.until).then(|| Arc::clone(&held.keys))
     }
 
-    /// The keys after the fetch that is under way, or that may be made now because a key is not
-    /// known; none when neither is, or when it takes too long.
-    pub(super) async fn renewed(&self) -> Option<Arc<Keys>> {
+    /// Newer keys than those that were `tried`: they came meanwhile, or with the fetch that is under
+    /// way, or that may be made now because a key is not known. None when neither is, or when it
+    /// takes too long.
+    pub(super) async fn renewed(&self, tried: Option<&Arc<Keys>>) -> Option<Arc<Keys>> {
         let mut latest = {
             let mut pace = self.pace();
+            let current = self.current();
+            if current.as_ref().map(Arc::as_ptr) != tried.map(Arc::as_ptr) {
+                return current;
+            }
             if !pace.ask(Instant::now()) {
                 return None;
             }

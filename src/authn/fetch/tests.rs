@@ -73,6 +73,11 @@ impl Kept {
         self.issuer.asked.load(Ordering::SeqCst)
     }
 
+    /// As one who has tried the keys that are held now.
+    async fn renewed(&self) -> Option<Arc<Keys>> {
+        self.keys.renewed(self.keys.current().as_ref()).await
+    }
+
     fn has(&self, kid: &str) -> bool {
         let keys = self.keys.current();
         keys.is_some_and(|keys| has(&keys, kid))
@@ -118,7 +123,20 @@ async fn keys_are_fetched_at_start_and_renewed_before_they_are_old() {
 async fn a_rotation_is_followed_when_a_new_key_is_used() {
     let kept = Kept::of(jwks("a")).await;
     kept.answers(jwks("b"));
-    assert!(has(&kept.keys.renewed().await.unwrap(), "b"));
+    assert!(has(&kept.renewed().await.unwrap(), "b"));
+    assert_eq!(kept.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_came_since_they_were_tried_are_not_fetched_again() {
+    let kept = Kept::of(jwks("a")).await;
+    let none_yet = None;
+    assert!(has(&kept.keys.renewed(none_yet).await.unwrap(), "a"));
+    let tried = kept.keys.current();
+    kept.answers(jwks("b"));
+    assert!(has(&kept.renewed().await.unwrap(), "b"));
+    let renewed = kept.keys.renewed(tried.as_ref()).await;
+    assert!(has(&renewed.unwrap(), "b"));
     assert_eq!(kept.fetches(), 2);
 }
 
@@ -127,10 +145,10 @@ async fn a_thousand_unknown_keys_are_one_fetch_a_minute() {
     let kept = Kept::of(jwks("a")).await;
     for minute in 1..=10 {
         kept.takes(Duration::from_millis(100));
-        let asked = join_all((0..1000).map(|_| kept.keys.renewed())).await;
+        let asked = join_all((0..1000).map(|_| kept.renewed())).await;
         assert!(asked.iter().all(Option::is_some), "all wait for the same");
         for _ in 0..1000 {
-            assert!(kept.keys.renewed().await.is_none(), "nobody waits again");
+            assert!(kept.renewed().await.is_none(), "nobody waits again");
         }
         assert_eq!(kept.fetches(), 1 + minute);
         pass(MINUTE).await;
@@ -143,7 +161,7 @@ async fn who_asks_a_slow_issuer_waits_a_moment_only() {
     kept.takes(5 * PATIENCE);
     kept.answers(jwks("b"));
     let asked = Instant::now();
-    assert!(kept.keys.renewed().await.is_none());
+    assert!(kept.renewed().await.is_none());
     assert_eq!(asked.elapsed(), PATIENCE);
     assert!(kept.has("a"));
     // The fetch goes on without them, and the next request has the keys.
@@ -216,7 +234,7 @@ async fn the_first_fetch_is_waited_for() {
     let keep = keys.keep(&issuer);
     let renewed = tokio::select! {
         () = keep => None,
-        renewed = keys.renewed() => renewed,
+        renewed = keys.renewed(None) => renewed,
     };
     assert!(has(&renewed.unwrap(), "a"));
 }
