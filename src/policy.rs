@@ -3,9 +3,12 @@
 
 mod annotations;
 pub mod cases;
+mod catalogue;
+mod clauses;
 mod decision;
 mod files;
 mod ids;
+mod inquiry;
 mod links;
 mod load;
 mod nesting;
@@ -28,7 +31,10 @@ use crate::finding::Findings;
 use crate::model::{Action, Authenticator, Factors, MethodType, Tenant, Timestamp, User, UserId};
 use crate::record::Decided;
 
+pub use catalogue::PolicyEntry;
+pub use clauses::{Clause, Look, Seen};
 pub use files::Sources;
+pub use inquiry::{Inquiry, Verdict};
 pub use shipped::GATE_SCHEMA;
 
 use annotations::Annotations;
@@ -41,10 +47,13 @@ pub struct Bundle {
     vocabulary: Vocabulary,
     /// The policies that count.
     live: PolicySet,
+    /// All policies, where there are some that do not count.
+    with_shadow: Option<PolicySet>,
     authorizer: Authorizer,
     /// Of each policy, links included: read once, here.
     annotations: HashMap<PolicyId, Annotations>,
-    len: usize,
+    /// In the order of their ids.
+    entries: Vec<PolicyEntry>,
     /// How deep its policies are nested, of those that are nested deepest.
     depth: usize,
     revision: Arc<str>,
@@ -64,12 +73,12 @@ impl Bundle {
 
     /// How many policies there are, links and shadow policies included, templates not.
     pub fn len(&self) -> usize {
-        self.len
+        self.entries.len()
     }
 
     /// Whether there is none. Never: a bundle without a permit does not load.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.entries.is_empty()
     }
 
     /// The ids of the policies that count, sorted: shadow policies and templates are left out.

@@ -3,8 +3,10 @@
 //! reads (RFC 8725 §2.4).
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// Reads a JSON text in which no member is repeated, at any depth, and whose arrays and objects are
@@ -21,6 +23,12 @@ pub fn parse(bytes: &[u8], depth: usize) -> serde_json::Result<Value> {
     let value = strict.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+/// Where in `text` a value stands that was borrowed from it, in bytes.
+pub fn span(text: &str, value: &RawValue) -> Range<usize> {
+    let start = (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    start..start + value.get().len()
 }
 
 #[derive(Clone, Copy)]

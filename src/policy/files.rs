@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::finding::{Finding, Findings};
 
@@ -30,7 +31,7 @@ pub(super) struct Source {
     pub(super) name: String,
     /// The path that a person knows it by.
     pub(super) shown: String,
-    pub(super) text: String,
+    pub(super) text: Arc<str>,
 }
 
 impl Sources {
@@ -80,7 +81,7 @@ impl Sources {
         let source = |folder: &str, name: &str, text: &str| Source {
             name: name.to_owned(),
             shown: format!("{folder}/{name}"),
-            text: text.to_owned(),
+            text: text.into(),
         };
         let named = |ending: &str| {
             let mut some: Vec<_> = files
@@ -203,6 +204,7 @@ impl Reader {
             return None;
         }
         let shown = path.display().to_string();
+        let text = text.into();
         Some(Source { name, shown, text })
     }
 

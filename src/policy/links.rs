@@ -1,13 +1,13 @@
 //! `*.links.json`: links of templates, as the Cedar CLI writes them.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use cedar_policy::{EntityUid, SlotId};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::finding::Finding;
+use crate::model::json;
 
 use super::annotations::{ID_RULE, is_policy_id};
 use super::files::Source;
@@ -56,7 +56,7 @@ pub(super) fn read<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Vec<L
     match serde_json::from_str::<Vec<&RawValue>>(&source.text) {
         Ok(written) => written
             .into_iter()
-            .filter_map(|one| link(&place.part(span(&source.text, one)), one, findings))
+            .filter_map(|one| link(&place.part(json::span(&source.text, one)), one, findings))
             .collect(),
         Err(error) => {
             findings.push(syntax(&place, 0, &error));
@@ -77,7 +77,7 @@ fn link<'a>(place: &Place<'a>, one: &RawValue, findings: &mut Vec<Finding>) -> O
     let template_id = string(place, written.template_id, findings);
     let link_id = string(place, written.link_id, findings);
     if link_id.as_deref().is_some_and(|id| !is_policy_id(id)) {
-        let place = place.part(span(&place.source.text, written.link_id));
+        let place = place.part(json::span(&place.source.text, written.link_id));
         let finding = place.error("annotation_value", None, "link_id has a wrong value");
         findings.push(finding.help(ID_RULE));
     }
@@ -103,7 +103,7 @@ fn link<'a>(place: &Place<'a>, one: &RawValue, findings: &mut Vec<Finding>) -> O
 fn string(place: &Place<'_>, raw: &RawValue, findings: &mut Vec<Finding>) -> Option<String> {
     let parsed = serde_json::from_str(raw.get()).ok();
     if parsed.is_none() {
-        let place = place.part(span(&place.source.text, raw));
+        let place = place.part(json::span(&place.source.text, raw));
         findings.push(
             place
                 .error("links_syntax", None, "this is not a string")
@@ -114,7 +114,7 @@ fn string(place: &Place<'_>, raw: &RawValue, findings: &mut Vec<Finding>) -> Opt
 }
 
 fn argument(place: &Place<'_>, raw: &RawValue, findings: &mut Vec<Finding>) -> Option<EntityUid> {
-    let place = place.part(span(&place.source.text, raw));
+    let place = place.part(json::span(&place.source.text, raw));
     let mut refuse = |code, message: String, help: &str| {
         findings.push(place.error(code, None, message).help(help));
         None
@@ -133,11 +133,6 @@ fn argument(place: &Place<'_>, raw: &RawValue, findings: &mut Vec<Finding>) -> O
 const SHAPE: &str = r#"a link is {"template_id": "…", "link_id": "…", "args": {"?principal": "Gate::Group::\"corp|…|admins\""}}"#;
 
 /// Where a value that was borrowed from a text stands in it.
-fn span(text: &str, value: &RawValue) -> Range<usize> {
-    let start = (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    start..start + value.get().len()
-}
-
 /// `serde_json`'s error about the part of the file that begins at `offset`.
 fn syntax(place: &Place<'_>, offset: usize, error: &serde_json::Error) -> Finding {
     let part = place.source.text.get(offset..).unwrap_or_default();

@@ -14,6 +14,7 @@ use crate::finding::{Finding, Findings, nearest};
 
 use super::Bundle;
 use super::annotations::{self, Annotations};
+use super::catalogue::{PolicyEntry, Written};
 use super::files::{Source, Sources};
 use super::links::{self, Link};
 use super::nesting;
@@ -122,6 +123,29 @@ impl<'a> Statement<'a> {
         }
     }
 
+    /// As a policy of the bundle; `place` is where it, or the link to it, stands.
+    fn entry(&self, place: &Place<'_>, id: &PolicyId) -> PolicyEntry {
+        let syntax = self.body.syntax();
+        let annotations = syntax
+            .annotations()
+            .map(|found| (found.what.name.to_owned(), found.what.value.to_owned()))
+            .filter(|(name, _)| name != "id");
+        PolicyEntry {
+            id: id.to_string(),
+            effect: if syntax.forbids() { "forbid" } else { "permit" },
+            file: place.source.shown.clone(),
+            line: place.line_number(),
+            annotations: annotations.collect(),
+            template: None,
+            shadow: self.annotations.shadow,
+            written: Written {
+                file: self.place.source.shown.clone(),
+                source: Arc::clone(&self.place.source.text),
+                span: self.place.span.clone(),
+            },
+        }
+    }
+
     fn subject<'s>(&'s self, vocabulary: &'s Vocabulary) -> Subject<'s> {
         let schema = &vocabulary.schema;
         let action = |env: cedar_policy::RequestEnv| env.action().clone();
@@ -219,6 +243,7 @@ struct Assembled<'a> {
     annotations: HashMap<PolicyId, Annotations>,
     /// Where each stands, and whether it is a link.
     places: HashMap<PolicyId, (Place<'a>, bool)>,
+    entries: Vec<PolicyEntry>,
 }
 
 fn assemble<'a>(
@@ -258,6 +283,7 @@ impl<'a> Assembled<'a> {
             Body::Policy(policy) => {
                 self.annotations
                     .insert(id.clone(), statement.annotations.clone());
+                self.entries.push(statement.entry(&statement.place, &id));
                 self.set.add(policy.new_id(id)).map_err(Box::new)
             }
             Body::Template(template) => {
@@ -276,6 +302,9 @@ impl<'a> Assembled<'a> {
         self.places.insert(id.clone(), (link.place.clone(), true));
         self.annotations
             .insert(id.clone(), template.annotations.clone());
+        let mut entry = template.entry(&link.place, &id);
+        entry.template = Some(template.id.to_string());
+        self.entries.push(entry);
         self.set
             .link(template.id.clone(), id, link.arguments.clone())
             .map_err(Box::new)
@@ -308,13 +337,17 @@ impl<'a> Assembled<'a> {
         vocabulary: Vocabulary,
         revision: Arc<str>,
     ) -> Bundle {
+        let mut entries = self.entries;
+        entries.sort_by(|a, b| a.id.cmp(&b.id));
+        let has_shadow = entries.iter().any(|entry| entry.shadow);
         Bundle {
             vocabulary,
             depth,
             live,
+            with_shadow: has_shadow.then_some(self.set),
             authorizer: Authorizer::new(),
             annotations: self.annotations,
-            len: self.set.policies().count(),
+            entries,
             revision,
         }
     }
@@ -345,7 +378,7 @@ fn no_permit(sources: &Sources) -> Finding {
 fn revision(sources: &Sources) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     for source in sources.all() {
-        for text in [&source.name, &source.text] {
+        for text in [&*source.name, &*source.text] {
             context.update(&(text.len() as u64).to_be_bytes());
             context.update(text.as_bytes());
         }

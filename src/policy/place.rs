@@ -63,7 +63,12 @@ impl<'a> Place<'a> {
 
     /// `file:line`, for a finding that speaks of a second place.
     pub(super) fn line(&self) -> String {
+        format!("{}:{}", self.source.shown, self.line_number())
+    }
+
+    /// From 1.
+    pub(super) fn line_number(&self) -> usize {
         let before = self.source.text.get(..self.span.start).unwrap_or_default();
-        format!("{}:{}", self.source.shown, before.matches('\n').count() + 1)
+        before.matches('\n').count() + 1
     }
 }

@@ -141,7 +141,7 @@ pub(super) fn load(sources: &Sources, findings: &mut Vec<Finding>) -> Option<Voc
 /// The product's schema is the product's: an edited or an older one would say something else than
 /// what requests are made of.
 fn compare(gate: &Source, findings: &mut Vec<Finding>) {
-    if gate.text == GATE_SCHEMA {
+    if *gate.text == *GATE_SCHEMA {
         return;
     }
     let same = gate

@@ -6,11 +6,13 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use cedar_policy::{Context, Entities, EntityUid, EvalResult, Expression, Request};
+use cedar_policy::{Context, Entities, EntityUid, EvalResult, Expression, Policy, Request};
 use cedar_policy_core::ast::{
     self, ActionConstraint, BinaryOp, Effect, Expr, ExprKind, Literal, PrincipalConstraint,
-    PrincipalOrResourceConstraint, ResourceConstraint, UnaryOp, Var,
+    PrincipalOrResourceConstraint, ResourceConstraint, UnaryOp, ValueKind, Var,
 };
+use cedar_policy_core::evaluator::Evaluator;
+use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::parser::Loc;
 
 /// A policy or a template, as it is written.
@@ -221,12 +223,114 @@ impl<'a> Syntax<'a> {
         ages
     }
 
+    /// The top-level clauses of its conditions, in their order: what `when` joins with `&&`, and what
+    /// `unless` joins with `||`.
+    pub(super) fn clauses(self) -> Vec<Clause<'a>> {
+        let mut clauses = Vec::new();
+        let mut open: Vec<_> = self.0.non_scope_constraints().into_iter().collect();
+        while let Some(part) = open.pop() {
+            match part.expr_kind() {
+                ExprKind::And { left, right } => open.extend([&**right, &**left]),
+                ExprKind::UnaryApp {
+                    op: UnaryOp::Not,
+                    arg,
+                } if is_unless(part) => clauses.extend(unless(arg)),
+                _ => clauses.push(Clause {
+                    part,
+                    unless: false,
+                }),
+            }
+        }
+        clauses
+    }
+
     /// All parts of its conditions, the conditions themselves first.
     fn parts(self) -> impl Iterator<Item = &'a Expr> {
         self.0
             .non_scope_constraints()
             .into_iter()
             .flat_map(Expr::subexpressions)
+    }
+}
+
+/// A top-level clause of a policy's conditions.
+#[derive(Clone, Copy)]
+pub(super) struct Clause<'a> {
+    part: &'a Expr,
+    /// It stands in `unless`: the policy applies where it is false.
+    pub(super) unless: bool,
+}
+
+impl Clause<'_> {
+    /// Where it stands in its file, in bytes.
+    pub(super) fn span(self) -> Range<usize> {
+        self.part.source_loc().map_or(0..0, range)
+    }
+}
+
+/// Cedar reads `unless { … }` as a `!` that stands where the word does.
+fn is_unless(part: &Expr) -> bool {
+    let written = part.source_loc().and_then(Loc::snippet);
+    written.is_some_and(|text| text.starts_with("unless"))
+}
+
+fn unless(condition: &Expr) -> Vec<Clause<'_>> {
+    let mut clauses = Vec::new();
+    let mut open = vec![condition];
+    while let Some(part) = open.pop() {
+        match part.expr_kind() {
+            ExprKind::Or { left, right } => open.extend([&**right, &**left]),
+            _ => clauses.push(Clause { part, unless: true }),
+        }
+    }
+    clauses
+}
+
+/// The parts of a policy's head, as a request finds them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Scope {
+    pub(super) principal: bool,
+    pub(super) action: bool,
+    pub(super) resource: bool,
+}
+
+/// Evaluates parts of policies for one request.
+pub(super) struct Reader<'e>(Evaluator<'e>);
+
+impl<'e> Reader<'e> {
+    pub(super) fn of(request: &Request, entities: &'e Entities) -> Self {
+        let request: &ast::Request = request.as_ref();
+        let extensions = Extensions::all_available();
+        Self(Evaluator::new(
+            request.clone(),
+            entities.as_ref(),
+            extensions,
+        ))
+    }
+
+    /// Which parts of a policy's head match.
+    pub(super) fn scope(&self, policy: &Policy) -> Scope {
+        let policy: &ast::Policy = policy.as_ref();
+        let matches = |constraint: &Expr| self.truth(policy, constraint) == Ok(true);
+        let template = policy.template();
+        Scope {
+            principal: matches(&template.principal_constraint().as_expr()),
+            action: matches(&template.action_constraint().as_expr()),
+            resource: matches(&template.resource_constraint().as_expr()),
+        }
+    }
+
+    /// What a clause evaluates to, or why it does not.
+    pub(super) fn value(&self, policy: &Policy, clause: Clause<'_>) -> Result<bool, String> {
+        self.truth(policy.as_ref(), clause.part)
+    }
+
+    fn truth(&self, policy: &ast::Policy, part: &Expr) -> Result<bool, String> {
+        let value = self.0.interpret(part, policy.env());
+        match value.map_err(|error| error.to_string())?.value_kind() {
+            ValueKind::Lit(Literal::Bool(truth)) => Ok(*truth),
+            other => Err(format!("{other} is neither true nor false")),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod decisions;
 mod folders;
 mod hostile;
+mod looking;
 mod properties;
 mod refusals;
 mod running_cases;

@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::policy::cases;
 use crate::policy::decision::Judged;
+use crate::policy::inquiry;
 use crate::record;
 
 const POLICY_SETS: usize = 7_809;
@@ -108,7 +108,7 @@ impl Case {
         let source = |name: &String| Source {
             name: name.clone(),
             shown: name.clone(),
-            text: files[name].clone(),
+            text: files[name].as_str().into(),
         };
         let (policies, schema) = (source(&self.policies), source(&self.schema));
         let mut findings = Vec::new();
@@ -118,9 +118,9 @@ impl Case {
                 .push(format!("{name}: {why}: {findings:?}"));
         }
         let given: Value = serde_json::from_str(&files[&self.entities]).unwrap();
-        let entities = cases::entities(&bundle, &given, Path::new(".")).unwrap();
+        let entities = inquiry::entities(&bundle, &given).unwrap();
         for (index, asked) in self.requests.iter().enumerate() {
-            let request = cases::request(&bundle, &asked.request()).unwrap();
+            let request = inquiry::request(&bundle, &asked.request()).unwrap();
             let judged = bundle.judge(&request, &entities, &[]);
             seen.requests += 1;
             if !asked.expects(&judged) {

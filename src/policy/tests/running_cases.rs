@@ -13,7 +13,7 @@ const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
 const NOTICE: &str = "To add an authenticator, first confirm one that you have, or use a backup code: within the last 5 minutes.";
 
 /// A second factor without a step-up, over the shipped policies: denied.
-fn case() -> Value {
+pub(super) fn case() -> Value {
     json!({
         "name": "case", "decision": "deny", "reason": ["step-up-begin"], "num_errors": 0,
         "notices": [NOTICE], "code": "step_up_required",

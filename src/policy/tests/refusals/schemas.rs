@@ -114,7 +114,7 @@ fn site_schema() {
 #[test]
 fn gate_schema() {
     let mut sources = Sources::of(&[("a.cedar", OPEN)], "namespace Site { type Claims = {}; }");
-    sources.gate_schema.text = GATE_SCHEMA.replace("acr: String,", "acr: Long,");
+    sources.gate_schema.text = GATE_SCHEMA.replace("acr: String,", "acr: Long,").into();
     let finding = only(Bundle::load(&sources).unwrap_err().0);
     assert_eq!(
         (finding.code, finding.file.as_str()),
@@ -131,7 +131,7 @@ fn gate_schema() {
         format!("{GATE_SCHEMA}\n"),
         GATE_SCHEMA.replace('\n', "\r\n"),
     ] {
-        sources.gate_schema.text = near;
+        sources.gate_schema.text = near.into();
         assert_eq!(
             only(Bundle::load(&sources).unwrap_err().0).code,
             "gate_schema"

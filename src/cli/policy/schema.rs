@@ -1,0 +1,90 @@
+//! `cedargate policy schema`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::policy::GATE_SCHEMA;
+
+/// Print the gateway's Cedar schema, or renew the copy in the schema folder.
+///
+/// schema/gate.cedarschema belongs to the product and is not edited: after an update of cedargate,
+/// renew it with --write. What your tokens claim stands beside it, in site.cedarschema.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  cedargate policy schema
+  cedargate policy schema --write
+  cedargate policy schema --write --schema /etc/cedargate/schema")]
+pub(in crate::cli) struct Arguments {
+    /// Write it to gate.cedarschema in the schema folder instead of printing it.
+    #[arg(long)]
+    write: bool,
+    /// The schema folder.
+    #[arg(long, value_name = "FOLDER", default_value = "./schema")]
+    schema: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.write {
+        write(&arguments.schema)
+    } else {
+        output::print(GATE_SCHEMA)
+    }
+}
+
+fn write(folder: &Path) -> Result<(), Failure> {
+    let file = folder.join("gate.cedarschema");
+    replace(folder, &file).map_err(|error| {
+        Failure::file(
+            "schema_write",
+            file.display().to_string(),
+            format!("the schema cannot be written: {error}"),
+        )
+        .help("name the schema folder with --schema; it is made if it is not there")
+    })?;
+    output::print(&format!("{} is up to date\n", file.display()))
+}
+
+/// Whole or not at all: a gateway that reads the folder never sees half a schema.
+fn replace(folder: &Path, file: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let new = folder.join(".gate.cedarschema.new");
+    fs::write(&new, GATE_SCHEMA)?;
+    fs::rename(&new, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_schema_is_replaced_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let schema = folder.path().join("schema");
+        write(&schema).unwrap();
+        fs::write(schema.join("gate.cedarschema"), "old").unwrap();
+        write(&schema).unwrap();
+        let names: Vec<_> = fs::read_dir(&schema)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["gate.cedarschema"]);
+        let text = fs::read_to_string(schema.join("gate.cedarschema")).unwrap();
+        assert_eq!(text, GATE_SCHEMA);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let failure = write(&file).unwrap_err();
+        assert_eq!(failure.findings[0].code, "schema_write");
+        assert!(failure.findings[0].file.ends_with("file/gate.cedarschema"));
+    }
+}

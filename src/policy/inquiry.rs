@@ -1,0 +1,172 @@
+//! Questions that come as JSON: from a test case, a recorded decision, or a person.
+
+use cedar_policy::{Context, Entities, EntityUid, Request};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::finding::nearest;
+use crate::record::Effect;
+
+use super::decision::Judged;
+use super::{Bundle, ids};
+
+/// A Cedar request with its entities, held against a bundle's schema.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    pub(super) request: Request,
+    pub(super) entities: Entities,
+    /// The `acr` values that a sign-in at the caller's issuer can reach.
+    pub(super) strong_acr: Vec<String>,
+}
+
+impl Inquiry {
+    /// From the members of a test case: `{"principal", "action", "resource", "context"}`, entities
+    /// written as `Type::"id"`, and the list of entities.
+    ///
+    /// # Errors
+    /// A sentence that names the member which is wrong, and what is wrong with it.
+    pub fn read(
+        bundle: &Bundle,
+        request: &Map<String, Value>,
+        entities: &Value,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            request: self::request(bundle, request)?,
+            entities: self::entities(bundle, entities)?,
+            strong_acr: Vec::new(),
+        })
+    }
+
+    /// The `acr` values that a sign-in at the caller's issuer can reach; none unless they are said
+    /// here, so that only an enrolled authenticator can lift a `@step_up`.
+    #[must_use]
+    pub fn with_strong_acr(mut self, strong_acr: Vec<String>) -> Self {
+        self.strong_acr = strong_acr;
+        self
+    }
+}
+
+/// What the policies said.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// `allow` or `deny`. An evaluation error refuses, whatever the Cedar CLI makes of it.
+    pub decision: &'static str,
+    /// The determining policies, sorted.
+    pub reason: Vec<String>,
+    /// Their notices.
+    pub notices: Vec<String>,
+    /// The code that the caller would be answered with; none for an allow. Where issuers are not
+    /// known, a denial is `step_up_required` only if an authenticator that is enrolled would do.
+    pub code: Option<String>,
+    /// Evaluation errors.
+    pub errors: Vec<String>,
+}
+
+impl Verdict {
+    fn of(judged: Judged) -> Self {
+        let (decision, code) = match judged.effect {
+            Effect::Allow => ("allow", None),
+            Effect::Deny(code) => ("deny", Some(code)),
+            Effect::StepUp(_) => ("deny", Some("step_up_required".to_owned())),
+            Effect::Failed => ("deny", Some("policy_error".to_owned())),
+        };
+        Self {
+            decision,
+            reason: judged.policies,
+            notices: judged.notices,
+            code,
+            errors: judged.errors,
+        }
+    }
+}
+
+impl Bundle {
+    /// Answers an inquiry, by what decides requests.
+    pub fn answer(&self, inquiry: &Inquiry) -> Verdict {
+        Verdict::of(self.judge(&inquiry.request, &inquiry.entities, &inquiry.strong_acr))
+    }
+}
+
+pub(super) fn request(bundle: &Bundle, request: &Map<String, Value>) -> Result<Request, String> {
+    let schema = &bundle.vocabulary.schema;
+    let principal = uid(request, "principal")?;
+    let resource = uid(request, "resource")?;
+    let action = uid(request, "action")?;
+    if !schema.actions().any(|known| *known == action) {
+        let known: Vec<_> = schema.actions().map(ToString::to_string).collect();
+        let hint = match nearest(&action.to_string(), known.iter().map(String::as_str)) {
+            Some(known) => format!("; did you mean {known}?"),
+            None => String::new(),
+        };
+        return Err(format!("\"action\": the schema has no {action}{hint}"));
+    }
+    let context = member(request, "context")?;
+    spelling(context)?;
+    let context = Context::from_json_value(context.clone(), Some((schema, &action)))
+        .map_err(|error| format!("\"context\": {}", chain(&error)))?;
+    Request::new(principal, action, resource, context, Some(schema))
+        .map_err(|error| format!("\"request\": {}", chain(&error)))
+}
+
+pub(super) fn entities(bundle: &Bundle, given: &Value) -> Result<Entities, String> {
+    spelling(given)?;
+    Entities::from_json_value(given.clone(), Some(&bundle.vocabulary.schema))
+        .map_err(|error| format!("\"entities\": {}", chain(&error)))
+}
+
+/// Refuses ids that the gateway would never write, wherever they are.
+fn spelling(value: &Value) -> Result<(), String> {
+    match value {
+        Value::Object(members) => {
+            if let (Some(Value::String(entity_type)), Some(Value::String(id))) =
+                (members.get("type"), members.get("id"))
+            {
+                correct(entity_type, id)?;
+            }
+            members.values().try_for_each(spelling)
+        }
+        Value::Array(items) => items.iter().try_for_each(spelling),
+        _ => Ok(()),
+    }
+}
+
+fn correct(entity_type: &str, id: &str) -> Result<(), String> {
+    match ids::misspelt(entity_type, id) {
+        Some(wrong) => Err(format!("{}; {}", wrong.message, wrong.help)),
+        None => Ok(()),
+    }
+}
+
+fn uid(request: &Map<String, Value>, name: &str) -> Result<EntityUid, String> {
+    let text = string(request, name)?;
+    let uid: EntityUid = text.parse().map_err(|error| {
+        format!("\"{name}\": {text:?} is no entity as Cedar writes it: {error}")
+    })?;
+    correct(&uid.type_name().to_string(), uid.id().unescaped())?;
+    Ok(uid)
+}
+
+/// A member that must be there.
+pub(super) fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a Value, String> {
+    object
+        .get(name)
+        .ok_or_else(|| format!("{name:?} is missing"))
+}
+
+/// A member that must be there and a string.
+pub(super) fn string<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
+    member(object, name)?
+        .as_str()
+        .ok_or_else(|| format!("{name:?} is not a string"))
+}
+
+/// An error with what is below it: Cedar's outer messages alone say little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(error) = below {
+        text = format!("{text}: {error}");
+        below = error.source();
+    }
+    text
+}
