@@ -6,8 +6,11 @@ mod credentials;
 mod enrolments;
 mod heads;
 mod limits;
+mod order;
 mod policies;
 mod store_down;
+mod tokens;
+mod unknown;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
