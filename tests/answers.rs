@@ -6,6 +6,8 @@ mod credentials;
 mod enrolments;
 mod heads;
 mod limits;
+mod models;
+mod options;
 mod order;
 mod policies;
 mod store_down;

@@ -1,11 +1,18 @@
 //! Software authenticators. [`Attestation`] is our own, so that each byte of what it answers can be
 //! made wrong; [`soft_passkey`] and [`soft_key`] are those of webauthn-authenticator-rs.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use aws_lc_rs::rand::{self, SystemRandom};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
 use serde_json::{Value, json};
 use webauthn_authenticator_rs::AuthenticatorBackendHashedClientData;
 use webauthn_authenticator_rs::prelude::CreationChallengeResponse;
@@ -34,6 +41,8 @@ pub struct Attestation {
     pub format: String,
     /// The signature of an attestation statement; none: the statement is empty.
     pub signature: Option<Vec<u8>>,
+    /// Its vendor, who signs a `packed` statement in the place of `signature`.
+    pub vendor: Option<Arc<Vendor>>,
     pub transports: Vec<String>,
 }
 
@@ -52,6 +61,7 @@ impl Attestation {
             curve: 1,
             format: "none".into(),
             signature: None,
+            vendor: None,
             transports: vec!["internal".into(), "hybrid".into()],
         }
     }
@@ -75,29 +85,27 @@ impl Attestation {
     }
 
     fn object(&self) -> Vec<u8> {
+        let data = self.authenticator_data();
         let mut object = minicbor::Encoder::new(Vec::new());
         object.map(3).unwrap();
         object.str("fmt").unwrap().str(&self.format).unwrap();
         object.str("attStmt").unwrap();
-        match &self.signature {
-            None => object.map(0).unwrap(),
-            Some(signature) => object
-                .map(2)
-                .unwrap()
-                .str("alg")
-                .unwrap()
-                .i64(self.algorithm)
-                .unwrap()
-                .str("sig")
-                .unwrap()
-                .bytes(signature)
-                .unwrap(),
+        let vendor = self.vendor.as_deref();
+        let signature = match vendor {
+            Some(vendor) => Some(vendor.sign(&data, &self.client_data)),
+            None => self.signature.clone(),
         };
-        object
-            .str("authData")
-            .unwrap()
-            .bytes(&self.authenticator_data())
-            .unwrap();
+        let members = u64::from(signature.is_some()) * 2 + u64::from(vendor.is_some());
+        object.map(members).unwrap();
+        if let Some(signature) = signature {
+            object.str("alg").unwrap().i64(self.algorithm).unwrap();
+            object.str("sig").unwrap().bytes(&signature).unwrap();
+        }
+        if let Some(vendor) = vendor {
+            object.str("x5c").unwrap().array(1).unwrap();
+            object.bytes(&vendor.certificate).unwrap();
+        }
+        object.str("authData").unwrap().bytes(&data).unwrap();
         object.into_writer()
     }
 
@@ -114,6 +122,52 @@ impl Attestation {
         data.extend(&self.credential_id);
         data.extend(cose_key(self.algorithm, self.curve));
         data
+    }
+}
+
+/// Who makes authenticators, and vouches for them with a certificate under a root.
+pub struct Vendor {
+    /// The root, for whoever trusts it.
+    pub root: String,
+    certificate: Vec<u8>,
+    key: EcdsaKeyPair,
+}
+
+impl Vendor {
+    pub fn new() -> Self {
+        let mut root = CertificateParams::new(Vec::new()).unwrap();
+        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        root.distinguished_name.push(DnType::CommonName, "Vendor");
+        let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
+        // As WebAuthn Level 3 §8.2.1 asks of attestation certificates.
+        let mut attestation = CertificateParams::new(Vec::new()).unwrap();
+        for (kind, value) in [
+            (DnType::CountryName, "AA"),
+            (DnType::OrganizationName, "Vendor"),
+            (DnType::OrganizationalUnitName, "Authenticator Attestation"),
+            (DnType::CommonName, "Key"),
+        ] {
+            attestation.distinguished_name.push(kind, value);
+        }
+        attestation.is_ca = IsCa::ExplicitNoCa;
+        attestation.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let key = KeyPair::generate().unwrap();
+        let certificate = attestation.signed_by(&key, &root).unwrap();
+        let key = key.serialize_der();
+        Self {
+            root: root.pem(),
+            certificate: certificate.der().to_vec(),
+            key: EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key).unwrap(),
+        }
+    }
+
+    fn sign(&self, authenticator_data: &[u8], client_data: &Value) -> Vec<u8> {
+        let client_data = serde_json::to_vec(client_data).unwrap();
+        let mut signed = authenticator_data.to_vec();
+        signed.extend(digest(&SHA256, &client_data).as_ref());
+        let signature = self.key.sign(&SystemRandom::new(), &signed).unwrap();
+        signature.as_ref().to_vec()
     }
 }
 

@@ -69,6 +69,13 @@ impl Deployment {
         self
     }
 
+    /// Writes a file beside the configuration, for it to name.
+    #[must_use]
+    pub fn file(self, name: &str, text: &str) -> Self {
+        fs::write(self.folder.path().join(name), text).unwrap();
+        self
+    }
+
     /// Takes a policy file away.
     #[must_use]
     pub fn without_policy(self, name: &str) -> Self {

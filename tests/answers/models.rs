@@ -1,0 +1,147 @@
+//! Models of authenticators: which are proven to the policies, and how they are named in the list.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Begun, Deployment, FIDO, PASSKEY, Place, on_both};
+use crate::authenticator::{BACKED_UP, BACKUP_ELIGIBLE, Vendor};
+use crate::client::METHODS;
+
+/// The tenant of `policies/examples/two-models.cedar`.
+const TWO_MODELS: &str = "0e0e0e0e-0000-4000-8000-000000000002";
+/// One of its models, which the configuration lists.
+const LISTED: Uuid = Uuid::from_u128(0x73bb0cd4_e502_49b8_9c6f_b59445bf720b);
+/// The other, which it does not.
+const UNLISTED: Uuid = Uuid::from_u128(0xc1f9a0bc_1dd2_404a_b27f_8e29047a43fd);
+
+/// The relying party knows one model, by this vendor's root.
+fn listing(vendor: &Vendor) -> impl Fn(Deployment) -> Deployment {
+    let related = "related_origins = [\"https://related.example\"]";
+    let model = format!(
+        "{related}\n\n[[relying_parties.models]]\naaguid = \"{LISTED}\"\nname = \"Model 5\"\n\
+         roots = \"roots.pem\""
+    );
+    let root = vendor.root.clone();
+    move |it| it.file("roots.pem", &root).replacing(related, &model)
+}
+
+impl Begun {
+    /// Answered by an authenticator that says it is of this model.
+    fn of_model(mut self, model: Uuid) -> Self {
+        self.right.aaguid = model.into_bytes();
+        self
+    }
+
+    /// With a statement that this vendor has signed.
+    fn attested_by(mut self, vendor: &Arc<Vendor>) -> Self {
+        self.right.format = "packed".into();
+        self.right.vendor = Some(Arc::clone(vendor));
+        self
+    }
+}
+
+#[tokio::test]
+async fn a_model_is_proven_by_a_chain_to_the_root_that_is_listed_for_it() {
+    let [vendor, other] = [Arc::new(Vendor::new()), Arc::new(Vendor::new())];
+    on_both(listing(&vendor), async |place: &Place| {
+        for (name, model, by, says) in [
+            ("proven", LISTED, Some(&vendor), (200, "")),
+            ("only claimed", LISTED, None, (403, "model_not_allowed")),
+            (
+                "of another vendor",
+                LISTED,
+                Some(&other),
+                (403, "model_not_allowed"),
+            ),
+            (
+                "of a model that is not listed",
+                UNLISTED,
+                Some(&vendor),
+                (403, "model_not_allowed"),
+            ),
+        ] {
+            let user = place.user_in(name, TWO_MODELS);
+            let mut begun = place.begun(&user, FIDO).await.of_model(model);
+            if let Some(vendor) = by {
+                begun = begun.attested_by(vendor);
+            }
+            let answer = begun.complete().await;
+            assert_eq!(answer.says(), says, "{name}: {answer:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_models_are_listed_a_security_key_is_asked_for_its_statement() {
+    let vendor = Vendor::new();
+    on_both(listing(&vendor), async |place: &Place| {
+        let alice = place.user("alice");
+        assert_eq!(alice.begin(FIDO).await["attestation"], "direct");
+        assert_eq!(alice.begin(PASSKEY).await["attestation"], "none");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_list_tells_each_authenticator_oldest_first() {
+    let vendor = Vendor::new();
+    on_both(listing(&vendor), list).await;
+}
+
+async fn list(place: &Place) {
+    let alice = place.strong("alice");
+    for (model, method_type, flags, name) in [
+        (LISTED, FIDO, 0, " "),
+        (UNLISTED, FIDO, 0, ""),
+        (LISTED, PASSKEY, BACKUP_ELIGIBLE, "mine"),
+        (UNLISTED, PASSKEY, BACKUP_ELIGIBLE | BACKED_UP, ""),
+    ] {
+        let mut begun = place.begun(&alice, method_type).await.of_model(model);
+        begun.right.flags |= flags;
+        let credential = begun.right.credential();
+        let answer = alice.complete_as(method_type, &credential, name).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let answer = alice.get(METHODS).await;
+    let mut body = answer.body.clone();
+    let mut times = Vec::new();
+    let mut ids = Vec::new();
+    for method in body["methods"].as_array_mut().unwrap() {
+        let members = method.as_object_mut().unwrap();
+        let Some(Value::String(time)) = members.remove("created_at") else {
+            panic!("no created_at: {answer:?}");
+        };
+        times.push(humantime::parse_rfc3339(&time).unwrap());
+        let Some(Value::String(id)) = members.remove("id") else {
+            panic!("no id: {answer:?}");
+        };
+        ids.push(id.parse::<Uuid>().unwrap());
+    }
+    assert!(times.is_sorted(), "{times:?}");
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 4);
+    let method = |method_type: &str, name: &str, model: Option<&str>, [eligible, up]: [bool; 2]| {
+        let mut method = json!({
+            "method_type": method_type, "device_name": name, "verified": true,
+            "backup_eligible": eligible, "backed_up": up,
+        });
+        if let Some(model) = model {
+            method["model"] = json!(model);
+        }
+        method
+    };
+    let expected = json!({
+        "methods": [
+            method(FIDO, "Model 5", Some("Model 5"), [false, false]),
+            method(FIDO, "Security key", None, [false, false]),
+            method(PASSKEY, "mine", Some("Model 5"), [true, false]),
+            method(PASSKEY, "Passkey", None, [true, true]),
+        ],
+        "backup_codes": { "remaining": 10 },
+    });
+    assert_eq!(body, expected);
+}
