@@ -142,6 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_stored_is_the_hash_of_each_code_without_hyphens_under_a_salt_of_the_sets_own() {
+        let (codes, set) = peppers(1).issue().unwrap();
+        let pepper = Pepper::new(&SecretSlice::from(vec![1; 32]));
+        assert_eq!(set.pepper_id, pepper.id);
+        assert_eq!(set.salt.0.len(), 16);
+        let hashes: Vec<_> = codes
+            .iter()
+            .map(|code| hash(&pepper, &set.salt.0, &code.replace('-', "")))
+            .collect();
+        assert_eq!(set.hashes, hashes);
+        let (_, other) = peppers(1).issue().unwrap();
+        assert_ne!(set.salt, other.salt);
+    }
+
+    #[test]
     fn the_hash_depends_on_code_salt_and_pepper_and_is_pinned() {
         let one = Pepper::new(&SecretSlice::from(vec![1; 32]));
         let two = Pepper::new(&SecretSlice::from(vec![2; 32]));

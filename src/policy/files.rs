@@ -77,7 +77,7 @@ impl Sources {
 
     /// Texts that come from no folder: files of the policy folder by their path in it, and
     /// `site.cedarschema`.
-    pub(super) fn of(files: &[(&str, &str)], site_schema: &str) -> Self {
+    pub(crate) fn of(files: &[(&str, &str)], site_schema: &str) -> Self {
         let source = |folder: &str, name: &str, text: &str| Source {
             name: name.to_owned(),
             shown: format!("{folder}/{name}"),

@@ -5,6 +5,7 @@ use http_body_util::BodyExt as _;
 use super::*;
 use crate::error::{Field, Reason};
 use crate::model::{Action, MethodType, Timestamp};
+use crate::policy::{Bundle, Sources};
 use crate::record::{Decided, Effect, Event, Sink};
 
 struct Nowhere;
@@ -217,6 +218,25 @@ async fn an_answer_without_content_has_no_media_type() {
     assert_eq!(response.headers()["x-request-id"], "the-id");
     let body = response.into_body().collect().await.unwrap();
     assert!(body.to_bytes().is_empty());
+}
+
+/// A client that branches on a code can rely on its status, whatever the policies are.
+#[test]
+fn no_policy_has_the_code_of_another_status() {
+    let loads = |code: &str| {
+        let policies = format!(
+            "@id(\"open\") permit (principal, action in Gate::Action::\"public\", resource);\n\
+             @id(\"x\") @code(\"{code}\") forbid (principal, action in Gate::Action::\"enroll\", resource);"
+        );
+        let site = "namespace Site { type Claims = {}; }";
+        Bundle::load(&Sources::of(&[("a.cedar", &policies)], site)).is_ok()
+    };
+    assert!(loads("an_own_one"));
+    for (name, error) in every_error() {
+        let wire = wire(error, "");
+        let is_refusal = wire.status == StatusCode::FORBIDDEN;
+        assert_eq!(loads(&wire.code), is_refusal, "{name}: {}", wire.code);
+    }
 }
 
 #[test]

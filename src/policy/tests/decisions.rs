@@ -1,5 +1,6 @@
 //! Decisions: from the model's words to the model's words.
 
+mod authenticators;
 mod facts;
 mod step_up;
 

@@ -109,6 +109,28 @@ fn each_member_is_compared() {
 }
 
 #[test]
+fn notices_are_compared_in_their_order() {
+    let bundle = load(
+        "@id(\"open\") permit (principal, action in Gate::Action::\"mfa\", resource) when { resource in principal.account };
+         @id(\"x\") @notice(\"one\") forbid (principal, action in Gate::Action::\"enroll\", resource);
+         @id(\"y\") @notice(\"two\") forbid (principal, action in Gate::Action::\"enroll\", resource);",
+    ).unwrap();
+    let passes = |notices: &[&str]| {
+        let mut case = case();
+        case["reason"] = json!(["x", "y"]);
+        case["code"] = json!("forbidden");
+        case["notices"] = json!(notices);
+        let text = json!([case]).to_string();
+        let outcomes = cases::run(&bundle, "t.json", &text, Path::new(".")).unwrap();
+        outcomes[0].passed()
+    };
+    assert!(passes(&["one", "two"]));
+    for wrong in [&["two", "one"][..], &["one"], &["two"], &[]] {
+        assert!(!passes(wrong), "{wrong:?}");
+    }
+}
+
+#[test]
 fn an_evaluation_error_is_a_denial() {
     let bundle = load(
         "@id(\"open\") permit (principal, action in Gate::Action::\"mfa\", resource) when { resource in principal.account };

@@ -56,6 +56,66 @@ fn what_is_built_in_is_what_is_in_the_folders() {
 }
 
 #[test]
+fn the_policies_stand_in_the_files_where_admins_are_told_to_look() {
+    let ids = |file: &str| {
+        let policies = shipped::POLICIES.iter().find(|(name, _)| *name == file);
+        let (_, text) = policies.unwrap();
+        let ids = text.lines().filter_map(|line| line.strip_prefix("@id(\""));
+        ids.map(|rest| rest.split('"').next().unwrap())
+            .collect::<Vec<_>>()
+    };
+    for (file, expected) in [
+        (
+            "00-open-doors.cedar",
+            &["own-factors", "public-documents"][..],
+        ),
+        ("10-tenant-isolation.cedar", &["tenant-isolation"]),
+        ("20-security-keys.cedar", &["security-key-not-synced"]),
+        (
+            "30-step-up.cedar",
+            &[
+                "step-up-begin",
+                "step-up-complete",
+                "step-up-change",
+                "step-up-admin",
+            ],
+        ),
+        ("40-admins.cedar", &["mfa-admins"]),
+    ] {
+        assert_eq!(ids(file), expected, "{file}");
+    }
+}
+
+/// An example that stood in a comment would be tested by nobody; one for a tenant that somebody has
+/// would refuse them something.
+#[test]
+fn examples_are_live_and_for_tenants_that_nobody_has() {
+    let mut examples = 0;
+    for (name, text) in shipped::POLICIES
+        .iter()
+        .filter(|(name, _)| name.ends_with(".cedar"))
+    {
+        for comment in text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("//"))
+        {
+            let is_code = comment.trim().ends_with([';', '{', '(']);
+            assert!(!is_code, "{name}: {comment}");
+        }
+        if !name.starts_with("examples/") {
+            continue;
+        }
+        examples += 1;
+        let heads = text.split("\n@id(").skip(1);
+        for head in heads.map(|policy| policy.split_once(") {").map_or(policy, |it| it.0)) {
+            let tenant = "(\n  principal in Gate::Tenant::\"0e0e0e0e-0000-4000-8000-";
+            assert!(head.contains(tenant), "{name}: {head}");
+        }
+    }
+    assert_eq!(examples, 4);
+}
+
+#[test]
 fn every_shipped_case_holds_and_every_policy_is_the_reason_of_one() {
     let bundle = Bundle::load(&from_folders()).unwrap();
     let mut reasons = BTreeSet::new();

@@ -165,6 +165,21 @@ fn the_context_is_what_the_request_was() {
         let bundle = load(&format!("{EVERYBODY}{policy}")).unwrap();
         assert_eq!(asked.decide(&bundle).policies, ["x"], "{condition}");
     }
+    // What never was is older than anything that a policy asks for.
+    asked.user.session = Session::default();
+    for condition in [
+        "context.session.acr == \"\"",
+        "context.session.sinceStrong == duration(\"36500d\")",
+        "context.session.sinceBackupCode == duration(\"36500d\")",
+    ] {
+        assert!(holds(&asked, condition), "{condition}");
+    }
+    // The tenant is the header's, whatever the token's is.
+    let other = "5a5a5a5a-0000-4000-8000-000000000001";
+    asked.tenant = other.parse().unwrap();
+    let is_other = format!("context.tenant == Gate::Tenant::\"{other}\"");
+    assert!(holds(&asked, &is_other));
+    assert!(!holds(&asked, "principal in context.tenant"));
     // A clock that runs behind the issuer's makes no negative age.
     asked.user.session.strong_at = Some(now().plus(Duration::from_secs(30)));
     assert!(holds(
