@@ -113,6 +113,28 @@ async fn refusals(place: &Place) {
 }
 
 #[tokio::test]
+async fn the_method_type_that_is_decided_on_is_the_querys_and_then_the_bodys() {
+    on_both(plain, method_types).await;
+}
+
+/// In the tenant of `policies/examples/security-keys-only.cedar`.
+async fn method_types(place: &Place) {
+    let alice = place.user_in("alice", "0e0e0e0e-0000-4000-8000-000000000001");
+    let refused = (403, "method_type_not_allowed");
+    for query in ["", "?other=webauthn_fido", "?method_type=webauthn_passkey"] {
+        let answer = alice.post(&format!("{REGISTER}{query}"), &json!({})).await;
+        assert_eq!(answer.says(), refused, "{query}");
+    }
+    let begun = place.begun(&alice, FIDO).await;
+    let mut body = begun.body();
+    body["method_type"] = json!(PASSKEY);
+    assert_eq!(alice.post(COMPLETE, &body).await.says(), refused);
+    let target = format!("{COMPLETE}?method_type={FIDO}");
+    assert_eq!(alice.post(&target, &body).await.says(), refused);
+    begun.stays_pending(0).await;
+}
+
+#[tokio::test]
 async fn what_is_verified_is_still_to_be_trusted() {
     insta::assert_snapshot!(on_both(|it| erring(grouped(it)), trust).await);
 }

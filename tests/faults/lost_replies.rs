@@ -1,14 +1,14 @@
-//! Redis carries a commit out, and its answer does not arrive.
+//! Redis carries out what changes something, and its answer does not arrive.
 
 use std::time::Instant;
 
 use super::*;
 use crate::redis_proxy::{COMMIT, Loss, Proxy};
 
-/// A gateway whose way to Redis is this proxy.
-async fn behind(loss: Loss) -> (Site, Gateway, Proxy) {
+/// A gateway whose way to Redis is a proxy that loses answers to commands with these words.
+async fn behind(marker: &'static str, loss: Loss) -> (Site, Gateway, Proxy) {
     let redis = RedisServer::durable();
-    let proxy = Proxy::before(&redis, COMMIT, loss).await;
+    let proxy = Proxy::before(&redis, marker, loss).await;
     let site = Site {
         deployment: Deployment::new(proxy.url()),
         redis: Some(redis),
@@ -20,7 +20,7 @@ async fn behind(loss: Loss) -> (Site, Gateway, Proxy) {
 #[tokio::test]
 async fn the_caller_of_a_commit_whose_answer_was_lost_gets_the_codes() {
     for loss in [Loss::Broken, Loss::Silent] {
-        let (site, gateway, proxy) = behind(loss).await;
+        let (site, gateway, proxy) = behind(COMMIT, loss).await;
         let alice = site.user(&gateway, "alice");
         let credential = site.begin(&alice).await;
         proxy.lose(1);
@@ -30,10 +30,31 @@ async fn the_caller_of_a_commit_whose_answer_was_lost_gets_the_codes() {
     }
 }
 
+/// Only the script that uses an enrolment up has these words.
+const DISCARD: &str = "return live(entry, now_ms()) and 1 or 0";
+
+#[tokio::test]
+async fn whether_an_enrolment_was_used_up_may_be_unknown_and_then_nothing_is_to_be_forgotten() {
+    for loss in [Loss::Broken, Loss::Silent] {
+        let (site, gateway, proxy) = behind(DISCARD, loss).await;
+        let alice = site.user(&gateway, "alice");
+        let mut wrong = site.attest(&alice.begin(PASSKEY).await);
+        wrong.client_data["origin"] = json!("https://evil.example");
+        proxy.lose(1);
+        let answer = alice.complete(PASSKEY, &wrong.credential()).await;
+        assert_eq!(proxy.lost(), 1);
+        assert_eq!(answer.says(), (503, "unavailable"));
+        assert_eq!(answer.body["details"], json!({ "outcome": "unknown" }));
+        let again = alice.complete(PASSKEY, &wrong.credential()).await;
+        assert_eq!(again.says(), (404, "not_found"), "it was used up");
+        assert_eq!(holdings(&alice).await, (0, 0));
+    }
+}
+
 #[tokio::test]
 async fn when_answers_keep_being_lost_the_caller_hears_that_it_is_unknown() {
     for loss in [Loss::Broken, Loss::Silent] {
-        let (site, gateway, proxy) = behind(loss).await;
+        let (site, gateway, proxy) = behind(COMMIT, loss).await;
         let alice = site.user(&gateway, "alice");
         let credential = site.begin(&alice).await;
         proxy.lose(usize::MAX);

@@ -35,6 +35,20 @@ async fn a_store_that_keeps_what_it_acknowledges_is_ready() {
 }
 
 #[tokio::test]
+async fn each_listener_has_its_own_paths() {
+    let site = Site::embedded();
+    let gateway = site.serve();
+    let alice = site.user(&gateway, "alice");
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(alice.get(path).await.says(), (404, "not_found"), "{path}");
+    }
+    let operator = Client::new(&gateway.admin_url);
+    for path in ["/v1/openapi.json", "/.well-known/webauthn", METHODS] {
+        assert_eq!(operator.get(path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_redis_that_may_lose_credentials_is_ready_only_where_that_is_accepted() {
     let redis = RedisServer::start();
     let strict = Deployment::new(&redis.url());

@@ -171,6 +171,30 @@ async fn nine_begun_at_once_keep_eight() {
 }
 
 #[tokio::test]
+async fn of_twenty_responses_that_do_not_verify_one_uses_the_enrolment_up() {
+    for doors in Doors::both() {
+        let mut wrong = doors.site.attest(&doors.user("alice").begin(PASSKEY).await);
+        wrong.client_data["origin"] = json!("https://evil.example");
+        let credential = wrong.credential();
+        let racers = (0..20).map(|_| doors.user("alice")).collect::<Vec<_>>();
+        let complete = racers
+            .iter()
+            .map(|one| complete_in_the_end(one, &credential));
+        let answers = join_all(complete).await;
+        let (told, late): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.status == 400);
+        assert_eq!(told.len(), 1, "{told:?}");
+        for one in &answers {
+            let signal = json!({ "rpId": "localhost", "credentialId": credential["id"] });
+            assert_eq!(one.body["details"]["signal"], signal, "{one:?}");
+        }
+        for one in late {
+            assert_eq!(one.says(), (404, "not_found"), "{one:?}");
+        }
+        assert_eq!(holdings(&racers[0]).await, (0, 0));
+    }
+}
+
+#[tokio::test]
 async fn of_two_users_with_one_credential_id_one_has_it() {
     for doors in Doors::both() {
         for round in 0..10 {
