@@ -248,7 +248,15 @@ async fn names(place: &Place) {
         (PASSKEY, "", "Passkey"),
         (FIDO, "", "Security key"),
         (FIDO, " \u{a0}\u{3000}", "Security key"),
+        (FIDO, "\u{2028}\u{1680}", "Security key"),
         (PASSKEY, " Büro\u{200d} ", " Büro\u{200d} "),
+        // Neither is White_Space, and neither is Cc.
+        (PASSKEY, "\u{200b}", "\u{200b}"),
+        (
+            PASSKEY,
+            "\u{feff}\u{202e}\u{ffff}",
+            "\u{feff}\u{202e}\u{ffff}",
+        ),
         (PASSKEY, "<b>\"'\\", "<b>\"'\\"),
     ]
     .into_iter()

@@ -93,6 +93,7 @@ async fn the_list_tells_each_authenticator_oldest_first() {
 
 async fn list(place: &Place) {
     let alice = place.strong("alice");
+    let mut decided_on = Vec::new();
     for (model, method_type, flags, name) in [
         (LISTED, FIDO, 0, " "),
         (UNLISTED, FIDO, 0, ""),
@@ -104,6 +105,8 @@ async fn list(place: &Place) {
         let credential = begun.right.credential();
         let answer = alice.complete_as(method_type, &credential, name).await;
         assert_eq!(answer.status, 200, "{answer:?}");
+        let event = place.gateway.event(answer.header("x-request-id"));
+        decided_on.push(event["resource"].as_str().unwrap().to_owned());
     }
     let answer = alice.get(METHODS).await;
     let mut body = answer.body.clone();
@@ -120,6 +123,10 @@ async fn list(place: &Place) {
         };
         ids.push(id.parse::<Uuid>().unwrap());
     }
+    let resources = ids
+        .iter()
+        .map(|id| format!("Gate::Authenticator::\"{id}\""));
+    assert_eq!(resources.collect::<Vec<_>>(), decided_on);
     assert!(times.is_sorted(), "{times:?}");
     ids.sort_unstable();
     ids.dedup();

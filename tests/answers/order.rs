@@ -60,6 +60,25 @@ async fn heads(place: &Place) {
 }
 
 #[tokio::test]
+async fn a_tenant_is_asked_for_at_rows_that_have_one_only() {
+    on_both(plain, tenants).await;
+}
+
+async fn tenants(place: &Place) {
+    let alice = place.user("alice").tenant("no-uuid");
+    for (method, target, says) in [
+        ("GET", "/v1/openapi.json", (200, "")),
+        ("GET", "/v1/users/me/nowhere", (404, "not_found")),
+        ("DELETE", METHODS, (405, "method_not_allowed")),
+        ("GET", METHODS, (400, "invalid_request")),
+    ] {
+        let request = alice.request(method, target).body(<_>::default());
+        let answer = alice.send(request.unwrap()).await;
+        assert_eq!(answer.says(), says, "{method} {target}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_sent_comes_before_the_decision() {
     on_both(plain, bodies).await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Deployment, FIDO, PASSKEY, Place, methods, on_both, plain};
+use super::{Deployment, EMBEDDED, FIDO, PASSKEY, Place, methods, on_both, plain};
 use crate::authenticator::BACKUP_ELIGIBLE;
 use crate::client::{COMPLETE, Client, METHODS, REGISTER};
 use crate::deployment::{OWN_PARTY, TENANT};
@@ -40,6 +40,10 @@ async fn accounts(place: &Place) {
     // Who has no tenant is nobody of any tenant.
     let free = user_with(place, "alice", TENANT, json!({ "tenant_id": null }));
     assert_eq!(methods(&free).await, 0);
+    let answer = free.get(METHODS).await;
+    let event = place.gateway.event(answer.header("x-request-id"));
+    assert_eq!(event["principal"], "corp||alice");
+    assert_eq!(event["resource"], "Gate::Account::\"corp||alice\"");
     let begun = place.begun(&free, PASSKEY).await;
     assert_eq!(begun.right.rp_id, "localhost");
     assert_eq!(begun.complete().await.status, 200);
@@ -83,6 +87,75 @@ async fn claims(place: &Place) {
         // The group of the policy is another issuer's.
         assert_eq!(answer.says(), says, "{claims}: {answer:?}");
     }
+}
+
+/// An issuer whose users nobody else's groups and signs of a strong sign-in count for.
+const OTHER_ISSUER: &str = r#"
+[[issuers]]
+name = "other"
+issuer = "https://id.example.org"
+audiences = ["https://api.example.com"]
+algorithms = ["ES256"]
+jwks = "other.json"
+tenant_claim = "tenant_id"
+groups_claim = "groups"
+
+[[relying_parties]]
+id = "localhost""#;
+
+const STAFF: &str = r#"
+@id("staff")
+@code("no_staff")
+forbid (
+  principal in Gate::Group::"corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|staff",
+  action == Gate::Action::"listMfaMethods",
+  resource
+);
+"#;
+
+#[tokio::test]
+async fn a_user_of_another_issuer_is_somebody_else() {
+    let other = Deployment::new(EMBEDDED);
+    let keys = other.config().with_file_name("jwks.json");
+    let keys = std::fs::read_to_string(keys).unwrap();
+    let arrange = |it: Deployment| {
+        it.file("other.json", &keys)
+            .replacing("[[relying_parties]]\nid = \"localhost\"", OTHER_ISSUER)
+            .policy("staff.cedar", STAFF)
+    };
+    on_both(arrange, async |place| namesakes(place, &other).await).await;
+}
+
+async fn namesakes(place: &Place, other: &Deployment) {
+    let of_other = |changes: Value| {
+        let mut claims = other.claims("alice", TENANT);
+        claims["iss"] = json!("https://id.example.org");
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        place.nobody.with(other.sign(&claims), TENANT)
+    };
+    let [alice, namesake] = [place.user("alice"), of_other(json!({}))];
+    let begun = place.begun(&alice, PASSKEY).await;
+    let credential = begun.right.credential();
+    let answer = namesake.complete(PASSKEY, &credential).await;
+    assert_eq!(answer.says(), (404, "not_found"));
+    assert_eq!(begun.complete().await.status, 200);
+    assert_eq!((methods(&alice).await, methods(&namesake).await), (1, 0));
+
+    let of_namesake = place.begun(&namesake, PASSKEY).await;
+    assert_eq!(of_namesake.complete().await.status, 200);
+    // Its `strong_acr` is empty: no sign-in there is strong.
+    let iat = other.claims("alice", TENANT)["iat"].clone();
+    let strong = of_other(json!({ "acr": "phr", "auth_time": iat }));
+    let again = strong.post(REGISTER, &json!({})).await;
+    assert_eq!(again.says(), (401, "step_up_required"));
+
+    let staff = json!({ "groups": ["staff"] });
+    let answer = of_other(staff.clone()).get(METHODS).await;
+    assert_eq!(answer.status, 200);
+    let answer = user_with(place, "alice", TENANT, staff).get(METHODS).await;
+    assert_eq!(answer.says(), (403, "no_staff"));
 }
 
 #[tokio::test]

@@ -264,6 +264,12 @@ fn permits_that_open_too_much() {
         "@id",
         "name its actions",
     );
+    refused(
+        "@id(\"x\") permit (principal in ?principal, action, resource);",
+        "permit_any_action",
+        "@id",
+        "name its actions",
+    );
     for everybody in [
         "permit (principal, action in Gate::Action::\"administerMfa\", resource)",
         "permit (principal is Gate::User, action == Gate::Action::\"adminResetMfa\", resource)",
