@@ -271,6 +271,36 @@ fn a_listed_root_proves_its_model_and_no_other() {
     }
 }
 
+/// A chain of Apple's or of U2F says nothing of a model, whatever root is listed for its AAGUID.
+#[test]
+fn no_other_format_than_packed_proves_a_model() {
+    let mut formats = Vec::new();
+    let cases = registrations("positive_registration.json");
+    for case in &cases {
+        let (Some(root), Some(aaguid), Some(format)) = (
+            &case.attestation_root_der,
+            case.aaguid.filter(|aaguid| !aaguid.is_nil()),
+            case.fmt.as_deref().filter(|format| *format != "packed"),
+        ) else {
+            continue;
+        };
+        let listed = vec![Model {
+            aaguid,
+            name: "Specification".into(),
+            roots: pem(root),
+        }];
+        if let Ok(verified) = case.finish(MethodType::Fido, listed) {
+            assert_eq!(verified.claimed_model, Some(aaguid), "{}", case.id());
+            assert_eq!(verified.proven_model, None, "{}", case.id());
+            formats.push(format);
+        }
+    }
+    assert!(
+        cases.is_empty() || formats == ["apple", "fido-u2f"],
+        "{formats:?}"
+    );
+}
+
 fn pem(der: &str) -> Vec<u8> {
     let der: Bytes = der.parse().unwrap();
     let body = base64::engine::general_purpose::STANDARD.encode(der.0);

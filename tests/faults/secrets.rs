@@ -120,6 +120,47 @@ async fn use_everything(site: &Site, gateway: &Gateway, client: Client, name: &s
     secrets
 }
 
+/// Everything that a store holds, as bytes; none may hold a secret.
+fn stored(site: &Site) -> Vec<u8> {
+    let Some(redis) = &site.redis else {
+        let data = site.deployment.config().with_file_name("data");
+        let files = std::fs::read_dir(data).unwrap();
+        let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        return contents.collect::<Vec<_>>().concat();
+    };
+    let mut all = Vec::new();
+    for key in redis.command::<Vec<String>>(&["KEYS", "*"]) {
+        let kind: String = redis.command(&["TYPE", &key]);
+        let read = match kind.as_str() {
+            "string" => &["MGET", &key][..],
+            "hash" => &["HGETALL", &key],
+            "set" => &["SMEMBERS", &key],
+            "list" => &["LRANGE", &key, "0", "-1"],
+            other => panic!("{key} is a {other}"),
+        };
+        let values: Vec<Vec<u8>> = redis.command(read);
+        all.extend([key.into_bytes(), values.concat()].concat());
+    }
+    all
+}
+
+#[tokio::test]
+async fn no_code_and_no_pepper_is_in_the_store() {
+    for site in Site::both() {
+        let gateway = site.serve();
+        let alice = site.user(&gateway, "alice");
+        let credential = site.begin(&alice).await;
+        let answer = alice.complete(PASSKEY, &credential).await;
+        let mut secrets = Secrets::default();
+        secrets.codes(&answer);
+        secrets.text("pepper", &site.deployment.pepper());
+        gateway.stop();
+        let stored = String::from_utf8_lossy(&stored(&site)).into_owned();
+        assert!(stored.contains("my key"), "the store is not read");
+        secrets.assert_absent(&stored);
+    }
+}
+
 #[tokio::test]
 async fn nothing_that_opens_anything_is_written() {
     for rust_log in [None, Some("trace,webauthn_rs=trace,webauthn_rs_core=trace")] {
