@@ -87,7 +87,8 @@ fn paths_are_found_wherever_they_stand() {
     assert_eq!(used, expected.map(str::to_owned).into());
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// Every Rust file in a folder and below it.
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

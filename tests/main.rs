@@ -27,4 +27,5 @@ mod poll;
 mod readme;
 mod redis_proxy;
 mod redis_server;
+mod statements;
 mod store;
