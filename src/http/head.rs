@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use hyper::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
 };
 use hyper::http::request::Parts;
 use ipnet::IpNet;
@@ -26,15 +27,16 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Headers of which a second one could be read by one reader and the first one by another, as
 /// errors spell them.
-const ONCE: [(HeaderName, &str); 5] = [
+const ONCE: [(HeaderName, &str); 6] = [
     (AUTHORIZATION, "Authorization"),
     (CONTENT_LENGTH, "Content-Length"),
     (CONTENT_TYPE, "Content-Type"),
     (HOST, "Host"),
+    (TRANSFER_ENCODING, "Transfer-Encoding"),
     (TENANT, "X-Tenant-ID"),
 ];
 
-/// Checks size, repetitions and the announced length of the body.
+/// Checks size, repetitions, and the announced coding and length of the body.
 ///
 /// # Errors
 /// [`Framing::HeadersTooLarge`], [`Framing::BodyTooLarge`], or the header that is wrong.
@@ -47,6 +49,13 @@ pub(super) fn check(head: &Parts) -> Result<(), Error> {
         if headers.get_all(name).iter().nth(1).is_some() {
             return Err(Error::field(*spelling, "must not be repeated"));
         }
+    }
+    // hyper lets anything stand before `chunked` and decodes nothing of it (RFC 9112 §6.1).
+    let is_chunked = |coding: &HeaderValue| {
+        text(coding).is_some_and(|it| it.trim().eq_ignore_ascii_case("chunked"))
+    };
+    if !headers.get(TRANSFER_ENCODING).is_none_or(is_chunked) {
+        return Err(Error::field("Transfer-Encoding", "must be chunked"));
     }
     let Some(length) = headers.get(CONTENT_LENGTH) else {
         return Ok(());

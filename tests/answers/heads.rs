@@ -216,6 +216,21 @@ async fn disguises(place: &Place) {
             format!("GET http://b{OPENAPI} HTTP/1.1\r\nHost: a\r\n"),
         ),
         (
+            "a transfer coding before chunked",
+            format!(
+                "POST {REGISTER} HTTP/1.1\r\nHost: a\r\nAuthorization: {token}\r\n\
+                 X-Tenant-ID: {TENANT}\r\nTransfer-Encoding: gzip, chunked\r\n"
+            ),
+        ),
+        (
+            "chunked twice",
+            format!(
+                "POST {REGISTER} HTTP/1.1\r\nHost: a\r\nAuthorization: {token}\r\n\
+                 X-Tenant-ID: {TENANT}\r\nTransfer-Encoding: chunked\r\n\
+                 Transfer-Encoding: chunked\r\n"
+            ),
+        ),
+        (
             "header names in other letters",
             format!(
                 "GET {METHODS} HTTP/1.1\r\nhOST: a\r\nAUTHORIZATION: {token}\r\n\

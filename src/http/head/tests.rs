@@ -52,6 +52,26 @@ fn an_announced_body_is_measured_before_it_is_read() {
 }
 
 #[test]
+fn a_transfer_coding_is_chunked_and_nothing_else() {
+    let of = |coding: &[u8]| check(&head("/", &[("transfer-encoding", coding)]));
+    for good in [&b"chunked"[..], b"Chunked", b" chunked "] {
+        assert_eq!(of(good), Ok(()), "{good:?}");
+    }
+    for coding in [
+        &b""[..],
+        b"gzip",
+        b"gzip, chunked",
+        b"chunked, chunked",
+        b"chunked;a=b",
+        b"identity",
+        b"\xff",
+    ] {
+        let wrong = Error::field("Transfer-Encoding", "must be chunked");
+        assert_eq!(of(coding), Err(wrong), "{coding:?}");
+    }
+}
+
+#[test]
 fn there_is_one_host_and_the_target_names_no_other() {
     let of = |target: &str, host: &[u8]| {
         host_of(&head(target, &[("host", host)])).map_err(|rule| rule.to_string())
