@@ -48,7 +48,9 @@ pub(super) async fn nothing<B: Body>(
     if bytes.is_empty() {
         return Ok(());
     }
-    if headers.contains_key(CONTENT_TYPE) && !is_json(headers)? {
+    let says_what_it_is =
+        headers.contains_key(CONTENT_TYPE) || headers.contains_key(CONTENT_ENCODING);
+    if says_what_it_is && !is_json(headers)? {
         return Err(Error::Framing(Framing::MediaType));
     }
     if parse(&bytes)?.is_empty() {
@@ -237,6 +239,9 @@ mod tests {
         assert_eq!(nothing(&json, body(" {} "), TIME).await, Ok(()));
         let media_type = Err(Error::Framing(Framing::MediaType));
         assert_eq!(nothing(&form, body("{}"), TIME).await, media_type);
+        let mut coded = HeaderMap::new();
+        coded.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert_eq!(nothing(&coded, body("{}"), TIME).await, media_type);
         let rule = "must be empty or {}: method_type is a query parameter";
         let heeded = nothing(&json, body("{\"method_type\":1}"), TIME).await;
         assert_eq!(heeded, Err(Error::field("body", rule)));

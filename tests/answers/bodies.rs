@@ -317,6 +317,11 @@ async fn starts(place: &Place) {
         let request = request.body(Full::from(body)).unwrap();
         place.note(name, &alice.send(request).await);
     }
+    let coded = alice
+        .request("POST", REGISTER)
+        .header("content-encoding", "gzip");
+    let answer = alice.send(coded.body(Full::from("{}")).unwrap()).await;
+    place.note("a content coding", &answer);
     assert_eq!(methods(&alice).await, 0);
     for (query, body, method_type) in [
         ("", "", PASSKEY),
