@@ -6,9 +6,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::authn::Authn;
+use crate::authn::step_up::StepUpIssuer;
 use crate::gate::Gate;
-use crate::mfa::Mfa;
 use crate::mfa::backup_codes::Peppers;
+use crate::mfa::{self, Mfa};
 use crate::model::Origin;
 use crate::policy::Bundle;
 use crate::record::{Event, Sink};
@@ -27,6 +28,8 @@ pub struct Parts {
     pub parties: RelyingParties,
     /// What backup codes are hashed with.
     pub peppers: Peppers,
+    /// Issues step-up tokens; none: step-ups are not set up.
+    pub step_up: Option<StepUpIssuer>,
     /// How long a pending enrolment lives.
     pub enrollment_ttl: Duration,
     /// Whose `X-Forwarded-For` is believed.
@@ -62,6 +65,7 @@ pub struct App {
     pub(crate) authn: Authn,
     pub(crate) gate: Gate,
     pub(crate) mfa: Mfa,
+    pub(crate) step_up: Option<Arc<StepUpIssuer>>,
     pub(crate) parties: Arc<RelyingParties>,
     pub(crate) store: Arc<Store>,
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -74,15 +78,19 @@ impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         let (store, parties) = (parts.store, Arc::new(parts.parties));
+        let step_up = parts.step_up.map(Arc::new);
         Self {
-            authn: parts.authn,
             gate: Gate::new(Arc::new(parts.bundle), Arc::clone(&store)),
-            mfa: Mfa::new(
-                Arc::clone(&store),
-                Arc::clone(&parties),
-                parts.peppers,
-                parts.enrollment_ttl,
-            ),
+            mfa: Mfa::new(mfa::Parts {
+                store: Arc::clone(&store),
+                parties: Arc::clone(&parties),
+                peppers: parts.peppers,
+                step_up: step_up.clone(),
+                issuers: parts.authn.names().cloned().collect(),
+                enrollment_ttl: parts.enrollment_ttl,
+            }),
+            step_up,
+            authn: parts.authn,
             parties,
             store,
             trusted_proxies: parts.trusted_proxies,

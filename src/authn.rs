@@ -6,8 +6,11 @@ mod algorithm;
 mod fetch;
 mod json;
 mod keys;
+pub mod signing;
+pub mod step_up;
 mod token;
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -18,6 +21,7 @@ pub use keys::Keys;
 
 use crate::error::{Error, TokenFault};
 use crate::model::{IssuerName, Timestamp, User};
+use step_up::StepUpIssuer;
 use token::{Refusal, Token};
 
 /// The longest token that is read, in bytes: more than real issuers send, and far less than what
@@ -26,14 +30,14 @@ const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// The issuers that are trusted.
 pub struct Settings {
-    /// Each of them. No two have the same `name` or the same `issuer`.
+    /// Each of them. No two have the same name or the same `issuer`.
     pub issuers: Vec<Issuer>,
 }
 
 /// One trusted issuer.
 pub struct Issuer {
-    /// Its name in policies.
-    pub name: IssuerName,
+    /// Whom its tokens come from.
+    pub origin: Origin,
     /// The `iss` of its tokens, compared exactly.
     pub issuer: String,
     /// One of these is in the `aud` of its tokens.
@@ -48,6 +52,34 @@ pub struct Issuer {
     pub groups_claim: Option<String>,
     /// The `acr` values that count as a strong sign-in.
     pub strong_acr: Arc<[String]>,
+}
+
+/// Whom tokens come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// An issuer that users sign in at: its name in policies.
+    SignIn(IssuerName),
+    /// This gateway, by a step-up. The tokens name the issuer that the session began at.
+    StepUp,
+}
+
+impl Origin {
+    /// The name in policies, of one that users sign in at.
+    pub fn name(&self) -> Option<&IssuerName> {
+        match self {
+            Origin::SignIn(name) => Some(name),
+            Origin::StepUp => None,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::SignIn(name) => name.fmt(f),
+            Origin::StepUp => f.write_str("of step-ups"),
+        }
+    }
 }
 
 /// Where the keys of an issuer come from.
@@ -93,12 +125,12 @@ pub struct Authn {
 }
 
 impl Authn {
-    /// From settings. Where keys are named by URL they begin to be fetched, which needs a runtime of
+    /// From settings; the tokens of `step_up` are accepted as well. Where keys are named by URL they begin to be fetched, which needs a runtime of
     /// tokio; it does not wait for them.
     ///
     /// # Errors
     /// A sentence for the operator: the system has no root certificates to trust an issuer by.
-    pub fn open(settings: Settings) -> Result<Self, String> {
+    pub fn open(settings: Settings, step_up: Option<&StepUpIssuer>) -> Result<Self, String> {
         let mut fetchers = JoinSet::new();
         let remote = settings.issuers.iter().filter_map(|one| match &one.keys {
             KeySource::Here(_) => None,
@@ -109,10 +141,19 @@ impl Authn {
             let keys = Arc::clone(keys);
             fetchers.spawn(async move { keys.keep(&download).await });
         }
+        let mut issuers = settings.issuers;
+        if let Some(step_up) = step_up {
+            issuers.push(step_up.accepted()?);
+        }
         Ok(Self {
-            issuers: settings.issuers,
+            issuers,
             _fetchers: fetchers,
         })
+    }
+
+    /// The names of the issuers that users sign in at.
+    pub fn names(&self) -> impl Iterator<Item = &IssuerName> {
+        self.issuers.iter().filter_map(|one| one.origin.name())
     }
 
     /// The user of an `Authorization` header's bytes; none when no bearer token was sent. A token
@@ -129,18 +170,18 @@ impl Authn {
         let token = Token::read(text)?;
         let issuer = token.issuer(&self.issuers)?;
         let keys = issuer.keys.current();
-        let mut outcome = token.user(issuer, keys.as_deref(), now);
+        let mut outcome = token.user(issuer, &self.issuers, keys.as_deref(), now);
         if let Err(Refusal::NoKeys | Refusal::UnknownKey(_)) = outcome
             && let Some(keys) = issuer.keys.renewed(keys.as_ref()).await
         {
-            outcome = token.user(issuer, Some(&keys), now);
+            outcome = token.user(issuer, &self.issuers, Some(&keys), now);
         }
         match outcome {
             Ok(user) => Ok(Some(user)),
             Err(Refusal::Fault(fault)) => Err(fault.into()),
             Err(Refusal::UnknownKey(why)) => Err(TokenFault::Invalid(why).into()),
             Err(Refusal::NoKeys) => {
-                let cause = format!("the keys of issuer {} are not known", issuer.name);
+                let cause = format!("the keys of issuer {} are not known", issuer.origin);
                 Err(Error::unavailable(cause))
             }
         }
@@ -150,8 +191,9 @@ impl Authn {
     pub fn health(&self) -> Health {
         let mut troubles = Vec::new();
         let mut usable = false;
-        for issuer in &self.issuers {
-            let name = &issuer.name;
+        let sign_ins = self.issuers.iter();
+        for issuer in sign_ins.filter(|one| one.origin != Origin::StepUp) {
+            let name = &issuer.origin;
             let has_keys = issuer.keys.current().is_some();
             usable |= has_keys;
             match &issuer.keys {

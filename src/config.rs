@@ -17,6 +17,7 @@ mod layers;
 mod parties;
 mod problems;
 mod section;
+mod step_up;
 mod store_url;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
+use crate::authn::step_up::StepUpIssuer;
 use crate::finding::{Finding, Findings};
 use crate::model::Origin;
 use crate::webauthn::RelyingParties;
@@ -51,6 +53,8 @@ pub struct Config {
     pub enrollment_ttl: Duration,
     /// Whose tokens are accepted.
     pub authn: authn::Settings,
+    /// How step-up tokens are made; none: step-ups are not set up.
+    pub step_up: Option<StepUpIssuer>,
     /// Where authenticators are enrolled. May be none: enrolment is then not set up.
     pub parties: RelyingParties,
     /// The keys that backup codes are hashed with, each of at least 32 bytes: the first hashes new
@@ -112,13 +116,14 @@ fn layered(
 }
 
 /// Top-level tables whose features come in later versions.
-const NOT_BUILT: [&str; 4] = ["tls", "step_up", "decision_log", "audit"];
+const NOT_BUILT: [&str; 3] = ["tls", "decision_log", "audit"];
 
 fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<Config> {
     let (listen, admin_listen) = listeners(root, problems);
     let (policies, schema) = policies(root, files, problems);
     let (store, enrollment_ttl) = store(root, files, problems);
     let issuers = issuers::take(root, files, problems);
+    let step_up = step_up::take(root, issuers.as_deref(), files, problems);
     let parties = parties::take(root, files, problems);
     let peppers = peppers(root, files, problems);
     let trusted_proxies = trusted_proxies(root, problems);
@@ -134,6 +139,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
         store: store?,
         enrollment_ttl,
         authn: authn::Settings { issuers: issuers? },
+        step_up,
         parties: parties?,
         peppers,
         trusted_proxies,

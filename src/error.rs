@@ -2,6 +2,7 @@
 //! wire, and what it shows there is safe to show: causes go to the log.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -45,6 +46,13 @@ pub enum Error {
         fault: CredentialFault,
         /// The credential that the browser may forget.
         signal: Option<Signal>,
+    },
+    /// A backup code that is wrong, used or malformed: which of them is not told.
+    WrongCode,
+    /// Too many wrong backup codes.
+    TooMany {
+        /// When the next may be tried.
+        retry_after: Duration,
     },
     /// That credential id is already registered.
     CredentialExists,
@@ -172,6 +180,8 @@ pub enum Reason {
     Challenge,
     /// `clientDataJSON` is not what the specification says.
     ClientData,
+    /// The signature counter has not grown.
+    Counter,
     /// Made in a frame of another origin.
     CrossOrigin,
     /// The attestation format is not known, or not for registrations here.
@@ -188,6 +198,8 @@ pub enum Reason {
     Signature,
     /// Another ceremony.
     Type,
+    /// The user handle is another user's.
+    UserHandle,
     /// Nobody touched the authenticator.
     UserPresence,
     /// The user was not verified.

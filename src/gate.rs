@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::error::Error;
+use crate::error::{Error, TokenFault};
 use crate::model::{Action, Bytes, Member, MethodType, Visitor};
 use crate::policy::{Asker, Bundle, Question, Resource};
 use crate::record::{Decided, Effect, Record};
@@ -53,9 +53,14 @@ impl<O> Permit<O> {
         &self.facts.member
     }
 
-    /// The account that was decided on.
+    /// The account that was decided on: the caller's own.
     pub fn account(&self) -> &Account {
         &self.facts.account
+    }
+
+    /// The claims that the policies in force may ask for.
+    pub fn declared_claims(&self) -> impl Iterator<Item = &str> {
+        self.facts.bundle.declared_claims()
     }
 
     /// Asks for a further operation, in the same request: the same bundle, facts and moment.
@@ -125,6 +130,16 @@ impl Gate {
     ) -> Result<Arc<Facts>, Error> {
         let challenge = operation.challenge();
         let account = self.store.read(&member.user.id, challenge).await?;
+        // Only our own step-up tokens have one. A reset, or the removal of an authenticator, ends them.
+        if member
+            .user
+            .session
+            .epoch
+            .is_some_and(|epoch| epoch != account.epoch)
+        {
+            let why = "an authenticator was removed since this step-up";
+            return Err(TokenFault::Invalid(why).into());
+        }
         Ok(Arc::new(Facts {
             member,
             account,

@@ -25,14 +25,20 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::error::{Error, TokenFault};
-use crate::mfa::methods::ListMethods;
+use crate::mfa::admin::{AdminDeleteMethod, AdminListMethods, AdminReset, named_user};
+use crate::mfa::backup_codes::RegenerateCodes;
+use crate::mfa::methods::{DeleteMethod, ListMethods, RenameMethod};
 use crate::mfa::registration::{BeginRegistration, CompleteRegistration};
+use crate::mfa::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBackupCode};
 use crate::model::{Member, Timestamp, User, Visitor};
 use crate::record::{Record, Sink};
 
 pub use respond::{Reply, respond};
 use route::{Door, Found, Protected, Public, RelatedOrigins};
 use target::Target;
+
+/// The JWKS of a gateway that signs nothing.
+const NO_KEYS: Bytes = Bytes::from_static(br#"{"keys":[]}"#);
 
 /// The longest `X-Request-ID` that is echoed.
 const REQUEST_ID_BYTES: usize = 128;
@@ -203,6 +209,10 @@ fn door(found: Found) -> Result<Door, Error> {
 fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
     match public {
         Public::ApiDescription => Ok(Reply::public(openapi::description())),
+        Public::Keys => {
+            let keys = app.step_up.as_ref().map(|one| one.published().to_vec());
+            Ok(Reply::public(keys.map_or(NO_KEYS, Bytes::from)))
+        }
         Public::Preflight => Ok(Reply::nothing()),
         Public::RelatedOrigins => {
             // A host is compared without regard to case (RFC 9110 §4.2.3); a party's id is lower case.
@@ -230,6 +240,11 @@ async fn serve_member<B: Body>(
     body: B,
     record: &mut Record,
 ) -> Result<Reply, Error> {
+    let route = member.route;
+    let path = |at| {
+        let found = route::parameters(route, &target.path).nth(at);
+        found.ok_or_else(|| Error::Internal("a route has no such parameter".to_owned()))
+    };
     match protected {
         Protected::BeginRegistration => {
             body::nothing(headers, body, app.times.body).await?;
@@ -244,9 +259,60 @@ async fn serve_member<B: Body>(
             let permit = app.gate.admit(member, complete, record).await?;
             Reply::private(&app.mfa.complete(&app.gate, permit, record).await?)
         }
+        Protected::BeginAuthentication => {
+            let body = body::optional(headers, body, app.times.body).await?;
+            let begin = BeginAuthentication::parse(&body)?;
+            let permit = app.gate.admit(member, begin, record).await?;
+            let begun = app.mfa.begin_authentication(&app.gate, permit, record);
+            Reply::private(&begun.await?)
+        }
+        Protected::CompleteAuthentication => {
+            let body = body::object(headers, body, app.times.body).await?;
+            let complete = CompleteAuthentication::parse(&body)?;
+            let permit = app.gate.admit(member, complete, record).await?;
+            Reply::private(&app.mfa.complete_authentication(&permit, record).await?)
+        }
         Protected::ListMethods => {
             let permit = app.gate.admit(member, ListMethods, record).await?;
             Reply::private(&app.mfa.list(&permit))
+        }
+        Protected::RenameMethod => {
+            let body = body::object(headers, body, app.times.body).await?;
+            let rename = RenameMethod::parse(path(0)?, &body)?;
+            let permit = app.gate.admit(member, rename, record).await?;
+            Reply::private(&app.mfa.rename(&permit, record).await?)
+        }
+        Protected::DeleteMethod => {
+            let delete = DeleteMethod::of(path(0)?);
+            let permit = app.gate.admit(member, delete, record).await?;
+            Reply::private(&app.mfa.delete(&app.gate, permit, record).await?)
+        }
+        Protected::RegenerateCodes => {
+            body::nothing(headers, body, app.times.body).await?;
+            let permit = app.gate.admit(member, RegenerateCodes, record).await?;
+            Reply::private(&app.mfa.regenerate_codes(&app.gate, permit, record).await?)
+        }
+        Protected::VerifyCode => {
+            let body = body::object(headers, body, app.times.body).await?;
+            let verify = VerifyBackupCode::parse(&body)?;
+            let permit = app.gate.admit(member, verify, record).await?;
+            Reply::private(&app.mfa.verify_code(&app.gate, permit, record).await?)
+        }
+        Protected::AdminListMethods => {
+            let list = AdminListMethods(named_user(path(0)?, member.tenant)?);
+            let permit = app.gate.admit(member, list, record).await?;
+            Reply::private(&app.mfa.admin_list(&permit).await?)
+        }
+        Protected::AdminDeleteMethod => {
+            let user = named_user(path(0)?, member.tenant)?;
+            let delete = AdminDeleteMethod::of(user, path(1)?);
+            let permit = app.gate.admit(member, delete, record).await?;
+            Reply::private(&app.mfa.admin_delete(&permit, record).await?)
+        }
+        Protected::AdminReset => {
+            let reset = AdminReset(named_user(path(0)?, member.tenant)?);
+            let permit = app.gate.admit(member, reset, record).await?;
+            Reply::private(&app.mfa.admin_reset(&permit, record).await?)
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What is permitted happens here: a [`Permit`](crate::gate::Permit) goes in, an answer that
 //! serialises comes out.
 
+pub mod admin;
 pub mod backup_codes;
 pub mod methods;
+mod models;
 pub mod registration;
+pub mod step_up;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -12,9 +15,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use crate::authn::step_up::StepUpIssuer;
 use crate::error::Error;
 use crate::gate::{Gate, Operation, Permit};
-use crate::model::MethodType;
+use crate::model::{IssuerName, MethodType};
 use crate::record::Record;
 use crate::store::Store;
 use crate::webauthn::{RelyingParties, RelyingParty};
@@ -24,11 +28,30 @@ use backup_codes::Peppers;
 /// How often a change is decided again whose facts keep changing under it.
 const RETRIES: usize = 3;
 
+/// What the operations are made of.
+pub struct Parts {
+    /// What is kept.
+    pub store: Arc<Store>,
+    /// Where authenticators are enrolled.
+    pub parties: Arc<RelyingParties>,
+    /// What backup codes are hashed with.
+    pub peppers: Peppers,
+    /// Issues step-up tokens; none: step-ups are not set up.
+    pub step_up: Option<Arc<StepUpIssuer>>,
+    /// The names of the issuers that users sign in at.
+    pub issuers: Vec<IssuerName>,
+    /// How long what is pending lives.
+    pub enrollment_ttl: Duration,
+}
+
 /// The operations on a user's authenticators.
 pub struct Mfa {
     store: Arc<Store>,
     parties: Arc<RelyingParties>,
     peppers: Arc<Peppers>,
+    step_up: Option<Arc<StepUpIssuer>>,
+    /// The names of the issuers that users sign in at.
+    issuers: Vec<IssuerName>,
     enrollment_ttl: Duration,
     /// A turn for each processor: codes are hashed slowly on purpose, and many at once would keep
     /// every other request waiting.
@@ -36,19 +59,16 @@ pub struct Mfa {
 }
 
 impl Mfa {
-    /// The operations over this store. A pending enrolment lives for `enrollment_ttl`.
-    pub fn new(
-        store: Arc<Store>,
-        parties: Arc<RelyingParties>,
-        peppers: Peppers,
-        enrollment_ttl: Duration,
-    ) -> Self {
+    /// The operations of these parts.
+    pub fn new(parts: Parts) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
-            store,
-            parties,
-            peppers: Arc::new(peppers),
-            enrollment_ttl,
+            store: parts.store,
+            parties: parts.parties,
+            peppers: Arc::new(parts.peppers),
+            step_up: parts.step_up,
+            issuers: parts.issuers,
+            enrollment_ttl: parts.enrollment_ttl,
             hashing: Arc::new(Semaphore::new(processors)),
         }
     }
@@ -76,11 +96,30 @@ impl Mfa {
             ))
         }
     }
+}
 
-    /// The name of an authenticator's model, where one is known.
-    fn model_name(party: Option<&RelyingParty>, model: Option<Uuid>) -> Option<String> {
-        party?.model_name(model?).map(str::to_owned)
+/// The name of an authenticator's model, where one is known: the configured one, else the usual one.
+fn model_name(party: Option<&RelyingParty>, model: Option<Uuid>) -> Option<String> {
+    let model = model?;
+    let configured = party.and_then(|party| party.model_name(model));
+    configured
+        .or_else(|| models::name(model))
+        .map(str::to_owned)
+}
+
+/// The name that was given to an authenticator; where it is blank, that of its model where the
+/// configuration has one, else its kind.
+fn name_or(
+    given: &str,
+    party: Option<&RelyingParty>,
+    model: Option<Uuid>,
+    method_type: MethodType,
+) -> String {
+    if !given.chars().all(char::is_whitespace) {
+        return given.to_owned();
     }
+    let configured = party.and_then(|party| party.model_name(model?));
+    configured.unwrap_or(method_type.noun()).to_owned()
 }
 
 /// Decides again on an account that has changed, while there are `retries` left.

@@ -85,7 +85,7 @@ impl JsonSchema for MethodType {
     }
 }
 
-/// What a request asks to do: the actions of `schema/gate.cedarschema` that have been built.
+/// What a request asks to do: the actions of `schema/gate.cedarschema`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Action {
     /// Start an enrolment.
@@ -94,10 +94,30 @@ pub enum Action {
     CompleteWebauthnRegistration,
     /// Keep a verified authenticator.
     TrustAuthenticator,
+    /// Start a step-up.
+    BeginWebauthnAuthentication,
+    /// Finish a step-up.
+    CompleteWebauthnAuthentication,
     /// List the caller's authenticators.
     ListMfaMethods,
+    /// Rename one of them.
+    RenameMfaMethod,
+    /// Remove one of them.
+    DeleteMfaMethod,
+    /// Get a new set of backup codes.
+    RegenerateBackupCodes,
+    /// Use a backup code.
+    VerifyBackupCode,
+    /// List another user's authenticators.
+    AdminListMfaMethods,
+    /// Remove one of another user's authenticators.
+    AdminDeleteMfaMethod,
+    /// Remove all of another user's authenticators and codes.
+    AdminResetMfa,
     /// Read the OpenAPI description.
     ReadApiDescription,
+    /// Read the keys of step-up tokens.
+    ReadKeys,
     /// Read a relying party's related origins.
     ReadRelatedOrigins,
     /// Ask whether a page of another origin may call (CORS).
@@ -108,12 +128,22 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Action; 8] = [
+    pub const ALL: [Action; 18] = [
         Action::BeginWebauthnRegistration,
         Action::CompleteWebauthnRegistration,
         Action::TrustAuthenticator,
+        Action::BeginWebauthnAuthentication,
+        Action::CompleteWebauthnAuthentication,
         Action::ListMfaMethods,
+        Action::RenameMfaMethod,
+        Action::DeleteMfaMethod,
+        Action::RegenerateBackupCodes,
+        Action::VerifyBackupCode,
+        Action::AdminListMfaMethods,
+        Action::AdminDeleteMfaMethod,
+        Action::AdminResetMfa,
         Action::ReadApiDescription,
+        Action::ReadKeys,
         Action::ReadRelatedOrigins,
         Action::Preflight,
         Action::Unknown,
@@ -125,8 +155,18 @@ impl Action {
             Action::BeginWebauthnRegistration => "beginWebauthnRegistration",
             Action::CompleteWebauthnRegistration => "completeWebauthnRegistration",
             Action::TrustAuthenticator => "trustAuthenticator",
+            Action::BeginWebauthnAuthentication => "beginWebauthnAuthentication",
+            Action::CompleteWebauthnAuthentication => "completeWebauthnAuthentication",
             Action::ListMfaMethods => "listMfaMethods",
+            Action::RenameMfaMethod => "renameMfaMethod",
+            Action::DeleteMfaMethod => "deleteMfaMethod",
+            Action::RegenerateBackupCodes => "regenerateBackupCodes",
+            Action::VerifyBackupCode => "verifyBackupCode",
+            Action::AdminListMfaMethods => "adminListMfaMethods",
+            Action::AdminDeleteMfaMethod => "adminDeleteMfaMethod",
+            Action::AdminResetMfa => "adminResetMfa",
             Action::ReadApiDescription => "readApiDescription",
+            Action::ReadKeys => "readKeys",
             Action::ReadRelatedOrigins => "readRelatedOrigins",
             Action::Preflight => "preflight",
             Action::Unknown => "unknown",
@@ -146,8 +186,24 @@ pub mod path {
     pub const REGISTER: &str = "/v1/users/me/mfa/webauthn/register";
     /// Finishes an enrolment.
     pub const REGISTER_COMPLETE: &str = "/v1/users/me/mfa/webauthn/register/complete";
+    /// Starts a step-up.
+    pub const AUTHENTICATE: &str = "/v1/users/me/mfa/webauthn/authenticate";
+    /// Finishes a step-up.
+    pub const AUTHENTICATE_COMPLETE: &str = "/v1/users/me/mfa/webauthn/authenticate/complete";
     /// The caller's authenticators.
     pub const METHODS: &str = "/v1/users/me/mfa";
+    /// One of them.
+    pub const METHOD: &str = "/v1/users/me/mfa/{id}";
+    /// The caller's backup codes.
+    pub const BACKUP_CODES: &str = "/v1/users/me/mfa/backup-codes";
+    /// Uses one of them.
+    pub const BACKUP_CODES_VERIFY: &str = "/v1/users/me/mfa/backup-codes/verify";
+    /// Another user's authenticators.
+    pub const ADMIN_METHODS: &str = "/v1/admin/users/{user}/mfa";
+    /// One of them.
+    pub const ADMIN_METHOD: &str = "/v1/admin/users/{user}/mfa/{id}";
+    /// The keys of step-up tokens.
+    pub const KEYS: &str = "/.well-known/jwks.json";
     /// The OpenAPI description.
     pub const OPENAPI: &str = "/v1/openapi.json";
     /// Related origins, WebAuthn Level 3 §5.11.
@@ -155,21 +211,20 @@ pub mod path {
     /// The `Gate::Route` of every other path.
     pub const UNKNOWN: &str = "unknown";
 
-    /// Every `Gate::Route` that version 1 of the schema speaks of, those whose doors are not built
-    /// yet included: a policy may name them, and is asked about them once they open.
+    /// Every `Gate::Route` that version 1 of the schema speaks of.
     pub const ALL: [&str; 14] = [
         REGISTER,
         REGISTER_COMPLETE,
-        "/v1/users/me/mfa/webauthn/authenticate",
-        "/v1/users/me/mfa/webauthn/authenticate/complete",
+        AUTHENTICATE,
+        AUTHENTICATE_COMPLETE,
         METHODS,
-        "/v1/users/me/mfa/{id}",
-        "/v1/users/me/mfa/backup-codes",
-        "/v1/users/me/mfa/backup-codes/verify",
-        "/v1/admin/users/{user}/mfa",
-        "/v1/admin/users/{user}/mfa/{id}",
+        METHOD,
+        BACKUP_CODES,
+        BACKUP_CODES_VERIFY,
+        ADMIN_METHODS,
+        ADMIN_METHOD,
         OPENAPI,
-        "/.well-known/jwks.json",
+        KEYS,
         RELATED_ORIGINS,
         UNKNOWN,
     ];
@@ -178,6 +233,15 @@ pub mod path {
 /// What the presented token says of the sign-in behind it.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
+    /// What tells it from the user's other sessions: the token's `sid`, else its `jti`, else a hash
+    /// of it.
+    pub id: String,
+    /// When the token expires.
+    pub expires_at: Timestamp,
+    /// When the user signed in, by the token's `auth_time`.
+    pub signed_in_at: Option<Timestamp>,
+    /// Of a step-up token of our own: the epoch of the account that it was issued under.
+    pub epoch: Option<u64>,
     /// Authentication methods (RFC 8176).
     pub amr: Vec<String>,
     /// Authentication context class; empty when the token has none.
@@ -298,6 +362,9 @@ pub struct Authenticator {
     pub backup_eligible: bool,
     /// The BS flag: is synced now.
     pub backed_up: bool,
+    /// The signature counter as it was last seen; 0 for authenticators that have none.
+    #[serde(default)]
+    pub sign_count: u32,
     /// When it was enrolled.
     pub created_at: Timestamp,
     /// When it was last used.

@@ -88,6 +88,11 @@ impl Bundle {
         ids
     }
 
+    /// The names of the claims that `Site::Claims` declares.
+    pub fn declared_claims(&self) -> impl Iterator<Item = &str> {
+        self.vocabulary.claims.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Answers a question. Total: what cannot be asked, and what fails, is [`Effect::Failed`],
     /// never an allow.
     ///

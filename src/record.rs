@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::error::StepUp;
-use crate::model::{Action, Timestamp};
+use crate::model::{Action, Authenticator, MethodType, Timestamp, UserId};
 
 /// What the policies said to one question.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +78,70 @@ pub struct Decision {
     pub duration_us: u64,
 }
 
+/// Something that happened to a user's authenticators or backup codes, of which they should hear
+/// (SP 800-63B-4, account notifications).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// To whose account: `<issuer>|<tenant>|<sub>`.
+    pub account: String,
+    /// The `id` of the authenticator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authenticator: Option<Uuid>,
+    /// How it was enrolled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method_type: Option<MethodType>,
+    /// What its owner calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_name: Option<String>,
+}
+
+/// What can happen to an account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// An authenticator was enrolled.
+    Enrolled,
+    /// An authenticator was used for a step-up.
+    Used,
+    /// An authenticator got another name.
+    Renamed,
+    /// An authenticator was removed.
+    Deleted,
+    /// An authenticator's signature counter had not grown: there may be a copy of it.
+    CounterBack,
+    /// A backup code was used.
+    CodeUsed,
+    /// A new set of backup codes was made.
+    CodesRegenerated,
+    /// All authenticators and codes were removed.
+    Reset,
+}
+
+impl Change {
+    /// To an account as a whole.
+    pub fn of_account(kind: ChangeKind, account: &UserId) -> Self {
+        Self {
+            kind,
+            account: account.to_string(),
+            authenticator: None,
+            method_type: None,
+            device_name: None,
+        }
+    }
+
+    /// To one of its authenticators.
+    pub fn of(kind: ChangeKind, account: &UserId, one: &Authenticator) -> Self {
+        Self {
+            authenticator: Some(one.id),
+            method_type: Some(one.method_type),
+            device_name: Some(one.device_name.clone()),
+            ..Self::of_account(kind, account)
+        }
+    }
+}
+
 /// What happened to one request. Holds nothing that a caller could use.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
@@ -106,6 +171,9 @@ pub struct Event {
     pub notices: Vec<String>,
     /// All decisions, in order.
     pub decisions: Vec<Decision>,
+    /// What became of authenticators and codes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// Why nothing was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undecided: Option<String>,
@@ -151,6 +219,7 @@ impl Record {
             policies: Vec::new(),
             notices: Vec::new(),
             decisions: Vec::new(),
+            changes: Vec::new(),
             undecided: None,
             code: None,
             cause: None,
@@ -211,6 +280,11 @@ impl Record {
             revision: Arc::clone(&decided.revision),
             duration_us: micros(took),
         });
+    }
+
+    /// Something happened to an account.
+    pub fn changed(&mut self, change: Change) {
+        self.event.changes.push(change);
     }
 
     /// The facts changed under the decisions so far: they stay in the log, their notices do not

@@ -25,8 +25,14 @@ use crate::model::{Authenticator, Bytes, Factors, MethodType, Timestamp, UserId}
 /// How long a look at the health of a store takes at most: a disk may stand still for ever.
 const HEALTH: Duration = Duration::from_secs(1);
 
-/// How many enrolments of one user may be pending.
+/// How many enrolments of one user may be pending, and how many authentications.
 pub const PENDING_LIMIT: usize = 8;
+
+/// How many wrong backup codes a user may try within [`TRIES_WINDOW`], over all gateways.
+pub const TRIES_LIMIT: u64 = 10;
+
+/// From the first wrong backup code until the count of them begins anew.
+pub const TRIES_WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// Which store, and what it must promise.
 pub struct Settings {
@@ -80,10 +86,16 @@ pub struct Account {
     pub handle: Option<Uuid>,
     /// Oldest first.
     pub authenticators: Vec<Authenticator>,
+    /// Raised by each deletion of an authenticator and each reset: step-ups of an older one are over.
+    pub epoch: u64,
     /// How many backup codes work now.
     pub codes_remaining: usize,
+    /// What the backup codes were hashed with, if there are some.
+    pub code_salt: Option<CodeSalt>,
     /// The pending enrolment that was asked for, if it is there and in time.
     pub pending: Option<Enrolment>,
+    /// The pending authentication that was asked for, if it is there and in time.
+    pub authentication: Option<Authentication>,
 }
 
 impl Account {
@@ -121,6 +133,28 @@ impl fmt::Debug for Enrolment {
     }
 }
 
+/// A pending authentication.
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+pub struct Authentication {
+    /// The challenge that finds it.
+    pub challenge: Bytes,
+    /// The relying party that it was begun at.
+    pub rp_id: String,
+    /// The session that it was begun in: it completes in no other.
+    pub session: String,
+    /// The ceremony's state.
+    pub state: Value,
+}
+
+impl fmt::Debug for Authentication {
+    /// Without the challenge, the session and the state: no log can hold them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authentication")
+            .field("rp_id", &self.rp_id)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A set of backup codes as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CodeSet {
@@ -130,6 +164,81 @@ pub struct CodeSet {
     pub pepper_id: String,
     /// The hash of each code.
     pub hashes: Vec<Bytes>,
+}
+
+/// What a set of backup codes was hashed with, beside the pepper itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CodeSalt {
+    /// Random; also what tells one set from another.
+    pub salt: Bytes,
+    /// The id of the pepper.
+    pub pepper_id: String,
+}
+
+/// An assertion that verified, to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Use {
+    /// Which authenticator.
+    pub id: Uuid,
+    /// The signature counter that it showed.
+    pub sign_count: u32,
+    /// Whether it is synced now (BS).
+    pub backed_up: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Used {
+    /// The pending authentication is gone, the use is stored.
+    Stored,
+    /// The pending authentication is not there any more: nothing was stored.
+    Gone,
+    /// The authenticator is not there any more; the pending authentication is used up.
+    NoAuthenticator,
+    /// The signature counter has not grown (WebAuthn Level 3 §7.2, step 22): nothing of the use was
+    /// stored; the pending authentication is used up.
+    CounterBack,
+}
+
+/// What became of a removal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Removed {
+    /// It is gone. With the last authenticator the backup codes went too.
+    Removed(Box<Authenticator>),
+    /// There was none.
+    Nothing,
+    /// The account is not what was decided on: nothing was removed.
+    Stale,
+}
+
+/// What became of a new set of codes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Replaced {
+    /// It is the only one that works.
+    Stored,
+    /// The account is not what was decided on: nothing was stored.
+    Stale,
+}
+
+/// What became of a backup code that was tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tried {
+    /// It worked, and never will again.
+    Used {
+        /// How many codes work now.
+        remaining: usize,
+    },
+    /// It is none of the codes that work. Counted.
+    Wrong,
+    /// There were too many wrong ones; nothing was tried.
+    TooMany {
+        /// When the next may be tried.
+        retry_after: Duration,
+    },
+    /// The set is another than the one that was hashed for: nothing was tried.
+    OtherSet,
 }
 
 /// What became of a begin.
@@ -197,7 +306,8 @@ impl Store {
         }
     }
 
-    /// Reads one user, and the pending enrolment of this challenge, in one round trip.
+    /// Reads one user, and the pending enrolment or authentication of this challenge, in one round
+    /// trip.
     pub async fn read(&self, user: &UserId, challenge: Option<&Bytes>) -> Result<Account, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.read(user, challenge),
@@ -245,7 +355,103 @@ impl Store {
         })
     }
 
-    /// Uses up a pending enrolment; false when it was not there any more.
+    /// Stores a pending authentication. Stale when the version is another. Over [`PENDING_LIMIT`]
+    /// the oldest goes.
+    pub async fn begin_authentication(
+        &self,
+        user: &UserId,
+        version: u64,
+        authentication: &Authentication,
+        ttl: Duration,
+    ) -> Result<Begun, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => {
+                store
+                    .begin_authentication(user, version, authentication, ttl)
+                    .await
+            }
+            Backend::Redis(store) => {
+                store
+                    .begin_authentication(user, version, authentication, ttl)
+                    .await
+            }
+        })
+    }
+
+    /// Completes an authentication in one step: the counter is compared with the one that is stored
+    /// now, and written.
+    pub async fn authenticate(
+        &self,
+        user: &UserId,
+        challenge: &Bytes,
+        made: &Use,
+    ) -> Result<Used, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => store.authenticate(user, challenge, made).await,
+            Backend::Redis(store) => store.authenticate(user, challenge, made).await,
+        })
+    }
+
+    /// Renames an authenticator; false when it is not there.
+    pub async fn rename(&self, user: &UserId, id: Uuid, device_name: &str) -> Result<bool, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => store.rename(user, id, device_name).await,
+            Backend::Redis(store) => store.rename(user, id, device_name).await,
+        })
+    }
+
+    /// Removes an authenticator, raises version and epoch, and with the last authenticator removes
+    /// the backup codes. Stale when a version is given and is another.
+    pub async fn remove(
+        &self,
+        user: &UserId,
+        version: Option<u64>,
+        id: Uuid,
+    ) -> Result<Removed, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => store.remove(user, version, id).await,
+            Backend::Redis(store) => store.remove(user, version, id).await,
+        })
+    }
+
+    /// Removes all authenticators, codes and pending ceremonies of a user, and raises version and
+    /// epoch. How many authenticators there were.
+    pub async fn reset(&self, user: &UserId) -> Result<usize, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => store.reset(user).await,
+            Backend::Redis(store) => store.reset(user).await,
+        })
+    }
+
+    /// Puts a set of codes in the place of the old one. Stale when the version is another. A
+    /// repetition answers as the first did.
+    pub async fn replace_codes(
+        &self,
+        user: &UserId,
+        version: u64,
+        codes: &CodeSet,
+    ) -> Result<Replaced, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => store.replace_codes(user, version, codes).await,
+            Backend::Redis(store) => store.replace_codes(user, version, codes).await,
+        })
+    }
+
+    /// Tries a backup code by its hash, which was made with this salt: one step that counts the
+    /// attempt before it compares. Success begins the count anew.
+    pub async fn try_code(
+        &self,
+        user: &UserId,
+        salt: &Bytes,
+        hash: &Bytes,
+    ) -> Result<Tried, Error> {
+        self.count(match &self.backend {
+            Backend::Embedded(store) => store.try_code(user, salt, hash).await,
+            Backend::Redis(store) => store.try_code(user, salt, hash).await,
+        })
+    }
+
+    /// Uses up a pending enrolment or authentication; false when it was not there any more.
     pub async fn discard(&self, user: &UserId, challenge: &Bytes) -> Result<bool, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.discard(user, challenge).await,

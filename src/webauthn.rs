@@ -4,6 +4,8 @@
 //!
 //! Section numbers are those of WebAuthn Level 3.
 
+mod assertion;
+mod authentication;
 mod authenticator_data;
 mod checks;
 #[cfg(test)]
@@ -30,6 +32,8 @@ use webauthn_rs::prelude::{
 
 use crate::error::{CredentialFault, Error, Reason};
 use crate::model::{Authenticator, Bytes, MethodType, Tenant};
+pub use assertion::Assertion;
+pub use authentication::{Asserted, counter_back};
 use models::ProvableModel;
 pub use response::Response;
 pub use settings::{Model, Settings, Tenants};
@@ -126,11 +130,11 @@ pub struct Person<'a> {
 /// A ceremony that was started.
 #[derive(Clone)]
 pub struct Started {
-    /// `PublicKeyCredentialCreationOptionsJSON` (§5.1.8).
+    /// `PublicKeyCredentialCreationOptionsJSON` (§5.1.8), or the request options (§5.1.9).
     pub options: Value,
     /// The challenge in it.
     pub challenge: Bytes,
-    /// What [`RelyingParty::finish`] needs. Never for the client.
+    /// What finishing it needs. Never for the client.
     pub state: Value,
 }
 
@@ -151,11 +155,13 @@ pub struct Verified {
     pub backup_eligible: bool,
     /// BS.
     pub backed_up: bool,
+    /// The signature counter.
+    pub sign_count: u32,
     /// What an assertion will need, in the library's form.
     pub credential: Value,
 }
 
-/// What a pending registration keeps. The library's own state also holds what the method type
+/// What a pending ceremony keeps. The library's own state also holds what the method type
 /// decides; that is made again when the ceremony is finished, so that an enrolment that is begun
 /// before an update of the library can be completed after it.
 #[derive(Deserialize, Serialize)]
@@ -163,7 +169,7 @@ struct Pending {
     challenge: Bytes,
 }
 
-/// The [`Started::state`] of a registration with this challenge. [`RelyingParty::start`] uses it;
+/// The [`Started::state`] of a ceremony with this challenge. It is used when one is started;
 /// published responses, whose challenges are fixed, are verified with it too.
 pub fn state_for(challenge: &Bytes) -> Value {
     json!(Pending {
@@ -300,6 +306,7 @@ impl RelyingParty {
             user_verified: facts.user_verified,
             backup_eligible: facts.backup_eligible,
             backed_up: facts.backed_up,
+            sign_count: facts.sign_count,
             credential: json!(credential),
         })
     }

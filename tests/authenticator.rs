@@ -37,6 +37,8 @@ pub struct Attestation {
     pub algorithm: i64,
     /// The COSE curve that the key claims; 1 is right for -7.
     pub curve: i8,
+    /// The public key, uncompressed (SEC 1 §2.3.3); none: a fresh one.
+    pub point: Option<Vec<u8>>,
     /// An attestation statement format.
     pub format: String,
     /// The signature of an attestation statement; none: the statement is empty.
@@ -59,6 +61,7 @@ impl Attestation {
             credential_id,
             algorithm: -7,
             curve: 1,
+            point: None,
             format: "none".into(),
             signature: None,
             vendor: None,
@@ -120,7 +123,7 @@ impl Attestation {
                 .to_be_bytes(),
         );
         data.extend(&self.credential_id);
-        data.extend(cose_key(self.algorithm, self.curve));
+        data.extend(cose_key(self.algorithm, self.curve, self.point.clone()));
         data
     }
 }
@@ -171,7 +174,7 @@ impl Vendor {
     }
 }
 
-fn cose_key(algorithm: i64, curve: i8) -> Vec<u8> {
+fn cose_key(algorithm: i64, curve: i8, point: Option<Vec<u8>>) -> Vec<u8> {
     let mut key = minicbor::Encoder::new(Vec::new());
     if algorithm == -8 {
         let public = Ed25519KeyPair::generate()
@@ -198,8 +201,10 @@ fn cose_key(algorithm: i64, curve: i8) -> Vec<u8> {
             .bytes(&public)
             .unwrap();
     } else {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
-        let point = pair.public_key().as_ref();
+        let point = point.unwrap_or_else(|| {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+            pair.public_key().as_ref().to_vec()
+        });
         key.map(5)
             .unwrap()
             .i8(1)

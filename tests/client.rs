@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 pub const REGISTER: &str = "/v1/users/me/mfa/webauthn/register";
 pub const COMPLETE: &str = "/v1/users/me/mfa/webauthn/register/complete";
 pub const METHODS: &str = "/v1/users/me/mfa";
+pub const AUTHENTICATE: &str = "/v1/users/me/mfa/webauthn/authenticate";
+pub const AUTHENTICATE_COMPLETE: &str = "/v1/users/me/mfa/webauthn/authenticate/complete";
+pub const BACKUP_CODES: &str = "/v1/users/me/mfa/backup-codes";
+pub const BACKUP_CODES_VERIFY: &str = "/v1/users/me/mfa/backup-codes/verify";
 
 /// An answer, read whole.
 #[derive(Debug)]
@@ -167,6 +171,19 @@ impl Client {
     pub async fn get(&self, target: &str) -> Answer {
         self.send(self.request("GET", target).body(Full::default()).unwrap())
             .await
+    }
+
+    pub async fn delete(&self, target: &str) -> Answer {
+        let request = self.request("DELETE", target);
+        self.send(request.body(Full::default()).unwrap()).await
+    }
+
+    pub async fn patch(&self, target: &str, body: &Value) -> Answer {
+        let request = self
+            .request("PATCH", target)
+            .header(CONTENT_TYPE, "application/json");
+        let body = Full::new(body.to_string().into());
+        self.send(request.body(body).unwrap()).await
     }
 
     pub async fn post(&self, target: &str, body: &Value) -> Answer {

@@ -21,6 +21,11 @@ pub const PASSKEYS_ONLY: &str = "5a5a5a5a-0000-4000-8000-000000000001";
 /// A tenant that has a relying party of its own.
 pub const OWN_PARTY: &str = "5a5a5a5a-0000-4000-8000-000000000002";
 
+/// Whose tokens step-ups give.
+pub const STEP_UP_ISSUER: &str = "https://mfa.example.com";
+/// A group that administers [`TENANT`], once [`Deployment::with_admins`] says so.
+pub const ADMINS: &str = "mfa-admins";
+
 const ISSUER: &str = "https://id.example.com";
 const AUDIENCE: &str = "https://api.example.com";
 const KEY_ID: &str = "one";
@@ -37,10 +42,9 @@ impl Deployment {
     pub fn new(store: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_policies(folder.path());
-        let pepper = folder.path().join("pepper.key");
-        fs::write(&pepper, "f".repeat(64)).unwrap();
-        fs::set_permissions(&pepper, Permissions::from_mode(0o600)).unwrap();
+        secret(&folder.path().join("pepper.key"), "f".repeat(64).as_bytes());
         let key = new_key(&folder.path().join("jwks.json"));
+        secret(&folder.path().join("step-up.p8"), &new_pkcs8());
         let port = free_port();
         let config = configuration(store, port);
         fs::write(folder.path().join("cedargate.toml"), config).unwrap();
@@ -74,6 +78,20 @@ impl Deployment {
     pub fn file(self, name: &str, text: &str) -> Self {
         fs::write(self.folder.path().join(name), text).unwrap();
         self
+    }
+
+    /// Lets [`ADMINS`] administer [`TENANT`].
+    #[must_use]
+    pub fn with_admins(self) -> Self {
+        let links = json!([{
+            "template_id": "mfa-admins",
+            "link_id": "mfa-admins-corp",
+            "args": {
+                "?principal": format!("Gate::Group::\"corp|{TENANT}|{ADMINS}\""),
+                "?resource": format!("Gate::Tenant::\"{TENANT}\""),
+            },
+        }]);
+        self.policy("corp.links.json", &links.to_string())
     }
 
     /// Takes a policy file away.
@@ -137,11 +155,22 @@ impl Deployment {
     }
 }
 
-/// A new key of an issuer, its public half in this file.
-pub fn new_key(jwks: &Path) -> EncodingKey {
+/// A new key, as PKCS#8.
+fn new_pkcs8() -> Vec<u8> {
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
-    let key = EncodingKey::from_ec_der(pkcs8.unwrap().as_ref());
+    pkcs8.unwrap().as_ref().to_vec()
+}
+
+/// Writes what is its owner's alone.
+fn secret(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A new key of an issuer, its public half in this file.
+pub fn new_key(jwks: &Path) -> EncodingKey {
+    let key = EncodingKey::from_ec_der(&new_pkcs8());
     let mut public = Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
     public.common.key_id = Some(KEY_ID.to_owned());
     let keys = JwkSet { keys: vec![public] };
@@ -191,6 +220,11 @@ id = "own.example"
 name = "Own"
 origins = ["https://own.example"]
 tenants = ["{OWN_PARTY}"]
+
+[step_up]
+issuer = "{STEP_UP_ISSUER}"
+audience = "{AUDIENCE}"
+signing_key_files = ["step-up.p8"]
 
 [backup_codes]
 pepper_files = ["pepper.key"]

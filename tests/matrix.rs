@@ -6,12 +6,20 @@
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::answers::{EMBEDDED, FIDO, PASSKEY, Place, on_both, plain};
+use crate::answers::{EMBEDDED, FIDO, PASSKEY, Place, on_both};
 use crate::authenticator::Attestation;
-use crate::client::{Answer, COMPLETE, Client, METHODS, REGISTER};
-use crate::deployment::{Deployment, OWN_PARTY, TENANT};
+use crate::client::{
+    AUTHENTICATE, AUTHENTICATE_COMPLETE, Answer, BACKUP_CODES, BACKUP_CODES_VERIFY, COMPLETE,
+    Client, METHODS, REGISTER,
+};
+use crate::deployment::{ADMINS, Deployment, OWN_PARTY, TENANT};
+use crate::key::Key;
 
 const OPENAPI: &str = "/v1/openapi.json";
+const KEYS: &str = "/.well-known/jwks.json";
+const METHOD: &str = "/v1/users/me/mfa/{id}";
+const ADMIN_METHODS: &str = "/v1/admin/users/{user}/mfa";
+const ADMIN_METHOD: &str = "/v1/admin/users/{user}/mfa/{id}";
 const RELATED: &str = "/.well-known/webauthn";
 /// The tenant of policies/examples/security-keys-only.cedar.
 const EXAMPLE: &str = "0e0e0e0e-0000-4000-8000-000000000001";
@@ -52,6 +60,24 @@ const STRONG_ENROLLED: Principal = Principal {
     token: |deployment, user| Some(deployment.sign(&deployment.strong_claims(user, TENANT))),
     ..WEAK_ENROLLED
 };
+const WEAK_ADMIN: Principal = Principal {
+    name: "weak admin, one factor",
+    token: |deployment, user| {
+        let mut claims = deployment.claims(user, TENANT);
+        claims["groups"] = json!([ADMINS]);
+        Some(deployment.sign(&claims))
+    },
+    ..WEAK_ENROLLED
+};
+const STRONG_ADMIN: Principal = Principal {
+    name: "strong admin, one factor",
+    token: |deployment, user| {
+        let mut claims = deployment.strong_claims(user, TENANT);
+        claims["groups"] = json!([ADMINS]);
+        Some(deployment.sign(&claims))
+    },
+    ..WEAK_ENROLLED
+};
 const EXAMPLE_USER: Principal = Principal {
     name: "an example tenant's user",
     tenant: EXAMPLE,
@@ -68,13 +94,15 @@ const NO_TENANT: Principal = Principal {
     ..NOBODY
 };
 
+/// The id of no authenticator.
+const NOBODYS: &str = "00000000-0000-4000-8000-000000000000";
 /// A path that has no row.
 const NOWHERE: &str = "/v1/nowhere";
 
 #[tokio::test]
 async fn every_row_answers_each_principal_as_the_policies_say() {
     let rows = rows().await;
-    let shipped = on_both(plain, async |place| {
+    let shipped = on_both(Deployment::with_admins, async |place| {
         let principals = [
             NOBODY,
             BAD_TOKEN,
@@ -84,8 +112,13 @@ async fn every_row_answers_each_principal_as_the_policies_say() {
             EXAMPLE_USER,
             NO_TENANT,
         ];
-        let denied = table(place, &rows, &principals).await;
-        let members: Vec<_> = rows.iter().filter(|it| it.contains("/v1/users/")).collect();
+        let (own, admin): (Vec<_>, Vec<_>) =
+            rows.iter().cloned().partition(|it| !it.contains("/admin/"));
+        let mut denied = table(place, &own, &principals).await;
+        let admins = [WEAK_ENROLLED, STRONG_ENROLLED, WEAK_ADMIN, STRONG_ADMIN];
+        denied.extend(table(place, &admin, &[NOBODY, BAD_TOKEN]).await);
+        denied.extend(table(place, &admin, &admins).await);
+        let members: Vec<_> = rows.iter().filter(|it| it.contains("/users/")).collect();
         assert!(members.iter().all(|it| denied.contains(it)), "{denied:?}");
         let no_rows = [format!("GET {NOWHERE}"), format!("DELETE {METHODS}")];
         table(place, &no_rows, &[NOBODY, BAD_TOKEN, WEAK]).await;
@@ -94,11 +127,13 @@ async fn every_row_answers_each_principal_as_the_policies_say() {
     let closed = |it: Deployment| it.without_policy("00-open-doors.cedar");
     let closed = on_both(closed, async |place| {
         let denied = table(place, &rows, &[NOBODY, BAD_TOKEN, WEAK, NO_TENANT]).await;
-        assert_eq!(
-            denied,
-            rows.iter().collect::<Vec<_>>(),
-            "rows without a denial"
-        );
+        // Nobody has an authenticator here: to ask for one is to ask for what there is not.
+        let about_one = [METHOD, AUTHENTICATE_COMPLETE];
+        let refusable = rows
+            .iter()
+            .filter(|row| !about_one.iter().any(|it| row.ends_with(it)));
+        let refusable: Vec<_> = refusable.cloned().collect();
+        assert_eq!(denied, refusable, "rows without a denial");
     })
     .await;
     let matrix =
@@ -121,7 +156,7 @@ async fn rows() -> Vec<String> {
 }
 
 /// Writes down what each principal is answered, and gives the rows with a denial.
-async fn table<'a>(place: &Place, rows: &'a [String], principals: &[Principal]) -> Vec<&'a String> {
+async fn table(place: &Place, rows: &[String], principals: &[Principal]) -> Vec<String> {
     let mut denied = Vec::new();
     for row in rows {
         place.write(&format!("{row}\n"));
@@ -129,8 +164,8 @@ async fn table<'a>(place: &Place, rows: &'a [String], principals: &[Principal]) 
             let outcomes = outcomes(place, row, principal).await;
             let denial =
                 |it: &(String, String)| it.1.starts_with("403 ") && it.1.contains(" deny ");
-            if outcomes.iter().any(denial) && denied.last() != Some(&row) {
-                denied.push(row);
+            if outcomes.iter().any(denial) && denied.last() != Some(row) {
+                denied.push(row.clone());
             }
             place.write(&format!("  {}\n", principal.name));
             for (cells, outcome) in &outcomes {
@@ -193,12 +228,14 @@ async fn ask(
         None => place.nobody.tenant(header),
     };
     let owner = place.strong_in(user, principal.tenant);
-    if principal.enrolled {
-        let options = owner.begin(PASSKEY).await;
-        let right = Attestation::to(&options, &place.deployment.origin());
-        let answer = owner.complete(PASSKEY, &right.credential()).await;
+    let origin = place.deployment.origin();
+    let enrolled = if principal.enrolled {
+        let (key, answer) = Key::enrol(&owner, PASSKEY, &origin).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-    }
+        Some((key, answer.body["codes"][0].clone()))
+    } else {
+        None
+    };
     let (method, path) = row.split_once(' ').unwrap();
     match (method, path) {
         ("POST", REGISTER) => begin(&caller, method_type).await,
@@ -209,15 +246,79 @@ async fn ask(
                 } => body["options"].clone(),
                 _ => no_options(),
             };
-            let right = Attestation::to(&options, &place.deployment.origin());
+            let right = Attestation::to(&options, &origin);
             caller.complete(method_type, &right.credential()).await
         }
-        ("GET", METHODS | OPENAPI | RELATED | NOWHERE) | ("DELETE", METHODS) => {
+        ("POST", AUTHENTICATE) => {
+            let body = json!({ "method_type": method_type });
+            caller.post(path, &body).await
+        }
+        ("POST", AUTHENTICATE_COMPLETE) => {
+            let here = caller.tenant(principal.tenant);
+            let begun = here.post(AUTHENTICATE, &json!({})).await;
+            let options = match begun.status {
+                200 => begun.body["options"].clone(),
+                _ => no_options(),
+            };
+            let key = match enrolled {
+                Some((key, _)) => key,
+                None => Key::for_options(&no_options(), &origin, 5),
+            };
+            let credential = key.sign(&key.assertion(&options));
+            caller
+                .post(path, &json!({ "credential": credential }))
+                .await
+        }
+        ("PATCH" | "DELETE", METHOD) => {
+            let target = METHOD.replace("{id}", &id(&owner, principal).await);
+            match method {
+                "PATCH" => caller.patch(&target, &json!({"device_name": "new"})).await,
+                _ => caller.delete(&target).await,
+            }
+        }
+        ("POST", BACKUP_CODES) => caller.post(path, &json!({})).await,
+        ("POST", BACKUP_CODES_VERIFY) => {
+            let code = enrolled.map_or(json!("0000-0000-00000"), |(_, code)| code);
+            caller.post(path, &json!({ "code": code })).await
+        }
+        (_, ADMIN_METHODS | ADMIN_METHOD) => {
+            let other = format!("{user} helped").replace(' ', "_").replace('/', "_");
+            let helped = place.strong_in(&other, TENANT);
+            let id = match begin(&helped, method_type).await.status {
+                200 => {
+                    Key::enrol(&helped, method_type, &origin).await;
+                    first_id(&helped).await
+                }
+                // where nothing is permitted, nobody is enrolled
+                _ => NOBODYS.to_owned(),
+            };
+            let target = path.replace("{user}", &format!("corp%7C{other}"));
+            let target = target.replace("{id}", &id);
+            match method {
+                "GET" => caller.get(&target).await,
+                _ => caller.delete(&target).await,
+            }
+        }
+        ("GET", METHODS | OPENAPI | KEYS | RELATED | NOWHERE) | ("DELETE", METHODS) => {
             let request = caller.request(method, path).header("host", "localhost");
             caller.send(request.body(Full::default()).unwrap()).await
         }
         _ => panic!("{row} has no entry in the matrix"),
     }
+}
+
+/// The authenticator of an enrolled user; of another one an id that nobody has.
+async fn id(owner: &Client, principal: &Principal) -> String {
+    if principal.enrolled {
+        first_id(owner).await
+    } else {
+        NOBODYS.to_owned()
+    }
+}
+
+async fn first_id(owner: &Client) -> String {
+    let listed = owner.get(METHODS).await;
+    listed.body["methods"][0]["id"].as_str().unwrap().to_owned()
 }
 
 async fn begin(caller: &Client, method_type: &str) -> Answer {

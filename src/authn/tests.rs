@@ -77,7 +77,7 @@ impl Signer {
     }
 
     /// A token that is right but for what is changed; a change to `null` takes the member away.
-    fn token(&self, header: Value, claims: Value) -> String {
+    pub(super) fn token(&self, header: Value, claims: Value) -> String {
         let alg = format!("{:?}", self.algorithm);
         let header = merged(json!({"alg": alg, "typ": "at+jwt", "kid": "a"}), header);
         self.sign(
@@ -106,9 +106,20 @@ fn merged(mut good: Value, changes: Value) -> Value {
 }
 
 fn authn(keys: &[Value], algorithms: &[Algorithm]) -> Authn {
+    let issuers = vec![issuer(keys, algorithms)];
+    Authn::open(Settings { issuers }, None).unwrap()
+}
+
+/// Takes the tokens of corp, signed by this signer, and those of a step-up issuer.
+pub(super) fn authn_with(signer: &Signer, step_up: &StepUpIssuer) -> Authn {
+    let issuers = vec![issuer(&[signer.jwk("a")], &[Algorithm::Es256])];
+    Authn::open(Settings { issuers }, Some(step_up)).unwrap()
+}
+
+fn issuer(keys: &[Value], algorithms: &[Algorithm]) -> Issuer {
     let jwks = json!({ "keys": keys }).to_string();
-    let issuer = Issuer {
-        name: "corp".parse().unwrap(),
+    Issuer {
+        origin: Origin::SignIn("corp".parse().unwrap()),
         issuer: ISSUER.into(),
         audiences: vec!["https://other.example.com".into(), AUDIENCE.into()],
         algorithms: algorithms.to_vec(),
@@ -116,11 +127,7 @@ fn authn(keys: &[Value], algorithms: &[Algorithm]) -> Authn {
         tenant_claim: "tenant_id".into(),
         groups_claim: Some("groups".into()),
         strong_acr: Arc::new(["phr".to_owned(), "phrh".to_owned()]),
-    };
-    Authn::open(Settings {
-        issuers: vec![issuer],
-    })
-    .unwrap()
+    }
 }
 
 fn corp() -> (Authn, Signer) {
@@ -128,7 +135,7 @@ fn corp() -> (Authn, Signer) {
     (authn(&[signer.jwk("a")], &[Algorithm::Es256]), signer)
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds * 1000)
 }
 
@@ -136,7 +143,7 @@ fn user(authn: &Authn, token: &str) -> Result<User, &'static str> {
     user_at(authn, token, at(NOW))
 }
 
-fn user_at(authn: &Authn, token: &str, now: Timestamp) -> Result<User, &'static str> {
+pub(super) fn user_at(authn: &Authn, token: &str, now: Timestamp) -> Result<User, &'static str> {
     match read(authn, Some(format!("Bearer {token}").as_bytes()), now) {
         Ok(Some(user)) => Ok(user),
         Err(Error::Unauthenticated(TokenFault::Invalid(why))) => Err(why),
@@ -311,7 +318,7 @@ fn an_issuer_that_is_away_does_not_take_the_others_along() {
     let mut other = other.issuers.remove(0);
     let url = "https://id.example.org/jwks".parse().unwrap();
     other.keys = KeySource::Remote(RemoteKeys::new(url, vec![Algorithm::Es256]).into());
-    other.name = "other".parse().unwrap();
+    other.origin = Origin::SignIn("other".parse().unwrap());
     other.issuer = "https://id.example.org".into();
     authn.issuers.push(other);
     let away = ["keys: none of issuer other: they are not fetched yet".to_owned()];

@@ -4,16 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::Issuer;
 use super::algorithm::Algorithm;
 use super::json;
 use super::keys::Keys;
+use super::step_up;
+use super::{Issuer, Origin};
 use crate::error::TokenFault;
-use crate::model::{Session, Tenant, Timestamp, User, UserId};
+use crate::model::{IssuerName, Session, Tenant, Timestamp, User, UserId};
 
 /// How far the issuer's clock and ours may be apart.
 const LEEWAY: Duration = Duration::from_secs(60);
@@ -92,6 +94,7 @@ impl<'a> Token<'a> {
     pub(super) fn user(
         &self,
         issuer: &Issuer,
+        issuers: &[Issuer],
         keys: Option<&Keys>,
         now: Timestamp,
     ) -> std::result::Result<User, Refusal> {
@@ -103,7 +106,16 @@ impl<'a> Token<'a> {
         check_purpose(issuer, &self.claims)?;
         check_times(&self.claims, now)?;
         self.verify(keys.ok_or(Refusal::NoKeys)?)?;
-        Ok(describe(issuer, &self.claims)?)
+        Ok(describe(issuer, issuers, self)?)
+    }
+
+    /// What tells this session from the user's others.
+    fn session_id(&self) -> String {
+        let named = ["sid", "jti"].into_iter().find_map(|claim| {
+            let value = self.claims.get(claim)?.as_str()?;
+            (!value.is_empty()).then(|| value.to_owned())
+        });
+        named.unwrap_or_else(|| URL_SAFE_NO_PAD.encode(digest(&SHA256, self.message)))
     }
 
     fn verify(&self, keys: &Keys) -> std::result::Result<(), Refusal> {
@@ -260,37 +272,74 @@ fn moment(claims: &Claims, name: &str) -> std::result::Result<Option<Timestamp>,
     Ok(Some(Timestamp::from_millis(millis)))
 }
 
-/// The user that verified claims describe.
-fn describe(issuer: &Issuer, claims: &Arc<Claims>) -> Result<User> {
+/// The user that a verified token describes.
+fn describe(issuer: &Issuer, issuers: &[Issuer], token: &Token<'_>) -> Result<User> {
+    let claims = &token.claims;
     let subject = match claims.get("sub") {
         Some(Value::String(sub)) if !sub.is_empty() => sub.clone(),
         _ => return fault("the token's `sub` is missing, empty or not a string"),
     };
+    let (name, first) = match &issuer.origin {
+        Origin::SignIn(name) => (name, issuer),
+        Origin::StepUp => first_issuer(claims, issuers)?,
+    };
     let tenant = tenant(issuer, claims)?;
     let groups = groups(issuer, claims)?;
-    let session = session(issuer, claims)?;
-    let text = |name| {
-        let value = claims.get(name).and_then(Value::as_str);
-        value.filter(|text| !text.trim().is_empty())
-    };
-    let name = text("preferred_username")
-        .or_else(|| text("email"))
-        .unwrap_or(&subject)
-        .to_owned();
-    let display_name = text("name").unwrap_or(&name).to_owned();
+    let session = session(issuer, first, token)?;
+    let (user_name, display_name) = names(claims, &subject);
     Ok(User {
         id: UserId {
-            issuer: issuer.name.clone(),
+            issuer: name.clone(),
             tenant,
             subject,
         },
         groups,
-        claims: Arc::clone(claims),
+        claims: match issuer.origin {
+            Origin::SignIn(_) => Arc::clone(claims),
+            Origin::StepUp => Arc::new(first_claims(claims)),
+        },
         session,
-        strong_acr: Arc::clone(&issuer.strong_acr),
-        name,
+        strong_acr: Arc::clone(&first.strong_acr),
+        name: user_name,
         display_name,
     })
+}
+
+/// The issuer that the session of a step-up token began at.
+fn first_issuer<'i>(
+    claims: &Claims,
+    issuers: &'i [Issuer],
+) -> Result<(&'i IssuerName, &'i Issuer)> {
+    let named = claims.get(step_up::FIRST_ISSUER).and_then(Value::as_str);
+    let found = issuers.iter().find_map(|one| {
+        let name = one.origin.name()?;
+        (Some(name.as_str()) == named).then_some((name, one))
+    });
+    match found {
+        Some(found) => Ok(found),
+        None => fault("the issuer that this session began at is not configured any more"),
+    }
+}
+
+/// The claims of the first token, as far as a step-up token repeats them.
+fn first_claims(claims: &Claims) -> Claims {
+    let mut claims = claims.clone();
+    if let Some(Value::Object(apart)) = claims.remove(step_up::FIRST_CLAIMS) {
+        claims.extend(apart);
+    }
+    claims
+}
+
+/// What WebAuthn calls the user.
+fn names(claims: &Claims, subject: &str) -> (String, String) {
+    let text = |name| {
+        let value = claims.get(name).and_then(Value::as_str);
+        value.filter(|text| !text.trim().is_empty())
+    };
+    let name = text("preferred_username").or_else(|| text("email"));
+    let name = name.unwrap_or(subject).to_owned();
+    let display_name = text("name").unwrap_or(&name).to_owned();
+    (name, display_name)
 }
 
 fn tenant(issuer: &Issuer, claims: &Claims) -> Result<Option<Tenant>> {
@@ -324,7 +373,9 @@ fn groups(issuer: &Issuer, claims: &Claims) -> Result<Vec<String>> {
     }
 }
 
-fn session(issuer: &Issuer, claims: &Claims) -> Result<Session> {
+/// The sign-in behind a token. `first` is the issuer that the session began at.
+fn session(issuer: &Issuer, first: &Issuer, token: &Token<'_>) -> Result<Session> {
+    let claims = &token.claims;
     let Some(amr) = strings(claims, "amr") else {
         return fault("the token's `amr` is no list of strings");
     };
@@ -333,17 +384,25 @@ fn session(issuer: &Issuer, claims: &Claims) -> Result<Session> {
         Some(Value::String(acr)) => acr.clone(),
         Some(_) => return fault("the token's `acr` is no string"),
     };
-    let strong_at = if issuer.strong_acr.contains(&acr) {
-        moment(claims, "auth_time").ok().flatten()
-    } else {
-        None
+    let at = |claim| moment(claims, claim).ok().flatten();
+    let is_step_up = issuer.origin == Origin::StepUp;
+    let epoch = match claims.get(step_up::EPOCH).map(Value::as_u64) {
+        Some(Some(epoch)) if is_step_up => Some(epoch),
+        _ if is_step_up => return fault("the step-up token's `epoch` is missing or no number"),
+        // These two claims count in our own tokens only.
+        _ => None,
     };
+    let is_strong = first.strong_acr.contains(&acr) || (is_step_up && acr == step_up::ACR);
+    let signed_in_at = at("auth_time");
     Ok(Session {
+        id: token.session_id(),
+        expires_at: at("exp").unwrap_or_default(),
+        signed_in_at,
+        epoch,
         amr,
         acr,
-        strong_at,
-        // `code_time` counts in our own step-up tokens only.
-        backup_code_at: None,
+        strong_at: signed_in_at.filter(|_| is_strong),
+        backup_code_at: at(step_up::CODE_TIME).filter(|_| is_step_up),
     })
 }
 

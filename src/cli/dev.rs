@@ -24,6 +24,8 @@ use super::log::{Console, Log};
 use super::signals::Shutdown;
 use super::{block_on, now};
 use crate::app::App;
+use crate::authn::signing::SigningKey;
+use crate::authn::step_up::StepUpIssuer;
 use crate::finding::Finding;
 use crate::http::server::Handler;
 use crate::model::{MethodType, Timestamp};
@@ -33,7 +35,7 @@ use crate::webauthn::{self, RelyingParties, Tenants};
 use crate::{authn, store};
 use data::Data;
 use greeting::Greeting;
-use issuer::{SignIn, SigningKey};
+use issuer::SignIn;
 use page::Page;
 use records::Records;
 
@@ -107,8 +109,9 @@ async fn serve(arguments: &Arguments, console: Console) -> Result<(), Failure> {
         store: embedded(&arguments.data),
         enrollment_ttl: ENROLLMENT_TTL,
         authn: authn_settings(&key)?,
+        step_up: Some(step_up(data.step_up_key)?),
         parties: relying_parties(port)?,
-        pepper: data.pepper,
+        peppers: vec![data.pepper],
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
     };
@@ -175,12 +178,14 @@ fn embedded(folder: &Path) -> store::Settings {
 }
 
 fn authn_settings(key: &SigningKey) -> Result<authn::Settings, Failure> {
-    let issuer = key
-        .issuer()
-        .map_err(|sentence| Failure::usage("issuer", sentence))?;
+    let issuer = issuer::issuer(key).map_err(|sentence| Failure::usage("issuer", sentence))?;
     Ok(authn::Settings {
         issuers: vec![issuer],
     })
+}
+
+fn step_up(key: SigningKey) -> Result<StepUpIssuer, Failure> {
+    issuer::step_up(key).map_err(|sentence| Failure::usage("issuer", sentence))
 }
 
 fn relying_parties(port: u16) -> Result<RelyingParties, Failure> {
@@ -204,8 +209,7 @@ fn relying_parties(port: u16) -> Result<RelyingParties, Failure> {
 
 fn greeting_token(key: &SigningKey) -> Result<String, Failure> {
     let sign_in = SignIn::of(issuer::USER, issuer::tenant(), GREETING_TTL);
-    key.token(&sign_in, now())
-        .map_err(|sentence| Failure::usage("token", sentence))
+    issuer::token(key, &sign_in, now()).map_err(|sentence| Failure::usage("token", sentence))
 }
 
 /// The relying party's origin.
@@ -315,6 +319,7 @@ pub(super) mod tests {
             policies: Vec::new(),
             notices: Vec::new(),
             decisions: Vec::new(),
+            changes: Vec::new(),
             undecided: None,
             code: None,
             cause: None,

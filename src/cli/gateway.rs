@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::failure::Failure;
 use super::signals::Shutdown;
 use crate::app::{self, App, Sinks, Times};
+use crate::authn::step_up::StepUpIssuer;
 use crate::authn::{self, Authn};
 use crate::http::admin::{Admin, Metrics};
 use crate::http::server::{Handler, Limits, Server};
@@ -27,9 +28,11 @@ pub(super) struct Parts {
     pub(super) store: store::Settings,
     pub(super) enrollment_ttl: Duration,
     pub(super) authn: authn::Settings,
+    /// None: step-ups are not set up.
+    pub(super) step_up: Option<StepUpIssuer>,
     pub(super) parties: RelyingParties,
-    /// What new sets of backup codes are hashed with.
-    pub(super) pepper: SecretSlice<u8>,
+    /// What backup codes are hashed with: the first hashes new sets.
+    pub(super) peppers: Vec<SecretSlice<u8>>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
     /// The origins of the pages that may read answers.
     pub(super) cors_origins: Vec<Origin>,
@@ -44,7 +47,8 @@ impl Parts {
         let store = Store::open(self.store)
             .await
             .map_err(|sentence| Failure::usage("store", sentence))?;
-        let authn = Authn::open(self.authn).map_err(|sentence| Failure::usage("keys", sentence))?;
+        let authn = Authn::open(self.authn, self.step_up.as_ref())
+            .map_err(|sentence| Failure::usage("keys", sentence))?;
         let metrics = Arc::new(Metrics::default());
         sinks.push(metrics.clone());
         let app = App::new(app::Parts {
@@ -52,7 +56,8 @@ impl Parts {
             bundle: self.bundle,
             store: Arc::new(store),
             parties: self.parties,
-            peppers: Peppers::new(Pepper::new(&self.pepper)),
+            peppers: Peppers::new(self.peppers.iter().map(Pepper::new).collect()),
+            step_up: self.step_up,
             enrollment_ttl: self.enrollment_ttl,
             trusted_proxies: self.trusted_proxies,
             cors_origins: self.cors_origins,

@@ -69,17 +69,14 @@ async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
     let bundle = Bundle::load(&sources).map_err(Failure::policies)?;
     let api = gateway::bind(config.listen, "--listen").await?;
     let admin = gateway::bind(config.admin_listen, "--admin-listen").await?;
-    let pepper = config.peppers.into_iter().next().ok_or_else(|| {
-        Failure::usage("pepper", "backup codes need a pepper")
-            .help("name its file in backup_codes.pepper_files")
-    })?;
     let parts = Parts {
         bundle,
         store: config.store,
         enrollment_ttl: config.enrollment_ttl,
         authn: config.authn,
+        step_up: config.step_up,
         parties: config.parties,
-        pepper,
+        peppers: config.peppers,
         trusted_proxies: config.trusted_proxies,
         cors_origins: config.cors_origins,
     };

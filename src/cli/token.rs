@@ -71,9 +71,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ttl: arguments.ttl,
         claims: arguments.claims.iter().cloned().collect::<Map<_, _>>(),
     };
-    let token = key
-        .token(&sign_in, now)
-        .map_err(|sentence| Failure::usage("token", sentence))?;
+    let token =
+        issuer::token(&key, &sign_in, now).map_err(|sentence| Failure::usage("token", sentence))?;
     output::print(&format!("{token}\n"))
 }
 

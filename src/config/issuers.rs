@@ -4,7 +4,7 @@ use super::files::{self, Files};
 use super::not_empty;
 use super::problems::{Place, Problems};
 use super::section::{Located, Section};
-use crate::authn::{Algorithm, Issuer, KeySource, Keys, RemoteKeys};
+use crate::authn::{Algorithm, Issuer, KeySource, Keys, Origin, RemoteKeys};
 
 const REQUIRED: [&str; 6] = [
     "name",
@@ -37,7 +37,8 @@ pub(super) fn take(
     for mut section in sections {
         let issuer = issuer(&mut section, files, problems);
         if let Some(issuer) = &issuer {
-            unique(&mut names, issuer.name.as_str(), "name", &section, problems);
+            let name = issuer.origin.to_string();
+            unique(&mut names, &name, "name", &section, problems);
             unique(&mut urls, &issuer.issuer, "issuer", &section, problems);
         }
         section.finish(problems);
@@ -72,7 +73,7 @@ fn issuer(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> 
     let groups_claim = section.parsed("groups_claim", problems, not_empty);
     let strong_acr = section.parsed_list("strong_acr", problems, acr);
     Some(Issuer {
-        name: name?,
+        origin: Origin::SignIn(name?),
         issuer: issuer?,
         audiences: audiences?.into_iter().map(|one| one.value).collect(),
         algorithms: algorithms?,

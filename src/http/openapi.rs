@@ -16,7 +16,7 @@ pub(super) fn description() -> Bytes {
 }
 
 /// The error statuses that rows have, and what they mean.
-const ERRORS: [(u16, &str); 13] = [
+const ERRORS: [(u16, &str); 14] = [
     (
         400,
         "Malformed, or the authenticator's response does not verify",
@@ -32,6 +32,7 @@ const ERRORS: [(u16, &str); 13] = [
     (413, "The body is too large"),
     (414, "The path and query are too long"),
     (415, "The body is not application/json"),
+    (429, "Too many wrong backup codes"),
     (431, "The headers are too large"),
     (500, "A policy failed, or something on our side"),
     (501, "Not set up for this tenant or deployment"),
@@ -109,6 +110,7 @@ fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
         Door::Public(_) => json!([{}, {"bearer": []}]),
         Door::Member(_) => {
             parameters.insert(0, json!({"$ref": "#/components/parameters/TenantId"}));
+            parameters.extend(path_parameters(row.path));
             json!([{"bearer": []}])
         }
     };
@@ -121,13 +123,40 @@ fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
-    if let Some(request) = about.request {
+    if let Some(body) = &about.request {
         operation["requestBody"] = json!({
-            "required": true,
-            "content": {"application/json": {"schema": request(schemas)}},
+            "required": body.required,
+            "content": {"application/json": {"schema": (body.schema)(schemas)}},
         });
     }
     operation
+}
+
+/// What stands in the path in braces.
+fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
+    let named = path.split('/').filter_map(|segment| {
+        let name = segment.strip_prefix('{')?;
+        name.strip_suffix('}')
+    });
+    named.map(|name| {
+        let (description, schema) = match name {
+            "id" => (
+                "The `id` of an authenticator",
+                json!({"type": "string", "format": "uuid"}),
+            ),
+            _ => (
+                "The user in the header's tenant: `<issuer name>|<sub>`, percent-encoded",
+                json!({"type": "string", "examples": ["corp|alice"]}),
+            ),
+        };
+        json!({
+            "name": name,
+            "in": "path",
+            "required": true,
+            "description": description,
+            "schema": schema,
+        })
+    })
 }
 
 fn errors(schema: &Value) -> Value {
@@ -136,7 +165,9 @@ fn errors(schema: &Value) -> Value {
         let mut headers = json!({"X-Request-ID": {"$ref": "#/components/headers/RequestId"}});
         match status {
             401 => headers["WWW-Authenticate"] = text_header("RFC 6750 and RFC 9470"),
-            503 => headers["Retry-After"] = text_header("Seconds until it is worth repeating"),
+            429 | 503 => {
+                headers["Retry-After"] = text_header("Seconds until it is worth repeating")
+            }
             _ => {}
         }
         let response = json!({

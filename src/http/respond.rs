@@ -239,6 +239,24 @@ fn wire(error: Error, request_id: &str) -> Wire {
                 .detail("reason", json!(reason))
                 .signal(signal)
         }
+        // The same for all three: which it is would tell who tries codes how far they are.
+        Error::WrongCode => Wire::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_credential",
+            "This backup code does not work: it is mistyped, was used before, or is of an older set. \
+             Try another one.",
+        )
+        .detail("reason", "code"),
+        Error::TooMany { retry_after } => {
+            let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+            let message = format!(
+                "Too many wrong backup codes were tried. Try again in {seconds} seconds."
+            );
+            Wire::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).header(
+                RETRY_AFTER,
+                HeaderValue::try_from(seconds.to_string()).unwrap_or(HeaderValue::from_static("900")),
+            )
+        }
         Error::CredentialExists => Wire::new(
             StatusCode::CONFLICT,
             "credential_exists",

@@ -1,13 +1,14 @@
 //! The one table of routes: it is looked up for each request, and the API description is made of it.
 
+mod table;
+
 use hyper::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
-use crate::mfa::backup_codes::BackupCodes;
-use crate::mfa::methods::Methods;
-use crate::mfa::registration::{Begin, CompleteBody};
-use crate::model::{Action, MethodType, path};
+use crate::model::{Action, path};
+
+pub(super) use table::TABLE;
 
 /// One method on one path.
 pub(super) struct Row {
@@ -31,6 +32,7 @@ pub(super) enum Door {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Public {
     ApiDescription,
+    Keys,
     RelatedOrigins,
     /// Whether pages of other origins may call a path. Every path answers it: it is no row.
     Preflight,
@@ -41,6 +43,7 @@ impl Public {
     pub(super) fn action(self) -> Action {
         match self {
             Public::ApiDescription => Action::ReadApiDescription,
+            Public::Keys => Action::ReadKeys,
             Public::RelatedOrigins => Action::ReadRelatedOrigins,
             Public::Preflight => Action::Preflight,
         }
@@ -52,7 +55,16 @@ impl Public {
 pub(super) enum Protected {
     BeginRegistration,
     CompleteRegistration,
+    BeginAuthentication,
+    CompleteAuthentication,
     ListMethods,
+    RenameMethod,
+    DeleteMethod,
+    RegenerateCodes,
+    VerifyCode,
+    AdminListMethods,
+    AdminDeleteMethod,
+    AdminReset,
 }
 
 /// What the API description says of a row.
@@ -61,11 +73,17 @@ pub(super) struct About {
     pub(super) summary: &'static str,
     /// What its query takes besides what is ignored.
     pub(super) query: &'static [Query],
-    pub(super) request: Option<SchemaOf>,
+    pub(super) request: Option<RequestBody>,
     pub(super) answer: &'static str,
     pub(super) response: SchemaOf,
     /// The statuses of its errors besides those that its door has.
     pub(super) errors: &'static [u16],
+}
+
+/// What is sent along.
+pub(super) struct RequestBody {
+    pub(super) schema: SchemaOf,
+    pub(super) required: bool,
 }
 
 /// Gives the schema of a type.
@@ -83,88 +101,6 @@ pub(super) struct Query {
 pub(super) struct RelatedOrigins<'a> {
     /// Origins that may use the relying party's id.
     pub(super) origins: &'a [String],
-}
-
-/// Every row.
-pub(super) static TABLE: [Row; 5] = [
-    Row {
-        method: Method::POST,
-        path: path::REGISTER,
-        door: Door::Member(Protected::BeginRegistration),
-        about: About {
-            id: "beginWebauthnRegistration",
-            summary: "Start enrolling a passkey or a security key",
-            query: &[Query {
-                name: "method_type",
-                about: "What is to be enrolled; a passkey when it is left out.",
-                schema: schema::<MethodType>,
-            }],
-            request: None,
-            answer: "Options for the browser",
-            response: schema::<Begin>,
-            errors: &[408, 415, 501],
-        },
-    },
-    Row {
-        method: Method::POST,
-        path: path::REGISTER_COMPLETE,
-        door: Door::Member(Protected::CompleteRegistration),
-        about: About {
-            id: "completeWebauthnRegistration",
-            summary: "Complete WebAuthn registration",
-            query: &[],
-            request: Some(schema::<CompleteBody>),
-            answer: "WebAuthn registered, backup codes returned",
-            response: schema::<BackupCodes>,
-            errors: &[404, 408, 409, 415, 501],
-        },
-    },
-    Row {
-        method: Method::GET,
-        path: path::METHODS,
-        door: Door::Member(Protected::ListMethods),
-        about: About {
-            id: "listMfaMethods",
-            summary: "List the caller's authenticators",
-            query: &[],
-            request: None,
-            answer: "The authenticators, oldest first",
-            response: schema::<Methods>,
-            errors: &[],
-        },
-    },
-    Row {
-        method: Method::GET,
-        path: path::OPENAPI,
-        door: Door::Public(Public::ApiDescription),
-        about: About {
-            id: "readApiDescription",
-            summary: "Read this description",
-            query: &[],
-            request: None,
-            answer: "An OpenAPI 3.1 document",
-            response: schema::<serde_json::Map<String, serde_json::Value>>,
-            errors: &[],
-        },
-    },
-    Row {
-        method: Method::GET,
-        path: path::RELATED_ORIGINS,
-        door: Door::Public(Public::RelatedOrigins),
-        about: About {
-            id: "readRelatedOrigins",
-            summary: "Read the related origins of the relying party that the Host names",
-            query: &[],
-            request: None,
-            answer: "The origins (WebAuthn Level 3, section 5.11)",
-            response: schema::<RelatedOrigins<'static>>,
-            errors: &[404],
-        },
-    },
-];
-
-fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<T>()
 }
 
 /// What the table has for a method and a path.
@@ -195,16 +131,47 @@ impl Found {
     }
 }
 
-/// Looks a method and a decoded path up.
+/// Looks a method and a decoded path up. A path that stands in the table as it is comes before one
+/// that a pattern fits.
 pub(super) fn find(method: &Method, path: &str) -> Found {
+    let stands = TABLE.iter().any(|row| row.path == path);
     let mut found = Found::Nothing;
-    for row in TABLE.iter().filter(|row| row.path == path) {
+    for row in &TABLE {
+        let fits = if stands {
+            row.path == path
+        } else {
+            fits(row.path, path)
+        };
+        if !fits {
+            continue;
+        }
         if row.method == *method {
             return Found::Door(row.door, row.path);
         }
         found = Found::OtherMethod(row.path);
     }
     found
+}
+
+/// Whether a path is one of a pattern's: segment by segment, where `{…}` is any that is not empty.
+fn fits(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let all = pattern.split('/').all(|wanted| {
+        segments
+            .next()
+            .is_some_and(|one| one == wanted || (is_parameter(wanted) && !one.is_empty()))
+    });
+    all && segments.next().is_none()
+}
+
+fn is_parameter(segment: &str) -> bool {
+    segment.starts_with('{')
+}
+
+/// The segments of a path that stand where its pattern has a parameter, in their order.
+pub(super) fn parameters<'p>(pattern: &str, path: &'p str) -> impl Iterator<Item = &'p str> {
+    let segments = pattern.split('/').zip(path.split('/'));
+    segments.filter_map(|(wanted, one)| is_parameter(wanted).then_some(one))
 }
 
 /// The methods of a path, as the `Allow` header lists them.
@@ -220,6 +187,19 @@ pub(super) fn allow(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_stands_in_the_table_comes_before_a_pattern() {
+        let of = |method, path| find(&method, path).route();
+        assert_eq!(of(Method::POST, path::BACKUP_CODES), path::BACKUP_CODES);
+        assert_eq!(of(Method::DELETE, path::BACKUP_CODES), path::BACKUP_CODES);
+        assert_eq!(of(Method::DELETE, "/v1/users/me/mfa/7"), path::METHOD);
+        assert_eq!(allow(path::METHOD), "PATCH, DELETE");
+        let path = "/v1/admin/users/corp|a b/mfa/7";
+        assert_eq!(of(Method::DELETE, path), path::ADMIN_METHOD);
+        let found: Vec<_> = parameters(path::ADMIN_METHOD, path).collect();
+        assert_eq!(found, ["corp|a b", "7"]);
+    }
 
     #[test]
     fn each_row_is_found_and_its_route_is_known_to_the_schema() {
@@ -245,7 +225,8 @@ mod tests {
             "/",
             "/v1/users/me/mfa/",
             "/V1/users/me/mfa",
-            "/.well-known/jwks.json",
+            "/v1/users/me/mfa/a/b",
+            "/v1/admin/users//mfa",
         ] {
             assert_eq!(find(&Method::GET, path).route(), path::UNKNOWN, "{path}");
         }

@@ -1,15 +1,21 @@
 //! Backup codes: made, hashed and shown once.
 
+use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use aws_lc_rs::{digest, hmac, pbkdf2, rand};
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Serialize;
 
+use super::{Mfa, RETRIES, again};
 use crate::error::Error;
-use crate::model::Bytes;
-use crate::store::CodeSet;
+use crate::gate::{Gate, Operation, Permit};
+use crate::model::{Action, Bytes, Member};
+use crate::policy::Resource;
+use crate::record::{Change, ChangeKind, Record};
+use crate::store::{Account, CodeSalt, CodeSet, Replaced};
 
 /// How many codes a set has.
 const COUNT: usize = 10;
@@ -29,6 +35,114 @@ pub struct BackupCodes {
     pub codes: Vec<String>,
     /// How many codes work now.
     pub remaining: usize,
+}
+
+/// Codes that were made and are not stored yet.
+pub type Fresh = (Vec<String>, CodeSet);
+
+/// A backup code as somebody typed it: the symbols alone.
+#[derive(Clone)]
+pub(super) struct Code(SecretString);
+
+impl Code {
+    /// Reads a code: case, spaces and hyphens do not matter, and letters that look like a digit are
+    /// that digit. None when it cannot be one.
+    pub(super) fn read(typed: &str) -> Option<Self> {
+        let mut symbols = String::new();
+        for symbol in typed.chars().filter(|c| !c.is_whitespace() && *c != '-') {
+            let symbol = match symbol.to_ascii_uppercase() {
+                'I' | 'L' => '1',
+                'O' => '0',
+                other => other,
+            };
+            let known = u8::try_from(symbol).is_ok_and(|symbol| ALPHABET.contains(&symbol));
+            if !known || symbols.len() == SYMBOLS {
+                return None;
+            }
+            symbols.push(symbol);
+        }
+        (symbols.len() == SYMBOLS).then(|| Self(symbols.into()))
+    }
+}
+
+/// To get a new set of backup codes.
+pub struct RegenerateCodes;
+
+impl Operation for RegenerateCodes {
+    const ACTION: Action = Action::RegenerateBackupCodes;
+
+    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
+        Some(Resource::Account(&member.user.id))
+    }
+}
+
+impl Mfa {
+    /// Puts a new set in the place of the old one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a user without an authenticator; what the policies answer when they
+    /// are asked again; the store.
+    pub async fn regenerate_codes(
+        &self,
+        gate: &Gate,
+        mut permit: Permit<RegenerateCodes>,
+        record: &mut Record,
+    ) -> Result<BackupCodes, Error> {
+        let (mut fresh, mut retries) = (None, RETRIES);
+        loop {
+            let (user, account) = (&permit.member().user.id, permit.account());
+            if account.authenticators.is_empty() {
+                return Err(Error::NotFound {
+                    message: "You have no authenticator that backup codes could stand in for: \
+                              enrol one first.",
+                    signal: None,
+                });
+            }
+            let (codes, set) = match &mut fresh {
+                Some(fresh) => fresh,
+                none => none.insert(self.issue().await?),
+            };
+            match self.store.replace_codes(user, account.version, set).await? {
+                Replaced::Stored => {
+                    record.changed(Change::of_account(ChangeKind::CodesRegenerated, user));
+                    let remaining = codes.len();
+                    let codes = std::mem::take(codes);
+                    return Ok(BackupCodes { codes, remaining });
+                }
+                Replaced::Stale => permit = again(gate, permit, &mut retries, record).await?,
+            }
+        }
+    }
+
+    /// Makes a set of codes.
+    pub(super) async fn issue(&self) -> Result<Fresh, Error> {
+        let peppers = Arc::clone(&self.peppers);
+        self.hashing(move || peppers.issue()).await?
+    }
+
+    /// The hash of a code in a set that was hashed so; none when its pepper is not there any more.
+    pub(super) async fn hash(&self, code: Code, salt: &CodeSalt) -> Result<Option<Bytes>, Error> {
+        let (peppers, salt) = (Arc::clone(&self.peppers), salt.clone());
+        self.hashing(move || peppers.hash(&code, &salt)).await
+    }
+
+    /// Hashes off the I/O threads, when it is this caller's turn.
+    async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let fault = |cause: &dyn fmt::Display| Error::Internal(format!("backup codes: {cause}"));
+        let turn = Arc::clone(&self.hashing).acquire_owned().await;
+        let turn = turn.map_err(|cause| fault(&cause))?;
+        let work = move || {
+            // Kept until it is done, also when the caller has hung up.
+            let _turn = turn;
+            work()
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|cause| fault(&cause))
+    }
 }
 
 /// A key that every code hash needs besides the code, kept outside the store: what is stolen from
@@ -52,15 +166,25 @@ impl Pepper {
     }
 }
 
-/// The peppers: the first hashes new sets.
-pub struct Peppers {
-    first: Pepper,
-}
+/// The peppers: the first hashes new sets, each is found by its id for those that it has hashed.
+pub struct Peppers(Vec<Pepper>);
 
 impl Peppers {
-    /// New sets are hashed with `first`.
-    pub fn new(first: Pepper) -> Self {
-        Self { first }
+    /// Of these, the first hashes new sets.
+    pub fn new(peppers: Vec<Pepper>) -> Self {
+        Self(peppers)
+    }
+
+    fn first(&self) -> Result<&Pepper, Error> {
+        let first = self.0.first();
+        first.ok_or_else(|| Error::Internal("there is no pepper".to_owned()))
+    }
+
+    /// The hash of a code in a set that was hashed so; none when its pepper is not there any more.
+    /// Takes some 3 ms of a processor: not for an I/O thread.
+    fn hash(&self, code: &Code, salt: &CodeSalt) -> Option<Bytes> {
+        let pepper = self.0.iter().find(|one| one.id == salt.pepper_id)?;
+        Some(hash(pepper, &salt.salt.0, code.0.expose_secret()))
     }
 
     /// Makes a set: the codes to show, and what to store of them. Takes some 25 ms of a processor:
@@ -68,17 +192,18 @@ impl Peppers {
     ///
     /// # Errors
     /// [`Error::Internal`] when the system has no randomness.
-    pub fn issue(&self) -> Result<(Vec<String>, CodeSet), Error> {
+    pub fn issue(&self) -> Result<Fresh, Error> {
+        let pepper = self.first()?;
         let mut salt = vec![0; SALT_BYTES];
         fill(&mut salt)?;
         let mut codes = Vec::with_capacity(COUNT);
         let mut hashes = Vec::with_capacity(COUNT);
         for _ in 0..COUNT {
             let code = random_code()?;
-            hashes.push(hash(&self.first, &salt, &code));
+            hashes.push(hash(pepper, &salt, &code));
             codes.push(format!("{}-{}-{}", &code[..4], &code[4..8], &code[8..]));
         }
-        let pepper_id = self.first.id.clone();
+        let pepper_id = pepper.id.clone();
         Ok((
             codes,
             CodeSet {
@@ -123,7 +248,7 @@ mod tests {
     use std::collections::HashSet;
 
     fn peppers(secret: u8) -> Peppers {
-        Peppers::new(Pepper::new(&SecretSlice::from(vec![secret; 32])))
+        Peppers::new(vec![Pepper::new(&SecretSlice::from(vec![secret; 32]))])
     }
 
     #[test]
@@ -154,6 +279,49 @@ mod tests {
         assert_eq!(set.hashes, hashes);
         let (_, other) = peppers(1).issue().unwrap();
         assert_ne!(set.salt, other.salt);
+    }
+
+    #[test]
+    fn a_code_is_read_as_people_type_it() {
+        let read = |typed: &str| Code::read(typed).map(|code| code.0.expose_secret().to_owned());
+        let code = Some("0123456789ABC".to_owned());
+        for typed in [
+            "0123-4567-89ABC",
+            "0123456789abc",
+            " o123 4567\u{a0}89-abc\n",
+            "Oi23-4567-89ABC",
+            "0L23-4567-89ABC",
+            "ol23-4567-89abc",
+        ] {
+            assert_eq!(read(typed), code, "{typed:?}");
+        }
+        for wrong in [
+            "",
+            "0123-4567-89AB",
+            "0123-4567-89ABCD",
+            "0123-4567-89ABU",
+            "0123-4567-89AB\u{ff23}",
+            "0123_4567_89ABC",
+            &"-".repeat(1000),
+        ] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_set_is_checked_with_the_pepper_that_hashed_it() {
+        let (old, new) = (vec![1; 32], vec![2; 32]);
+        let pepper = |secret: &Vec<u8>| Pepper::new(&SecretSlice::from(secret.clone()));
+        let (codes, set) = Peppers::new(vec![pepper(&old)]).issue().unwrap();
+        let salt = CodeSalt {
+            salt: set.salt.clone(),
+            pepper_id: set.pepper_id.clone(),
+        };
+        let code = Code::read(&codes[0].to_lowercase()).unwrap();
+        let rotated = Peppers::new(vec![pepper(&new), pepper(&old)]);
+        assert_eq!(rotated.hash(&code, &salt), Some(set.hashes[0].clone()));
+        let dropped = Peppers::new(vec![pepper(&new)]);
+        assert_eq!(dropped.hash(&code, &salt), None);
     }
 
     #[test]

@@ -2,13 +2,18 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Mfa;
-use crate::gate::{Operation, Permit};
-use crate::model::{Action, Member, MethodType, Timestamp};
+use super::registration::device_name;
+use super::{Mfa, RETRIES, again, model_name, name_or};
+use crate::error::Error;
+use crate::gate::{Gate, Operation, Permit};
+use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Tenant, Timestamp};
 use crate::policy::Resource;
-use crate::store::Account;
+use crate::record::{Change, ChangeKind, Record};
+use crate::store::{Account, Removed};
+use crate::webauthn::RelyingParty;
 
 /// To list one's authenticators.
 pub struct ListMethods;
@@ -21,7 +26,7 @@ impl Operation for ListMethods {
     }
 }
 
-/// The caller's authenticators, oldest first, and how many backup codes remain.
+/// A user's authenticators, oldest first, and how many backup codes remain.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Methods {
     /// Oldest first.
@@ -64,27 +69,198 @@ pub struct Remaining {
     pub remaining: usize,
 }
 
+/// To rename one of one's authenticators.
+pub struct RenameMethod {
+    /// None when the path names nothing that could be one.
+    id: Option<Uuid>,
+    device_name: String,
+}
+
+/// The body that renames an authenticator.
+#[derive(JsonSchema)]
+#[schemars(description = "The body that renames an authenticator.")]
+pub struct RenameBody {
+    /// What the user calls it; blank: its model or its kind.
+    #[schemars(length(max = 100))]
+    pub device_name: String,
+}
+
+impl RenameMethod {
+    /// Of the authenticator that the path names; reads a [`RenameBody`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field that breaks a rule.
+    pub fn parse(id: &str, body: &Map<String, Value>) -> Result<Self, Error> {
+        let device_name = device_name(body.get("device_name"))
+            .map_err(|rule| Error::field("device_name", rule))?;
+        let id = method_id(id);
+        Ok(Self { id, device_name })
+    }
+}
+
+impl Operation for RenameMethod {
+    const ACTION: Action = Action::RenameMfaMethod;
+
+    fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>> {
+        let one = find(account, self.id)?;
+        Some(Resource::Authenticator(&member.user.id, one))
+    }
+}
+
+/// To remove one of one's authenticators.
+pub struct DeleteMethod {
+    id: Option<Uuid>,
+}
+
+impl DeleteMethod {
+    /// The authenticator that the path names.
+    pub fn of(id: &str) -> Self {
+        Self { id: method_id(id) }
+    }
+}
+
+impl Operation for DeleteMethod {
+    const ACTION: Action = Action::DeleteMfaMethod;
+
+    fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>> {
+        let one = find(account, self.id)?;
+        Some(Resource::Authenticator(&member.user.id, one))
+    }
+}
+
+/// After a removal.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Deleted {
+    /// What the browser's `signalAllAcceptedCredentials` takes.
+    pub signal: AcceptedCredentials,
+}
+
+/// What remains, as `PublicKeyCredential.signalAllAcceptedCredentials` takes it (WebAuthn Level 3
+/// §5.1.10.2).
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedCredentials {
+    /// The relying party of the one that was removed.
+    pub rp_id: String,
+    /// The user handle, base64url.
+    pub user_id: String,
+    /// The credential ids that are left there, base64url.
+    pub all_accepted_credential_ids: Vec<String>,
+}
+
+impl AcceptedCredentials {
+    /// What an account has left at the relying party of what was removed.
+    pub(super) fn after(account: &Account, removed: &Authenticator) -> Self {
+        let left = account.authenticators.iter();
+        let left = left.filter(|one| one.id != removed.id && one.rp_id == removed.rp_id);
+        let handle = account.handle.unwrap_or_default();
+        Self {
+            rp_id: removed.rp_id.clone(),
+            user_id: Bytes(handle.as_bytes().to_vec()).to_string(),
+            all_accepted_credential_ids: left.map(|one| one.credential_id.to_string()).collect(),
+        }
+    }
+}
+
+/// What the path's last segment names; none when it can be no id.
+pub(super) fn method_id(segment: &str) -> Option<Uuid> {
+    // Uuid also reads forms without hyphens, in braces and as a URN: here there is one form.
+    (segment.len() == 36)
+        .then(|| Uuid::try_parse(segment).ok())
+        .flatten()
+}
+
+fn find(account: &Account, id: Option<Uuid>) -> Option<&Authenticator> {
+    account.authenticators.iter().find(|one| Some(one.id) == id)
+}
+
+pub(super) fn no_such_method() -> Error {
+    Error::NotFound {
+        message: "There is no such authenticator.",
+        signal: None,
+    }
+}
+
 impl Mfa {
     /// Lists the caller's authenticators.
     pub fn list(&self, permit: &Permit<ListMethods>) -> Methods {
-        let party = self.parties.of(permit.member().user.id.tenant);
-        let account = permit.account();
-        let methods = account.authenticators.iter().map(|one| Method {
-            id: one.id,
-            method_type: one.method_type,
-            device_name: one.device_name.clone(),
-            verified: true,
-            created_at: one.created_at,
-            last_used_at: one.last_used_at,
-            model: Self::model_name(party, one.claimed_model),
-            backup_eligible: one.backup_eligible,
-            backed_up: one.backed_up,
-        });
+        self.methods(permit.member().user.id.tenant, permit.account())
+    }
+
+    /// Renames one of the caller's authenticators.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it went meanwhile; the store.
+    pub async fn rename(
+        &self,
+        permit: &Permit<RenameMethod>,
+        record: &mut Record,
+    ) -> Result<Method, Error> {
+        let RenameMethod { id, device_name } = permit.operation();
+        let user = &permit.member().user.id;
+        let party = self.parties.of(user.tenant);
+        let one = find(permit.account(), *id).ok_or_else(no_such_method)?;
+        let device_name = name_or(device_name, party, one.claimed_model, one.method_type);
+        if !self.store.rename(user, one.id, &device_name).await? {
+            return Err(no_such_method());
+        }
+        let mut renamed = one.clone();
+        renamed.device_name = device_name;
+        record.changed(Change::of(ChangeKind::Renamed, user, &renamed));
+        Ok(method(party, &renamed))
+    }
+
+    /// Removes one of the caller's authenticators; with the last one the backup codes go too.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it went meanwhile; what the policies answer when they are asked
+    /// again; the store.
+    pub async fn delete(
+        &self,
+        gate: &Gate,
+        mut permit: Permit<DeleteMethod>,
+        record: &mut Record,
+    ) -> Result<Deleted, Error> {
+        let mut retries = RETRIES;
+        loop {
+            let (user, account) = (&permit.member().user.id, permit.account());
+            let one = find(account, permit.operation().id).ok_or_else(no_such_method)?;
+            let removal = self.store.remove(user, Some(account.version), one.id);
+            match removal.await? {
+                Removed::Removed(removed) => {
+                    record.changed(Change::of(ChangeKind::Deleted, user, &removed));
+                    let signal = AcceptedCredentials::after(account, &removed);
+                    return Ok(Deleted { signal });
+                }
+                Removed::Nothing => return Err(no_such_method()),
+                Removed::Stale => permit = again(gate, permit, &mut retries, record).await?,
+            }
+        }
+    }
+
+    /// The authenticators of an account in this tenant.
+    pub(super) fn methods(&self, tenant: Option<Tenant>, account: &Account) -> Methods {
+        let party = self.parties.of(tenant);
+        let methods = account.authenticators.iter();
         Methods {
-            methods: methods.collect(),
+            methods: methods.map(|one| method(party, one)).collect(),
             backup_codes: Remaining {
                 remaining: account.codes_remaining,
             },
         }
+    }
+}
+
+fn method(party: Option<&RelyingParty>, one: &Authenticator) -> Method {
+    Method {
+        id: one.id,
+        method_type: one.method_type,
+        device_name: one.device_name.clone(),
+        verified: true,
+        created_at: one.created_at,
+        last_used_at: one.last_used_at,
+        model: model_name(party, one.claimed_model),
+        backup_eligible: one.backup_eligible,
+        backed_up: one.backed_up,
     }
 }

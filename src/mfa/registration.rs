@@ -2,26 +2,21 @@
 
 mod operations;
 
-use std::fmt;
-use std::sync::Arc;
-
 use uuid::Uuid;
 
-use super::backup_codes::BackupCodes;
-use super::{Mfa, RETRIES, again};
+use super::backup_codes::{BackupCodes, Fresh};
+use super::{Mfa, RETRIES, again, name_or};
 use crate::error::{Error, Signal};
 use crate::gate::{Gate, Permit};
 use crate::model::Authenticator;
-use crate::record::Record;
-use crate::store::{Begun, CodeSet, Committed, Enrolment};
+use crate::record::{Change, ChangeKind, Record};
+use crate::store::{Begun, Committed, Enrolment};
 use crate::webauthn::{Person, RelyingParty, Verified};
 
 pub use operations::{
     Begin, BeginRegistration, CompleteBody, CompleteRegistration, TrustAuthenticator,
 };
-
-/// Codes that were made and are not stored yet.
-type Fresh = (Vec<String>, CodeSet);
+pub(super) use operations::{REQUIRED, device_name, method_type};
 
 /// What became of an authenticator that the policies trust.
 enum Kept {
@@ -118,7 +113,11 @@ impl Mfa {
                 other => other?,
             };
             match self.keep(&trusted, &mut fresh).await? {
-                Kept::Stored(codes) => return Ok(codes),
+                Kept::Stored(codes) => {
+                    let user = &permit.member().user.id;
+                    record.changed(Change::of(ChangeKind::Enrolled, user, authenticator));
+                    return Ok(codes);
+                }
                 Kept::Gone => return Err(self.gone(party, &permit).await),
                 Kept::Exists => {
                     return Err(self.use_up(party, &permit, Error::CredentialExists).await);
@@ -203,21 +202,6 @@ impl Mfa {
         })
     }
 
-    async fn issue(&self) -> Result<Fresh, Error> {
-        let fault = |cause: &dyn fmt::Display| Error::Internal(format!("backup codes: {cause}"));
-        let turn = Arc::clone(&self.hashing).acquire_owned().await;
-        let turn = turn.map_err(|cause| fault(&cause))?;
-        let peppers = Arc::clone(&self.peppers);
-        let hash = move || {
-            // Kept until it is done, also when the caller has hung up.
-            let _turn = turn;
-            peppers.issue()
-        };
-        tokio::task::spawn_blocking(hash)
-            .await
-            .map_err(|cause| fault(&cause))?
-    }
-
     /// Uses up the pending enrolment and gives `answer`; another answer when it was used up in the
     /// meantime, or the store did not do it.
     async fn use_up(
@@ -284,12 +268,12 @@ fn authenticator(
 ) -> Authenticator {
     let operation = permit.operation();
     let method_type = operation.method_type;
-    let device_name = if operation.device_name.chars().all(char::is_whitespace) {
-        Mfa::model_name(Some(party), verified.claimed_model)
-            .unwrap_or_else(|| method_type.noun().to_owned())
-    } else {
-        operation.device_name.clone()
-    };
+    let device_name = name_or(
+        &operation.device_name,
+        Some(party),
+        verified.claimed_model,
+        method_type,
+    );
     Authenticator {
         id: Uuid::new_v4(),
         method_type,
@@ -302,6 +286,7 @@ fn authenticator(
         user_verified: verified.user_verified,
         backup_eligible: verified.backup_eligible,
         backed_up: verified.backed_up,
+        sign_count: verified.sign_count,
         created_at: permit.member().now,
         last_used_at: None,
         credential: verified.credential,

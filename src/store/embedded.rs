@@ -15,12 +15,15 @@ use uuid::Uuid;
 
 pub(super) use self::clock::system_clock;
 use self::file::StoreFile;
-use self::steps::{Completion, NewEnrolment};
+use self::steps::{CodeTry, Completion, NewCeremony, Removal, Renaming, Replacement, Using};
 use self::tables::{PENDING, USERS};
 use self::writer::{Failure, Writer};
 use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::encode;
-use super::{Account, Begun, Clock, CodeSet, Committed, Enrolment, Health};
+use super::{
+    Account, Authentication, Begun, Clock, CodeSet, Committed, Enrolment, Health, Removed,
+    Replaced, Tried, Use, Used,
+};
 use crate::error::Error;
 use crate::model::{Authenticator, Bytes, UserId};
 
@@ -50,16 +53,14 @@ impl Embedded {
         let read = self.file.with(|database| {
             let snapshot = database.begin_read()?;
             let record = steps::user(&snapshot.open_table(USERS)?, user.digest())?;
-            let pending = match challenge {
-                None => Ok(None),
-                Some(challenge) => steps::pending(
-                    &snapshot.open_table(PENDING)?,
-                    user.digest(),
-                    &challenge_digest(challenge),
-                    now,
-                )?,
+            let Some(challenge) = challenge.map(challenge_digest) else {
+                return Ok(record.map(|record| record.into_account(None, None)));
             };
-            Ok(record.and_then(|record| Ok(record.into_account(pending?))))
+            let table = snapshot.open_table(PENDING)?;
+            let enrolment = steps::pending(&table, user.digest(), &challenge, now)?;
+            let owner = user.digest_of_authentications();
+            let authentication = steps::pending(&table, &owner, &challenge, now)?;
+            Ok(record.and_then(|record| Ok(record.into_account(enrolment?, authentication?))))
         });
         read.unwrap_or_else(|cause| {
             self.writer.reopen();
@@ -75,10 +76,12 @@ impl Embedded {
         enrolment: &Enrolment,
         ttl: Duration,
     ) -> Result<Begun, Error> {
-        let step = NewEnrolment {
-            user: UserKey::of(user),
+        let user = UserKey::of(user);
+        let step = NewCeremony {
+            owner: user.digest().to_owned(),
+            user,
             version,
-            handle,
+            handle: Some(handle),
             challenge: challenge_digest(&enrolment.challenge),
             record: encode(enrolment)?,
             ttl,
@@ -87,6 +90,125 @@ impl Embedded {
             .writer
             .write(move |tables, now| step.begin(tables, now));
         Ok(written.await?)
+    }
+
+    pub(super) async fn begin_authentication(
+        &self,
+        user: &UserId,
+        version: u64,
+        authentication: &Authentication,
+        ttl: Duration,
+    ) -> Result<Begun, Error> {
+        let user = UserKey::of(user);
+        let step = NewCeremony {
+            owner: user.digest_of_authentications(),
+            user,
+            version,
+            handle: None,
+            challenge: challenge_digest(&authentication.challenge),
+            record: encode(authentication)?,
+            ttl,
+        };
+        let written = self
+            .writer
+            .write(move |tables, now| step.begin(tables, now));
+        Ok(written.await?)
+    }
+
+    pub(super) async fn authenticate(
+        &self,
+        user: &UserId,
+        challenge: &Bytes,
+        made: &Use,
+    ) -> Result<Used, Error> {
+        let step = Using {
+            user: UserKey::of(user),
+            challenge: challenge_digest(challenge),
+            made: made.clone(),
+        };
+        let written = self
+            .writer
+            .write(move |tables, now| step.authenticate(tables, now));
+        once(written.await)
+    }
+
+    pub(super) async fn rename(
+        &self,
+        user: &UserId,
+        id: Uuid,
+        device_name: &str,
+    ) -> Result<bool, Error> {
+        let step = Renaming {
+            user: UserKey::of(user),
+            id,
+            device_name: device_name.to_owned(),
+        };
+        let written = self.writer.write(move |tables, _| step.rename(tables));
+        Ok(written.await?)
+    }
+
+    pub(super) async fn remove(
+        &self,
+        user: &UserId,
+        version: Option<u64>,
+        id: Uuid,
+    ) -> Result<Removed, Error> {
+        let user = UserKey::of(user);
+        let step = Removal { user, version, id };
+        once(
+            self.writer
+                .write(move |tables, _| step.remove(tables))
+                .await,
+        )
+    }
+
+    pub(super) async fn reset(&self, user: &UserId) -> Result<usize, Error> {
+        let user = UserKey::of(user);
+        let written = self
+            .writer
+            .write(move |tables, _| steps::reset(tables, &user));
+        once(written.await)
+    }
+
+    pub(super) async fn replace_codes(
+        &self,
+        user: &UserId,
+        version: u64,
+        codes: &CodeSet,
+    ) -> Result<Replaced, Error> {
+        let step = Replacement {
+            user: UserKey::of(user),
+            version,
+            codes: codes.clone(),
+        };
+        let repeated = step.clone();
+        let written = self.writer.write(move |tables, _| step.replace(tables));
+        match written.await {
+            // Idempotent for its salt.
+            Err(Failure::AtCommit(_)) => once(
+                self.writer
+                    .write(move |tables, _| repeated.replace(tables))
+                    .await,
+            ),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    pub(super) async fn try_code(
+        &self,
+        user: &UserId,
+        salt: &Bytes,
+        hash: &Bytes,
+    ) -> Result<Tried, Error> {
+        let step = CodeTry {
+            user: UserKey::of(user),
+            salt: salt.clone(),
+            hash: hash.clone(),
+        };
+        let written = self
+            .writer
+            .write(move |tables, now| step.attempt(tables, now));
+        once(written.await)
     }
 
     pub(super) async fn complete(
@@ -133,11 +255,7 @@ impl Embedded {
         let written = self
             .writer
             .write(move |tables, now| steps::discard(tables, &user, &challenge, now));
-        match written.await {
-            // Repeated, it would say that nothing was there.
-            Err(Failure::AtCommit(cause)) => Err(Error::outcome_unknown(cause)),
-            outcome => Ok(outcome?),
-        }
+        once(written.await)
     }
 
     /// Shows that it can be written by writing.
@@ -147,5 +265,13 @@ impl Embedded {
             faults: written.err().map(Failure::into_cause).into_iter().collect(),
             warnings: Vec::new(),
         }
+    }
+}
+
+/// Of a step that is not repeated when its commit failed: repeated, it would answer otherwise.
+fn once<R>(written: Result<R, Failure>) -> Result<R, Error> {
+    match written {
+        Err(Failure::AtCommit(cause)) => Err(Error::outcome_unknown(cause)),
+        outcome => Ok(outcome?),
     }
 }

@@ -33,7 +33,13 @@ impl UserKey {
         &self.0
     }
 
-    /// Hash: version, handle, the code set's salt and pepper id. Never expires.
+    /// What stands in the place of [`UserKey::digest`] for pending authentications, where both kinds
+    /// of pending ceremony are in one table.
+    pub(super) fn digest_of_authentications(&self) -> String {
+        format!("{}:auth", self.0)
+    }
+
+    /// Hash: version, epoch, handle, the code set's salt and pepper id. Never expires.
     pub(super) fn account(&self) -> String {
         self.named("user")
     }
@@ -51,6 +57,21 @@ impl UserKey {
     /// Hash: digest of the challenge → the pending enrolment.
     pub(super) fn enrolments(&self) -> String {
         self.named("reg")
+    }
+
+    /// Hash: method id → counter, backed up, last used.
+    pub(super) fn uses(&self) -> String {
+        self.named("use")
+    }
+
+    /// Hash: digest of the challenge → the pending authentication.
+    pub(super) fn authentications(&self) -> String {
+        self.named("auth")
+    }
+
+    /// Counter: wrong backup codes. Expires.
+    pub(super) fn tries(&self) -> String {
+        self.named("tries")
     }
 
     fn named(&self, name: &str) -> String {
@@ -114,6 +135,16 @@ mod tests {
         );
         assert_eq!(alice.codes(), "cg:1:{rymVIm5gM4EICepjaT431Q}:codes");
         assert_eq!(alice.enrolments(), "cg:1:{rymVIm5gM4EICepjaT431Q}:reg");
+        assert_eq!(
+            alice.digest_of_authentications(),
+            "rymVIm5gM4EICepjaT431Q:auth"
+        );
+        assert_eq!(alice.uses(), "cg:1:{rymVIm5gM4EICepjaT431Q}:use");
+        assert_eq!(
+            alice.authentications(),
+            "cg:1:{rymVIm5gM4EICepjaT431Q}:auth"
+        );
+        assert_eq!(alice.tries(), "cg:1:{rymVIm5gM4EICepjaT431Q}:tries");
         assert_eq!(
             user("corp||alice").account(),
             "cg:1:{bV_vyOZvuP3tLU48DmYq3g}:user"

@@ -1,5 +1,6 @@
 //! The store in one Redis: each step is one script, and all keys of a script are one user's.
 
+mod changes;
 mod health;
 mod link;
 
@@ -12,7 +13,10 @@ use uuid::Uuid;
 use self::link::{Failure, Link};
 use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::{decode, encode};
-use super::{Account, Begun, CodeSet, Committed, Enrolment, Health, PENDING_LIMIT, oldest_first};
+use super::{
+    Account, Authentication, Begun, CodeSalt, CodeSet, Committed, Enrolment, Health, PENDING_LIMIT,
+    oldest_first,
+};
 use crate::error::Error;
 use crate::model::{Authenticator, Bytes, Timestamp, UserId};
 
@@ -44,27 +48,44 @@ macro_rules! script {
     };
 }
 
-// A full Redis (`noeviction`) starts nothing new, and still finishes what was begun: only `BEGIN` is
-// without `allow-oom`.
+// A full Redis (`noeviction`) starts nothing new, and still finishes what was begun, lets a user in and
+// lets go of what is stored: what has no such hurry is without `allow-oom`.
 const READ: &str = script!(" flags=no-writes", "redis/read.lua");
 const BEGIN: &str = script!("", "redis/begin.lua");
 const CLAIM: &str = script!(" flags=allow-oom", "redis/claim.lua");
 const RELEASE: &str = script!(" flags=allow-oom", "redis/release.lua");
 const COMMIT: &str = script!(" flags=allow-oom", "redis/commit.lua");
 const DISCARD: &str = script!(" flags=allow-oom", "redis/discard.lua");
+const USE: &str = script!(" flags=allow-oom", "redis/use.lua");
+const RENAME: &str = script!("", "redis/rename.lua");
+const REMOVE: &str = script!(" flags=allow-oom", "redis/remove.lua");
+const RESET: &str = script!(" flags=allow-oom", "redis/reset.lua");
+const REPLACE_CODES: &str = script!("", "redis/replace_codes.lua");
+const TRY_CODE: &str = script!(" flags=allow-oom", "redis/try_code.lua");
 
 pub(super) struct Redis {
     link: Link,
     require_durable: bool,
 }
 
-/// What `read.lua` answers.
-type ReadReply = (
+/// What `read.lua` answers of the account: version, handle, epoch, salt, pepper id.
+type AccountReply = (
     Option<u64>,
     Option<String>,
+    Option<u64>,
+    Option<String>,
+    Option<String>,
+);
+
+/// What `read.lua` answers: the account, how many codes there are, the two pending records, the
+/// records of authenticators and of their uses.
+type ReadReply = (
+    AccountReply,
     usize,
     Option<Vec<u8>>,
+    Option<Vec<u8>>,
     Vec<Vec<u8>>,
+    Vec<(String, Vec<u8>)>,
 );
 
 /// A credential id that is held for this user.
@@ -98,28 +119,50 @@ impl Redis {
         challenge: Option<&Bytes>,
         deadline: Instant,
     ) -> Result<Account, Error> {
-        let mut command = eval(READ, &user_keys(user));
+        let [account, authenticators, codes, enrolments] = user_keys(user);
+        let (uses, authentications) = (user.uses(), user.authentications());
+        let keys = [
+            account,
+            authenticators,
+            codes,
+            enrolments,
+            uses,
+            authentications,
+        ];
+        let mut command = eval(READ, &keys);
         command.arg(challenge.map(challenge_digest).unwrap_or_default());
-        let (version, handle, codes_remaining, pending, records): ReadReply =
+        let (account, codes_remaining, enrolment, authentication, records, uses): ReadReply =
             self.link.ask(&command, deadline).await?;
+        let (version, handle, epoch, salt, pepper_id) = account;
         let mut authenticators = records
             .iter()
             .map(|record| decode("authenticator", record))
             .collect::<Result<Vec<Authenticator>, _>>()?;
+        changes::show_uses(&mut authenticators, &uses)?;
         oldest_first(&mut authenticators);
         let handle = handle
             .map(|text| Uuid::try_parse(&text))
             .transpose()
             .map_err(|_| Error::Internal("a stored user handle cannot be read".to_owned()))?;
-        let pending = pending
-            .map(|record| decode::<Enrolment>("pending enrolment", &record))
-            .transpose()?;
+        let salt = salt
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| Error::Internal("a stored salt cannot be read".to_owned()))?;
         Ok(Account {
             version: version.unwrap_or(0),
             handle,
             authenticators,
+            epoch: epoch.unwrap_or(0),
             codes_remaining,
-            pending,
+            code_salt: salt
+                .zip(pepper_id)
+                .map(|(salt, pepper_id)| CodeSalt { salt, pepper_id }),
+            pending: enrolment
+                .map(|record| decode::<Enrolment>("pending enrolment", &record))
+                .transpose()?,
+            authentication: authentication
+                .map(|record| decode::<Authentication>("pending authentication", &record))
+                .transpose()?,
         })
     }
 
@@ -137,7 +180,30 @@ impl Redis {
             .arg(version)
             .arg(handle.as_hyphenated().to_string())
             .arg(challenge_digest(&enrolment.challenge))
-            .arg(encode(enrolment)?)
+            .arg(encode(enrolment)?);
+        self.begun(command, ttl).await
+    }
+
+    pub(super) async fn begin_authentication(
+        &self,
+        user: &UserId,
+        version: u64,
+        authentication: &Authentication,
+        ttl: Duration,
+    ) -> Result<Begun, Error> {
+        let user = UserKey::of(user);
+        let mut command = eval(BEGIN, &[user.account(), user.authentications()]);
+        // whoever has an authenticator has a handle, which stays as it is
+        command
+            .arg(version)
+            .arg("")
+            .arg(challenge_digest(&authentication.challenge))
+            .arg(encode(authentication)?);
+        self.begun(command, ttl).await
+    }
+
+    async fn begun(&self, mut command: Cmd, ttl: Duration) -> Result<Begun, Error> {
+        command
             .arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
             .arg(PENDING_LIMIT);
         match self.link.ask(&command, Instant::now() + STEP).await? {
@@ -149,7 +215,8 @@ impl Redis {
     }
 
     pub(super) async fn discard(&self, user: &UserId, challenge: &Bytes) -> Result<bool, Error> {
-        let mut command = eval(DISCARD, &[UserKey::of(user).enrolments()]);
+        let user = UserKey::of(user);
+        let mut command = eval(DISCARD, &[user.enrolments(), user.authentications()]);
         command.arg(challenge_digest(challenge));
         // Not twice: of two, the second would say that it was not there.
         match self.link.send(&command, Instant::now() + STEP).await {
@@ -197,7 +264,7 @@ impl Redis {
             }
         };
         if claim.created && !held {
-            self.release(&key, &claim, deadline).await;
+            self.release(&key, &claim.value, deadline).await;
         }
         Ok(outcome)
     }
@@ -276,11 +343,11 @@ impl Redis {
         }
     }
 
-    /// Lets go of a claim that this attempt made, and nobody has joined. What fails here leaves an
-    /// orphan, which others may take over after a while.
-    async fn release(&self, key: &str, claim: &Claim, deadline: Instant) {
+    /// Lets go of a claim that still has this value. What fails here leaves an orphan, which others
+    /// may take over after a while.
+    async fn release(&self, key: &str, value: &str, deadline: Instant) {
         let mut command = eval(RELEASE, &[key.to_owned()]);
-        command.arg(&claim.value);
+        command.arg(value);
         let _released: Result<u64, Failure> = self.link.ask(&command, deadline).await;
     }
 

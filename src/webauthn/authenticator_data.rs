@@ -71,6 +71,8 @@ pub(super) struct AuthenticatorData<'a> {
     /// SHA-256 of the RP ID.
     pub(super) rp_id_hash: &'a [u8],
     pub(super) flags: Flags,
+    /// The signature counter.
+    pub(super) sign_count: u32,
     /// There when AT is set: in registrations.
     pub(super) attested: Option<AttestedCredential<'a>>,
 }
@@ -80,7 +82,8 @@ impl<'a> AuthenticatorData<'a> {
         let mut rest = bytes;
         let rp_id_hash = take(&mut rest, 32)?;
         let flags = Flags(take(&mut rest, 1)?[0]);
-        let _counter = take(&mut rest, 4)?;
+        let counter = take(&mut rest, 4)?;
+        let sign_count = u32::from_be_bytes([counter[0], counter[1], counter[2], counter[3]]);
         let attested = if flags.attested_credential() {
             Some(AttestedCredential::parse(&mut rest)?)
         } else {
@@ -97,6 +100,7 @@ impl<'a> AuthenticatorData<'a> {
         Ok(Self {
             rp_id_hash,
             flags,
+            sign_count,
             attested,
         })
     }

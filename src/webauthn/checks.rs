@@ -9,12 +9,13 @@ use serde_json::Value;
 use uuid::Uuid;
 use webauthn_rs::prelude::WebauthnError;
 
+use super::Assertion;
 use super::Response;
 use super::authenticator_data::{
     AttestationObject, AttestedCredential, AuthenticatorData, Flags, Malformed, PublicKey,
 };
 use crate::error::{CredentialFault, Reason};
-use crate::model::Bytes;
+use crate::model::{Authenticator, Bytes};
 
 /// What a ceremony was begun with.
 pub(super) struct Expected<'a> {
@@ -33,6 +34,7 @@ pub(super) struct Facts {
     pub(super) user_verified: bool,
     pub(super) backup_eligible: bool,
     pub(super) backed_up: bool,
+    pub(super) sign_count: u32,
 }
 
 /// Checks a registration, in the order of §7.1.
@@ -60,7 +62,57 @@ pub(super) fn registration(
         user_verified: data.flags.user_verified(),
         backup_eligible: data.flags.backup_eligible(),
         backed_up: data.flags.backed_up(),
+        sign_count: data.sign_count,
     })
+}
+
+/// What an assertion says, once it is checked here; its signature is not yet.
+#[derive(Debug)]
+pub(super) struct Asserted {
+    pub(super) user_verified: bool,
+    pub(super) backed_up: bool,
+    pub(super) sign_count: u32,
+}
+
+/// Checks an assertion by this authenticator, in the order of §7.2. `handle` is its owner's.
+pub(super) fn assertion(
+    expected: &Expected<'_>,
+    assertion: &Assertion,
+    by: &Authenticator,
+    handle: Option<Uuid>,
+) -> Result<Asserted, CredentialFault> {
+    let claimed = assertion.user_handle();
+    if claimed.is_some_and(|claimed| handle.is_none_or(|own| claimed.0 != own.as_bytes())) {
+        return Err(plain(Reason::UserHandle));
+    }
+    client_data(assertion.client_data(), "webauthn.get", expected)?;
+    let data = AuthenticatorData::parse(assertion.authenticator_data())
+        .map_err(|wrong| malformed("authenticator data", wrong))?;
+    authenticator_data(&data, expected)?;
+    if data.flags.backup_eligible() != by.backup_eligible {
+        return Err(fault(
+            Reason::AuthenticatorData,
+            "The authenticator says otherwise than when it was enrolled whether it may be synced, which never changes: enrol it anew.",
+        ));
+    }
+    Ok(Asserted {
+        user_verified: data.flags.user_verified(),
+        backed_up: data.flags.backed_up(),
+        sign_count: data.sign_count,
+    })
+}
+
+/// §7.2, step 22: where either side counts, the counter must grow.
+pub(super) fn counter(shown: u32, stored: u32) -> Result<(), CredentialFault> {
+    if (shown != 0 || stored != 0) && shown <= stored {
+        return Err(counter_back());
+    }
+    Ok(())
+}
+
+/// The signature counter has not grown.
+pub(super) fn counter_back() -> CredentialFault {
+    plain(Reason::Counter)
 }
 
 /// `CollectedClientData` (§5.8.1). Members that it does not know are ignored; a known one that is
@@ -236,7 +288,7 @@ fn plain(reason: Reason) -> CredentialFault {
             "The authenticator data cannot be read: send the browser's bytes unchanged."
         }
         Reason::Challenge => {
-            "The response answers another challenge: complete with the response to the options of this enrolment."
+            "The response answers another challenge: complete with the response to the options that began it."
         }
         Reason::ClientData => {
             "`clientDataJSON` is not what WebAuthn says (`type`, `challenge` and `origin`, each once): send the browser's bytes unchanged."
@@ -257,11 +309,15 @@ fn plain(reason: Reason) -> CredentialFault {
         Reason::RpId => {
             "The credential was made for another RP ID: pass the options to the browser unchanged."
         }
-        Reason::Signature => {
-            "The attestation's signature does not verify: send the browser's bytes unchanged."
-        }
+        Reason::Signature => "A signature does not verify: send the browser's bytes unchanged.",
         Reason::Type => {
-            "The response belongs to another ceremony: send what `navigator.credentials.create()` gave."
+            "The response belongs to another ceremony: send what `navigator.credentials.create()` gave to enrol, what `.get()` gave to step up."
+        }
+        Reason::Counter => {
+            "The authenticator's signature counter has not grown, as if there were a copy of it: use another authenticator, and remove this one."
+        }
+        Reason::UserHandle => {
+            "The authenticator answered for another user: choose the account that you are signed in with."
         }
         Reason::UserPresence => {
             "Nobody confirmed at the authenticator: begin again and ask the user to touch it."
@@ -307,7 +363,10 @@ pub(super) fn fault_of(error: &WebauthnError) -> CredentialFault {
         | E::CredentialInsecureCryptography
         | E::EcdsaPointInvalid
         | E::RsaParametersInvalid => Reason::PublicKey,
-        E::AttestationStatementSigInvalid | E::SignatureInvalid => Reason::Signature,
+        E::AttestationStatementSigInvalid | E::AuthenticationFailure | E::SignatureInvalid => {
+            Reason::Signature
+        }
+        E::CredentialPossibleCompromise => Reason::Counter,
         _ => Reason::Attestation,
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use webauthn_rs::prelude::CreationChallengeResponse;
 
-use crate::model::{Authenticator, MethodType};
+use crate::model::{Authenticator, Bytes, MethodType};
 
 /// What the options depend on beside the person.
 pub(super) struct Request<'a> {
@@ -23,11 +23,12 @@ pub(super) fn creation(made: &CreationChallengeResponse, request: &Request<'_>) 
     let mut options = json!({
         "rp": made.rp,
         "user": made.user,
-        "challenge": crate::model::Bytes(made.challenge.clone()),
+        "challenge": Bytes(made.challenge.clone()),
         "pubKeyCredParams": made.pub_key_cred_params,
         // A 32-bit number in the specification.
         "timeout": u32::try_from(request.timeout.as_millis()).unwrap_or(u32::MAX),
-        "excludeCredentials": excluded(request),
+        // Of both types, so that a browser says at once that an authenticator is enrolled already.
+        "excludeCredentials": descriptors(request.enrolled.iter()),
     });
     let ours = match request.method_type {
         MethodType::Passkey => passkey(),
@@ -37,6 +38,26 @@ pub(super) fn creation(made: &CreationChallengeResponse, request: &Request<'_>) 
         options.extend(ours);
     }
     options
+}
+
+/// `PublicKeyCredentialRequestOptionsJSON` (§5.1.9), for one of these authenticators. Only where all of
+/// them verify the user is that required: a security key may have no way to.
+pub(super) fn request(
+    rp_id: &str,
+    challenge: &Bytes,
+    allowed: &[&Authenticator],
+    timeout: Duration,
+) -> Value {
+    let passkeys = allowed
+        .iter()
+        .all(|one| one.method_type == MethodType::Passkey);
+    json!({
+        "challenge": challenge,
+        "timeout": u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),
+        "rpId": rp_id,
+        "allowCredentials": descriptors(allowed.iter().copied()),
+        "userVerification": if passkeys { "required" } else { "preferred" },
+    })
 }
 
 /// A passkey's statement is never asked for: it proves nothing about a credential that is synced,
@@ -74,12 +95,8 @@ fn security_key(attestation: bool) -> Value {
     })
 }
 
-/// The user's credentials of both types, so that a browser says at once that
-/// an authenticator is enrolled already.
-fn excluded(request: &Request<'_>) -> Vec<Value> {
-    request
-        .enrolled
-        .iter()
+fn descriptors<'a>(authenticators: impl Iterator<Item = &'a Authenticator>) -> Vec<Value> {
+    authenticators
         .map(|one| {
             let mut descriptor = json!({ "type": "public-key", "id": one.credential_id });
             if !one.claimed_transports.is_empty() {

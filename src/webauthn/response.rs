@@ -26,31 +26,11 @@ impl Response {
     /// Reads what `PublicKeyCredential.toJSON()` gives; members that it does not know are ignored.
     /// All that is wrong is named at once, and the fields of the errors begin with `credential`.
     pub fn parse(json: &Value) -> Result<Self, Vec<Field>> {
-        let mut shape = Shape(Vec::new());
-        let Some(credential) = shape.object(json, "credential") else {
-            return Err(shape.0);
-        };
-        let id = shape.bytes(credential, "credential.id");
-        let raw_id = shape.bytes(credential, "credential.rawId");
-        if let (Some(id), Some(raw_id)) = (&id, &raw_id)
-            && id != raw_id
-        {
-            shape.wrong("credential.id", "must be the same as `rawId`");
-        }
-        let kind = shape.text(credential, "credential.type");
-        if kind.is_some_and(|kind| kind != "public-key") {
-            shape.wrong("credential.type", "must be `public-key`");
-        }
-        let response = credential.get("response").unwrap_or(&Value::Null);
-        let response = shape.object(response, "credential.response");
-        let attestation = response.and_then(|response| shape.attestation(response));
-        match (raw_id, attestation) {
-            (Some(credential_id), Some(attestation)) if shape.0.is_empty() => Ok(Self {
-                credential_id,
-                attestation,
-            }),
-            _ => Err(shape.0),
-        }
+        let (credential_id, attestation) = Shape::read(json, Shape::attestation)?;
+        Ok(Self {
+            credential_id,
+            attestation,
+        })
     }
 
     /// The challenge in `clientDataJSON`.
@@ -91,9 +71,38 @@ impl Response {
 }
 
 /// The problems found so far.
-struct Shape(Vec<Field>);
+pub(super) struct Shape(Vec<Field>);
 
 impl Shape {
+    /// Reads a `PublicKeyCredential` (§5.1): its raw id, and its response as `inner` reads it.
+    pub(super) fn read<T>(
+        json: &Value,
+        inner: impl FnOnce(&mut Self, &Map<String, Value>) -> Option<T>,
+    ) -> Result<(Bytes, T), Vec<Field>> {
+        let mut shape = Shape(Vec::new());
+        let Some(credential) = shape.object(json, "credential") else {
+            return Err(shape.0);
+        };
+        let id = shape.bytes(credential, "credential.id");
+        let raw_id = shape.bytes(credential, "credential.rawId");
+        if let (Some(id), Some(raw_id)) = (&id, &raw_id)
+            && id != raw_id
+        {
+            shape.wrong("credential.id", "must be the same as `rawId`");
+        }
+        let kind = shape.text(credential, "credential.type");
+        if kind.is_some_and(|kind| kind != "public-key") {
+            shape.wrong("credential.type", "must be `public-key`");
+        }
+        let response = credential.get("response").unwrap_or(&Value::Null);
+        let response = shape.object(response, "credential.response");
+        let response = response.and_then(|response| inner(&mut shape, response));
+        match (raw_id, response) {
+            (Some(raw_id), Some(response)) if shape.0.is_empty() => Ok((raw_id, response)),
+            _ => Err(shape.0),
+        }
+    }
+
     fn wrong(&mut self, field: &'static str, rule: &'static str) {
         self.0.push(Field {
             field: field.into(),
@@ -127,7 +136,11 @@ impl Shape {
         None
     }
 
-    fn bytes(&mut self, object: &Map<String, Value>, field: &'static str) -> Option<Bytes> {
+    pub(super) fn bytes(
+        &mut self,
+        object: &Map<String, Value>,
+        field: &'static str,
+    ) -> Option<Bytes> {
         let text = self.text(object, field)?;
         let bytes = text.parse().ok();
         if bytes.is_none() {
@@ -136,20 +149,27 @@ impl Shape {
         bytes
     }
 
-    fn attestation(&mut self, response: &Map<String, Value>) -> Option<Attestation> {
-        let client_data = self.bytes(response, "credential.response.clientDataJSON");
-        let challenge = client_data.as_ref().and_then(challenge_in);
-        if client_data.is_some() && challenge.is_none() {
+    /// `clientDataJSON`, and the challenge in it.
+    pub(super) fn client_data(&mut self, response: &Map<String, Value>) -> Option<(Bytes, Bytes)> {
+        let client_data = self.bytes(response, "credential.response.clientDataJSON")?;
+        let challenge = challenge_in(&client_data);
+        if challenge.is_none() {
             self.wrong(
                 "credential.response.clientDataJSON",
                 "must be the base64url of a JSON object with a `challenge`",
             );
         }
+        Some((client_data, challenge?))
+    }
+
+    fn attestation(&mut self, response: &Map<String, Value>) -> Option<Attestation> {
+        let client_data = self.client_data(response);
         let object = self.bytes(response, "credential.response.attestationObject");
         let transports = self.transports(response.get("transports"));
+        let (client_data, challenge) = client_data?;
         Some(Attestation {
-            client_data: client_data?,
-            challenge: challenge?,
+            client_data,
+            challenge,
             object: object?,
             transports: transports?,
         })

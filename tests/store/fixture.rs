@@ -133,6 +133,7 @@ pub(super) fn authenticator(seed: u8) -> Authenticator {
         user_verified: true,
         backup_eligible: false,
         backed_up: false,
+        sign_count: 0,
         created_at: Timestamp::from_millis(1_700_000_000_000 + i64::from(seed)),
         last_used_at: None,
         credential: serde_json::json!({ "counter": 0, "deep": [[1.5, null, {}]] }),

@@ -8,16 +8,20 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretSlice;
 use uuid::Uuid;
 
-use super::issuer::SigningKey;
+use crate::authn::signing::SigningKey;
 use crate::cli::failure::Failure;
 
 const SIGNING_KEY: &str = "signing-key.p8";
+const STEP_UP_KEY: &str = "step-up-key.p8";
 const PEPPER: &str = "pepper.key";
 const PEPPER_BYTES: usize = 32;
 
 /// The secrets of a data folder.
 pub(super) struct Data {
+    /// Signs what a sign-in would give.
     pub(super) signing_key: SigningKey,
+    /// Signs what a step-up gives.
+    pub(super) step_up_key: SigningKey,
     pub(super) pepper: SecretSlice<u8>,
 }
 
@@ -29,7 +33,11 @@ impl Data {
             .mode(0o700)
             .create(folder)
             .map_err(|error| unusable(folder, &error))?;
-        let pkcs8 = read_or_make(&folder.join(SIGNING_KEY), SigningKey::generate)?;
+        let key = |name| {
+            let file = folder.join(name);
+            let pkcs8 = read_or_make(&file, SigningKey::generate)?;
+            parse(&file, &pkcs8)
+        };
         let pepper = read_or_make(&folder.join(PEPPER), || {
             let mut bytes = vec![0; PEPPER_BYTES];
             aws_lc_rs::rand::fill(&mut bytes)
@@ -42,7 +50,8 @@ impl Data {
                 .help("delete it: a new one is made, and the backup codes so far stop working"));
         }
         Ok(Self {
-            signing_key: parse(&folder.join(SIGNING_KEY), &pkcs8)?,
+            signing_key: key(SIGNING_KEY)?,
+            step_up_key: key(STEP_UP_KEY)?,
             pepper: SecretSlice::from(pepper),
         })
     }
@@ -65,8 +74,12 @@ pub(in crate::cli) fn signing_key(folder: &Path) -> Result<SigningKey, Failure> 
 
 fn parse(file: &Path, pkcs8: &[u8]) -> Result<SigningKey, Failure> {
     SigningKey::parse(pkcs8).map_err(|sentence| {
-        Failure::file("signing_key", file.display().to_string(), sentence)
-            .help("delete it: a new one is made by `cedargate dev`, and older tokens stop working")
+        Failure::file(
+            "signing_key",
+            file.display().to_string(),
+            format!("it {sentence}"),
+        )
+        .help("delete it: a new one is made by `cedargate dev`, and older tokens stop working")
     })
 }
 
@@ -133,8 +146,9 @@ mod tests {
         assert_eq!(fs::read(data.join(SIGNING_KEY)).unwrap(), first);
         assert_eq!(mode(&data), 0o700);
         assert_eq!(mode(&data.join(SIGNING_KEY)), 0o600);
+        assert_eq!(mode(&data.join(STEP_UP_KEY)), 0o600);
         assert_eq!(mode(&data.join(PEPPER)), 0o600);
-        assert_eq!(fs::read_dir(&data).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 3);
     }
 
     #[test]

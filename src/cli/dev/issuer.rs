@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::authn::{Algorithm, Issuer, KeySource, Keys};
+use crate::authn::signing::{SigningKey, jwks};
+use crate::authn::step_up::{self, StepUpIssuer};
+use crate::authn::{Algorithm, Issuer, KeySource, Keys, Origin};
 use crate::model::{Tenant, Timestamp};
 
 /// Its name in policies.
@@ -19,6 +17,9 @@ pub(in crate::cli) const NAME: &str = "dev";
 pub(in crate::cli) const ISSUER: &str = "https://dev.cedargate.invalid";
 /// The `aud` of its tokens.
 pub(in crate::cli) const AUDIENCE: &str = "https://api.dev.cedargate.invalid";
+/// The `iss` of its step-up tokens.
+const STEP_UP_ISSUER: &str = "https://mfa.dev.cedargate.invalid";
+const STEP_UP_TTL: Duration = Duration::from_secs(10 * 60);
 /// `dev`'s tenant.
 pub(in crate::cli) const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
 /// `dev`'s user.
@@ -85,64 +86,39 @@ impl SignIn {
     }
 }
 
-/// The key that signs development tokens (ES256).
-pub(in crate::cli) struct SigningKey {
-    key: EncodingKey,
-    public: Jwk,
+/// A token for this sign-in.
+pub(in crate::cli) fn token(
+    key: &SigningKey,
+    sign_in: &SignIn,
+    now: Timestamp,
+) -> Result<String, String> {
+    key.sign(&sign_in.claims(now))
 }
 
-impl SigningKey {
-    /// A new key, as PKCS#8.
-    pub(super) fn generate() -> Result<Vec<u8>, String> {
-        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-            .map(|document| document.as_ref().to_vec())
-            .map_err(|_| "the system gave no randomness".to_owned())
-    }
+/// The issuer, as `authn` trusts one.
+pub(super) fn issuer(key: &SigningKey) -> Result<Issuer, String> {
+    let algorithms = vec![Algorithm::Es256];
+    let name = NAME.parse().map_err(|error| format!("{NAME}: {error}"))?;
+    Ok(Issuer {
+        origin: Origin::SignIn(name),
+        issuer: ISSUER.to_owned(),
+        audiences: vec![AUDIENCE.to_owned()],
+        keys: KeySource::Here(Keys::parse(&jwks([key])?, &algorithms)?.into()),
+        algorithms,
+        tenant_claim: TENANT_CLAIM.to_owned(),
+        groups_claim: Some(GROUPS_CLAIM.to_owned()),
+        strong_acr: [STRONG_ACR.to_owned()].into(),
+    })
+}
 
-    /// Reads PKCS#8.
-    pub(super) fn parse(pkcs8: &[u8]) -> Result<Self, String> {
-        let wrong = |_| "it holds no P-256 key as PKCS#8 in DER".to_owned();
-        let key = EncodingKey::from_ec_der(pkcs8);
-        let algorithm = jsonwebtoken::Algorithm::ES256;
-        let mut public = Jwk::from_encoding_key(&key, algorithm).map_err(wrong)?;
-        public.common.key_algorithm = Some(KeyAlgorithm::ES256);
-        public.common.public_key_use = Some(PublicKeyUse::Signature);
-        let thumbprint = public.thumbprint(ThumbprintHash::SHA256).map_err(wrong)?;
-        public.common.key_id = Some(thumbprint);
-        Ok(Self { key, public })
-    }
-
-    /// Signs a token.
-    pub(in crate::cli) fn token(&self, sign_in: &SignIn, now: Timestamp) -> Result<String, String> {
-        let mut header = Header::new(jsonwebtoken::Algorithm::ES256);
-        header.typ = Some("at+jwt".to_owned());
-        header.kid.clone_from(&self.public.common.key_id);
-        jsonwebtoken::encode(&header, &sign_in.claims(now), &self.key)
-            .map_err(|error| format!("the token cannot be signed: {error}"))
-    }
-
-    /// The public key as a JWKS (RFC 7517 §5).
-    fn jwks(&self) -> Result<Vec<u8>, String> {
-        let set = JwkSet {
-            keys: vec![self.public.clone()],
-        };
-        serde_json::to_vec(&set).map_err(|error| error.to_string())
-    }
-
-    /// The issuer, as `authn` trusts one.
-    pub(super) fn issuer(&self) -> Result<Issuer, String> {
-        let algorithms = vec![Algorithm::Es256];
-        Ok(Issuer {
-            name: NAME.parse().map_err(|error| format!("{NAME}: {error}"))?,
-            issuer: ISSUER.to_owned(),
-            audiences: vec![AUDIENCE.to_owned()],
-            keys: KeySource::Here(Keys::parse(&self.jwks()?, &algorithms)?.into()),
-            algorithms,
-            tenant_claim: TENANT_CLAIM.to_owned(),
-            groups_claim: Some(GROUPS_CLAIM.to_owned()),
-            strong_acr: [STRONG_ACR.to_owned()].into(),
-        })
-    }
+/// How `dev` issues step-up tokens.
+pub(super) fn step_up(key: SigningKey) -> Result<StepUpIssuer, String> {
+    StepUpIssuer::new(step_up::Settings {
+        issuer: STEP_UP_ISSUER.to_owned(),
+        audience: AUDIENCE.to_owned(),
+        ttl: STEP_UP_TTL,
+        keys: vec![key],
+    })
 }
 
 /// `dev`'s tenant.
@@ -153,10 +129,13 @@ pub(in crate::cli) fn tenant() -> Tenant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jsonwebtoken::jwk::JwkSet;
     use jsonwebtoken::{DecodingKey, Validation};
 
     fn key() -> SigningKey {
-        SigningKey::parse(&SigningKey::generate().unwrap()).unwrap()
+        SigningKey::parse(&SigningKey::generate().unwrap())
+            .ok()
+            .unwrap()
     }
 
     #[test]
@@ -170,12 +149,12 @@ mod tests {
         sign_in
             .claims
             .insert("employment".into(), "contractor".into());
-        let token = key.token(&sign_in, now).unwrap();
+        let token = token(&key, &sign_in, now).unwrap();
 
-        let jwks: JwkSet = serde_json::from_slice(&key.jwks().unwrap()).unwrap();
+        let published: JwkSet = serde_json::from_slice(&jwks([&key]).unwrap()).unwrap();
         let header = jsonwebtoken::decode_header(&token).unwrap();
         assert_eq!(header.typ.as_deref(), Some("at+jwt"));
-        let jwk = jwks.find(&header.kid.unwrap()).unwrap();
+        let jwk = published.find(&header.kid.unwrap()).unwrap();
         let mut validation = Validation::new(jsonwebtoken::Algorithm::ES256);
         validation.validate_exp = false;
         validation.set_audience(&[AUDIENCE]);
@@ -205,17 +184,5 @@ mod tests {
         let claims = serde_json::to_string(&sign_in.claims(Timestamp::from_millis(0))).unwrap();
         assert_eq!(claims.matches("\"sub\"").count(), 1);
         assert!(claims.contains(r#""sub":"bob""#));
-    }
-
-    #[test]
-    fn the_published_key_is_public() {
-        let jwks = String::from_utf8(key().jwks().unwrap()).unwrap();
-        assert!(!jwks.contains("\"d\""), "{jwks}");
-    }
-
-    #[test]
-    fn a_file_that_is_no_key_is_refused() {
-        let error = SigningKey::parse(b"-----BEGIN").err().unwrap();
-        assert_eq!(error, "it holds no P-256 key as PKCS#8 in DER");
     }
 }

@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::assets::{Asset, PAGE};
-use super::issuer::{SignIn, SigningKey};
+use super::issuer::{self, SignIn};
 use super::records::Records;
 use super::{RP_ID, before, parse_age};
+use crate::authn::signing::SigningKey;
 use crate::model::{Tenant, Timestamp};
 
 /// The page loads nothing from elsewhere, runs nothing but its own files, never takes text for HTML
@@ -178,9 +179,7 @@ impl Page {
                 "Send {{\"user\", \"tenant\", \"groups\"?, \"acr\"?, \"auth_time\"?, \"claims\"?}}: {error}."
             ))
         })?;
-        let token = self
-            .key
-            .token(&sign_in(wanted, now)?, now)
+        let token = issuer::token(&self.key, &sign_in(wanted, now)?, now)
             .map_err(|error| internal(&error))?;
         let json = serde_json::to_vec(&Token { token }).map_err(|error| internal(&error))?;
         Ok(respond(StatusCode::OK, JSON, json.into()))

@@ -7,7 +7,6 @@ fn what_is_not_built_yet_says_so() {
     let folder = Folder::new();
     for (added, key) in [
         ("[tls]\ncertificate = \"tls.crt\"", "tls"),
-        ("[step_up]\nttl = \"10m\"", "step_up"),
         ("[decision_log]\nfile = \"d.jsonl\"", "decision_log"),
         ("[audit]", "audit"),
     ] {
@@ -128,4 +127,65 @@ fn two_issuers_share_neither_name_nor_url() {
             ),
         ]
     );
+}
+
+#[test]
+fn step_ups_are_made_as_configured() {
+    use crate::authn::signing::SigningKey;
+    let folder = Folder::new();
+    folder.write("one.p8", &SigningKey::generate().unwrap(), 0o600);
+    folder.write("open.p8", &SigningKey::generate().unwrap(), 0o644);
+    folder.write("no.p8", b"key", 0o600);
+    let section = |rest: &str| {
+        format!("{LEAST}\n[step_up]\naudience = \"https://api.example.com\"\n{rest}\n")
+    };
+    let good = "issuer = \"https://mfa.example.com\"\nsigning_key_files = [\"one.p8\"]";
+    assert!(folder.load(&section(good)).step_up.is_some());
+    assert!(folder.load(LEAST).step_up.is_none());
+    for (rest, code, said) in [
+        (
+            "issuer = \"https://mfa.example.com\"".to_owned(),
+            "missing_key",
+            "`step_up.signing_key_files` is missing",
+        ),
+        (
+            good.replace("mfa.", "id."),
+            "duplicate",
+            "a configured issuer has the same",
+        ),
+        (
+            good.replace("one.p8", "no.p8"),
+            "unreadable_file",
+            "holds no P-256 key as PKCS#8",
+        ),
+        (
+            good.replace("one.p8", "open.p8"),
+            "unreadable_file",
+            "open.p8",
+        ),
+        (
+            good.replace("\"one.p8\"", "\"one.p8\", \"one.p8\""),
+            "duplicate",
+            "the same key as an earlier one",
+        ),
+        (
+            format!("{good}\nttl = \"2h\""),
+            "invalid_value",
+            "from 1m to 1h",
+        ),
+        (
+            format!("{good}\nkey = \"one.p8\""),
+            "unknown_key",
+            "unknown key `step_up.key`",
+        ),
+    ] {
+        let messages = folder.messages(&section(&rest), &[]);
+        let [(found, message)] = &messages[..] else {
+            panic!("{rest}: {messages:?}")
+        };
+        assert!(
+            *found == code && message.contains(said),
+            "{rest}: {found} {message}"
+        );
+    }
 }

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
 
+use std::time::Duration;
+
 use super::*;
 use crate::error::{Field, Reason};
 use crate::model::{Action, MethodType, Timestamp};
@@ -122,6 +124,13 @@ fn every_error() -> Vec<(&'static str, Error)> {
                 signal: signal(),
             },
         ),
+        ("wrong_code", Error::WrongCode),
+        (
+            "too_many",
+            Error::TooMany {
+                retry_after: Duration::from_millis(61_001),
+            },
+        ),
         ("exists", Error::CredentialExists),
         (
             "not_implemented",
@@ -154,6 +163,8 @@ fn every_error() -> Vec<(&'static str, Error)> {
             | Error::NotFound { .. }
             | Error::MethodNotAllowed { .. }
             | Error::Credential { .. }
+            | Error::WrongCode
+            | Error::TooMany { .. }
             | Error::CredentialExists
             | Error::NotImplemented(_)
             | Error::Unavailable { .. }

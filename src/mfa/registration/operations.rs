@@ -105,9 +105,9 @@ impl CompleteRegistration {
     }
 }
 
-const REQUIRED: &str = "is required";
+pub(in crate::mfa) const REQUIRED: &str = "is required";
 
-fn method_type(value: Option<&Value>) -> Result<MethodType, &'static str> {
+pub(in crate::mfa) fn method_type(value: Option<&Value>) -> Result<MethodType, &'static str> {
     value
         .ok_or(REQUIRED)?
         .as_str()
@@ -115,7 +115,7 @@ fn method_type(value: Option<&Value>) -> Result<MethodType, &'static str> {
         .ok_or(MethodType::RULE)
 }
 
-fn device_name(value: Option<&Value>) -> Result<String, &'static str> {
+pub(in crate::mfa) fn device_name(value: Option<&Value>) -> Result<String, &'static str> {
     let name = value.ok_or(REQUIRED)?.as_str().ok_or("must be a string")?;
     if name.chars().count() > DEVICE_NAME_CHARACTERS {
         Err("must be at most 100 characters")

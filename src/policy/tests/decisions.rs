@@ -56,6 +56,7 @@ fn key() -> Authenticator {
         user_verified: true,
         backup_eligible: false,
         backed_up: false,
+        sign_count: 0,
         created_at: now(),
         last_used_at: None,
         credential: serde_json::Value::Null,
@@ -92,10 +93,18 @@ impl Asked {
     }
 
     fn as_question<T>(&self, ask: impl FnOnce(&Question<'_>) -> T) -> T {
-        let enrols = self.action != Action::ListMfaMethods;
+        let enrols = matches!(
+            self.action,
+            Action::BeginWebauthnRegistration
+                | Action::CompleteWebauthnRegistration
+                | Action::TrustAuthenticator
+        );
         let authenticator = key();
         let resource = match self.action {
-            Action::TrustAuthenticator => Resource::Authenticator(&self.user.id, &authenticator),
+            Action::TrustAuthenticator
+            | Action::CompleteWebauthnAuthentication
+            | Action::RenameMfaMethod
+            | Action::DeleteMfaMethod => Resource::Authenticator(&self.user.id, &authenticator),
             _ => Resource::Account(&self.user.id),
         };
         ask(&Question {
@@ -136,6 +145,7 @@ fn every_action_fits_the_schema() {
     for action in Action::ALL {
         let decided = match action {
             Action::ReadApiDescription
+            | Action::ReadKeys
             | Action::ReadRelatedOrigins
             | Action::Preflight
             | Action::Unknown => bundle.decide(&visitor(Some(&alice), action, path::UNKNOWN)),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use redb::ReadableTable;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::tables::{PendingEntry, PendingKey, Tables, UserRecord};
@@ -11,7 +12,7 @@ use crate::error::Error;
 use crate::model::{Authenticator, Timestamp};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
-use crate::store::{Begun, CodeSet, Committed, Enrolment, PENDING_LIMIT, holds};
+use crate::store::{Begun, CodeSet, Committed, PENDING_LIMIT, holds};
 
 /// The outer error is the disk's and ends the transaction; the inner one is this step's alone.
 pub(super) type Step<R> = Result<Result<R, Error>, redb::Error>;
@@ -26,6 +27,10 @@ macro_rules! own {
     };
 }
 
+mod changes;
+
+pub(super) use changes::{CodeTry, Removal, Renaming, Replacement, Using, reset};
+
 /// What is stored of a user; of nobody, nothing.
 pub(super) fn user(
     users: &impl ReadableTable<&'static str, &'static [u8]>,
@@ -37,13 +42,13 @@ pub(super) fn user(
     })
 }
 
-/// A pending enrolment that is in time.
-pub(super) fn pending(
+/// A pending ceremony that is in time.
+pub(super) fn pending<T: DeserializeOwned>(
     table: &impl ReadableTable<PendingKey, PendingEntry>,
     user: &str,
     challenge: &str,
     now: Timestamp,
-) -> Step<Option<Enrolment>> {
+) -> Step<Option<T>> {
     let Some(entry) = table.get((user, challenge))? else {
         return Ok(Ok(None));
     };
@@ -51,7 +56,7 @@ pub(super) fn pending(
     if !live(begun, deadline, now) {
         return Ok(Ok(None));
     }
-    Ok(decode("pending enrolment", record).map(Some))
+    Ok(decode("pending ceremony", record).map(Some))
 }
 
 /// One that was begun in the future is not live: the clock went back between two runs, and it would
@@ -60,30 +65,33 @@ pub(super) fn live(begun: i64, deadline: i64, now: Timestamp) -> bool {
     begun <= now.millis() && now.millis() < deadline
 }
 
-pub(super) struct NewEnrolment {
+pub(super) struct NewCeremony {
     pub(super) user: UserKey,
+    /// Whose pending ceremonies it is one of: [`UserKey::digest`] or that of authentications.
+    pub(super) owner: String,
     pub(super) version: u64,
-    pub(super) handle: Uuid,
+    /// The user handle; none: as it is.
+    pub(super) handle: Option<Uuid>,
     pub(super) challenge: String,
     pub(super) record: Vec<u8>,
     pub(super) ttl: Duration,
 }
 
-impl NewEnrolment {
+impl NewCeremony {
     pub(super) fn begin(self, tables: &mut Tables<'_>, now: Timestamp) -> Step<Begun> {
         let key = self.user.digest();
         let mut record = own!(user(&tables.users, key)?);
-        let other_handle = record.handle.is_some_and(|handle| handle != self.handle);
-        if record.version != self.version || other_handle {
+        let other_handle = record.handle.is_some() && self.handle.is_some();
+        if record.version != self.version || (other_handle && record.handle != self.handle) {
             return Ok(Ok(Begun::Stale));
         }
-        record.handle = Some(self.handle);
+        record.handle = self.handle.or(record.handle);
         record.begun += 1;
         let encoded = own!(encode(&record));
-        make_room(tables, key, &self.challenge, now)?;
+        make_room(tables, &self.owner, &self.challenge, now)?;
         let expires_at = now.plus(self.ttl);
         tables.pending.insert(
-            (key, self.challenge.as_str()),
+            (self.owner.as_str(), self.challenge.as_str()),
             (
                 now.millis(),
                 expires_at.millis(),
@@ -201,17 +209,29 @@ impl Completion {
     }
 }
 
+/// Takes a pending ceremony away; whether it was there and in time.
+fn take(
+    tables: &mut Tables<'_>,
+    owner: &str,
+    challenge: &str,
+    now: Timestamp,
+) -> Result<bool, redb::Error> {
+    let removed = tables.pending.remove((owner, challenge))?;
+    Ok(removed.is_some_and(|entry| {
+        let (begun, deadline, _, _) = entry.value();
+        live(begun, deadline, now)
+    }))
+}
+
 pub(super) fn discard(
     tables: &mut Tables<'_>,
     user: &UserKey,
     challenge: &str,
     now: Timestamp,
 ) -> Step<bool> {
-    let removed = tables.pending.remove((user.digest(), challenge))?;
-    Ok(Ok(removed.is_some_and(|entry| {
-        let (begun, deadline, _, _) = entry.value();
-        live(begun, deadline, now)
-    })))
+    let enrolment = take(tables, user.digest(), challenge, now)?;
+    let authentication = take(tables, &user.digest_of_authentications(), challenge, now)?;
+    Ok(Ok(enrolment || authentication))
 }
 
 /// Writes something that nobody reads.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::{Authenticator, Bytes};
-use crate::store::{Account, CodeSet, Enrolment, oldest_first};
+use crate::store::{Account, Authentication, CodeSalt, CodeSet, Enrolment, oldest_first};
 
 /// What `META` says of the format: raised when this release's readers could not read it any more.
 pub(super) const FORMAT: u64 = 1;
@@ -14,11 +14,12 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// User → [`UserRecord`].
 pub(super) const USERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("users");
-/// User, digest of the challenge.
+/// User (for authentications with an ending of its own), digest of the challenge.
 pub(super) type PendingKey = (&'static str, &'static str);
-/// When it was begun and its deadline in milliseconds, its place in the order, the [`Enrolment`].
+/// When it was begun and its deadline in milliseconds, its place in the order, the [`Enrolment`] or
+/// [`Authentication`].
 pub(super) type PendingEntry = (i64, i64, u64, &'static [u8]);
-/// Pending enrolments.
+/// Pending ceremonies.
 pub(super) const PENDING: TableDefinition<'_, PendingKey, PendingEntry> =
     TableDefinition::new("pending");
 /// Credential → user. In one transaction with the authenticator: there are no orphans.
@@ -29,11 +30,22 @@ pub(super) const CLAIMS: TableDefinition<'_, &str, &str> = TableDefinition::new(
 #[serde(default)]
 pub(super) struct UserRecord {
     pub(super) version: u64,
+    pub(super) epoch: u64,
     pub(super) handle: Option<Uuid>,
-    /// How many enrolments have been begun: their order.
+    /// How many ceremonies have been begun: their order.
     pub(super) begun: u64,
     pub(super) authenticators: Vec<Authenticator>,
     pub(super) codes: StoredCodes,
+    pub(super) tries: Tries,
+}
+
+/// How many wrong backup codes were tried since the first of them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Tries {
+    pub(super) count: u64,
+    /// The moment of the first, in milliseconds.
+    pub(super) since: i64,
 }
 
 /// A set of backup codes, of which some may be used up.
@@ -56,14 +68,22 @@ impl From<CodeSet> for StoredCodes {
 }
 
 impl UserRecord {
-    pub(super) fn into_account(mut self, pending: Option<Enrolment>) -> Account {
+    pub(super) fn into_account(
+        mut self,
+        pending: Option<Enrolment>,
+        authentication: Option<Authentication>,
+    ) -> Account {
         oldest_first(&mut self.authenticators);
+        let pepper_id = self.codes.pepper_id;
         Account {
             version: self.version,
             handle: self.handle,
             authenticators: self.authenticators,
+            epoch: self.epoch,
             codes_remaining: self.codes.hashes.len(),
+            code_salt: self.codes.salt.map(|salt| CodeSalt { salt, pepper_id }),
             pending,
+            authentication,
         }
     }
 }

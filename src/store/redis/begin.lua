@@ -1,10 +1,10 @@
--- KEYS: account, enrolments. ARGV: version, handle, the challenge's digest, record, TTL in
--- milliseconds, how many may be live. Answers the deadline, or 0 when the account has changed.
+-- KEYS: account, enrolments or authentications. ARGV: version, handle (empty: as it is), the
+-- challenge's digest, record, TTL in milliseconds, how many may be live. Answers the deadline, or 0 when the account has changed.
 local version, handle, challenge, record = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local ttl, limit = tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local account = redis.call('HMGET', KEYS[1], 'version', 'handle')
-if (account[1] or '0') ~= version or (account[2] and account[2] ~= handle) then
+if (account[1] or '0') ~= version or (handle ~= '' and account[2] and account[2] ~= handle) then
     return 0
 end
 
@@ -29,7 +29,9 @@ for _, one in ipairs(kept) do
     last = math.max(last, one.deadline)
 end
 
-redis.call('HSET', KEYS[1], 'handle', handle)
+if handle ~= '' then
+    redis.call('HSET', KEYS[1], 'handle', handle)
+end
 local sequence = redis.call('HINCRBY', KEYS[1], 'begun', 1)
 if #dropped > 0 then
     redis.call('HDEL', KEYS[2], unpack(dropped))

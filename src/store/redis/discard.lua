@@ -1,4 +1,11 @@
--- KEYS: enrolments. ARGV: the challenge's digest. Answers 1 when a live one was removed.
-local entry = redis.call('HGET', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[1], ARGV[1])
-return live(entry, now_ms()) and 1 or 0
+-- KEYS: enrolments, authentications. ARGV: the challenge's digest. Answers 1 when a live one was
+-- removed.
+local now = now_ms()
+local removed = 0
+for _, key in ipairs(KEYS) do
+    if live(redis.call('HGET', key, ARGV[1]), now) then
+        removed = 1
+    end
+    redis.call('HDEL', key, ARGV[1])
+end
+return removed

@@ -1,10 +1,17 @@
--- KEYS: account, authenticators, codes, enrolments. ARGV: the challenge's digest, empty for none.
-local account = redis.call('HMGET', KEYS[1], 'version', 'handle')
-local pending = ARGV[1] ~= '' and live(redis.call('HGET', KEYS[4], ARGV[1]), now_ms())
+-- KEYS: account, authenticators, codes, enrolments, uses, authentications. ARGV: the challenge's
+-- digest, empty for none.
+local account = redis.call('HMGET', KEYS[1], 'version', 'handle', 'epoch', 'salt', 'pepper')
+local enrolment, authentication
+if ARGV[1] ~= '' then
+    local now = now_ms()
+    enrolment = live(redis.call('HGET', KEYS[4], ARGV[1]), now)
+    authentication = live(redis.call('HGET', KEYS[6], ARGV[1]), now)
+end
 return {
-    account[1],
-    account[2],
+    account,
     redis.call('HLEN', KEYS[3]),
-    pending and pending.record or false,
+    enrolment and enrolment.record or false,
+    authentication and authentication.record or false,
     redis.call('HVALS', KEYS[2]),
+    redis.call('HGETALL', KEYS[5]),
 }

@@ -95,6 +95,7 @@ fn enrolled_credentials_of_both_types_are_excluded() {
         user_verified: true,
         backup_eligible: false,
         backed_up: false,
+        sign_count: 0,
         created_at: Timestamp::from_millis(0),
         last_used_at: None,
         credential: Value::Null,

@@ -10,7 +10,9 @@ use serde_json::json;
 const NOW: i64 = 1_768_467_600_000;
 
 fn page() -> Page {
-    let key = SigningKey::parse(&SigningKey::generate().unwrap()).unwrap();
+    let key = SigningKey::parse(&SigningKey::generate().unwrap())
+        .ok()
+        .unwrap();
     Page::new(Arc::new(key), Arc::new(Records::default()), 8080)
 }
 

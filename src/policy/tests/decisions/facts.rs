@@ -146,6 +146,7 @@ fn the_context_is_what_the_request_was() {
         acr: "phr".to_owned(),
         strong_at: Some(Timestamp::from_millis(now().millis() - 61_999)),
         backup_code_at: None,
+        ..Session::default()
     };
     asked.action = Action::BeginWebauthnRegistration;
     for condition in [

@@ -1,0 +1,121 @@
+//! Keys that sign tokens (ES256, RFC 7518 §3.4).
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{EncodingKey, Header};
+use serde::Serialize;
+
+const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+const PEM_END: &str = "-----END PRIVATE KEY-----";
+
+/// A P-256 key, and its public half as it is published. No `Debug`, so that no log can hold it.
+pub struct SigningKey {
+    key: EncodingKey,
+    public: Jwk,
+}
+
+impl SigningKey {
+    /// A new key, as PKCS#8 in DER.
+    ///
+    /// # Errors
+    /// The system gave no randomness.
+    pub fn generate() -> Result<Vec<u8>, String> {
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+            .map(|document| document.as_ref().to_vec())
+            .map_err(|_| "the system gave no randomness".to_owned())
+    }
+
+    /// Reads PKCS#8 (RFC 5958), in DER or PEM. Its id is its thumbprint (RFC 7638).
+    ///
+    /// # Errors
+    /// The end of a sentence that begins with the file's name.
+    pub fn parse(pkcs8: &[u8]) -> Result<Self, String> {
+        let wrong = || "holds no P-256 key as PKCS#8, in DER or PEM".to_owned();
+        let der = match std::str::from_utf8(pkcs8).ok().map(str::trim) {
+            Some(text) if text.starts_with("-----BEGIN") => pem(text).ok_or_else(wrong)?,
+            _ => pkcs8.to_vec(),
+        };
+        let key = EncodingKey::from_ec_der(&der);
+        let algorithm = jsonwebtoken::Algorithm::ES256;
+        let mut public = Jwk::from_encoding_key(&key, algorithm).map_err(|_| wrong())?;
+        public.common.key_algorithm = Some(KeyAlgorithm::ES256);
+        public.common.public_key_use = Some(PublicKeyUse::Signature);
+        let thumbprint = public
+            .thumbprint(ThumbprintHash::SHA256)
+            .map_err(|_| wrong())?;
+        public.common.key_id = Some(thumbprint);
+        Ok(Self { key, public })
+    }
+
+    /// Its id, the `kid` of what it signs.
+    pub fn id(&self) -> &str {
+        self.public.common.key_id.as_deref().unwrap_or_default()
+    }
+
+    /// Signs an access token (RFC 9068 §2.1).
+    ///
+    /// # Errors
+    /// A sentence; nothing that a caller sends brings it about.
+    pub fn sign(&self, claims: &impl Serialize) -> Result<String, String> {
+        let mut header = Header::new(jsonwebtoken::Algorithm::ES256);
+        header.typ = Some("at+jwt".to_owned());
+        header.kid.clone_from(&self.public.common.key_id);
+        jsonwebtoken::encode(&header, claims, &self.key)
+            .map_err(|error| format!("the token cannot be signed: {error}"))
+    }
+}
+
+/// The public halves as a JWKS (RFC 7517 §5).
+///
+/// # Errors
+/// A sentence; nothing that a caller sends brings it about.
+pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a SigningKey>) -> Result<Vec<u8>, String> {
+    let keys = keys.into_iter().map(|one| one.public.clone()).collect();
+    serde_json::to_vec(&JwkSet { keys }).map_err(|error| error.to_string())
+}
+
+/// The bytes between the two lines.
+fn pem(text: &str) -> Option<Vec<u8>> {
+    let body = text.strip_prefix(PEM_BEGIN)?.strip_suffix(PEM_END)?;
+    let body: String = body.split_ascii_whitespace().collect();
+    STANDARD.decode(body).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_der_and_as_pem() {
+        let der = SigningKey::generate().unwrap();
+        let pem = format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", STANDARD.encode(&der));
+        let (one, other) = (SigningKey::parse(&der), SigningKey::parse(pem.as_bytes()));
+        assert_eq!(one.ok().unwrap().id(), other.ok().unwrap().id());
+    }
+
+    #[test]
+    fn what_is_no_such_key_is_refused() {
+        let rsa = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----";
+        for wrong in [&b""[..], b"key", rsa.as_bytes(), PEM_BEGIN.as_bytes()] {
+            let error = SigningKey::parse(wrong).err().unwrap();
+            assert!(error.contains("no P-256 key as PKCS#8"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_published_has_no_private_half() {
+        let key = SigningKey::parse(&SigningKey::generate().unwrap())
+            .ok()
+            .unwrap();
+        let text = String::from_utf8(jwks([&key]).unwrap()).unwrap();
+        let set: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let published = set["keys"][0].as_object().unwrap();
+        let mut members: Vec<_> = published.keys().map(String::as_str).collect();
+        members.sort_unstable();
+        assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+        assert_eq!(published["kid"], key.id());
+    }
+}

@@ -1,0 +1,242 @@
+//! Step-up tokens: what the gateway gives to whoever proved more than their token says (RFC 9470,
+//! 9068), and how it reads them again. Pure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::algorithm::Algorithm;
+use super::keys::Keys;
+use super::signing::{self, SigningKey};
+use super::{Issuer, KeySource, Origin};
+use crate::error::Error;
+use crate::model::{Timestamp, User};
+
+/// The `acr` of a sign-in that resists phishing.
+pub const ACR: &str = "phr";
+/// The claim that holds the tenant.
+pub(super) const TENANT: &str = "tenant_id";
+/// The claim that holds the groups.
+pub(super) const GROUPS: &str = "groups";
+/// The configured name of the issuer that the session began at.
+pub(super) const FIRST_ISSUER: &str = "first_issuer";
+/// The epoch of the account.
+pub(super) const EPOCH: &str = "epoch";
+/// When a backup code was used.
+pub(super) const CODE_TIME: &str = "code_time";
+/// Copied claims whose names are taken here.
+pub(super) const FIRST_CLAIMS: &str = "first_claims";
+
+/// Claims that WebAuthn calls the user by: whoever enrols after a step-up has the same name.
+const NAMES: [&str; 3] = ["preferred_username", "email", "name"];
+
+/// How step-up tokens are made.
+pub struct Settings {
+    /// Their `iss`. No configured issuer has the same.
+    pub issuer: String,
+    /// Their `aud`.
+    pub audience: String,
+    /// How long they are good for, unless the presented token ends earlier.
+    pub ttl: Duration,
+    /// The first signs, all verify and are published. Never empty.
+    pub keys: Vec<SigningKey>,
+}
+
+/// What was proved.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Proof {
+    /// An assertion of an authenticator.
+    Assertion {
+        /// Its model is proven, so that its key is known to be in hardware.
+        proven_model: bool,
+        /// UV.
+        user_verified: bool,
+    },
+    /// A backup code.
+    BackupCode,
+}
+
+/// A token that was issued. No `Debug`, so that no log can hold it.
+pub struct Issued {
+    /// The token.
+    pub token: String,
+    /// For how long it is good, in seconds.
+    pub expires_in: u64,
+    /// Its `acr`.
+    pub acr: Option<&'static str>,
+    /// Its `amr`.
+    pub amr: Vec<String>,
+}
+
+/// Issues step-up tokens.
+pub struct StepUpIssuer {
+    settings: Settings,
+    published: Vec<u8>,
+}
+
+impl StepUpIssuer {
+    /// An issuer with these settings.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn new(settings: Settings) -> Result<Self, String> {
+        let published = signing::jwks(&settings.keys)?;
+        Ok(Self {
+            settings,
+            published,
+        })
+    }
+
+    /// The public keys, as a JWKS (RFC 7517 §5).
+    pub fn published(&self) -> &[u8] {
+        &self.published
+    }
+
+    /// As one of the issuers whose tokens are accepted.
+    pub(super) fn accepted(&self) -> Result<Issuer, String> {
+        let algorithms = vec![Algorithm::Es256];
+        Ok(Issuer {
+            origin: Origin::StepUp,
+            issuer: self.settings.issuer.clone(),
+            audiences: vec![self.settings.audience.clone()],
+            keys: KeySource::Here(Keys::parse(&self.published, &algorithms)?.into()),
+            algorithms,
+            tenant_claim: TENANT.to_owned(),
+            groups_claim: Some(GROUPS.to_owned()),
+            strong_acr: Arc::default(),
+        })
+    }
+
+    /// Issues a token to a user who proved something. It ends when the presented one does, so that
+    /// no chain of step-ups outlives the sign-in. `declared` are the claims that policies may ask
+    /// for, `epoch` is that of the account.
+    ///
+    /// # Errors
+    /// [`Error::Internal`]; nothing that a caller sends brings it about.
+    pub fn issue<'a>(
+        &self,
+        user: &User,
+        proof: Proof,
+        epoch: u64,
+        declared: impl IntoIterator<Item = &'a str>,
+        now: Timestamp,
+    ) -> Result<Issued, Error> {
+        let key = self.settings.keys.first();
+        let key = key.ok_or_else(|| Error::Internal("there is no key to sign with".to_owned()))?;
+        let expires_at = now.plus(self.settings.ttl).min(user.session.expires_at);
+        let (acr, amr) = strength(user, proof);
+        let mut claims = copied(user, declared);
+        let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+        set("iss", self.settings.issuer.as_str().into());
+        set("aud", self.settings.audience.as_str().into());
+        set("sub", user.id.subject.as_str().into());
+        set("jti", now.uuid().to_string().into());
+        set("iat", seconds(now).into());
+        set("exp", seconds(expires_at).into());
+        set("sid", user.session.id.as_str().into());
+        set("amr", json!(amr));
+        set(GROUPS, json!(user.groups));
+        set(FIRST_ISSUER, user.id.issuer.as_str().into());
+        set(EPOCH, epoch.into());
+        if let Some(tenant) = user.id.tenant {
+            set(TENANT, tenant.to_string().into());
+        }
+        if let Some(acr) = acr {
+            set("acr", acr.into());
+        }
+        match proof {
+            Proof::Assertion { .. } => {
+                set("auth_time", seconds(now).into());
+                if let Some(at) = user.session.backup_code_at {
+                    set(CODE_TIME, seconds(at).into());
+                }
+            }
+            Proof::BackupCode => {
+                set(CODE_TIME, seconds(now).into());
+                if let Some(at) = user.session.signed_in_at {
+                    set("auth_time", seconds(at).into());
+                }
+            }
+        }
+        Ok(Issued {
+            token: key.sign(&claims).map_err(Error::Internal)?,
+            expires_in: expires_at.since(now).as_secs(),
+            acr,
+            amr,
+        })
+    }
+}
+
+/// The claims that are as presented: those that policies may ask for, the client, and the names. One
+/// whose name a step-up token uses itself is set apart.
+fn copied<'a>(user: &User, declared: impl IntoIterator<Item = &'a str>) -> Map<String, Value> {
+    const OURS: [&str; 16] = [
+        "iss",
+        "aud",
+        "sub",
+        "jti",
+        "iat",
+        "exp",
+        "nbf",
+        "sid",
+        "amr",
+        "acr",
+        "auth_time",
+        TENANT,
+        GROUPS,
+        FIRST_ISSUER,
+        EPOCH,
+        CODE_TIME,
+    ];
+    let mut claims = Map::new();
+    let mut apart = Map::new();
+    for name in declared.into_iter().chain(NAMES).chain(["client_id"]) {
+        let Some(value) = user.claims.get(name) else {
+            continue;
+        };
+        let there = if OURS.contains(&name) || name == FIRST_CLAIMS {
+            &mut apart
+        } else {
+            &mut claims
+        };
+        there.insert(name.to_owned(), value.clone());
+    }
+    if !apart.is_empty() {
+        claims.insert(FIRST_CLAIMS.to_owned(), apart.into());
+    }
+    claims
+}
+
+/// `acr` and `amr` (RFC 8176 §2).
+fn strength(user: &User, proof: Proof) -> (Option<&'static str>, Vec<String>) {
+    match proof {
+        Proof::Assertion {
+            proven_model,
+            user_verified,
+        } => {
+            let key = if proven_model { "hwk" } else { "swk" };
+            let mut amr = vec!["pop", "user", key];
+            if user_verified {
+                amr.push("mfa");
+            }
+            (Some(ACR), amr.into_iter().map(str::to_owned).collect())
+        }
+        // It claims no hardware: a code is a word on paper.
+        Proof::BackupCode => {
+            let presented = user.session.amr.iter();
+            let mut amr: Vec<String> = presented.filter(|one| *one != "hwk").cloned().collect();
+            if !amr.iter().any(|one| one == "otp") {
+                amr.push("otp".to_owned());
+            }
+            (None, amr)
+        }
+    }
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    at.millis().div_euclid(1000)
+}
+
+#[cfg(test)]
+mod tests;

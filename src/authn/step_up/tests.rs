@@ -1,0 +1,247 @@
+use serde_json::json;
+
+use super::super::tests::{Signer, at, authn_with, user_at};
+use super::super::{Algorithm, Authn};
+use super::*;
+use crate::model::Session;
+
+const NOW: i64 = 1_800_000_000;
+const ISSUER: &str = "https://mfa.example.com";
+
+fn key() -> SigningKey {
+    SigningKey::parse(&SigningKey::generate().unwrap())
+        .ok()
+        .unwrap()
+}
+
+fn step_up(keys: Vec<SigningKey>) -> StepUpIssuer {
+    StepUpIssuer::new(Settings {
+        issuer: ISSUER.into(),
+        audience: "https://api.example.com".into(),
+        ttl: Duration::from_secs(600),
+        keys,
+    })
+    .unwrap()
+}
+
+/// A gateway that takes the tokens of corp and its own, and what signs those of corp.
+struct Gateway {
+    authn: Authn,
+    step_up: StepUpIssuer,
+    corp: Signer,
+}
+
+impl Gateway {
+    fn new() -> Self {
+        let (step_up, corp) = (step_up(vec![key()]), Signer::new(Algorithm::Es256));
+        Self {
+            authn: authn_with(&corp, &step_up),
+            step_up,
+            corp,
+        }
+    }
+
+    /// Who signed in at corp, with these claims too.
+    fn signed_in(&self, claims: Value) -> User {
+        let token = self.corp.token(json!({}), claims);
+        user_at(&self.authn, &token, at(NOW)).unwrap()
+    }
+
+    fn issue(&self, user: &User, proof: Proof, now: i64) -> Issued {
+        let declared = ["employment", "acr", "missing"];
+        self.step_up
+            .issue(user, proof, 7, declared, at(now))
+            .unwrap()
+    }
+
+    /// The user of a token that was issued.
+    fn accepted(&self, issued: &Issued, now: i64) -> User {
+        user_at(&self.authn, &issued.token, at(now)).unwrap()
+    }
+}
+
+const KEY: Proof = Proof::Assertion {
+    proven_model: false,
+    user_verified: true,
+};
+
+#[test]
+fn an_assertion_gives_a_strong_token_for_the_same_user() {
+    let gateway = Gateway::new();
+    let first = gateway.signed_in(json!({
+        "exp": NOW + 3600, "jti": "one", "client_id": "web", "employment": "contractor",
+        "name": "Alice", "preferred_username": "ali", "acr": "silver", "secret": "no",
+    }));
+    let issued = gateway.issue(&first, KEY, NOW + 5);
+    assert_eq!((issued.acr, issued.expires_in), (Some("phr"), 600));
+    assert_eq!(issued.amr, ["pop", "user", "swk", "mfa"]);
+
+    let user = gateway.accepted(&issued, NOW + 6);
+    assert_eq!(user.id, first.id);
+    assert_eq!(user.groups, first.groups);
+    assert_eq!(user.strong_acr, first.strong_acr);
+    assert_eq!(
+        (user.name.as_str(), user.display_name.as_str()),
+        ("ali", "Alice")
+    );
+    assert_eq!(user.claims["employment"], "contractor");
+    assert_eq!(user.claims["client_id"], "web");
+    assert_eq!(user.claims["acr"], "silver", "as policies saw it before");
+    assert!(!user.claims.contains_key("secret"));
+    assert_eq!(user.session.acr, "phr");
+    assert_eq!(user.session.id, "one");
+    assert_eq!(user.session.epoch, Some(7));
+    assert_eq!(user.session.strong_at, Some(at(NOW + 5)));
+    assert_eq!(user.session.backup_code_at, None);
+}
+
+#[test]
+fn amr_says_what_was_proved() {
+    let gateway = Gateway::new();
+    let user = gateway.signed_in(json!({"amr": ["pwd", "hwk"], "auth_time": NOW - 100}));
+    let amr = |proof| gateway.issue(&user, proof, NOW).amr;
+    let assertion = |proven_model, user_verified| Proof::Assertion {
+        proven_model,
+        user_verified,
+    };
+    assert_eq!(amr(assertion(true, false)), ["pop", "user", "hwk"]);
+    assert_eq!(amr(assertion(true, true)), ["pop", "user", "hwk", "mfa"]);
+    assert_eq!(amr(assertion(false, false)), ["pop", "user", "swk"]);
+    assert_eq!(amr(Proof::BackupCode), ["pwd", "otp"], "no hardware");
+}
+
+#[test]
+fn a_backup_code_makes_no_sign_in_stronger_or_fresher() {
+    let gateway = Gateway::new();
+    let claims = json!({"acr": "phr", "auth_time": NOW - 100});
+    let issued = gateway.issue(&gateway.signed_in(claims), Proof::BackupCode, NOW);
+    assert_eq!(issued.acr, None);
+    let user = gateway.accepted(&issued, NOW);
+    assert_eq!(user.session.acr, "");
+    assert_eq!(user.session.strong_at, None);
+    assert_eq!(user.session.signed_in_at, Some(at(NOW - 100)));
+    assert_eq!(user.session.backup_code_at, Some(at(NOW)));
+    // a key that is used after it does not make it undone
+    let again = gateway.accepted(&gateway.issue(&user, KEY, NOW + 1), NOW + 1);
+    assert_eq!(again.session.strong_at, Some(at(NOW + 1)));
+    assert_eq!(again.session.backup_code_at, Some(at(NOW)));
+}
+
+#[test]
+fn no_chain_of_step_ups_outlives_the_sign_in() {
+    let gateway = Gateway::new();
+    let mut user = gateway.signed_in(json!({"exp": NOW + 900}));
+    // each ends no later than the one that was presented for it
+    for (now, expires_in) in [(NOW + 1, 600), (NOW + 500, 101), (NOW + 600, 1)] {
+        let issued = gateway.issue(&user, KEY, now);
+        assert_eq!(issued.expires_in, expires_in, "{now}");
+        user = gateway.accepted(&issued, now);
+    }
+    assert_eq!(user.session.expires_at, at(NOW + 601));
+    let late = gateway.signed_in(json!({"exp": NOW + 90}));
+    assert_eq!(gateway.issue(&late, KEY, NOW + 50).expires_in, 40);
+}
+
+#[test]
+fn a_session_is_named_by_sid_then_jti_then_a_hash() {
+    let gateway = Gateway::new();
+    let id = |claims| gateway.signed_in(claims).session.id;
+    assert_eq!(id(json!({"sid": "s", "jti": "j"})), "s");
+    assert_eq!(id(json!({"jti": "j"})), "j");
+    assert_eq!(id(json!({"sid": "", "jti": "j"})), "j");
+    let (one, other) = (id(json!({})), id(json!({"nbf": NOW - 1})));
+    assert_ne!(one, other);
+    assert_eq!(one.len(), 43);
+    let user = gateway.signed_in(json!({}));
+    let stepped_up = gateway.accepted(&gateway.issue(&user, KEY, NOW), NOW);
+    assert_eq!(stepped_up.session.id, user.session.id);
+}
+
+#[test]
+fn claims_of_our_own_tokens_count_in_no_other() {
+    let gateway = Gateway::new();
+    let user = gateway.signed_in(json!({
+        "epoch": 3, "code_time": NOW, "first_issuer": "other", "acr": "phr",
+    }));
+    assert_eq!(user.session.epoch, None);
+    assert_eq!(user.session.backup_code_at, None);
+    assert_eq!(user.session.strong_at, None, "there is no auth_time");
+    assert_eq!(user.id.issuer.as_str(), "corp");
+}
+
+#[test]
+fn keys_rotate_with_overlap() {
+    let corp = Signer::new(Algorithm::Es256);
+    let der = || SigningKey::generate().unwrap();
+    let parse = |der: &[u8]| SigningKey::parse(der).ok().unwrap();
+    let (old, new) = (der(), der());
+    let before = step_up(vec![parse(&old)]);
+    let user = {
+        let token = corp.token(json!({}), json!({}));
+        user_at(&authn_with(&corp, &before), &token, at(NOW)).unwrap()
+    };
+    let issued = before.issue(&user, KEY, 0, [], at(NOW)).unwrap();
+    let rotated = step_up(vec![parse(&new), parse(&old)]);
+    let authn = authn_with(&corp, &rotated);
+    assert!(user_at(&authn, &issued.token, at(NOW)).is_ok());
+    let fresh = rotated.issue(&user, KEY, 0, [], at(NOW)).unwrap();
+    let header = jsonwebtoken::decode_header(&fresh.token).unwrap();
+    assert_eq!(header.kid.as_deref(), Some(parse(&new).id()));
+    assert_eq!(header.typ.as_deref(), Some("at+jwt"));
+    let dropped = authn_with(&corp, &step_up(vec![parse(&new)]));
+    let refused = user_at(&dropped, &issued.token, at(NOW)).unwrap_err();
+    assert_eq!(refused, "the token's `kid` names no key of its issuer");
+}
+
+#[test]
+fn what_a_step_up_token_must_have() {
+    let signing = key();
+    let issuer = step_up(vec![
+        SigningKey::parse(&SigningKey::generate().unwrap())
+            .ok()
+            .unwrap(),
+    ]);
+    let corp = Signer::new(Algorithm::Es256);
+    let good = json!({
+        "iss": ISSUER, "aud": "https://api.example.com", "sub": "alice", "exp": NOW + 60,
+        "first_issuer": "corp", "epoch": 0,
+    });
+    let own = step_up(vec![signing]);
+    let authn = authn_with(&corp, &own);
+    let signed = |change: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[change] = value;
+        own.settings.keys[0].sign(&claims).unwrap()
+    };
+    assert!(user_at(&authn, &signed("jti", json!("x")), at(NOW)).is_ok());
+    let gone = "the issuer that this session began at is not configured any more";
+    let epoch = "the step-up token's `epoch` is missing or no number";
+    for (claim, value, why) in [
+        ("first_issuer", json!("gone"), gone),
+        ("first_issuer", json!(null), gone),
+        ("first_issuer", json!("of step-ups"), gone),
+        ("epoch", json!(null), epoch),
+        ("epoch", json!("0"), epoch),
+        ("epoch", json!(-1), epoch),
+    ] {
+        let refused = user_at(&authn, &signed(claim, value.clone()), at(NOW));
+        assert_eq!(refused.unwrap_err(), why, "{claim} {value}");
+    }
+    // whoever else signs in our name is not believed
+    let foreign = issuer.settings.keys[0].sign(&good).unwrap();
+    let refused = user_at(&authn, &foreign, at(NOW)).unwrap_err();
+    assert_eq!(refused, "the token's `kid` names no key of its issuer");
+}
+
+#[test]
+fn a_session_without_a_tenant_gets_a_token_without_one() {
+    let gateway = Gateway::new();
+    let mut user = gateway.signed_in(json!({}));
+    user.id.tenant = None;
+    user.session = Session {
+        expires_at: at(NOW + 60),
+        ..Session::default()
+    };
+    let issued = gateway.issue(&user, KEY, NOW);
+    assert_eq!(gateway.accepted(&issued, NOW).id, user.id);
+}

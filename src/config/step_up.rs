@@ -1,0 +1,101 @@
+//! `[step_up]`: how step-up tokens are made.
+
+use std::time::Duration;
+
+use super::files::{self, Files, Trouble};
+use super::not_empty;
+use super::problems::Problems;
+use super::section::Section;
+use crate::authn::Issuer;
+use crate::authn::signing::SigningKey;
+use crate::authn::step_up::{Settings, StepUpIssuer};
+
+const REQUIRED: [&str; 3] = ["issuer", "audience", "signing_key_files"];
+
+/// Unless the configuration says otherwise.
+const TTL: Duration = Duration::from_secs(10 * 60);
+/// Long enough for one request, short enough for a token that was stolen.
+const TTLS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(60 * 60);
+
+/// None when it is left out, or wrong.
+pub(super) fn take(
+    root: &mut Section,
+    issuers: Option<&[Issuer]>,
+    files: &Files,
+    problems: &mut Problems<'_>,
+) -> Option<StepUpIssuer> {
+    if !root.has("step_up") {
+        // So that it is among the keys that are known.
+        root.section("step_up", problems).finish(problems);
+        return None;
+    }
+    let mut section = root.section("step_up", problems);
+    section.require(&REQUIRED, problems);
+    let issuer = section.parsed_located("issuer", problems, not_empty);
+    if let Some(issuer) = &issuer
+        && issuers.is_some_and(|all| all.iter().any(|one| one.issuer == issuer.value))
+    {
+        let message = "`step_up.issuer`: a configured issuer has the same: whoever signs its tokens could make step-ups";
+        problems.add(&issuer.place, "duplicate", message, None);
+    }
+    let audience = section.parsed("audience", problems, not_empty);
+    let ttl = section.parsed("ttl", problems, |text| {
+        humantime::parse_duration(text)
+            .ok()
+            .filter(|ttl| TTLS.contains(ttl))
+            .ok_or("it is a duration from 1m to 1h, such as \"10m\"")
+    });
+    let keys = keys(&mut section, files, problems);
+    section.finish(problems);
+    let settings = Settings {
+        issuer: issuer?.value,
+        audience: audience?,
+        ttl: ttl.unwrap_or(TTL),
+        keys: keys?,
+    };
+    match StepUpIssuer::new(settings) {
+        Ok(issuer) => Some(issuer),
+        Err(sentence) => {
+            let message = format!("`step_up.signing_key_files`: {sentence}");
+            problems.add(root.place_of("step_up"), "invalid_value", message, None);
+            None
+        }
+    }
+}
+
+fn keys(
+    section: &mut Section,
+    files: &Files,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<SigningKey>> {
+    let name = "step_up.signing_key_files";
+    let paths = section.filled_list("signing_key_files", problems)?;
+    let mut keys: Vec<SigningKey> = Vec::new();
+    let mut all = true;
+    for path in &paths {
+        let file = files.resolve(path);
+        let key = files::read_secret(&file).and_then(|pkcs8| {
+            SigningKey::parse(&pkcs8).map_err(|sentence| Trouble {
+                message: format!("{} {sentence}", file.display()),
+                help: Some(format!(
+                    "make one: (umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {})",
+                    file.display()
+                )),
+            })
+        });
+        match key {
+            Ok(key) if keys.iter().any(|one| one.id() == key.id()) => {
+                let message = format!("`{name}`: this file holds the same key as an earlier one");
+                problems.add(&path.place, "duplicate", message, None);
+                all = false;
+            }
+            Ok(key) => keys.push(key),
+            Err(trouble) => {
+                trouble.report(name, &path.place, problems);
+                all = false;
+            }
+        }
+    }
+    all.then_some(keys)
+}

@@ -1,0 +1,139 @@
+//! Recovery: a security admin helps a user who lost a device. Who may is the policies' to say.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Mfa;
+use super::methods::{AcceptedCredentials, Deleted, Methods, method_id, no_such_method};
+use crate::error::Error;
+use crate::gate::{Operation, Permit};
+use crate::model::{Action, IssuerName, Member, Tenant, UserId};
+use crate::policy::Resource;
+use crate::record::{Change, ChangeKind, Record};
+use crate::store::{Account, Removed};
+
+/// To list another user's authenticators.
+pub struct AdminListMethods(pub UserId);
+
+/// To remove one of another user's authenticators.
+pub struct AdminDeleteMethod {
+    user: UserId,
+    id: Option<Uuid>,
+}
+
+/// To remove all of another user's authenticators and codes.
+pub struct AdminReset(pub UserId);
+
+impl AdminDeleteMethod {
+    /// The user and the authenticator that the path names.
+    pub fn of(user: UserId, id: &str) -> Self {
+        let id = method_id(id);
+        Self { user, id }
+    }
+}
+
+/// The account is the one that the path names, not looked up before: who is refused learns nothing.
+macro_rules! operation {
+    ($operation:ty, $action:ident, $user:tt) => {
+        impl Operation for $operation {
+            const ACTION: Action = Action::$action;
+
+            fn resource<'a>(&'a self, _: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
+                Some(Resource::Account(&self.$user))
+            }
+        }
+    };
+}
+
+operation!(AdminListMethods, AdminListMfaMethods, 0);
+operation!(AdminDeleteMethod, AdminDeleteMfaMethod, user);
+operation!(AdminReset, AdminResetMfa, 0);
+
+/// How many authenticators a reset removed.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct ResetMethods {
+    /// How many.
+    pub removed: usize,
+}
+
+/// The user that the path's `<issuer name>|<sub>` names, in this tenant.
+///
+/// # Errors
+/// [`Error::Invalid`] where it is not written so.
+pub fn named_user(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
+    const RULE: &str = "must be <issuer name>|<sub>, percent-encoded, such as corp%7Calice";
+    let rule = || Error::field("user", RULE);
+    let (issuer, subject) = segment.split_once('|').ok_or_else(rule)?;
+    let issuer: IssuerName = issuer.parse().map_err(|_| rule())?;
+    if subject.is_empty() {
+        return Err(rule());
+    }
+    Ok(UserId {
+        issuer,
+        tenant: Some(tenant),
+        subject: subject.to_owned(),
+    })
+}
+
+impl Mfa {
+    /// Lists another user's authenticators.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the issuer is not configured; the store.
+    pub async fn admin_list(&self, permit: &Permit<AdminListMethods>) -> Result<Methods, Error> {
+        let AdminListMethods(user) = permit.operation();
+        self.known_issuer(user)?;
+        let account = self.store.read(user, None).await?;
+        Ok(self.methods(user.tenant, &account))
+    }
+
+    /// Removes one of another user's authenticators. Their step-up tokens end.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; the store.
+    pub async fn admin_delete(
+        &self,
+        permit: &Permit<AdminDeleteMethod>,
+        record: &mut Record,
+    ) -> Result<Deleted, Error> {
+        let AdminDeleteMethod { user, id } = permit.operation();
+        self.known_issuer(user)?;
+        let id = id.ok_or_else(no_such_method)?;
+        match self.store.remove(user, None, id).await? {
+            Removed::Removed(removed) => {
+                record.changed(Change::of(ChangeKind::Deleted, user, &removed));
+                let account = self.store.read(user, None).await?;
+                let signal = AcceptedCredentials::after(&account, &removed);
+                Ok(Deleted { signal })
+            }
+            Removed::Nothing | Removed::Stale => Err(no_such_method()),
+        }
+    }
+
+    /// Removes all of another user's authenticators and codes. Their step-up tokens end.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the issuer is not configured; the store.
+    pub async fn admin_reset(
+        &self,
+        permit: &Permit<AdminReset>,
+        record: &mut Record,
+    ) -> Result<ResetMethods, Error> {
+        let AdminReset(user) = permit.operation();
+        self.known_issuer(user)?;
+        let removed = self.store.reset(user).await?;
+        record.changed(Change::of_account(ChangeKind::Reset, user));
+        Ok(ResetMethods { removed })
+    }
+
+    fn known_issuer(&self, user: &UserId) -> Result<(), Error> {
+        if self.issuers.contains(&user.issuer) {
+            return Ok(());
+        }
+        Err(Error::NotFound {
+            message: "There is no such user: no issuer of this name is configured.",
+            signal: None,
+        })
+    }
+}

@@ -1,0 +1,399 @@
+//! Step-up: an authenticator is used, or a backup code, and a short-lived token says so (RFC 9470).
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::backup_codes::Code;
+use super::registration::{REQUIRED, method_type};
+use super::{Mfa, RETRIES, again};
+use crate::authn::step_up::{Proof, StepUpIssuer};
+use crate::error::Error;
+use crate::gate::{Gate, Operation, Permit};
+use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Timestamp};
+use crate::policy::Resource;
+use crate::record::{Change, ChangeKind, Record};
+use crate::store::{Account, Authentication, Begun, Tried, Use, Used};
+use crate::webauthn::{Asserted, Assertion, RelyingParty, counter_back};
+
+/// The body that starts a step-up; all of it may be left out.
+#[derive(JsonSchema)]
+#[schemars(description = "The body that starts a step-up; all of it may be left out.")]
+pub struct BeginBody {
+    /// Only authenticators of this type; all when it is left out.
+    #[schemars(with = "MethodType")]
+    pub method_type: Option<MethodType>,
+}
+
+/// To start a step-up.
+pub struct BeginAuthentication {
+    /// Only authenticators of this type.
+    pub(super) method_type: Option<MethodType>,
+}
+
+impl BeginAuthentication {
+    /// Reads a [`BeginBody`]. Members that it does not have are ignored.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field that breaks a rule.
+    pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
+        let method_type = match body.get("method_type") {
+            None => None,
+            wanted => {
+                let wanted = method_type(wanted);
+                Some(wanted.map_err(|rule| Error::field("method_type", rule))?)
+            }
+        };
+        Ok(Self { method_type })
+    }
+}
+
+impl Operation for BeginAuthentication {
+    const ACTION: Action = Action::BeginWebauthnAuthentication;
+
+    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
+        Some(Resource::Account(&member.user.id))
+    }
+}
+
+/// A started step-up.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct BegunStepUp {
+    /// `PublicKeyCredentialRequestOptionsJSON`, for `parseRequestOptionsFromJSON`.
+    #[schemars(with = "serde_json::Map<String, Value>")]
+    pub options: Value,
+    /// Until when it can be completed.
+    pub expires_at: Timestamp,
+}
+
+/// The body that finishes a step-up.
+#[derive(JsonSchema)]
+#[schemars(description = "The body that finishes a step-up.")]
+pub struct AssertionBody {
+    /// `AuthenticationResponseJSON`: what `PublicKeyCredential.toJSON()` gives.
+    #[schemars(with = "serde_json::Map<String, Value>")]
+    pub credential: Value,
+}
+
+/// To finish a step-up.
+pub struct CompleteAuthentication {
+    assertion: Assertion,
+}
+
+impl CompleteAuthentication {
+    /// Reads an [`AssertionBody`]. Members that it does not have are ignored.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every field that breaks a rule.
+    pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
+        let credential = body.get("credential");
+        let credential = credential.ok_or_else(|| Error::field("credential", REQUIRED))?;
+        let assertion = Assertion::parse(credential).map_err(Error::Invalid)?;
+        Ok(Self { assertion })
+    }
+
+    /// The authenticator that answers: that of the party where the step-up was begun, if that is
+    /// known.
+    fn authenticator<'a>(&self, account: &'a Account) -> Option<&'a Authenticator> {
+        let begun_at = account.authentication.as_ref().map(|one| &one.rp_id);
+        account.authenticators.iter().find(|one| {
+            one.credential_id == *self.assertion.credential_id()
+                && begun_at.is_none_or(|rp_id| one.rp_id == *rp_id)
+        })
+    }
+}
+
+impl Operation for CompleteAuthentication {
+    const ACTION: Action = Action::CompleteWebauthnAuthentication;
+
+    fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>> {
+        let one = self.authenticator(account)?;
+        Some(Resource::Authenticator(&member.user.id, one))
+    }
+
+    fn challenge(&self) -> Option<&Bytes> {
+        Some(self.assertion.challenge())
+    }
+}
+
+/// The body that uses a backup code.
+#[derive(JsonSchema)]
+#[schemars(description = "The body that uses a backup code.")]
+pub struct CodeBody {
+    /// The code; case, spaces and hyphens do not matter.
+    pub code: String,
+}
+
+/// To use a backup code.
+pub struct VerifyBackupCode {
+    /// None when it cannot be one.
+    code: Option<Code>,
+}
+
+impl VerifyBackupCode {
+    /// Reads a [`CodeBody`]. Members that it does not have are ignored.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is no text. A text that cannot be a code is answered as a
+    /// wrong one is.
+    pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
+        let code = body.get("code");
+        let code = code.ok_or_else(|| Error::field("code", REQUIRED))?;
+        let code = code
+            .as_str()
+            .ok_or_else(|| Error::field("code", "must be a string"))?;
+        Ok(Self {
+            code: Code::read(code),
+        })
+    }
+}
+
+impl Operation for VerifyBackupCode {
+    const ACTION: Action = Action::VerifyBackupCode;
+
+    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
+        Some(Resource::Account(&member.user.id))
+    }
+}
+
+/// A token that says what was proved (RFC 6749 §5.1).
+// No `Debug`, so that no log can hold it. (What stands above is in the API description.)
+#[derive(JsonSchema, Serialize)]
+pub struct StepUpToken {
+    /// To be sent in the place of the token that was presented, to the same API.
+    pub access_token: String,
+    /// Always `Bearer`.
+    pub token_type: &'static str,
+    /// For how many seconds it is good.
+    pub expires_in: u64,
+    /// The authentication context class, where an authenticator was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub acr: Option<&'static str>,
+    /// Authentication methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// How many backup codes work now, where one was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "usize")]
+    pub remaining: Option<usize>,
+}
+
+impl Mfa {
+    /// Starts a step-up.
+    ///
+    /// # Errors
+    /// [`Error::NotImplemented`] where step-ups are not set up; [`Error::NotFound`] without an
+    /// authenticator that fits; [`Error::Unavailable`] when it could not be stored.
+    pub async fn begin_authentication(
+        &self,
+        gate: &Gate,
+        mut permit: Permit<BeginAuthentication>,
+        record: &mut Record,
+    ) -> Result<BegunStepUp, Error> {
+        self.step_up_issuer()?;
+        let mut retries = RETRIES;
+        loop {
+            let party = self.party(&permit)?;
+            let (member, account) = (permit.member(), permit.account());
+            let wanted = permit.operation().method_type;
+            let allowed: Vec<_> = account
+                .authenticators
+                .iter()
+                .filter(|one| one.rp_id == party.id())
+                .filter(|one| wanted.is_none_or(|wanted| one.method_type == wanted))
+                .collect();
+            if allowed.is_empty() {
+                return Err(not_found(
+                    "You have no authenticator that fits. GET /v1/users/me/mfa lists those that \
+                     you have.",
+                ));
+            }
+            let timeout = self.enrollment_ttl * 9 / 10;
+            let started = party.start_authentication(&allowed, timeout)?;
+            let authentication = Authentication {
+                challenge: started.challenge,
+                rp_id: party.id().to_owned(),
+                session: member.user.session.id.clone(),
+                state: started.state,
+            };
+            let (user, ttl) = (&member.user.id, self.enrollment_ttl);
+            let begun =
+                self.store
+                    .begin_authentication(user, account.version, &authentication, ttl);
+            match begun.await? {
+                Begun::Stored { expires_at } => {
+                    return Ok(BegunStepUp {
+                        options: started.options,
+                        expires_at,
+                    });
+                }
+                Begun::Stale => permit = again(gate, permit, &mut retries, record).await?,
+            }
+        }
+    }
+
+    /// Finishes a step-up: the assertion is verified, the use stored in one step with the counter's
+    /// comparison, and a token issued.
+    ///
+    /// # Errors
+    /// Not set up, no pending step-up of this session, an assertion that does not verify, the store.
+    pub async fn complete_authentication(
+        &self,
+        permit: &Permit<CompleteAuthentication>,
+        record: &mut Record,
+    ) -> Result<StepUpToken, Error> {
+        let issuer = self.step_up_issuer()?;
+        let party = self.party(permit)?;
+        let pending = pending(party, permit)?;
+        let (member, account) = (permit.member(), permit.account());
+        let CompleteAuthentication { assertion } = permit.operation();
+        let one = permit
+            .operation()
+            .authenticator(account)
+            .ok_or_else(not_pending)?;
+        let verified = party.finish_authentication(&pending.state, assertion, one, account.handle);
+        let user = &member.user.id;
+        let asserted = match verified {
+            Ok(asserted) => asserted,
+            Err(fault) => {
+                if fault == counter_back() {
+                    record.changed(Change::of(ChangeKind::CounterBack, user, one));
+                }
+                let answer = Error::Credential {
+                    fault,
+                    signal: None,
+                };
+                return Err(
+                    match self.store.discard(user, assertion.challenge()).await {
+                        Ok(true) => answer,
+                        Ok(false) => not_pending(),
+                        Err(error) => error,
+                    },
+                );
+            }
+        };
+        self.store_use(permit, one, asserted, record).await?;
+        record.changed(Change::of(ChangeKind::Used, user, one));
+        let proof = Proof::Assertion {
+            proven_model: one.proven_model.is_some(),
+            user_verified: asserted.user_verified,
+        };
+        token(issuer, permit, proof, None)
+    }
+
+    async fn store_use(
+        &self,
+        permit: &Permit<CompleteAuthentication>,
+        one: &Authenticator,
+        asserted: Asserted,
+        record: &mut Record,
+    ) -> Result<(), Error> {
+        let member = permit.member();
+        let made = Use {
+            id: one.id,
+            sign_count: asserted.sign_count,
+            backed_up: asserted.backed_up,
+            at: member.now,
+        };
+        let challenge = permit.operation().assertion.challenge();
+        let user = &member.user.id;
+        match self.store.authenticate(user, challenge, &made).await? {
+            Used::Stored => Ok(()),
+            Used::Gone | Used::NoAuthenticator => Err(not_pending()),
+            Used::CounterBack => {
+                record.changed(Change::of(ChangeKind::CounterBack, user, one));
+                Err(Error::Credential {
+                    fault: counter_back(),
+                    signal: None,
+                })
+            }
+        }
+    }
+
+    /// Uses a backup code.
+    ///
+    /// # Errors
+    /// [`Error::WrongCode`], the same for every reason; [`Error::TooMany`]; not set up; the store.
+    pub async fn verify_code(
+        &self,
+        gate: &Gate,
+        mut permit: Permit<VerifyBackupCode>,
+        record: &mut Record,
+    ) -> Result<StepUpToken, Error> {
+        let issuer = Arc::clone(self.step_up_issuer()?);
+        let mut retries = RETRIES;
+        loop {
+            let code = permit.operation().code.clone();
+            let salt = permit.account().code_salt.clone();
+            let (Some(code), Some(salt)) = (code, salt) else {
+                return Err(Error::WrongCode);
+            };
+            let hash = self.hash(code, &salt).await?.ok_or(Error::WrongCode)?;
+            let user = &permit.member().user.id;
+            match self.store.try_code(user, &salt.salt, &hash).await? {
+                Tried::Used { remaining } => {
+                    record.changed(Change::of_account(ChangeKind::CodeUsed, user));
+                    return token(&issuer, &permit, Proof::BackupCode, Some(remaining));
+                }
+                Tried::Wrong => return Err(Error::WrongCode),
+                Tried::TooMany { retry_after } => return Err(Error::TooMany { retry_after }),
+                Tried::OtherSet => permit = again(gate, permit, &mut retries, record).await?,
+            }
+        }
+    }
+
+    fn step_up_issuer(&self) -> Result<&Arc<StepUpIssuer>, Error> {
+        let issuer = self.step_up.as_ref();
+        issuer.ok_or(Error::NotImplemented(
+            "Step-ups are not set up for this deployment.",
+        ))
+    }
+}
+
+fn token<O>(
+    issuer: &StepUpIssuer,
+    permit: &Permit<O>,
+    proof: Proof,
+    remaining: Option<usize>,
+) -> Result<StepUpToken, Error> {
+    let (member, epoch) = (permit.member(), permit.account().epoch);
+    let declared = permit.declared_claims();
+    let issued = issuer.issue(&member.user, proof, epoch, declared, member.now)?;
+    Ok(StepUpToken {
+        access_token: issued.token,
+        token_type: "Bearer",
+        expires_in: issued.expires_in,
+        acr: issued.acr,
+        amr: issued.amr,
+        remaining,
+    })
+}
+
+/// The pending step-up of this caller, session and relying party.
+fn pending<'a>(
+    party: &RelyingParty,
+    permit: &'a Permit<CompleteAuthentication>,
+) -> Result<&'a Authentication, Error> {
+    let session = &permit.member().user.session.id;
+    let pending = permit.account().authentication.as_ref();
+    pending
+        .filter(|it| it.rp_id == party.id() && it.session == *session)
+        .ok_or_else(not_pending)
+}
+
+fn not_pending() -> Error {
+    not_found(
+        "No pending step-up was found for this response: it may have expired, have been used, or \
+         have been begun in another session. Start again with POST \
+         /v1/users/me/mfa/webauthn/authenticate.",
+    )
+}
+
+fn not_found(message: &'static str) -> Error {
+    Error::NotFound {
+        message,
+        signal: None,
+    }
+}

@@ -1,0 +1,236 @@
+//! What happens to authenticators and codes once they are enrolled: each a script of one user's keys.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::link::Failure;
+use super::{
+    REMOVE, RENAME, REPLACE_CODES, RESET, Redis, STEP, TRY_CODE, USE, challenge_digest, eval,
+    user_keys,
+};
+use crate::error::Error;
+use crate::model::{Authenticator, Bytes, Timestamp, UserId};
+use crate::store::keys::{ClaimKey, UserKey};
+use crate::store::stored::{decode, encode};
+use crate::store::{CodeSet, Removed, Replaced, TRIES_LIMIT, TRIES_WINDOW, Tried, Use, Used};
+
+/// How often a renaming is tried again that found another record than it had read.
+const RENAME_TRIES: usize = 4;
+
+/// What is kept of an authenticator's uses; the newest only.
+#[derive(Deserialize, Serialize)]
+struct LastUse {
+    sign_count: u32,
+    backed_up: bool,
+    last_used_at: Timestamp,
+}
+
+/// Shows authenticators as they are since their last use.
+pub(super) fn show_uses(
+    authenticators: &mut [Authenticator],
+    uses: &[(String, Vec<u8>)],
+) -> Result<(), Error> {
+    let mut latest = HashMap::new();
+    for (id, record) in uses {
+        latest.insert(id.as_str(), decode::<LastUse>("use", record)?);
+    }
+    for one in authenticators {
+        if let Some(latest) = latest.get(id(one.id).as_str()) {
+            one.sign_count = latest.sign_count;
+            one.backed_up = latest.backed_up;
+            one.last_used_at = Some(latest.last_used_at);
+        }
+    }
+    Ok(())
+}
+
+impl Redis {
+    pub(in crate::store) async fn authenticate(
+        &self,
+        user: &UserId,
+        challenge: &Bytes,
+        made: &Use,
+    ) -> Result<Used, Error> {
+        let user = UserKey::of(user);
+        let record = LastUse {
+            sign_count: made.sign_count,
+            backed_up: made.backed_up,
+            last_used_at: made.at,
+        };
+        let keys = [user.authenticators(), user.uses(), user.authentications()];
+        let mut command = eval(USE, &keys);
+        command
+            .arg(challenge_digest(challenge))
+            .arg(id(made.id))
+            .arg(made.sign_count)
+            .arg(encode(&record)?);
+        let word: String = self.once(&command).await?;
+        Ok(match word.as_str() {
+            "stored" => Used::Stored,
+            "gone" => Used::Gone,
+            "back" => Used::CounterBack,
+            _ => Used::NoAuthenticator,
+        })
+    }
+
+    pub(in crate::store) async fn rename(
+        &self,
+        user: &UserId,
+        method: Uuid,
+        device_name: &str,
+    ) -> Result<bool, Error> {
+        let deadline = Instant::now() + STEP;
+        let key = UserKey::of(user).authenticators();
+        for _ in 0..RENAME_TRIES {
+            let mut read = redis::cmd("HGET");
+            read.arg(&key).arg(id(method));
+            let stored: Option<Vec<u8>> = self.link.ask(&read, deadline).await?;
+            let Some(stored) = stored else {
+                return Ok(false);
+            };
+            let mut authenticator: Authenticator = decode("authenticator", &stored)?;
+            device_name.clone_into(&mut authenticator.device_name);
+            let renamed = encode(&authenticator)?;
+            let mut write = eval(RENAME, std::slice::from_ref(&key));
+            write.arg(id(method)).arg(&stored).arg(&renamed);
+            let word: String = self.link.ask(&write, deadline).await?;
+            match word.as_str() {
+                "stored" => return Ok(true),
+                "nothing" => return Ok(false),
+                _ => {}
+            }
+        }
+        Err(Error::unavailable(
+            "an authenticator changed faster than it could be renamed",
+        ))
+    }
+
+    pub(in crate::store) async fn remove(
+        &self,
+        user: &UserId,
+        version: Option<u64>,
+        method: Uuid,
+    ) -> Result<Removed, Error> {
+        let user = UserKey::of(user);
+        let [account, authenticators, codes, _] = user_keys(&user);
+        let mut command = eval(REMOVE, &[account, authenticators, codes, user.uses()]);
+        command
+            .arg(version.map(|it| it.to_string()).unwrap_or_default())
+            .arg(id(method));
+        let (word, record): (String, Vec<u8>) = self.once(&command).await?;
+        Ok(match word.as_str() {
+            "removed" => {
+                let removed: Authenticator = decode("authenticator", &record)?;
+                self.release_claims(&user, std::slice::from_ref(&removed))
+                    .await;
+                Removed::Removed(Box::new(removed))
+            }
+            "stale" => Removed::Stale,
+            _ => Removed::Nothing,
+        })
+    }
+
+    pub(in crate::store) async fn reset(&self, user: &UserId) -> Result<usize, Error> {
+        let user = UserKey::of(user);
+        let [account, authenticators, codes, enrolments] = user_keys(&user);
+        let keys = [
+            account,
+            authenticators,
+            codes,
+            user.uses(),
+            enrolments,
+            user.authentications(),
+            user.tries(),
+        ];
+        let records: Vec<Vec<u8>> = self.once(&eval(RESET, &keys)).await?;
+        let removed: Vec<Authenticator> = records
+            .iter()
+            .filter_map(|record| decode("authenticator", record).ok())
+            .collect();
+        self.release_claims(&user, &removed).await;
+        Ok(records.len())
+    }
+
+    pub(in crate::store) async fn replace_codes(
+        &self,
+        user: &UserId,
+        version: u64,
+        codes: &CodeSet,
+    ) -> Result<Replaced, Error> {
+        let user = UserKey::of(user);
+        let mut command = eval(REPLACE_CODES, &[user.account(), user.codes()]);
+        command
+            .arg(version)
+            .arg(codes.salt.to_string())
+            .arg(&codes.pepper_id);
+        for hash in &codes.hashes {
+            command.arg(hash.to_string());
+        }
+        // Idempotent for its salt, so it may be sent twice.
+        match self.link.ask(&command, Instant::now() + STEP).await? {
+            1 => Ok(Replaced::Stored),
+            _ => Ok(Replaced::Stale),
+        }
+    }
+
+    pub(in crate::store) async fn try_code(
+        &self,
+        user: &UserId,
+        salt: &Bytes,
+        hash: &Bytes,
+    ) -> Result<Tried, Error> {
+        let user = UserKey::of(user);
+        let mut command = eval(TRY_CODE, &[user.account(), user.codes(), user.tries()]);
+        command
+            .arg(salt.to_string())
+            .arg(hash.to_string())
+            .arg(TRIES_LIMIT)
+            .arg(u64::try_from(TRIES_WINDOW.as_millis()).unwrap_or(u64::MAX));
+        let (word, number): (String, u64) = self.once(&command).await?;
+        Ok(match word.as_str() {
+            "used" => Tried::Used {
+                remaining: usize::try_from(number).unwrap_or(usize::MAX),
+            },
+            "wrong" => Tried::Wrong,
+            "many" => Tried::TooMany {
+                retry_after: Duration::from_millis(number),
+            },
+            _ => Tried::OtherSet,
+        })
+    }
+
+    /// Sends what must not be done twice: of two, the second would answer otherwise.
+    async fn once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
+        match self.link.send(command, Instant::now() + STEP).await {
+            Err(Failure::Lost(cause)) => Err(Error::outcome_unknown(cause)),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// Lets others enrol these credentials. What fails here leaves an orphan, which others may take
+    /// over after a while.
+    async fn release_claims(&self, user: &UserKey, removed: &[Authenticator]) {
+        let deadline = Instant::now() + STEP;
+        for one in removed {
+            let key = ClaimKey::of(&one.rp_id, &one.credential_id).claim();
+            let mut read = redis::cmd("GET");
+            read.arg(&key);
+            let held: Result<Option<String>, Failure> = self.link.ask(&read, deadline).await;
+            let Ok(Some(value)) = held else {
+                continue;
+            };
+            if value.split('|').next() == Some(user.digest()) {
+                self.release(&key, &value, deadline).await;
+            }
+        }
+    }
+}
+
+fn id(of: Uuid) -> String {
+    of.as_hyphenated().to_string()
+}

@@ -1,0 +1,20 @@
+-- KEYS: account, authenticators, codes, uses. ARGV: version, empty for any; the authenticator's id.
+-- Answers a word and the record that was removed.
+local version, id = ARGV[1], ARGV[2]
+local record = redis.call('HGET', KEYS[2], id)
+if not record then
+    return { 'nothing', '' }
+end
+if version ~= '' and (redis.call('HGET', KEYS[1], 'version') or '0') ~= version then
+    return { 'stale', '' }
+end
+
+redis.call('HDEL', KEYS[2], id)
+redis.call('HDEL', KEYS[4], id)
+redis.call('HINCRBY', KEYS[1], 'version', 1)
+redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+if redis.call('HLEN', KEYS[2]) == 0 then
+    redis.call('DEL', KEYS[3])
+    redis.call('HDEL', KEYS[1], 'salt', 'pepper')
+end
+return { 'removed', record }

@@ -1,0 +1,20 @@
+-- KEYS: authenticators, uses, authentications. ARGV: the challenge's digest, the authenticator's id,
+-- the counter that it showed, the record of the use. Answers a word.
+local challenge, id, count, record = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+
+if not live(redis.call('HGET', KEYS[3], challenge), now_ms()) then
+    return 'gone'
+end
+local stored = redis.call('HGET', KEYS[1], id)
+local latest = redis.call('HGET', KEYS[2], id) or stored
+local before = latest and cjson.decode(latest).sign_count or 0
+
+redis.call('HDEL', KEYS[3], challenge)
+if not stored then
+    return 'nothing'
+end
+if (before ~= 0 or count ~= 0) and count <= before then
+    return 'back'
+end
+redis.call('HSET', KEYS[2], id, record)
+return 'stored'

@@ -1,0 +1,95 @@
+//! What a browser sends back when an authenticator is used.
+
+use serde_json::{Map, Value, json};
+
+use super::response::Shape;
+use crate::error::Field;
+use crate::model::Bytes;
+
+/// An `AuthenticationResponseJSON` (WebAuthn Level 3 §5.1) whose shape is right; nothing inside its
+/// decoded bytes is checked but that `clientDataJSON` holds a challenge.
+#[derive(Clone, Debug)]
+pub struct Assertion {
+    credential_id: Bytes,
+    response: Inner,
+}
+
+/// An `AuthenticatorAssertionResponseJSON`.
+#[derive(Clone, Debug)]
+struct Inner {
+    client_data: Bytes,
+    challenge: Bytes,
+    authenticator_data: Bytes,
+    signature: Bytes,
+    user_handle: Option<Bytes>,
+}
+
+impl Assertion {
+    /// Reads what `PublicKeyCredential.toJSON()` gives; members that it does not know are ignored.
+    /// All that is wrong is named at once, and the fields of the errors begin with `credential`.
+    pub fn parse(json: &Value) -> Result<Self, Vec<Field>> {
+        let (credential_id, response) = Shape::read(json, inner)?;
+        Ok(Self {
+            credential_id,
+            response,
+        })
+    }
+
+    /// The challenge in `clientDataJSON`.
+    pub fn challenge(&self) -> &Bytes {
+        &self.response.challenge
+    }
+
+    /// The credential id (`rawId`).
+    pub fn credential_id(&self) -> &Bytes {
+        &self.credential_id
+    }
+
+    pub(super) fn client_data(&self) -> &[u8] {
+        &self.response.client_data.0
+    }
+
+    pub(super) fn authenticator_data(&self) -> &[u8] {
+        &self.response.authenticator_data.0
+    }
+
+    pub(super) fn user_handle(&self) -> Option<&Bytes> {
+        self.response.user_handle.as_ref()
+    }
+
+    /// The library's form of it, without what the client says unsigned.
+    pub(super) fn for_library(&self) -> Value {
+        json!({
+            "id": self.credential_id,
+            "rawId": self.credential_id,
+            "type": "public-key",
+            "response": {
+                "clientDataJSON": self.response.client_data,
+                "authenticatorData": self.response.authenticator_data,
+                "signature": self.response.signature,
+                "userHandle": self.response.user_handle,
+            },
+        })
+    }
+}
+
+fn inner(shape: &mut Shape, response: &Map<String, Value>) -> Option<Inner> {
+    let client_data = shape.client_data(response);
+    let authenticator_data = shape.bytes(response, "credential.response.authenticatorData");
+    let signature = shape.bytes(response, "credential.response.signature");
+    let user_handle = match response.get("userHandle") {
+        // An authenticator of a security key has none to give (§6.3.3, step 12).
+        None | Some(Value::Null) => Some(None),
+        Some(_) => shape
+            .bytes(response, "credential.response.userHandle")
+            .map(Some),
+    };
+    let (client_data, challenge) = client_data?;
+    Some(Inner {
+        client_data,
+        challenge,
+        authenticator_data: authenticator_data?,
+        signature: signature?,
+        user_handle: user_handle?,
+    })
+}

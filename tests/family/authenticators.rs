@@ -1,0 +1,170 @@
+//! Listing, renaming, removing.
+
+use serde_json::json;
+
+use super::*;
+use crate::answers::{FIDO, on_both, plain};
+use crate::client::BACKUP_CODES_VERIFY;
+use crate::key::{begin, complete};
+
+fn method(id: &str) -> String {
+    format!("{METHODS}/{id}")
+}
+
+const NOBODYS: &str = "00000000-0000-4000-8000-000000000000";
+
+#[tokio::test]
+async fn an_authenticator_is_renamed() {
+    on_both(plain, async |place| {
+        let alice = Enrolled::at(place, "alice").await;
+        let id = ids(&alice.weak).await.remove(0);
+        let rename = async |name: &str| {
+            let body = json!({"device_name": name});
+            alice.weak.patch(&method(&id), &body).await
+        };
+        let answer = rename("Ålice’s 🔑").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["device_name"], "Ålice’s 🔑");
+        assert_eq!(changes(place, &answer), ["renamed"]);
+        let listed = alice.weak.get(METHODS).await;
+        assert_eq!(listed.body["methods"][0], answer.body);
+        assert_eq!(rename(" ").await.body["device_name"], "Passkey");
+        assert_eq!(
+            rename(&"x".repeat(101)).await.says(),
+            (400, "invalid_request")
+        );
+        assert_eq!(rename("a\nb").await.says(), (400, "invalid_request"));
+        let missing = alice.weak.patch(&method(&id), &json!({})).await;
+        assert_eq!(missing.says(), (400, "invalid_request"));
+        let upper = method(&id.to_uppercase());
+        let answer = alice.weak.patch(&upper, &json!({"device_name": "a"})).await;
+        assert_eq!(answer.status, 200, "a UUID in any letter case");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_and_what_is_not_yours_are_the_same() {
+    on_both(plain, async |place| {
+        let mut alice = Enrolled::at(place, "alice").await;
+        let bob = Enrolled::at(place, "bob").await;
+        let of_bob = ids(&bob.weak).await.remove(0);
+        let strong = alice.strong().await;
+        for id in [&of_bob, NOBODYS, "7", "webauthn", "%20"] {
+            let renamed = strong
+                .patch(&method(id), &json!({"device_name": "x"}))
+                .await;
+            let deleted = strong.delete(&method(id)).await;
+            for answer in [renamed, deleted] {
+                assert_eq!(answer.says(), (404, "not_found"), "{id}");
+                let message = "There is no such authenticator.";
+                assert_eq!(
+                    answer.body,
+                    json!({"code": "not_found", "message": message})
+                );
+                let event = place.gateway.event(answer.header("x-request-id"));
+                assert_eq!(event["action"], "unknown", "{id}");
+            }
+        }
+        assert_eq!(ids(&bob.weak).await, [of_bob]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_authenticator_is_removed_after_a_step_up_and_ends_earlier_ones() {
+    on_both(plain, async |place| {
+        let mut alice = Enrolled::at(place, "alice").await;
+        let strong = alice.strong().await;
+        let origin = place.deployment.origin();
+        let (second, answer) = Key::enrol(&strong, FIDO, &origin).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let [first, other] = <[String; 2]>::try_from(ids(&alice.weak).await).unwrap();
+
+        let refused = alice.weak.delete(&method(&other)).await;
+        assert_eq!(refused.says(), (401, "step_up_required"));
+        let removed = strong.delete(&method(&other)).await;
+        assert_eq!(removed.status, 200, "{removed:?}");
+        assert_eq!(changes(place, &removed), ["deleted"]);
+        let signal = &removed.body["signal"];
+        assert_eq!(signal["rpId"], "localhost");
+        assert_eq!(signal["userId"], json!(second.user_handle));
+        let left = alice
+            .key
+            .sign(&alice.key.assertion(&json!({"challenge": "AAAA"})))["id"]
+            .clone();
+        assert_eq!(signal["allAcceptedCredentialIds"], json!([left]));
+        assert_eq!(ids(&alice.weak).await, std::slice::from_ref(&first));
+        assert_eq!(remaining(&alice.weak).await, 10, "there is a factor left");
+
+        let ended = strong.get(METHODS).await;
+        assert_eq!(ended.says(), (401, "unauthenticated"));
+        assert!(ended.header("www-authenticate").contains("invalid_token"));
+        let gone = strong.delete(&method(&first)).await;
+        assert_eq!(gone.says(), (401, "unauthenticated"));
+
+        // the last one takes the codes along
+        let fresh = alice.strong().await;
+        let removed = fresh.delete(&method(&first)).await;
+        assert_eq!(
+            removed.body["signal"]["allAcceptedCredentialIds"],
+            json!([])
+        );
+        assert_eq!(remaining(&alice.weak).await, 0);
+        let code = json!({"code": alice.codes[0]});
+        let answer = alice.weak.post(BACKUP_CODES_VERIFY, &code).await;
+        assert_eq!(answer.says(), (400, "invalid_credential"));
+        // and the credential can be enrolled anew, as a first factor
+        let options = alice.weak.begin(PASSKEY).await;
+        let attestation = alice.key.attestation(&options);
+        let answer = alice
+            .weak
+            .complete(PASSKEY, &attestation.credential())
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["codes"].as_array().unwrap().len(), 10);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_removed_authenticator_completes_nothing() {
+    on_both(plain, async |place| {
+        let mut alice = Enrolled::at(place, "alice").await;
+        let strong = alice.strong().await;
+        let (key, _) = Key::enrol(&strong, FIDO, &place.deployment.origin()).await;
+        let options = begin(&alice.weak).await;
+        let id = ids(&alice.weak).await.remove(1);
+        assert_eq!(strong.delete(&method(&id)).await.status, 200);
+        let answer = complete(&alice.weak, &key.sign(&key.assertion(&options))).await;
+        assert_eq!(answer.says(), (404, "not_found"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_policy_can_keep_the_last_factor() {
+    let policy = r#"@id("keep-one") @code("last_factor") @notice("Keep at least one authenticator.")
+forbid (principal in Gate::Issuer::"corp", action == Gate::Action::"deleteMfaMethod", resource)
+when { context.factors.count <= 1 };"#;
+    let arrange = |it: crate::deployment::Deployment| it.policy("keep-one.cedar", policy);
+    on_both(arrange, async |place| {
+        let mut alice = Enrolled::at(place, "alice").await;
+        let strong = alice.strong().await;
+        let (_, _) = Key::enrol(&strong, FIDO, &place.deployment.origin()).await;
+        let both = ids(&alice.weak).await;
+        let strong = alice.strong().await;
+        // two removals at once: one of them finds that it would be the last
+        let (one, other) = (method(&both[0]), method(&both[1]));
+        let (one, other) = tokio::join!(strong.delete(&one), strong.delete(&other));
+        let mut outcomes = [one.says(), other.says()];
+        outcomes.sort_unstable();
+        assert!(
+            outcomes == [(200, ""), (401, "unauthenticated")]
+                || outcomes == [(200, ""), (403, "last_factor")],
+            "{outcomes:?}"
+        );
+        assert_eq!(ids(&alice.weak).await.len(), 1);
+    })
+    .await;
+}
