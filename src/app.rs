@@ -1,4 +1,6 @@
-//! The parts put together.
+//! The parts put together, and the policies that follow their folders.
+
+pub mod policies;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +9,10 @@ use ipnet::IpNet;
 
 use crate::authn::Authn;
 use crate::authn::step_up::StepUpIssuer;
-use crate::gate::Gate;
+use crate::gate::{Gate, InForce};
 use crate::mfa::backup_codes::Peppers;
 use crate::mfa::{self, Mfa};
 use crate::model::Origin;
-use crate::policy::Bundle;
 use crate::record::{Event, Sink};
 use crate::store::Store;
 use crate::webauthn::RelyingParties;
@@ -21,7 +22,7 @@ pub struct Parts {
     /// Makes tokens users.
     pub authn: Authn,
     /// The policies.
-    pub bundle: Bundle,
+    pub in_force: InForce,
     /// What is kept.
     pub store: Arc<Store>,
     /// Where authenticators are enrolled.
@@ -63,7 +64,7 @@ impl Default for Times {
 /// A gateway: everything that requests need.
 pub struct App {
     pub(crate) authn: Authn,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) mfa: Mfa,
     pub(crate) step_up: Option<Arc<StepUpIssuer>>,
     pub(crate) parties: Arc<RelyingParties>,
@@ -80,7 +81,7 @@ impl App {
         let (store, parties) = (parts.store, Arc::new(parts.parties));
         let step_up = parts.step_up.map(Arc::new);
         Self {
-            gate: Gate::new(Arc::new(parts.bundle), Arc::clone(&store)),
+            gate: Arc::new(Gate::new(parts.in_force, Arc::clone(&store))),
             mfa: Mfa::new(mfa::Parts {
                 store: Arc::clone(&store),
                 parties: Arc::clone(&parties),

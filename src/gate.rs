@@ -2,11 +2,14 @@
 //! anything takes one: there is no other way to make it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
+
 use crate::error::{Error, TokenFault};
-use crate::model::{Action, Bytes, Member, MethodType, Visitor};
-use crate::policy::{Asker, Bundle, Question, Resource};
+use crate::model::{Action, Bytes, Member, MethodType, Timestamp, Visitor};
+use crate::policy::{Asker, Bundle, PolicyEntry, Question, Resource};
 use crate::record::{Decided, Effect, Record};
 use crate::store::{Account, Store};
 
@@ -33,7 +36,7 @@ pub trait Operation {
 struct Facts {
     member: Member,
     account: Account,
-    bundle: Arc<Bundle>,
+    in_force: Arc<InForce>,
 }
 
 /// The policies' permission to do one operation on the facts that they saw.
@@ -60,7 +63,7 @@ impl<O> Permit<O> {
 
     /// The claims that the policies in force may ask for.
     pub fn declared_claims(&self) -> impl Iterator<Item = &str> {
-        self.facts.bundle.declared_claims()
+        self.facts.in_force.bundle.declared_claims()
     }
 
     /// Asks for a further operation, in the same request: the same bundle, facts and moment.
@@ -73,21 +76,77 @@ impl<O> Permit<O> {
     }
 }
 
+/// A bundle that decides, since when, and how often each of its policies determined a decision.
+pub struct InForce {
+    bundle: Bundle,
+    since: Timestamp,
+    /// Of each policy, in the order of [`Bundle::entries`].
+    determined: Box<[AtomicU64]>,
+}
+
+impl InForce {
+    /// A bundle that has decided nothing yet, loaded at this moment.
+    pub fn new(bundle: Bundle, since: Timestamp) -> Self {
+        let determined = bundle.entries().iter().map(|_| AtomicU64::new(0));
+        Self {
+            determined: determined.collect(),
+            bundle,
+            since,
+        }
+    }
+
+    /// The bundle.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// When it was loaded.
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Its policies, each with how many decisions it determined since then.
+    pub fn determined(&self) -> impl Iterator<Item = (&PolicyEntry, u64)> {
+        let counts = self.determined.iter().map(|it| it.load(Ordering::Relaxed));
+        self.bundle.entries().iter().zip(counts)
+    }
+
+    fn decide(&self, question: &Question<'_>) -> Decided {
+        let decided = self.bundle.decide(question);
+        for id in &decided.policies {
+            let entries = self.bundle.entries();
+            if let Ok(at) = entries.binary_search_by(|entry| entry.id.cmp(id)) {
+                self.determined[at].fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        decided
+    }
+}
+
 /// Decides requests: the policies in force, and the store that their facts come from.
 pub struct Gate {
-    bundle: Arc<Bundle>,
+    /// Read once for each request, which then keeps what it read.
+    in_force: ArcSwap<InForce>,
     store: Arc<Store>,
 }
 
 impl Gate {
-    /// A gate that asks this bundle.
-    pub fn new(bundle: Arc<Bundle>, store: Arc<Store>) -> Self {
-        Self { bundle, store }
+    /// A gate that asks these policies.
+    pub fn new(in_force: InForce, store: Arc<Store>) -> Self {
+        Self {
+            in_force: ArcSwap::from_pointee(in_force),
+            store,
+        }
     }
 
-    /// The bundle in force.
-    pub fn bundle(&self) -> &Bundle {
-        &self.bundle
+    /// The policies in force.
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
+    }
+
+    /// Puts other policies in force, in one step: who has begun to decide stays with the old ones.
+    pub fn replace(&self, in_force: Arc<InForce>) {
+        self.in_force.store(in_force);
     }
 
     /// Decides a protected operation.
@@ -101,8 +160,7 @@ impl Gate {
         operation: O,
         record: &mut Record,
     ) -> Result<Permit<O>, Error> {
-        let bundle = Arc::clone(&self.bundle);
-        let facts = self.facts(member, bundle, &operation).await?;
+        let facts = self.facts(member, self.in_force(), &operation).await?;
         admit(operation, facts, record)
     }
 
@@ -116,8 +174,8 @@ impl Gate {
         record: &mut Record,
     ) -> Result<Permit<O>, Error> {
         let Permit { operation, facts } = permit;
-        let (member, bundle) = (facts.member.clone(), Arc::clone(&facts.bundle));
-        let facts = self.facts(member, bundle, &operation).await?;
+        let (member, in_force) = (facts.member.clone(), Arc::clone(&facts.in_force));
+        let facts = self.facts(member, in_force, &operation).await?;
         record.overtaken();
         admit(operation, facts, record)
     }
@@ -125,7 +183,7 @@ impl Gate {
     async fn facts(
         &self,
         member: Member,
-        bundle: Arc<Bundle>,
+        in_force: Arc<InForce>,
         operation: &impl Operation,
     ) -> Result<Arc<Facts>, Error> {
         let challenge = operation.challenge();
@@ -143,7 +201,7 @@ impl Gate {
         Ok(Arc::new(Facts {
             member,
             account,
-            bundle,
+            in_force,
         }))
     }
 
@@ -164,7 +222,7 @@ impl Gate {
             address: visitor.address,
             now: visitor.now,
         };
-        settle(ask(&self.bundle, &question, record))
+        settle(ask(&self.in_force.load(), &question, record))
     }
 
     /// Decides, as `unknown`, what has no door. Whatever the policies say, `answer` is the answer.
@@ -182,7 +240,7 @@ fn admit<O: Operation>(
     let Facts {
         member,
         account,
-        bundle,
+        in_force,
     } = &*facts;
     let factors = account.factors();
     let resource = operation.resource(member, account);
@@ -194,7 +252,7 @@ fn admit<O: Operation>(
         now: member.now,
     };
     let Some(resource) = resource else {
-        ask(bundle, &question, record);
+        ask(in_force, &question, record);
         return Err(Error::NotFound {
             message: "There is no such authenticator.",
             signal: None,
@@ -208,13 +266,13 @@ fn admit<O: Operation>(
         factors: &factors,
         method_type: operation.method_type(),
     };
-    settle(ask(bundle, &question, record))?;
+    settle(ask(in_force, &question, record))?;
     Ok(Permit { operation, facts })
 }
 
-fn ask(bundle: &Bundle, question: &Question<'_>, record: &mut Record) -> Decided {
+fn ask(in_force: &InForce, question: &Question<'_>, record: &mut Record) -> Decided {
     let started = Instant::now();
-    let decided = bundle.decide(question);
+    let decided = in_force.decide(question);
     record.decided(&decided, started.elapsed());
     decided
 }

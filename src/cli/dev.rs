@@ -24,12 +24,12 @@ use super::log::{Console, Log};
 use super::signals::Shutdown;
 use super::{block_on, now};
 use crate::app::App;
+use crate::app::policies::Location;
 use crate::authn::signing::SigningKey;
 use crate::authn::step_up::StepUpIssuer;
 use crate::finding::Finding;
 use crate::http::server::Handler;
 use crate::model::{MethodType, Timestamp};
-use crate::policy::{Bundle, Sources};
 use crate::record::Sink;
 use crate::webauthn::{self, RelyingParties, Tenants};
 use crate::{authn, store};
@@ -53,8 +53,9 @@ const ENROLLMENT_TTL: Duration = Duration::from_secs(5 * 60);
 /// Try it: a gateway that needs nothing else, and a page to enrol authenticators on.
 ///
 /// It keeps its data in a folder, issues its own tokens, and decides with the policies in ./policies
-/// and ./schema, or with the shipped ones where these folders are not there. Edit a policy and
-/// restart to see what it does. It listens on loopback only.
+/// and ./schema, or with the shipped ones where these folders are not there. Edit a policy, and
+/// requests are decided by it a second later; what does not load is said, and changes nothing. It
+/// listens on loopback only.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -94,8 +95,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 async fn serve(arguments: &Arguments, console: Console) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals()?;
-    let (sources, policies) = sources(arguments)?;
-    let bundle = Bundle::load(&sources).map_err(Failure::policies)?;
+    let (location, folder) = location(arguments);
+    let policies = location.load().map_err(Failure::policies)?;
     let listeners = Listeners {
         api: bind(arguments.listen).await?,
         admin: gateway::bind(arguments.admin_listen, "--admin-listen").await?,
@@ -105,7 +106,7 @@ async fn serve(arguments: &Arguments, console: Console) -> Result<(), Failure> {
     let key = Arc::new(data.signing_key);
     let records = Arc::new(Records::default());
     let parts = Parts {
-        bundle,
+        policies,
         store: embedded(&arguments.data),
         enrollment_ttl: ENROLLMENT_TTL,
         authn: authn_settings(&key)?,
@@ -115,22 +116,23 @@ async fn serve(arguments: &Arguments, console: Console) -> Result<(), Failure> {
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
     };
-    let sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(console), records.clone()];
-    let (app, metrics) = parts.open(sinks).await?;
+    let console = Arc::new(console);
+    let sinks: Vec<Arc<dyn Sink>> = vec![console.clone(), records.clone()];
+    let open = parts.open(sinks, console).await?;
     let greeting = Greeting {
         program: std::env::args().next().unwrap_or("cedargate".to_owned()),
         url: origin(port),
         admin_url: format!("http://{}", gateway::address(&listeners.admin)),
         token: greeting_token(&key)?,
-        policies,
+        policies: folder,
         data: &arguments.data,
     };
     greeting.print(arguments.json)?;
     let dev = Dev {
         page: Page::new(key, records, port),
-        app: Arc::clone(&app),
+        app: Arc::clone(&open.app),
     };
-    listeners.serve(Arc::new(dev), app, metrics, shutdown).await;
+    listeners.serve(Arc::new(dev), open, shutdown).await;
     Ok(())
 }
 
@@ -156,17 +158,20 @@ impl Handler for Dev {
 
 /// The folders if they are there, else what is in the program; and how to call it to a person. A
 /// folder that was asked for must be there.
-fn sources(arguments: &Arguments) -> Result<(Sources, Option<&Path>), Failure> {
+fn location(arguments: &Arguments) -> (Location, Option<&Path>) {
     let asked = arguments.policies.is_some() || arguments.schema.is_some();
     let policies = arguments.policies.as_deref();
     let policies = policies.unwrap_or(Path::new(DEFAULT_POLICIES));
     let schema = arguments.schema.as_deref();
     let schema = schema.unwrap_or(Path::new(DEFAULT_SCHEMA));
     if asked || policies.exists() || schema.exists() {
-        let sources = Sources::read(policies, schema).map_err(Failure::policies)?;
-        Ok((sources, Some(policies)))
+        let folders = Location::Folders {
+            policies: policies.to_owned(),
+            schema: schema.to_owned(),
+        };
+        (folders, Some(policies))
     } else {
-        Ok((Sources::shipped(), None))
+        (Location::Program, None)
     }
 }
 

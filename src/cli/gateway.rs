@@ -9,22 +9,24 @@ use secrecy::SecretSlice;
 use tokio::net::TcpListener;
 
 use super::failure::Failure;
+use super::now;
 use super::signals::Shutdown;
+use crate::app::policies::{Audience, Loaded, Policies};
 use crate::app::{self, App, Sinks, Times};
 use crate::authn::step_up::StepUpIssuer;
 use crate::authn::{self, Authn};
+use crate::gate::InForce;
 use crate::http::admin::{Admin, Metrics};
 use crate::http::server::{Handler, Limits, Server};
 use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::model::Origin;
-use crate::policy::Bundle;
 use crate::record::Sink;
 use crate::store::{self, Store};
 use crate::webauthn::RelyingParties;
 
 /// What a gateway is made of.
 pub(super) struct Parts {
-    pub(super) bundle: Bundle,
+    pub(super) policies: Loaded,
     pub(super) store: store::Settings,
     pub(super) enrollment_ttl: Duration,
     pub(super) authn: authn::Settings,
@@ -38,12 +40,21 @@ pub(super) struct Parts {
     pub(super) cors_origins: Vec<Origin>,
 }
 
+/// A gateway that is put together.
+pub(super) struct Open {
+    pub(super) app: Arc<App>,
+    pub(super) policies: Arc<Policies>,
+    metrics: Arc<Metrics>,
+}
+
 impl Parts {
-    /// Opens the store and puts everything together. Records go to the metrics and to `sinks`.
+    /// Opens the store, puts everything together, and follows the policies. Records go to the
+    /// metrics and to `sinks`, news of the policies to `audience`.
     pub(super) async fn open(
         self,
         mut sinks: Vec<Arc<dyn Sink>>,
-    ) -> Result<(Arc<App>, Arc<Metrics>), Failure> {
+        audience: Arc<dyn Audience>,
+    ) -> Result<Open, Failure> {
         let store = Store::open(self.store)
             .await
             .map_err(|sentence| Failure::usage("store", sentence))?;
@@ -51,9 +62,10 @@ impl Parts {
             .map_err(|sentence| Failure::usage("keys", sentence))?;
         let metrics = Arc::new(Metrics::default());
         sinks.push(metrics.clone());
+        let Loaded { bundle, watched } = self.policies;
         let app = App::new(app::Parts {
             authn,
-            bundle: self.bundle,
+            in_force: InForce::new(bundle, now()),
             store: Arc::new(store),
             parties: self.parties,
             peppers: Peppers::new(self.peppers.iter().map(Pepper::new).collect()),
@@ -64,7 +76,16 @@ impl Parts {
             times: Times::default(),
             sink: Arc::new(Sinks(sinks)),
         });
-        Ok((Arc::new(app), metrics))
+        let policies =
+            Policies::follow(watched, Arc::clone(&app.gate), now, audience).map_err(|error| {
+                let message = format!("there is no thread to load policies on: {error}");
+                Failure::usage("system", message)
+            })?;
+        Ok(Open {
+            app: Arc::new(app),
+            policies: Arc::new(policies),
+            metrics,
+        })
     }
 }
 
@@ -97,19 +118,13 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Serves until the process is asked to end and what is in flight is finished. `handler` answers
     /// the API.
-    pub(super) async fn serve<H: Handler>(
-        self,
-        handler: Arc<H>,
-        app: Arc<App>,
-        metrics: Arc<Metrics>,
-        shutdown: Shutdown,
-    ) {
+    pub(super) async fn serve<H: Handler>(self, handler: Arc<H>, open: Open, shutdown: Shutdown) {
         let limits = Limits {
-            proxies: app.trusted_proxies.clone(),
+            proxies: open.app.trusted_proxies.clone(),
             ..Limits::default()
         };
         let server = Server::new(limits.clone());
-        let admin = Admin::new(app, metrics, server.connections());
+        let admin = Admin::new(open.app, open.policies, open.metrics, server.connections());
         let admin =
             Server::new(limits).run(self.admin, Arc::new(admin), shutdown.clone().requested());
         let api = self.api.into_iter().map(|listener| {

@@ -3,6 +3,7 @@
 
 mod console;
 mod json;
+mod policies;
 
 use std::io::{self, Write};
 use std::sync::mpsc;
@@ -20,6 +21,7 @@ use super::output;
 
 pub(super) use console::Console;
 pub(super) use json::Requests;
+pub(super) use policies::PolicyNews;
 
 /// The target of the wide events.
 const REQUEST: &str = "cedargate::request";

@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
 
 use super::block_on;
 use super::failure::Failure;
 use super::gateway::{self, Listeners, Parts};
 use super::log::{self, Log};
-use super::signals::Shutdown;
+use super::signals::{self, Shutdown};
 use crate::app::App;
+use crate::app::policies::{Location, Policies};
 use crate::config::{self, Config};
-use crate::policy::{Bundle, Sources};
+use crate::policy::Bundle;
+use crate::record::Sink;
 
 /// The configuration file that is read unless another one is named.
 pub(super) const DEFAULT_CONFIG: &str = "cedargate.toml";
@@ -23,7 +26,9 @@ pub(super) const DEFAULT_CONFIG: &str = "cedargate.toml";
 ///
 /// Each key of the file can be overridden by an environment variable: CEDARGATE_STORE__URL is
 /// [store] url. The log is JSON on stdout, one line a request; RUST_LOG chooses what else is in it.
-/// SIGTERM and Ctrl-C finish the requests in flight.
+/// Policies and schema are loaded anew when a file of theirs changes, on SIGHUP, and on POST
+/// /policies/reload at the admin address; what does not load changes nothing. SIGTERM and Ctrl-C
+/// finish the requests in flight.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -65,12 +70,16 @@ pub(super) fn configuration(file: &Path, flags: &[(&str, String)]) -> Result<Con
 
 async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals()?;
-    let sources = Sources::read(&config.policies, &config.schema).map_err(Failure::policies)?;
-    let bundle = Bundle::load(&sources).map_err(Failure::policies)?;
+    let hangups = signals::hangups()?;
+    let folders = Location::Folders {
+        policies: config.policies,
+        schema: config.schema,
+    };
+    let policies = folders.load().map_err(Failure::policies)?;
     let api = gateway::bind(config.listen, "--listen").await?;
     let admin = gateway::bind(config.admin_listen, "--admin-listen").await?;
     let parts = Parts {
-        bundle,
+        policies,
         store: config.store,
         enrollment_ttl: config.enrollment_ttl,
         authn: config.authn,
@@ -80,19 +89,26 @@ async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
         trusted_proxies: config.trusted_proxies,
         cors_origins: config.cors_origins,
     };
-    let (app, metrics) = parts.open(vec![Arc::new(log::Requests)]).await?;
+    let sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(log::Requests)];
+    let open = parts.open(sinks, Arc::new(log::PolicyNews)).await?;
+    let app = Arc::clone(&open.app);
     tokio::spawn(log.watch());
-    announce(&api, &admin, app.gate.bundle());
+    announce(&api, &admin, app.gate.in_force().bundle());
     tokio::spawn(warn_of_store(Arc::clone(&app)));
+    tokio::spawn(reload_on(hangups, Arc::clone(&open.policies)));
     let listeners = Listeners {
         api: vec![api],
         admin,
     };
-    listeners
-        .serve(Arc::clone(&app), app, metrics, shutdown)
-        .await;
+    listeners.serve(app, open, shutdown).await;
     tracing::info!("all requests are finished: ending");
     Ok(())
+}
+
+async fn reload_on(mut hangups: Signal, policies: Arc<Policies>) {
+    while hangups.recv().await.is_some() {
+        policies.request_reload();
+    }
 }
 
 /// What keeps the store from being relied on is said once, at the start; `/readyz` says it always.

@@ -1,4 +1,5 @@
-//! The end of a process that serves: the first SIGTERM or Ctrl-C drains it, a second one ends it.
+//! What a process that serves is told by signals. The first SIGTERM or Ctrl-C drains it, a second one
+//! ends it; SIGHUP has it read its files anew.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -13,9 +14,6 @@ pub(super) struct Shutdown(watch::Receiver<bool>);
 impl Shutdown {
     /// Listens for SIGTERM and SIGINT from now on.
     pub(super) fn on_signals() -> Result<Self, Failure> {
-        let unavailable = |error: std::io::Error| {
-            Failure::usage("signals", format!("signals cannot be received: {error}"))
-        };
         let terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
         let (asked, receiver) = watch::channel(false);
@@ -28,6 +26,15 @@ impl Shutdown {
         // an error means that nobody watches for signals any more: then it is time to end, too
         let _ = self.0.wait_for(|asked| *asked).await;
     }
+}
+
+/// Listens for SIGHUP from now on: each one makes an item.
+pub(super) fn hangups() -> Result<Signal, Failure> {
+    signal(SignalKind::hangup()).map_err(unavailable)
+}
+
+fn unavailable(error: std::io::Error) -> Failure {
+    Failure::usage("signals", format!("signals cannot be received: {error}"))
 }
 
 async fn watch_signals(mut terminate: Signal, mut interrupt: Signal, asked: watch::Sender<bool>) {

@@ -1,7 +1,9 @@
-//! The admin listener: whether the process lives, whether it is of use, and what it has done. It
-//! decides nothing and shows no user's data.
+//! The admin listener: whether the process lives, whether it is of use, what it has done, and its
+//! policies. It decides nothing and shows no user's data.
 
 mod metrics;
+mod operator;
+mod policies;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,13 +11,16 @@ use std::sync::Arc;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::app::policies::Policies;
 use crate::authn;
 use crate::store::Health;
 
+use metrics::Elsewhere;
 pub use metrics::Metrics;
 
 use super::respond::{JSON, json_bytes};
@@ -24,6 +29,7 @@ use super::server::{Connections, Handler};
 /// Answers the admin listener.
 pub struct Admin {
     app: Arc<App>,
+    policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     connections: Arc<Connections>,
 }
@@ -34,45 +40,60 @@ enum Endpoint {
     Live,
     Ready,
     Metrics,
-    OtherMethod,
+    /// What the policies in force are.
+    Policies,
+    /// Loads them anew.
+    Reload,
+    /// The path has this method only.
+    OtherMethod(&'static str),
     Nothing,
 }
 
 impl Admin {
-    /// Of this gateway, its sink of metrics, and the connections of its public listener.
-    pub fn new(app: Arc<App>, metrics: Arc<Metrics>, connections: Arc<Connections>) -> Self {
+    /// Of this gateway, its policies, its sink of metrics, and the connections of its public listener.
+    pub fn new(
+        app: Arc<App>,
+        policies: Arc<Policies>,
+        metrics: Arc<Metrics>,
+        connections: Arc<Connections>,
+    ) -> Self {
         Self {
             app,
+            policies,
             metrics,
             connections,
         }
     }
 
-    async fn answer(&self, endpoint: Endpoint) -> Response<Full<Bytes>> {
-        match endpoint {
+    async fn answer(&self, head: &Parts) -> Response<Full<Bytes>> {
+        match find(&head.method, head.uri.path()) {
             Endpoint::Live => json(StatusCode::OK, &Live { status: "ok" }),
             Endpoint::Ready => {
-                let health = self.app.store.health().await;
-                readiness(
-                    health,
-                    self.app.authn.health(),
-                    self.app.gate.bundle().len(),
-                )
+                let store = self.app.store.health().await;
+                let stale = self.policies.status().reason();
+                readiness(store, self.app.authn.health(), stale)
             }
             Endpoint::Metrics => {
-                let failures = self.app.store.failures();
-                let fetches = self.app.authn.failed_fetches();
-                let text = self
-                    .metrics
-                    .text(failures, fetches, self.connections.total());
+                let text = self.metrics.text(&Elsewhere {
+                    store_errors: self.app.store.failures(),
+                    failed_fetches: self.app.authn.failed_fetches(),
+                    connections: self.connections.total(),
+                    reloads: self.policies.counts(),
+                    stale: self.policies.status().failure.is_some(),
+                });
                 answer(StatusCode::OK, metrics::CONTENT_TYPE, text.into())
             }
-            Endpoint::OtherMethod => method_not_allowed(),
+            Endpoint::Policies | Endpoint::Reload if !operator::is_operator(head) => {
+                json(StatusCode::FORBIDDEN, &operator::REFUSAL)
+            }
+            Endpoint::Policies => policies::list(&self.policies.status()),
+            Endpoint::Reload => policies::reload(&self.policies).await,
+            Endpoint::OtherMethod(allow) => method_not_allowed(allow),
             Endpoint::Nothing => json(
                 StatusCode::NOT_FOUND,
                 &Refusal {
                     code: "not_found",
-                    message: "There are /healthz, /readyz and /metrics.",
+                    message: "There are /healthz, /readyz, /metrics, /policies and /policies/reload.",
                 },
             ),
         }
@@ -85,46 +106,55 @@ impl Handler for Admin {
         request: Request<Incoming>,
         _: IpAddr,
     ) -> Response<Full<Bytes>> {
-        self.answer(find(request.method(), request.uri().path()))
-            .await
+        // No endpoint has a body.
+        self.answer(&request.into_parts().0).await
     }
 }
 
 fn find(method: &Method, path: &str) -> Endpoint {
-    match path {
-        "/healthz" | "/readyz" | "/metrics" if method != Method::GET => Endpoint::OtherMethod,
-        "/healthz" => Endpoint::Live,
-        "/readyz" => Endpoint::Ready,
-        "/metrics" => Endpoint::Metrics,
-        _ => Endpoint::Nothing,
+    let (allow, endpoint) = match path {
+        "/healthz" => (Method::GET, Endpoint::Live),
+        "/readyz" => (Method::GET, Endpoint::Ready),
+        "/metrics" => (Method::GET, Endpoint::Metrics),
+        "/policies" => (Method::GET, Endpoint::Policies),
+        "/policies/reload" => (Method::POST, Endpoint::Reload),
+        _ => return Endpoint::Nothing,
+    };
+    match *method == allow {
+        true => endpoint,
+        false if allow == Method::POST => Endpoint::OtherMethod("POST"),
+        false => Endpoint::OtherMethod("GET"),
     }
 }
 
-fn method_not_allowed() -> Response<Full<Bytes>> {
+fn method_not_allowed(allow: &'static str) -> Response<Full<Bytes>> {
+    let message = match allow {
+        "POST" => "This path has POST only.",
+        _ => "This path has GET only.",
+    };
     let refusal = Refusal {
         code: "method_not_allowed",
-        message: "This path has GET only.",
+        message,
     };
     let mut response = json(StatusCode::METHOD_NOT_ALLOWED, &refusal);
     response
         .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET"));
+        .insert(ALLOW, HeaderValue::from_static(allow));
     response
 }
 
 /// Whether requests can be served, and what an operator should know even if they can.
-fn readiness(store: Health, keys: authn::Health, policies: usize) -> Response<Full<Bytes>> {
+fn readiness(store: Health, keys: authn::Health, stale: Option<String>) -> Response<Full<Bytes>> {
     let mut faults = store.faults;
     faults.extend(keys.faults);
-    if policies == 0 {
-        faults.push("policies: none is loaded, so every request is refused".to_owned());
-    }
-    let (status, word) = if faults.is_empty() {
-        (StatusCode::OK, "ready")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    let (status, word) = match (faults.is_empty(), &stale) {
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+        // A slip in a policy must not take every gateway out of service: the last good ones decide.
+        (true, Some(_)) => (StatusCode::OK, "stale"),
+        (true, None) => (StatusCode::OK, "ready"),
     };
     let mut reasons = faults;
+    reasons.extend(stale);
     reasons.extend(store.warnings);
     reasons.extend(keys.warnings);
     json(
@@ -178,29 +208,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_are_three_paths_with_get_only() {
-        for (path, endpoint) in [
-            ("/healthz", Endpoint::Live),
-            ("/readyz", Endpoint::Ready),
-            ("/metrics", Endpoint::Metrics),
+    async fn each_path_has_one_method() {
+        for (method, path, endpoint) in [
+            (Method::GET, "/healthz", Endpoint::Live),
+            (Method::GET, "/readyz", Endpoint::Ready),
+            (Method::GET, "/metrics", Endpoint::Metrics),
+            (Method::GET, "/policies", Endpoint::Policies),
+            (Method::POST, "/policies/reload", Endpoint::Reload),
         ] {
-            assert_eq!(find(&Method::GET, path), endpoint);
-            for method in [Method::HEAD, Method::POST, Method::OPTIONS] {
-                assert_eq!(find(&method, path), Endpoint::OtherMethod);
+            assert_eq!(find(&method, path), endpoint);
+            for other in [Method::HEAD, Method::GET, Method::POST, Method::OPTIONS] {
+                if other != method {
+                    let found = find(&other, path);
+                    let allow = method.as_str();
+                    assert!(matches!(found, Endpoint::OtherMethod(it) if it == allow));
+                }
             }
         }
-        for path in ["/", "/metrics/", "/v1/users/me/mfa"] {
+        for path in ["/", "/metrics/", "/policies/", "/v1/users/me/mfa"] {
             assert_eq!(find(&Method::GET, path), Endpoint::Nothing, "{path}");
         }
-        let refusal = method_not_allowed();
-        assert_eq!(refusal.status(), 405);
-        assert_eq!(refusal.headers()["allow"], "GET");
-        assert_eq!(body(refusal).await["code"], "method_not_allowed");
+        for allow in ["GET", "POST"] {
+            let refusal = method_not_allowed(allow);
+            assert_eq!(refusal.status(), 405);
+            assert_eq!(refusal.headers()["allow"], allow);
+            let body = body(refusal).await;
+            assert_eq!(body["code"], "method_not_allowed");
+            assert!(body["message"].as_str().unwrap().contains(allow));
+        }
     }
 
     #[tokio::test]
     async fn readiness_tells_every_reason() {
-        let ready = readiness(Health::default(), authn::Health::default(), 1);
+        let ready = readiness(Health::default(), authn::Health::default(), None);
         assert_eq!(ready.status(), 200);
         assert_eq!(ready.headers()["cache-control"], "no-store");
         assert_eq!(body(ready).await, json!({"status": "ready", "reasons": []}));
@@ -213,7 +253,7 @@ mod tests {
             faults: faults.iter().map(|&it| it.to_owned()).collect(),
             warnings: vec!["keys: old".to_owned()],
         };
-        let warned = readiness(store(), keys(&[]), 1);
+        let warned = readiness(store(), keys(&[]), None);
         assert_eq!(warned.status(), 200);
         let reasons = json!(["store: may lose a second", "keys: old"]);
         assert_eq!(
@@ -221,14 +261,23 @@ mod tests {
             json!({"status": "ready", "reasons": reasons})
         );
 
+        let broken = || Some("policies: broken".to_owned());
+        let stale = readiness(store(), keys(&[]), broken());
+        assert_eq!(stale.status(), 200);
+        let reasons = json!(["policies: broken", "store: may lose a second", "keys: old"]);
+        assert_eq!(
+            body(stale).await,
+            json!({"status": "stale", "reasons": reasons})
+        );
+
         let mut store = store();
         store.faults.push("store: not reachable".to_owned());
-        let not_ready = readiness(store, keys(&["keys: none"]), 0);
+        let not_ready = readiness(store, keys(&["keys: none"]), broken());
         assert_eq!(not_ready.status(), 503);
         let reasons = json!([
             "store: not reachable",
             "keys: none",
-            "policies: none is loaded, so every request is refused",
+            "policies: broken",
             "store: may lose a second",
             "keys: old",
         ]);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::finding::{Finding, Findings};
 
-use super::shipped;
+use super::{load, shipped};
 
 /// What a bundle is made from: the content of the policy and the schema folder, in one order
 /// whatever the file system's is.
@@ -68,6 +68,13 @@ impl Sources {
                 Err(Findings(reader.findings))
             }
         }
+    }
+
+    /// The revision of the bundle that they make, if they make one: as [`Bundle::revision`].
+    ///
+    /// [`Bundle::revision`]: super::Bundle::revision
+    pub fn revision(&self) -> Arc<str> {
+        load::revision(self)
     }
 
     /// The policies and the schema that the program was built with.

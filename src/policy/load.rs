@@ -375,7 +375,7 @@ fn no_permit(sources: &Sources) -> Finding {
 }
 
 /// A hash of policies, links and schema, the same wherever the folders are.
-fn revision(sources: &Sources) -> Arc<str> {
+pub(super) fn revision(sources: &Sources) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     for source in sources.all() {
         for text in [&*source.name, &*source.text] {

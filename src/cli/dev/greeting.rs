@@ -60,7 +60,7 @@ impl Greeting<'_> {
             ..
         } = self;
         let policies = match self.policies {
-            Some(folder) => format!("{} (edit, then restart)", folder.display()),
+            Some(folder) => format!("{} (edit one: it counts a second later)", folder.display()),
             None => "the shipped ones, from inside the program".to_owned(),
         };
         let data = self.data.display();

@@ -1,13 +1,17 @@
-//! One short line a request, for the person who runs `dev`.
+//! One short line a request, and what becomes of policies that are edited, for the person who runs
+//! `dev`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 use tracing_appender::non_blocking::NonBlocking;
 
+use crate::app::policies::{Audience, News};
+use crate::cli::now;
+use crate::model::Timestamp;
 use crate::record::{Event, Sink};
 
-/// Writes one short line for each request.
+/// Writes to the terminal, and waits for nobody who reads it.
 pub(in super::super) struct Console(NonBlocking);
 
 impl Console {
@@ -16,17 +20,53 @@ impl Console {
     }
 }
 
+impl Console {
+    fn write(&self, text: &str) {
+        // where nobody reads any more, nobody is told
+        let _ = self.0.clone().write_all(text.as_bytes());
+    }
+}
+
 impl Sink for Console {
     fn take(&self, event: &Event) {
-        // where nobody reads any more, nobody is told
-        let _ = self.0.clone().write_all(line(event).as_bytes());
+        self.write(&line(event));
     }
+}
+
+impl Audience for Console {
+    fn told(&self, news: &News<'_>) {
+        self.write(&told(news, now()));
+    }
+}
+
+fn told(news: &News<'_>, now: Timestamp) -> String {
+    let time = time(now);
+    match news {
+        News::Replaced(in_force) => {
+            let (policies, revision) = (in_force.bundle().len(), in_force.bundle().revision());
+            format!("{time} the policies were loaded: {policies}, revision {revision}\n")
+        }
+        News::Unchanged(_) => format!("{time} the policies are the same as before\n"),
+        News::Mended(_) => format!("{time} the policies load again: they are the same as before\n"),
+        News::Failed(failure, _) => {
+            let findings = failure.findings.iter().map(|one| format!("{one}\n"));
+            format!(
+                "{time} the policies do not load, so the last good ones serve on:\n{}",
+                findings.collect::<String>()
+            )
+        }
+    }
+}
+
+/// `09:00:00`
+fn time(now: Timestamp) -> String {
+    let timestamp = now.to_string();
+    timestamp.get(11..19).unwrap_or(&timestamp).to_owned()
 }
 
 /// `09:00:00 POST /v1/… 403 tenant_mismatch · deny by tenant-isolation: its notice`
 fn line(event: &Event) -> String {
-    let timestamp = event.timestamp.to_string();
-    let time = timestamp.get(11..19).unwrap_or(&timestamp);
+    let time = time(event.timestamp);
     let mut line = format!("{time} {} {}", event.method, event.route);
     // writing to a String cannot fail
     let _ = match event.status {

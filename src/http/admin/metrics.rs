@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::app::policies::Counts;
 use crate::record::{Event, Sink};
 
 /// The media type of [`Metrics::text`].
@@ -37,6 +38,21 @@ struct Asked {
     action: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Reload {
+    outcome: &'static str,
+}
+
+/// What is counted elsewhere, at the moment of a scrape.
+pub(super) struct Elsewhere {
+    pub(super) store_errors: u64,
+    pub(super) failed_fetches: u64,
+    pub(super) connections: usize,
+    pub(super) reloads: Counts,
+    /// Whether the policies in force are not those in the folders.
+    pub(super) stale: bool,
+}
+
 /// Counts requests, and reports what else can be counted.
 pub struct Metrics {
     registry: Registry,
@@ -45,6 +61,8 @@ pub struct Metrics {
     store_errors: Counter<u64, AtomicU64>,
     failed_fetches: Counter<u64, AtomicU64>,
     connections: Gauge,
+    reloads: Family<Reload, Counter<u64, AtomicU64>>,
+    stale: Gauge,
 }
 
 impl Metrics {
@@ -84,6 +102,18 @@ impl Metrics {
             "Open connections of the public listener",
             connections.clone(),
         );
+        let reloads = Family::default();
+        registry.register(
+            "policy_reloads",
+            "Loads of the policies since the start, by outcome: replaced, unchanged, failed",
+            reloads.clone(),
+        );
+        let stale = Gauge::default();
+        registry.register(
+            "policies_stale",
+            "1 while the policies in the folders do not load and the last good ones serve, else 0",
+            stale.clone(),
+        );
         Self {
             registry,
             requests,
@@ -91,24 +121,29 @@ impl Metrics {
             store_errors,
             failed_fetches,
             connections,
+            reloads,
+            stale,
         }
     }
 
     /// Everything as text, with what is counted elsewhere.
-    pub(super) fn text(
-        &self,
-        store_errors: u64,
-        failed_fetches: u64,
-        connections: usize,
-    ) -> String {
-        self.store_errors
-            .inner()
-            .store(store_errors, Ordering::Relaxed);
-        self.failed_fetches
-            .inner()
-            .store(failed_fetches, Ordering::Relaxed);
+    pub(super) fn text(&self, elsewhere: &Elsewhere) -> String {
+        let set = |counter: &Counter<u64, AtomicU64>, count| {
+            counter.inner().store(count, Ordering::Relaxed);
+        };
+        set(&self.store_errors, elsewhere.store_errors);
+        set(&self.failed_fetches, elsewhere.failed_fetches);
         self.connections
-            .set(i64::try_from(connections).unwrap_or(i64::MAX));
+            .set(i64::try_from(elsewhere.connections).unwrap_or(i64::MAX));
+        let reloads = elsewhere.reloads;
+        for (outcome, count) in [
+            ("replaced", reloads.replaced),
+            ("unchanged", reloads.unchanged),
+            ("failed", reloads.failed),
+        ] {
+            set(&self.reloads.get_or_create(&Reload { outcome }), count);
+        }
+        self.stale.set(i64::from(elsewhere.stale));
         let mut out = String::new();
         // Writing to a String cannot fail.
         let _ = text::encode(&mut out, &self.registry);
@@ -160,7 +195,17 @@ mod tests {
         open().answered(400, Some("invalid_request"), None);
         open().answered(400, Some("invalid_request"), None);
         drop(open());
-        let text = metrics.text(3, 5, 7);
+        let text = metrics.text(&Elsewhere {
+            store_errors: 3,
+            failed_fetches: 5,
+            connections: 7,
+            reloads: Counts {
+                replaced: 2,
+                unchanged: 0,
+                failed: 4,
+            },
+            stale: true,
+        });
         for line in [
             r#"cedargate_requests_total{action="none",effect="none",status="400"} 2"#,
             r#"cedargate_requests_total{action="none",effect="none",status="499"} 1"#,
@@ -168,6 +213,10 @@ mod tests {
             "cedargate_store_errors_total 3",
             "cedargate_jwks_fetch_errors_total 5",
             "cedargate_connections 7",
+            r#"cedargate_policy_reloads_total{outcome="replaced"} 2"#,
+            r#"cedargate_policy_reloads_total{outcome="unchanged"} 0"#,
+            r#"cedargate_policy_reloads_total{outcome="failed"} 4"#,
+            "cedargate_policies_stale 1",
             "# EOF",
         ] {
             assert!(

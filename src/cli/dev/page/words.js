@@ -75,7 +75,7 @@ function todoOf({ code, status }) {
     case "credential_exists":
       return "Look at the list below.";
     case "policy_error":
-      return "The decision on this page names the policy and its error: mend it, restart and try again.";
+      return "The decision on this page names the policy and its error: mend it, wait a second and try again.";
     case "not_implemented":
       return "Choose another tenant, or the other kind of authenticator.";
     case "unavailable":

@@ -1,0 +1,118 @@
+//! `/policies` and `/policies/reload`.
+
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::app::policies::{Outcome, Policies, Status};
+use crate::finding::Finding;
+use crate::gate::InForce;
+use crate::policy::PolicyEntry;
+
+use super::{Refusal, json};
+
+/// How long who asks for a load waits for it: a network mount may hang.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The policies in force. Members are only ever added.
+#[derive(Serialize)]
+struct List<'a> {
+    /// `ready` or `stale`, as `/readyz` says.
+    status: &'static str,
+    reasons: Vec<String>,
+    revision: &'a str,
+    loaded_at: String,
+    policies: Vec<Entry<'a>>,
+    /// Why the policies are stale, in full.
+    findings: &'a [Finding],
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(flatten)]
+    entry: &'a PolicyEntry,
+    /// How many decisions it determined since `loaded_at`.
+    determined: u64,
+}
+
+/// What a reload led to. Members are only ever added.
+#[derive(Serialize)]
+struct Reloaded<'a> {
+    revision: &'a str,
+    loaded_at: String,
+    /// How many there are.
+    policies: usize,
+    /// Whether others are in force than before.
+    changed: bool,
+}
+
+#[derive(Serialize)]
+struct Stale<'a> {
+    status: &'static str,
+    findings: &'a [Finding],
+}
+
+/// Answers `GET /policies`.
+pub(super) fn list(status: &Status) -> Response<Full<Bytes>> {
+    let in_force = &status.in_force;
+    let entries = in_force.determined();
+    let reason = status.reason();
+    let list = List {
+        status: if reason.is_some() { "stale" } else { "ready" },
+        reasons: reason.into_iter().collect(),
+        revision: in_force.bundle().revision(),
+        loaded_at: in_force.since().to_string(),
+        policies: entries
+            .map(|(entry, determined)| Entry { entry, determined })
+            .collect(),
+        findings: status.failure.as_ref().map_or(&[], |it| &it.findings),
+    };
+    json(StatusCode::OK, &list)
+}
+
+/// Answers `POST /policies/reload`.
+pub(super) async fn reload(policies: &Policies) -> Response<Full<Bytes>> {
+    match timeout(PATIENCE, policies.reload()).await {
+        Ok(Some(outcome)) => answer(&outcome),
+        Ok(None) => unavailable("The thread that loads policies has ended: restart the gateway."),
+        Err(_) => unavailable(
+            "The policies are still being loaded: look at GET /policies, and at where they are kept.",
+        ),
+    }
+}
+
+fn answer(outcome: &Outcome) -> Response<Full<Bytes>> {
+    let loaded = |in_force: &InForce, changed| {
+        let bundle = in_force.bundle();
+        let reloaded = Reloaded {
+            revision: bundle.revision(),
+            loaded_at: in_force.since().to_string(),
+            policies: bundle.len(),
+            changed,
+        };
+        json(StatusCode::OK, &reloaded)
+    };
+    match outcome {
+        Outcome::Replaced(in_force) => loaded(in_force, true),
+        Outcome::Unchanged(in_force) => loaded(in_force, false),
+        Outcome::Failed(failure) => json(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &Stale {
+                status: "stale",
+                findings: &failure.findings,
+            },
+        ),
+    }
+}
+
+fn unavailable(message: &'static str) -> Response<Full<Bytes>> {
+    let refusal = Refusal {
+        code: "unavailable",
+        message,
+    };
+    json(StatusCode::SERVICE_UNAVAILABLE, &refusal)
+}
