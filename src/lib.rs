@@ -21,7 +21,7 @@
 //! 3. Adding a forbid never permits more; no decision depends on the order of policies or files.
 //!    (`policy/tests/properties`)
 //! 4. A request sees one bundle and one moment; what was decided on is what is stored.
-//!    (`tests/faults/races`, `tests/store/contract`)
+//!    (`tests/faults/races`, `tests/reload/under_load`, `tests/store/contract`)
 //! 5. Nothing that a caller could use leaves the process in a log or an error: no token, code, key
 //!    or ceremony state. (`tests/faults/secrets`)
 //! 6. Both stores pass the same tests. (`tests/store/contract`, `tests/store/model`, `tests/answers`)

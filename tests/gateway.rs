@@ -112,9 +112,17 @@ impl Gateway {
 
     /// Asks it to end (SIGTERM), and goes on.
     pub fn terminate(&self) {
-        let pid = self.pid();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(sent.success());
+        self.signal("-TERM");
+    }
+
+    /// Tells it to read its files anew (SIGHUP).
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.pid()]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Waits for the end that it was asked for: it has to end well. Gives everything that it wrote.

@@ -29,5 +29,6 @@ mod poll;
 mod readme;
 mod redis_proxy;
 mod redis_server;
+mod reload;
 mod statements;
 mod store;

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::gateway::{Gateway, copy_policies};
+use crate::poll::until;
 
 /// A fenced block: the words behind its fence, and its text.
 struct Block<'a> {
@@ -23,8 +24,8 @@ fn blocks(markdown: &str) -> Vec<Block<'_>> {
         .collect()
 }
 
-#[test]
-fn a_newcomer_sees_what_the_readme_says() {
+#[tokio::test]
+async fn a_newcomer_sees_what_the_readme_says() {
     let readme = include_str!("../README.md");
     let home = tempfile::tempdir().unwrap();
     copy_policies(home.path());
@@ -35,13 +36,14 @@ fn a_newcomer_sees_what_the_readme_says() {
     for Block { kind, text } in blocks(readme) {
         match kind {
             "sh start" => gateway = Some(Gateway::dev(home.path())),
-            "sh" | "sh restart" if !text.contains("tests/run") => {
-                if kind == "sh restart" {
-                    drop(gateway.take());
-                    gateway = Some(Gateway::dev(home.path()));
-                }
-                let url = &gateway.as_ref().unwrap().url;
+            "sh" | "sh edit" if !text.contains("tests/run") => {
+                let gateway = gateway.as_ref().unwrap();
+                let url = &gateway.url;
                 answer = run(home.path(), &format!("{variables}{}", for_test(text, url)));
+                if kind == "sh edit" {
+                    let said = "the policies were loaded";
+                    until(said, async || gateway.written().contains(said)).await;
+                }
                 if text.starts_with("TOKEN=") {
                     variables.push_str(&for_test(text, url));
                     variables.push('\n');

@@ -23,7 +23,7 @@ use crate::policy::{Bundle, Sources};
 
 pub use location::{Loaded, Location, Watched};
 
-use watch::Watch;
+use watch::{Cause, Watch};
 
 /// Why the policies in force are not those in the folders.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub trait Audience: Send + Sync {
     fn told(&self, news: &News<'_>);
 }
 
-/// How many loads were tried, by what they led to.
+/// How many loads were asked for or caused by a change, by what they led to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counts {
     /// [`Outcome::Replaced`].
@@ -208,7 +208,7 @@ impl Loader {
                 Ok(first) => {
                     // Whoever asked while a load ran is answered by one more.
                     let waiting: Vec<_> = iter::once(first).chain(requests.try_iter()).collect();
-                    let outcome = self.load(true);
+                    let outcome = self.load(Cause::Asked);
                     for done in waiting.into_iter().filter_map(|it| it.0) {
                         // who asked may have hung up
                         let _ = done.send(outcome.clone());
@@ -223,12 +223,12 @@ impl Loader {
     fn look(&mut self) {
         let started = Instant::now();
         let seen = self.location.fingerprint();
-        if self.watch.is_due(seen, started.elapsed()) {
-            self.load(false);
+        if let Some(cause) = self.watch.due(seen, started.elapsed()) {
+            self.load(cause);
         }
     }
 
-    fn load(&mut self, asked: bool) -> Outcome {
+    fn load(&mut self, cause: Cause) -> Outcome {
         let (fingerprint, read) = self.location.read();
         self.watch.loaded(fingerprint);
         let in_force = self.shared.gate.in_force();
@@ -239,38 +239,46 @@ impl Loader {
                 findings: findings.0,
             })),
         };
-        self.take(&outcome, asked);
+        self.take(&outcome, cause);
         outcome
     }
 
-    fn take(&self, outcome: &Outcome, asked: bool) {
+    /// Puts it in force, remembers it, counts it and tells it. What is done as a matter of routine
+    /// and finds nothing new counts for nothing.
+    fn take(&self, outcome: &Outcome, cause: Cause) {
         let shared = &self.shared;
-        match outcome {
+        let counter = match outcome {
             Outcome::Replaced(in_force) => {
                 let mut failure = shared.failure();
                 shared.gate.replace(Arc::clone(in_force));
                 *failure = None;
                 drop(failure);
-                shared.replaced.fetch_add(1, Ordering::Relaxed);
                 self.audience.told(&News::Replaced(in_force));
+                &shared.replaced
             }
             Outcome::Unchanged(in_force) => {
-                shared.unchanged.fetch_add(1, Ordering::Relaxed);
-                if shared.failure().take().is_some() {
-                    self.audience.told(&News::Mended(in_force));
-                } else if asked {
-                    self.audience.told(&News::Unchanged(in_force));
+                let was_stale = shared.failure().take().is_some();
+                match cause {
+                    _ if was_stale => self.audience.told(&News::Mended(in_force)),
+                    Cause::Asked => self.audience.told(&News::Unchanged(in_force)),
+                    Cause::Changed => {}
+                    Cause::Routine => return,
                 }
+                &shared.unchanged
             }
             Outcome::Failed(failure) => {
-                shared.failed.fetch_add(1, Ordering::Relaxed);
                 let before = shared.failure().replace(Arc::clone(failure));
-                if before.is_none_or(|before| before.findings != failure.findings) {
+                let is_news = before.is_none_or(|before| before.findings != failure.findings);
+                if is_news {
                     let in_force = shared.gate.in_force();
                     self.audience.told(&News::Failed(failure, &in_force));
+                } else if cause == Cause::Routine {
+                    return;
                 }
+                &shared.failed
             }
-        }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -106,6 +106,8 @@ mod tests {
 
     use super::*;
 
+    type Change = fn(&Path);
+
     fn folder() -> TempDir {
         let folder = TempDir::new().unwrap();
         let path = folder.path();
@@ -132,7 +134,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_change_is_seen() {
-        let changes: [(&str, fn(&Path)); 10] = [
+        let changes: [(&str, Change); 10] = [
             ("longer", |it| {
                 fs::write(it.join("deep/a.cedar"), "ab").unwrap()
             }),

@@ -92,3 +92,68 @@ impl Location {
         (before, Err(Findings(vec![finding.help(help)])))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use super::*;
+    use crate::policy::GATE_SCHEMA;
+
+    const FILES: usize = 16;
+    const VERSIONS: usize = 200;
+
+    /// A volume as Kubernetes mounts it, in its next version: each file is a link through `..data`.
+    fn mount(policies: &Path, version: usize) {
+        let folder = |version| format!("..v{version}");
+        let new = policies.join(folder(version));
+        fs::create_dir(&new).unwrap();
+        for file in 0..FILES {
+            let text = ["// one", "// two"][version % 2];
+            fs::write(new.join(format!("{file}.cedar")), text).unwrap();
+        }
+        symlink(folder(version), policies.join("..new")).unwrap();
+        fs::rename(policies.join("..new"), policies.join("..data")).unwrap();
+        if version > 0 {
+            fs::remove_dir_all(policies.join(folder(version - 1))).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mixture_of_two_versions_is_never_read() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path();
+        fs::write(path.join("gate.cedarschema"), GATE_SCHEMA).unwrap();
+        fs::write(path.join("site.cedarschema"), "namespace Site {}").unwrap();
+        let policies = path.join("policies");
+        fs::create_dir(&policies).unwrap();
+        for name in (0..FILES).map(|file| format!("{file}.cedar")) {
+            symlink(Path::new("..data").join(&name), policies.join(&name)).unwrap();
+        }
+        let location = Location::Folders {
+            schema: path.to_owned(),
+            policies: policies.clone(),
+        };
+        // It may say that they change too fast, under this much change.
+        let revision = || Some(location.read().1.ok()?.revision());
+        let whole = [0, 1].map(|version| {
+            mount(&policies, version);
+            revision().unwrap()
+        });
+        let mut read = BTreeSet::new();
+        thread::scope(|scope| {
+            let change = scope.spawn(|| (2..VERSIONS).for_each(|it| mount(&policies, it)));
+            while !change.is_finished() {
+                read.extend(revision());
+            }
+        });
+        read.extend(revision());
+        assert!(
+            !read.is_empty() && read.is_subset(&whole.into()),
+            "{read:?}"
+        );
+    }
+}

@@ -20,6 +20,17 @@ const MOST_UNSETTLED: u32 = 3;
 /// whose times are too coarse to show each change.
 const READ_AFTER: u32 = 20;
 
+/// Why the folders are loaded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Cause {
+    /// Somebody asked.
+    Asked,
+    /// They have changed.
+    Changed,
+    /// It is time to see whether they have, though it does not show.
+    Routine,
+}
+
 /// Tells by the state of the folders whether they are to be loaded.
 pub(super) struct Watch {
     /// As they were loaded last.
@@ -47,10 +58,10 @@ impl Watch {
         self.pause
     }
 
-    /// Whether to load, now that this was seen by a look that took so long. What has changed is
-    /// loaded when it stays as it is from one look to the next: who writes several files has then
+    /// Why to load, if at all, now that this was seen by a look that took so long. What has changed
+    /// is loaded when it stays as it is from one look to the next: who writes several files has then
     /// written the last one.
-    pub(super) fn is_due(&mut self, seen: Fingerprint, took: Duration) -> bool {
+    pub(super) fn due(&mut self, seen: Fingerprint, took: Duration) -> Option<Cause> {
         self.pause = PAUSE.max(took * SHARE);
         let was_changed = self.seen != self.loaded;
         let is_changed = seen != self.loaded;
@@ -61,9 +72,9 @@ impl Watch {
         }
         self.looks += 1;
         if is_changed {
-            is_settled || self.looks >= MOST_UNSETTLED
+            (is_settled || self.looks >= MOST_UNSETTLED).then_some(Cause::Changed)
         } else {
-            self.looks >= READ_AFTER
+            (self.looks >= READ_AFTER).then_some(Cause::Routine)
         }
     }
 
@@ -85,12 +96,14 @@ mod tests {
         Fingerprint::default().with(Path::new(name), 0)
     }
 
+    const CHANGED: Option<Cause> = Some(Cause::Changed);
+
     /// What each look leads to, the folders having been loaded in state `/a`.
-    fn looks(states: &[&str]) -> Vec<bool> {
+    fn looks(states: &[&str]) -> Vec<Option<Cause>> {
         let mut watch = Watch::new(state("/a"));
         let mut look = |name: &&str| {
-            let due = watch.is_due(state(name), Duration::ZERO);
-            if due {
+            let due = watch.due(state(name), Duration::ZERO);
+            if due.is_some() {
                 watch.loaded(state(name));
             }
             due
@@ -100,38 +113,41 @@ mod tests {
 
     #[test]
     fn a_change_is_loaded_once_when_it_has_settled() {
-        assert_eq!(
-            looks(&["/a", "/b", "/b", "/b"]),
-            [false, false, true, false]
-        );
-        assert_eq!(looks(&["/b", "/c", "/c"]), [false, false, true]);
+        let due = looks(&["/a", "/b", "/b", "/b"]);
+        assert_eq!(due, [None, None, CHANGED, None]);
+        assert_eq!(looks(&["/b", "/c", "/c"]), [None, None, CHANGED]);
     }
 
     #[test]
     fn a_change_that_is_undone_before_it_settles_is_none() {
-        assert_eq!(looks(&["/b", "/a", "/b", "/a"]), [false; 4]);
+        assert_eq!(looks(&["/b", "/a", "/b", "/a"]), [None; 4]);
     }
 
     #[test]
     fn what_never_settles_is_loaded_all_the_same() {
         let due = looks(&["/b", "/c", "/d", "/e", "/f", "/g"]);
-        assert_eq!(due, [false, false, true, false, false, true]);
+        assert_eq!(due, [None, None, CHANGED, None, None, CHANGED]);
     }
 
     #[test]
     fn without_a_change_it_is_read_from_time_to_time() {
-        let due = looks(&["/a"; 2 * READ_AFTER as usize]);
-        assert_eq!(due.iter().filter(|&&due| due).count(), 2);
-        assert!(due[READ_AFTER as usize - 1]);
+        let read_after = READ_AFTER as usize;
+        let due = looks(&["/a"].repeat(2 * read_after));
+        let (at, causes): (Vec<_>, Vec<_>) = (1..)
+            .zip(due)
+            .filter_map(|(at, due)| Some((at, due?)))
+            .unzip();
+        assert_eq!(at, [read_after, 2 * read_after]);
+        assert_eq!(causes, [Cause::Routine; 2]);
     }
 
     #[test]
     fn slow_looks_are_rarer() {
         let mut watch = Watch::new(state("/a"));
         assert_eq!(watch.pause(), PAUSE);
-        watch.is_due(state("/a"), Duration::from_millis(300));
+        watch.due(state("/a"), Duration::from_millis(300));
         assert_eq!(watch.pause(), Duration::from_secs(6));
-        watch.is_due(state("/a"), Duration::from_millis(1));
+        watch.due(state("/a"), Duration::from_millis(1));
         assert_eq!(watch.pause(), PAUSE);
     }
 }

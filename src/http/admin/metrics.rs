@@ -105,7 +105,7 @@ impl Metrics {
         let reloads = Family::default();
         registry.register(
             "policy_reloads",
-            "Loads of the policies since the start, by outcome: replaced, unchanged, failed",
+            "Loads of changed policies, and those asked for, by outcome (replaced, unchanged, failed)",
             reloads.clone(),
         );
         let stale = Gauge::default();

@@ -1,0 +1,160 @@
+//! Every kind of change is served without a restart.
+
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+#[tokio::test]
+async fn files_that_come_change_and_go_are_followed() {
+    let site = Site::shipped();
+    site.write("50-marker.cedar", marker("new"));
+    site.until_decided_by("new").await;
+
+    fs::write(site.policy("50-marker.cedar"), marker("edited")).unwrap();
+    site.until_decided_by("edited").await;
+
+    site.write("50-marker.cedar", marker("renamed"));
+    site.until_decided_by("renamed").await;
+
+    fs::create_dir_all(site.policy("deep/er")).unwrap();
+    site.write("deep/er/marker.cedar", marker("deep"));
+    site.until_decided_by("deep").await;
+    assert!(site.is_decided_by("renamed").await);
+
+    fs::remove_dir_all(site.policy("deep")).unwrap();
+    until("its folder is gone", async || {
+        !site.is_decided_by("deep").await
+    })
+    .await;
+
+    fs::remove_file(site.policy("50-marker.cedar")).unwrap();
+    until("the file is gone", async || {
+        !site.is_decided_by("renamed").await
+    })
+    .await;
+    let revision = site.decided().await.1;
+    assert_eq!(revision, site.gateway.ready["revision"], "all is as it was");
+}
+
+#[tokio::test]
+async fn a_claim_that_is_declared_can_be_asked_for() {
+    let site = Site::shipped();
+    let schema = site.home().join("schema/site.cedarschema");
+    let policy = "@id(\"marker\")
+        permit (principal is Gate::User, action == Gate::Action::\"listMfaMethods\", resource)
+        when { resource in principal.account && !(principal.claims has department) };";
+    let shipped = fs::read_to_string(&schema).unwrap();
+    let declared = shipped.replacen("Claims = {", "Claims = { department?: String,", 1);
+    assert_ne!(declared, shipped);
+    site.write("50-marker.cedar", policy);
+    let reason = site.until_stale().await;
+    assert!(reason.contains("department"), "{reason}");
+    fs::write(&schema, declared).unwrap();
+    site.until_decided_by("marker").await;
+    site.until_ready().await;
+}
+
+#[tokio::test]
+async fn a_folder_that_is_removed_and_made_again_is_followed() {
+    let site = Site::shipped();
+    let (folder, aside) = (site.home().join("policies"), site.home().join("aside"));
+    fs::rename(&folder, &aside).unwrap();
+    let reason = site.until_stale().await;
+    assert!(reason.contains("policies: cannot be read"), "{reason}");
+    assert!(site.is_decided_by("own-factors").await, "they serve on");
+
+    fs::write(aside.join("50-marker.cedar"), marker("again")).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    site.until_decided_by("again").await;
+    site.until_ready().await;
+}
+
+/// A volume as Kubernetes mounts a ConfigMap: each file is a link through `..data`, which is a link
+/// to a folder of one version.
+fn mount(folder: &Path, version: &str, id: &str) {
+    fs::create_dir(folder.join(version)).unwrap();
+    fs::write(folder.join(version).join("marker.cedar"), marker(id)).unwrap();
+}
+
+fn point(link: &Path, target: &str) {
+    replace(link, |new| symlink(target, new).unwrap());
+}
+
+#[tokio::test]
+async fn a_volume_whose_link_is_pointed_elsewhere_is_followed() {
+    let deployment = Deployment::new("embedded:./data");
+    let policies = deployment.config().with_file_name("policies");
+    mount(&policies, "..2026_01", "first");
+    symlink("..2026_01", policies.join("..data")).unwrap();
+    symlink("..data/marker.cedar", policies.join("marker.cedar")).unwrap();
+    let site = Site::serve(deployment);
+    assert!(site.is_decided_by("first").await);
+
+    mount(&policies, "..2026_02", "second");
+    point(&policies.join("..data"), "..2026_02");
+    fs::remove_dir_all(policies.join("..2026_01")).unwrap();
+    site.until_decided_by("second").await;
+    assert!(!site.is_decided_by("first").await);
+    assert_eq!(site.logged(FAILED), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_folder_that_is_a_link_is_followed() {
+    let deployment = Deployment::new("embedded:./data");
+    let home = deployment.config().parent().unwrap().to_owned();
+    fs::rename(home.join("policies"), home.join("one")).unwrap();
+    symlink("one", home.join("policies")).unwrap();
+    let site = Site::serve(deployment);
+    fs::create_dir(home.join("two")).unwrap();
+    fs::write(home.join("two/marker.cedar"), marker("two")).unwrap();
+    point(&home.join("policies"), "two");
+    site.until_decided_by("two").await;
+    assert_eq!(site.decided().await.0, ["two"]);
+}
+
+#[tokio::test]
+async fn what_editors_leave_beside_a_policy_changes_nothing() {
+    let site = Site::shipped();
+    let before = site.policies().await;
+    for name in [
+        "50.cedar~",
+        "#50.cedar#",
+        "4913",
+        ".50.cedar.swp",
+        ".#50.cedar",
+        "50.cedar.tmp",
+    ] {
+        site.write(name, "not a policy");
+    }
+    until("they were looked at", async || {
+        site.loads("unchanged").await > 0
+    })
+    .await;
+    assert_eq!(site.policies().await, before);
+    assert_eq!(
+        (site.loads("replaced").await, site.loads("failed").await),
+        (0, 0)
+    );
+    for message in [
+        FAILED,
+        LOADED,
+        MENDED,
+        "the policies are the same as before",
+    ] {
+        assert_eq!(site.logged(message), Vec::<Value>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_signal_has_them_loaded() {
+    let site = Site::shipped();
+    site.gateway.hang_up();
+    until("it is said that nothing changed", async || {
+        site.logged("the policies are the same as before").len() == 1
+    })
+    .await;
+    site.write("50-marker.cedar", marker("signalled"));
+    site.gateway.hang_up();
+    site.until_decided_by("signalled").await;
+    assert_eq!(site.logged(LOADED).len(), 1);
+}
