@@ -69,7 +69,7 @@ pub(super) struct Arguments {
     /// Where the API and the page are.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = parse_listen)]
     listen: SocketAddr,
-    /// Where health, readiness and metrics are.
+    /// Where health, readiness, metrics and the policies in force are.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9090", value_parser = parse_listen)]
     admin_listen: SocketAddr,
     /// The data folder; it is made if it is not there.

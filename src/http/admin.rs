@@ -113,17 +113,17 @@ impl Handler for Admin {
 
 fn find(method: &Method, path: &str) -> Endpoint {
     let (allow, endpoint) = match path {
-        "/healthz" => (Method::GET, Endpoint::Live),
-        "/readyz" => (Method::GET, Endpoint::Ready),
-        "/metrics" => (Method::GET, Endpoint::Metrics),
-        "/policies" => (Method::GET, Endpoint::Policies),
-        "/policies/reload" => (Method::POST, Endpoint::Reload),
+        "/healthz" => ("GET", Endpoint::Live),
+        "/readyz" => ("GET", Endpoint::Ready),
+        "/metrics" => ("GET", Endpoint::Metrics),
+        "/policies" => ("GET", Endpoint::Policies),
+        "/policies/reload" => ("POST", Endpoint::Reload),
         _ => return Endpoint::Nothing,
     };
-    match *method == allow {
-        true => endpoint,
-        false if allow == Method::POST => Endpoint::OtherMethod("POST"),
-        false => Endpoint::OtherMethod("GET"),
+    if method.as_str() == allow {
+        endpoint
+    } else {
+        Endpoint::OtherMethod(allow)
     }
 }
 
