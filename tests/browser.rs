@@ -4,6 +4,7 @@ mod access;
 mod chromium;
 mod codes;
 mod cross_origin;
+mod family;
 mod messages;
 mod page;
 mod raw;

@@ -86,7 +86,7 @@ async fn a_refusal_that_an_edited_policy_took_away_is_told_as_permitted() {
 }
 
 #[tokio::test]
-async fn a_step_up_is_one_press_away() {
+async fn a_strong_sign_in_is_one_press_away() {
     let page = Page::open().await;
     let laptop = page.plug_in(built_in()).await;
     page.click("#add-passkey").await;
@@ -96,7 +96,7 @@ async fn a_step_up_is_one_press_away() {
     page.click("#add-security-key").await;
     page.until("#error", "A fresh and strong sign-in is needed")
         .await;
-    page.click("#error button").await;
+    page.click("#error button:nth-of-type(2)").await;
     page.until("#status", "The security key is added").await;
     page.until("#methods-note", "2 authenticators").await;
     page.close().await;

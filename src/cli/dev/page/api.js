@@ -2,6 +2,8 @@
 
 export const METHODS = "/v1/users/me/mfa";
 export const REGISTER = `${METHODS}/webauthn/register`;
+export const AUTHENTICATE = `${METHODS}/webauthn/authenticate`;
+export const CODES = `${METHODS}/backup-codes`;
 
 const PATIENCE_MS = 15_000;
 
@@ -30,21 +32,53 @@ async function send(path, init) {
   } catch (cause) {
     throw new Unreachable("The gateway does not answer.", { cause });
   }
-  if (!response.ok) throw new Refused(response, body);
+  if (!response.ok) {
+    // a removal ends the step-ups before it
+    if (body.code === "unauthenticated") held = undefined;
+    throw new Refused(response, body);
+  }
   return { body, requestId: response.headers.get("x-request-id") };
 }
 
-const json = (body, headers) => ({
-  method: "POST",
+const json = (method, body, headers) => ({
+  method,
   headers: { "content-type": "application/json", ...headers },
   body: JSON.stringify(body),
 });
 
 export const get = (path, headers) => send(path, { headers });
-export const post = (path, body, headers) => send(path, json(body, headers));
+export const post = (path, body, headers) => send(path, json("POST", body, headers));
+export const patch = (path, body, headers) => send(path, json("PATCH", body, headers));
+export const remove = (path, headers) => send(path, { method: "DELETE", headers });
 
-/** The headers of who asks. Each step takes a token of its own, so that a restart is no matter. */
-export async function signedIn({ user, tenant, groups, strong }) {
+/** The token of the last step-up, whose it is, and until when it is good. */
+let held;
+
+const sameAs = (one) => JSON.stringify([one.user, one.tenant, one.groups]);
+
+/** Keeps the token of a step-up: it is sent in the place of a sign-in's. */
+export function hold(who, { access_token: token, expires_in: seconds, acr }) {
+  held = { token, acr, whose: sameAs(who), until: Date.now() + seconds * 1000 };
+}
+
+/** The step-up of who asks, if there is one. */
+export function stepUpOf(who) {
+  if (held && (held.whose !== sameAs(who) || held.until <= Date.now())) held = undefined;
+  return held;
+}
+
+export function forget() {
+  held = undefined;
+}
+
+/**
+ * The headers of who asks: with the token of their step-up, while it is good. Else each step takes a
+ * token of its own, so that a restart is no matter.
+ */
+export async function signedIn(who) {
+  const { user, tenant, groups, strong } = who;
+  const stepUp = strong ? undefined : stepUpOf(who);
+  if (stepUp) return { authorization: `Bearer ${stepUp.token}`, "x-tenant-id": tenant };
   const wanted = { user, tenant, groups };
   if (strong) Object.assign(wanted, { acr: "phr", auth_time: "0s" });
   const { body } = await post("/dev/token", wanted);

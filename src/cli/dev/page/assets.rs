@@ -29,7 +29,7 @@ macro_rules! asset {
     };
 }
 
-pub(super) static ASSETS: [Asset; 12] = [
+pub(super) static ASSETS: [Asset; 14] = [
     asset!("icon.svg", "image/svg+xml"),
     asset!("page.css", "text/css; charset=utf-8"),
     asset!("page.js", SCRIPT),
@@ -38,8 +38,10 @@ pub(super) static ASSETS: [Asset; 12] = [
     asset!("decisions.js", SCRIPT),
     asset!("dom.js", SCRIPT),
     asset!("enrol.js", SCRIPT),
+    asset!("failed.js", SCRIPT),
     asset!("methods.js", SCRIPT),
     asset!("outcome.js", SCRIPT),
     asset!("refusals.js", SCRIPT),
+    asset!("stepup.js", SCRIPT),
     asset!("words.js", SCRIPT),
 ];

@@ -1,14 +1,7 @@
 // An enrolment: begun, answered by an authenticator, completed.
 
 import { REGISTER, Refused, Unreachable, post, signedIn } from "./api.js";
-
-/** The authenticator or the browser did not answer; `kind` says why. */
-export class CeremonyFailed extends Error {
-  constructor(kind, cause) {
-    super(kind, { cause });
-    this.kind = kind;
-  }
-}
+import { CeremonyFailed } from "./failed.js";
 
 /** Whether this browser can add authenticators, as a kind of `CeremonyFailed`; empty if it can. */
 export function lacking() {
@@ -32,24 +25,33 @@ export async function complete(who, enrolment) {
     return await post(`${REGISTER}/complete`, enrolment, await signedIn(who));
   } catch (error) {
     if (canBeSentAgain(error)) error.unsent = enrolment;
-    else error.leftBehind = !await forget(error.details?.signal);
+    else error.leftBehind = !await unlist(error.details?.signal);
     throw error;
   }
 }
 
-async function create(options, signal) {
+const create = (options, signal) => ceremony(options, () => {
+  const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
+  return navigator.credentials.create({ publicKey, signal });
+});
+
+/** Lets one of the user's authenticators answer request options. */
+export const get = (options, signal) => ceremony(options, () => {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+  return navigator.credentials.get({ publicKey, signal });
+});
+
+async function ceremony(options, dialog) {
   const started = performance.now();
   try {
-    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
-    const credential = await navigator.credentials.create({ publicKey, signal });
-    return credential.toJSON();
+    return (await dialog()).toJSON();
   } catch (error) {
     const late = performance.now() - started >= options.timeout;
     throw new CeremonyFailed(kindOf(error, late), error);
   }
 }
 
-/** The names are those of WebAuthn Level 3, §5.1.3. A timeout has none of its own there. */
+/** The names are those of WebAuthn Level 3, §5.1.3 and §5.1.4. A timeout has none of its own there. */
 function kindOf(error, late) {
   switch (error.name) {
     case "NotAllowedError": return late ? "late" : "cancelled";
@@ -74,7 +76,7 @@ function canBeSentAgain(error) {
  * A credential that was not kept leaves the browser's list, too (WebAuthn Level 3, §5.1.10). False
  * where the browser cannot do that.
  */
-async function forget(signal) {
+async function unlist(signal) {
   if (!signal) return true;
   if (!PublicKeyCredential.signalUnknownCredential) return false;
   return PublicKeyCredential.signalUnknownCredential(signal).then(() => true, () => false);

@@ -1,7 +1,8 @@
-// The list of the chosen user's authenticators.
+// The list of the chosen user's authenticators, and what can be done with each.
 
-import { METHODS, get, signedIn } from "./api.js";
+import { CODES, METHODS, forget, get, patch, post, remove, signedIn } from "./api.js";
 import { byId, element, plural, say, when } from "./dom.js";
+import { clear } from "./outcome.js";
 import { NOUN, explain } from "./words.js";
 
 let reading = 0;
@@ -12,7 +13,8 @@ export async function readMethods(who) {
   let note, items = [];
   try {
     const { methods, backup_codes: codes } = (await get(METHODS, await signedIn(who))).body;
-    items = methods.map(item);
+    items = methods.map((method, at) => item(method, at + 1));
+    byId("new-codes").hidden = methods.length === 0;
     note = methods.length === 0
       ? "None yet. The first one brings ten backup codes."
       : `${plural(methods.length, "authenticator")}, ${plural(codes.remaining, "backup code")} left.`;
@@ -25,11 +27,70 @@ export async function readMethods(who) {
   byId("methods").replaceChildren(...items);
 }
 
-function item(method) {
+let act = () => {};
+
+/** `work` does a step for who asks, and tells what came of it. */
+export function startMethods(work) {
+  act = work;
+  byId("new-codes").addEventListener("click", () => act({
+    said: "These are your backup codes now: the old ones stopped working.",
+    work: async (who) => post(CODES, {}, await signedIn(who)),
+  }));
+}
+
+function item(method, number) {
   const synced = method.backed_up ? "synced" : method.backup_eligible ? "may be synced" : "stays on its device";
-  const facts = [NOUN[method.method_type] ?? method.method_type, method.model, synced, `added ${when(method.created_at)}`];
+  const used = method.last_used_at ? `used ${when(method.last_used_at)}` : "not used yet";
+  const facts = [NOUN[method.method_type] ?? method.method_type, method.model, synced, `added ${when(method.created_at)}`, used];
   const made = element("li", "", element("strong", "", method.device_name),
-    element("p", "note", facts.filter(Boolean).join(" · ")));
+    element("p", "note", facts.filter(Boolean).join(" · ")),
+    element("div", "buttons", renamer(method, number), remover(method, number)));
   made.dataset.methodType = method.method_type;
   return made;
+}
+
+function renamer(method, number) {
+  return button("Rename", method, number, (pressed) => {
+    const field = element("input", "");
+    field.value = method.device_name;
+    field.setAttribute("aria-label", `New name of ${method.device_name}, number ${number}`);
+    const form = element("form", "rename", field, element("button", "quiet", "Save"));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      act({
+        said: "It has a new name.",
+        work: async (who) => patch(`${METHODS}/${method.id}`, { device_name: field.value }, await signedIn(who)),
+      });
+    });
+    pressed.closest("li").append(form);
+    pressed.remove();
+    field.focus();
+  });
+}
+
+function remover(method, number) {
+  return button("Remove", method, number, () => act({
+    said: `${method.device_name} is removed. Every step-up before it is over.`,
+    work: async (who) => {
+      const done = await remove(`${METHODS}/${method.id}`, await signedIn(who));
+      forget(); // a removal ends the step-ups before it
+      // what the browser lists for this site is what is left (WebAuthn Level 3, §5.1.10.2)
+      await window.PublicKeyCredential?.signalAllAcceptedCredentials?.(done.body.signal).catch(() => {});
+      return done;
+    },
+  }));
+}
+
+function button(label, method, number, action) {
+  const made = element("button", "quiet", label);
+  made.type = "button";
+  made.setAttribute("aria-label", `${label} ${method.device_name}, number ${number}`);
+  made.addEventListener("click", () => action(made));
+  return made;
+}
+
+/** Empties what was told of the last step. */
+export function clearMethods() {
+  clear("methods-status");
+  clear("methods-error");
 }

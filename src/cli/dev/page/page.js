@@ -1,13 +1,15 @@
 // The page of `cedargate dev`: who asks is chosen, authenticators are added, decisions are shown.
 // Nothing here decides anything: it calls the API as any client would.
 
+import { stepUpOf, forget } from "./api.js";
 import { clear, tell } from "./outcome.js";
 import { hideCodes, showCodes, startCodes } from "./codes.js";
 import { lookAtDecisions, startDecisions, tenantName, watchDecisions } from "./decisions.js";
-import { byId, plural, say } from "./dom.js";
+import { byId, plural, say, when } from "./dom.js";
 import { complete, enrol, lacking } from "./enrol.js";
-import { readMethods } from "./methods.js";
+import { clearMethods, readMethods, startMethods } from "./methods.js";
 import { startRefusals } from "./refusals.js";
+import { confirm, startStepUps } from "./stepup.js";
 import { NOUN, ceremony, explain } from "./words.js";
 
 const NAME_CHARACTERS = 100;
@@ -80,6 +82,9 @@ async function failed(methodType, error) {
   clear("status");
   const offers = [];
   if (error.code === "step_up_required") {
+    if (error.details.method_types?.length > 0) {
+      offers.push(["Confirm with an authenticator and try again", () => confirmed(methodType, error.unsent)]);
+    }
     offers.push(["Sign in strongly and try again", () => {
       byId("strong").checked = true;
       if (error.unsent) sendAgain(error.unsent);
@@ -90,6 +95,51 @@ async function failed(methodType, error) {
   }
   const tone = error.code === "step_up_required" ? "ask" : "deny";
   await tell("error", { tone, ...explain(error, NOUN[methodType]), answer: error, offers });
+}
+
+/** A step-up, and then what asked for it. */
+function confirmed(methodType, unsent) {
+  const owner = who();
+  const name = deviceName();
+  if (name === undefined) return;
+  step(owner, methodType, async (signal) => {
+    const waiting = (said) => tell("status", { tone: "ask", said, offers: [["Stop waiting", () => underWay?.abort()]] });
+    await confirm(owner, { signal, waiting: () => waiting("Waiting for an authenticator that is yours: answer the browser’s dialog.") });
+    await showStepUp();
+    if (unsent) return complete(owner, unsent);
+    return enrol(owner, { methodType, deviceName: name, signal, waiting: () => waiting(`Waiting for your ${NOUN[methodType]}: answer the browser’s dialog.`) });
+  });
+}
+
+/** A step with what is enrolled: renaming, removing, new codes. */
+async function change({ said, work }) {
+  if (underWay) return;
+  busy(new AbortController());
+  clearMethods();
+  const owner = who();
+  try {
+    const { body, requestId } = await work(owner);
+    if (body.codes) showCodes(body.codes, `${owner.user} of ${tenantName(owner.tenant)}`);
+    await tell("methods-status", { tone: "allow", said, answer: { requestId } });
+  } catch (error) {
+    const offers = error.code === "step_up_required" && error.details.method_types?.length > 0
+      ? [["Confirm with an authenticator", () => byId("use-authenticator").click()]]
+      : [];
+    const tone = error.code === "step_up_required" ? "ask" : "deny";
+    await tell("methods-error", { tone, ...explain(error, "authenticator", "change"), answer: error, offers });
+  } finally {
+    busy(undefined);
+  }
+  await refresh();
+  if (document.activeElement === document.body) byId("methods-title").focus(); // what was pressed is gone
+}
+
+/** Says how the user is confirmed. */
+function showStepUp() {
+  const stepUp = stepUpOf(who());
+  say("step-up-note", stepUp
+    ? `Confirmed ${stepUp.acr ? "with an authenticator" : "with a backup code"}, until ${when(stepUp.until)}.`
+    : "Not confirmed: the sign-in above is all there is.");
 }
 
 function busy(controller) {
@@ -105,6 +155,7 @@ function quiet() {
 }
 
 async function refresh() {
+  showStepUp();
   await readMethods(who());
   await lookAtDecisions();
 }
@@ -114,6 +165,8 @@ function signInChanged({ target }) {
   if (["user", "tenant"].includes(target.id)) {
     underWay?.abort();
     quiet();
+    clearMethods();
+    forget();
     hideCodes();
   }
   return refresh();
@@ -126,6 +179,8 @@ function start() {
   byId("refresh").addEventListener("click", refresh);
   byId("sign-in").addEventListener("change", signInChanged);
   startCodes();
+  startMethods(change);
+  startStepUps(who, refresh);
   startDecisions();
   startRefusals(who, lookAtDecisions);
   if (lacking()) {

@@ -1,17 +1,20 @@
 // What went wrong, in words for a person, and what to do about it.
 
 import { Refused, Unreachable } from "./api.js";
-import { CeremonyFailed } from "./enrol.js";
+import { CeremonyFailed } from "./failed.js";
 
 export const NOUN = { webauthn_passkey: "passkey", webauthn_fido: "security key" };
 
 export const GATEWAY_GONE = "The gateway does not answer. Is “cedargate dev” still running? Start it again: this page goes on by itself.";
 
-/** What happened, more about it if there is more, and the way on. `noun` is what was to be added. */
-export function explain(error, noun) {
-  if (error instanceof CeremonyFailed) return ceremony(error, noun);
+/**
+ * What happened, more about it if there is more, and the way on. `noun` is what was to be added, `step`
+ * what was tried, where that is no enrolment: `stepUp` or `change`.
+ */
+export function explain(error, noun, step) {
+  if (error instanceof CeremonyFailed) return step === "stepUp" ? unconfirmed(error) : ceremony(error, noun);
   if (error instanceof Unreachable) return { said: "The gateway does not answer.", todo: "Is “cedargate dev” still running? Start it again, then try again." };
-  if (error instanceof Refused) return refusal(error);
+  if (error instanceof Refused) return step ? other(error) : refusal(error);
   return { said: `The page failed: ${error.message ?? error}`, todo: "Load it again." };
 }
 
@@ -33,6 +36,34 @@ export function ceremony({ kind, cause }, noun = "authenticator") {
       return { said: "This browser is too old to add authenticators here.", todo: "Update it, or open the page in a current Chrome, Edge, Firefox or Safari." };
     default:
       return { said: `The browser could not add it (${cause?.name ?? "unknown error"}: ${cause?.message ?? ""}).`, todo: "If an extension manages your passwords, switch it off here and try again." };
+  }
+}
+
+/** A dialog that asked for an authenticator that is enrolled already. */
+function unconfirmed(error) {
+  switch (error.kind) {
+    case "cancelled":
+    case "late":
+      return { said: "Nobody was confirmed: the dialog was closed, or nothing answered it.", todo: "Try again with an authenticator that is yours, or use a backup code." };
+    default:
+      return ceremony(error);
+  }
+}
+
+/** Refusals of what is no enrolment. */
+function other(error) {
+  const { code, details } = error;
+  switch (code) {
+    case "not_found":
+      return { said: "There is nothing to do this with.", why: error.message, todo: "Look at the list of authenticators." };
+    case "invalid_credential":
+      return { said: details.reason === "code" ? "This backup code does not work." : error.message, todo: "Try another one." };
+    case "rate_limited":
+      return { said: "Too many wrong codes.", why: error.message, todo: "Use an authenticator meanwhile." };
+    case "step_up_required":
+      return { said: "A fresh and strong sign-in is needed.", todo: "Confirm that it is you, then try again." };
+    default:
+      return refusal(error);
   }
 }
 
@@ -63,7 +94,7 @@ function saidOf({ status, code, details, message }) {
 function todoOf({ code, status }) {
   switch (code) {
     case "step_up_required":
-      return "Here, “Just signed in strongly” under “Who asks” stands for it: tick that and try again.";
+      return "Confirm that it is you with an authenticator that you have. “Just signed in strongly” under “Who asks” would do as well.";
     case "tenant_mismatch":
       return "Send the tenant that the token is for.";
     case "unauthenticated":
