@@ -93,7 +93,8 @@ fn its_configuration_is_right() {
     std::fs::write(home.path().join("cedargate.toml"), toml).unwrap();
     run(
         home.path(),
-        "head -c 32 /dev/urandom > pepper.key; chmod 600 pepper.key",
+        "umask 077; head -c 32 /dev/urandom > pepper.key;
+        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out step-up.pem",
     );
     let check = format!("{} config check --json", env!("CARGO_BIN_EXE_cedargate"));
     let answer: Value = serde_json::from_str(&run(home.path(), &check)).unwrap();
