@@ -13,6 +13,7 @@ mod links;
 mod load;
 mod nesting;
 mod place;
+mod recorded;
 mod request;
 mod rules;
 mod schema;
@@ -35,6 +36,7 @@ pub use catalogue::PolicyEntry;
 pub use clauses::{Clause, Look, Seen};
 pub use files::Sources;
 pub use inquiry::{Inquiry, Verdict};
+pub use recorded::Recorded;
 pub use shipped::GATE_SCHEMA;
 
 use annotations::Annotations;

@@ -13,7 +13,7 @@ use crate::finding::{Finding, Findings};
 use crate::model::json;
 
 use super::Bundle;
-use super::inquiry::{Inquiry, Verdict, member, string};
+use super::inquiry::{Inquiry, Verdict, member, string, strings};
 
 pub use folder::read_all;
 
@@ -243,14 +243,4 @@ fn beside(path: &str, folder: &Path) -> Result<String, String> {
         return Err(outside());
     }
     fs::read_to_string(file).map_err(unreadable)
-}
-
-fn strings(value: &Value, name: &str) -> Result<Vec<String>, String> {
-    let texts = value.as_array().and_then(|items| {
-        items
-            .iter()
-            .map(|item| item.as_str().map(str::to_owned))
-            .collect()
-    });
-    texts.ok_or_else(|| format!("{name:?} is not a list of strings"))
 }

@@ -160,6 +160,17 @@ pub(super) fn string<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&
         .ok_or_else(|| format!("{name:?} is not a string"))
 }
 
+/// A list of strings; `name` is the member that it is.
+pub(super) fn strings(value: &Value, name: &str) -> Result<Vec<String>, String> {
+    let texts = value.as_array().and_then(|items| {
+        items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect()
+    });
+    texts.ok_or_else(|| format!("{name:?} is not a list of strings"))
+}
+
 /// An error with what is below it: Cedar's outer messages alone say little.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -6,6 +6,7 @@ mod folders;
 mod hostile;
 mod looking;
 mod properties;
+mod recording;
 mod refusals;
 mod running_cases;
 mod shipped_policies;
