@@ -343,6 +343,7 @@ mod tests {
                 notices: Vec::new(),
                 errors: Vec::new(),
                 revision: "r".into(),
+                shadow: None,
             };
             record.decided(&decided, Duration::ZERO);
         }

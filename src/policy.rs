@@ -17,6 +17,7 @@ mod recorded;
 mod request;
 mod rules;
 mod schema;
+mod shadow;
 mod shipped;
 mod syntax;
 #[cfg(test)]
@@ -102,10 +103,16 @@ impl Bundle {
     pub fn decide(&self, question: &Question<'_>) -> Decided {
         let principal = request::principal(question);
         let resource = request::resource(question);
-        let judged = match request::build(question, &principal, &resource, &self.vocabulary) {
-            Ok((request, entities)) => self.judge(&request, &entities, question.strong_acr()),
-            Err(why) => Judged::failed(why),
-        };
+        let (judged, shadow) =
+            match request::build(question, &principal, &resource, &self.vocabulary) {
+                Ok((request, entities)) => {
+                    let strong_acr = question.strong_acr();
+                    let judged = self.judge(&request, &entities, strong_acr);
+                    let shadow = self.shadow(&request, &entities, strong_acr, &judged);
+                    (judged, shadow)
+                }
+                Err(why) => (Judged::failed(why), None),
+            };
         Decided {
             principal: principal.id().unescaped().to_owned(),
             action: question.action,
@@ -115,6 +122,7 @@ impl Bundle {
             notices: judged.notices,
             errors: judged.errors,
             revision: Arc::clone(&self.revision),
+            shadow,
         }
     }
 }

@@ -29,6 +29,28 @@ pub struct Decided {
     pub errors: Vec<String>,
     /// The bundle that decided.
     pub revision: Arc<str>,
+    /// What shadow policies would have changed; none where they would not, and where there are none.
+    pub shadow: Option<Shadow>,
+}
+
+/// What the answer would have been if shadow policies counted. It is told, and changes nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shadow {
+    /// `allow`, `deny`, `step_up` or `error`.
+    pub effect: &'static str,
+    /// The code of that answer; none for an allow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The policies that would have determined it, sorted: those that count too.
+    pub policies: Vec<String>,
+    /// The shadow policies among them and among those that failed, sorted. None where a shadow
+    /// policy only bears on what a step-up would lead to.
+    pub shadow_policies: Vec<String>,
+    /// The notices of all that would have determined it.
+    pub notices: Vec<String>,
+    /// What failed, in shadow policies and others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
 }
 
 /// The answer to one question.
@@ -54,6 +76,16 @@ impl Effect {
             Effect::Failed => "error",
         }
     }
+
+    /// The code of the error that it is answered with; none for an allow.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Effect::Allow => None,
+            Effect::Deny(code) => Some(code),
+            Effect::StepUp(_) => Some("step_up_required"),
+            Effect::Failed => Some("policy_error"),
+        }
+    }
 }
 
 /// One decision, as the event tells it.
@@ -65,6 +97,8 @@ pub struct Decision {
     pub resource: String,
     /// `allow`, `deny`, `step_up` or `error`.
     pub effect: &'static str,
+    /// The code of the error that it is answered with; none for an allow.
+    pub code: Option<String>,
     /// The determining policies.
     pub policies: Vec<String>,
     /// Their notices.
@@ -72,6 +106,9 @@ pub struct Decision {
     /// What failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+    /// What shadow policies would have changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
     /// The bundle.
     pub revision: Arc<str>,
     /// How long it took.
@@ -274,9 +311,11 @@ impl Record {
             action: decided.action.as_str(),
             resource: decided.resource.clone(),
             effect: decided.effect.as_str(),
+            code: decided.effect.code().map(str::to_owned),
             policies: decided.policies.clone(),
             notices: decided.notices.clone(),
             errors: decided.errors.clone(),
+            shadow: decided.shadow.clone(),
             revision: Arc::clone(&decided.revision),
             duration_us: micros(took),
         });

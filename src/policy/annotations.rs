@@ -14,7 +14,7 @@ pub(super) struct Annotations {
     pub(super) code: Option<String>,
     /// What would lift the forbid.
     pub(super) step_up: Option<StepUp>,
-    /// `@mode("shadow")`: it is evaluated for the log one day, and never counts.
+    /// `@mode("shadow")`: it is evaluated and told of, and never counts.
     pub(super) shadow: bool,
 }
 

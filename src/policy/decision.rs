@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Decision, Entities, PolicyId, Request, Response};
+use cedar_policy::{
+    AuthorizationError, Decision, Entities, PolicyId, PolicySet, Request, Response,
+};
 
 use crate::error::StepUp;
 use crate::record::Effect;
@@ -25,6 +27,8 @@ pub(super) struct Judged {
     pub(super) policies: Vec<String>,
     pub(super) notices: Vec<String>,
     pub(super) errors: Vec<String>,
+    /// The policies that failed, in no order.
+    pub(super) failed: Vec<PolicyId>,
 }
 
 impl Judged {
@@ -35,6 +39,7 @@ impl Judged {
             policies: Vec::new(),
             notices: Vec::new(),
             errors: vec![why],
+            failed: Vec::new(),
         }
     }
 }
@@ -48,13 +53,28 @@ impl Bundle {
         entities: &Entities,
         strong_acr: &[String],
     ) -> Judged {
-        let response = self.ask_cedar(request, entities);
+        self.judge_by(&self.live, request, entities, strong_acr)
+    }
+
+    /// As [`Bundle::judge`], by these of its policies.
+    pub(super) fn judge_by(
+        &self,
+        policies: &PolicySet,
+        request: &Request,
+        entities: &Entities,
+        strong_acr: &[String],
+    ) -> Judged {
+        let response = self.ask_cedar(policies, request, entities);
         let diagnostics = response.diagnostics();
         // Cedar's reasons and errors come in no order.
         let mut determining: Vec<_> = diagnostics.reason().collect();
         determining.sort_by_key(|id| AsRef::<str>::as_ref(*id));
         let mut errors: Vec<_> = diagnostics.errors().map(ToString::to_string).collect();
         errors.sort_unstable();
+        let failed = diagnostics
+            .errors()
+            .map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id().clone())
+            .collect();
         let about: Vec<_> = determining
             .iter()
             .filter_map(|id| self.annotations.get(id))
@@ -65,7 +85,7 @@ impl Bundle {
         } else if response.decision() == Decision::Allow {
             Effect::Allow
         } else {
-            match self.step_up(request, entities, &about, strong_acr) {
+            match self.step_up(policies, request, entities, &about, strong_acr) {
                 Some(step_up) => Effect::StepUp(step_up),
                 None => Effect::Deny(code(&about)),
             }
@@ -75,12 +95,13 @@ impl Bundle {
             policies: determining.into_iter().map(PolicyId::to_string).collect(),
             notices: notices(&about),
             errors,
+            failed,
         }
     }
 
-    fn ask_cedar(&self, request: &Request, entities: &Entities) -> Response {
+    fn ask_cedar(&self, policies: &PolicySet, request: &Request, entities: &Entities) -> Response {
         nesting::with_room_for(self.depth, || {
-            self.authorizer.is_authorized(request, &self.live, entities)
+            self.authorizer.is_authorized(request, policies, entities)
         })
     }
 
@@ -89,6 +110,7 @@ impl Bundle {
     /// allowed. So whoever does just what is asked gets in.
     fn step_up(
         &self,
+        policies: &PolicySet,
         request: &Request,
         entities: &Entities,
         forbids: &[&Annotations],
@@ -107,7 +129,9 @@ impl Bundle {
                 strong_acr.iter().any(|strong| strong == acr)
                     || (*acr == OWN_STEP_UP && enrolled.count > 0)
             })
-            .filter(|acr| self.allows_after(request, entities, acr, max_age) == Some(true))
+            .filter(|acr| {
+                self.allows_after(policies, request, entities, acr, max_age) == Some(true)
+            })
             .collect();
         if acr_values.is_empty() {
             return None;
@@ -128,6 +152,7 @@ impl Bundle {
     /// it cannot be asked.
     fn allows_after(
         &self,
+        policies: &PolicySet,
         request: &Request,
         entities: &Entities,
         acr: &str,
@@ -142,7 +167,7 @@ impl Bundle {
             Some(&self.vocabulary.schema),
         )
         .ok()?;
-        let response = self.ask_cedar(&again, entities);
+        let response = self.ask_cedar(policies, &again, entities);
         let clean = response.diagnostics().errors().next().is_none();
         Some(clean && response.decision() == Decision::Allow)
     }

@@ -64,17 +64,14 @@ pub struct Verdict {
 
 impl Verdict {
     fn of(judged: Judged) -> Self {
-        let (decision, code) = match judged.effect {
-            Effect::Allow => ("allow", None),
-            Effect::Deny(code) => ("deny", Some(code)),
-            Effect::StepUp(_) => ("deny", Some("step_up_required".to_owned())),
-            Effect::Failed => ("deny", Some("policy_error".to_owned())),
-        };
         Self {
-            decision,
+            decision: match judged.effect {
+                Effect::Allow => "allow",
+                Effect::Deny(_) | Effect::StepUp(_) | Effect::Failed => "deny",
+            },
+            code: judged.effect.code().map(str::to_owned),
             reason: judged.policies,
             notices: judged.notices,
-            code,
             errors: judged.errors,
         }
     }

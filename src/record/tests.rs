@@ -34,6 +34,7 @@ fn decided(action: Action, effect: Effect, notices: &[&str]) -> Decided {
         notices: notices.iter().map(ToString::to_string).collect(),
         errors: Vec::new(),
         revision: "r".into(),
+        shadow: None,
     }
 }
 

@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::policies::Counts;
-use crate::record::{Event, Sink};
+use crate::record::{Event, Shadow, Sink};
 
 /// The media type of [`Metrics::text`].
 pub(super) const CONTENT_TYPE: HeaderValue =
@@ -44,6 +44,7 @@ struct Reload {
 }
 
 /// What is counted elsewhere, at the moment of a scrape.
+#[derive(Default)]
 pub(super) struct Elsewhere {
     pub(super) store_errors: u64,
     pub(super) failed_fetches: u64,
@@ -53,11 +54,21 @@ pub(super) struct Elsewhere {
     pub(super) stale: bool,
 }
 
+/// Of a decision that shadow policies would have changed. Ids of policies are few, and the admin's.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Shadowed {
+    /// Empty where none of them determined it.
+    policy: String,
+    effect: &'static str,
+    would_be: &'static str,
+}
+
 /// Counts requests, and reports what else can be counted.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     durations: Family<Asked, Histogram, fn() -> Histogram>,
+    shadows: Family<Shadowed, Counter>,
     store_errors: Counter<u64, AtomicU64>,
     failed_fetches: Counter<u64, AtomicU64>,
     connections: Gauge,
@@ -83,6 +94,12 @@ impl Metrics {
             "From a request's head to its answer",
             Unit::Seconds,
             durations.clone(),
+        );
+        let shadows = Family::default();
+        registry.register(
+            "shadow_decisions",
+            "Decisions that a shadow policy would have changed: their effect, and what it would be",
+            shadows.clone(),
         );
         let store_errors = Counter::default();
         registry.register(
@@ -118,6 +135,7 @@ impl Metrics {
             registry,
             requests,
             durations,
+            shadows,
             store_errors,
             failed_fetches,
             connections,
@@ -174,16 +192,43 @@ impl Sink for Metrics {
         self.durations
             .get_or_create(&Asked { action })
             .observe(seconds);
+        for decision in &event.decisions {
+            if let Some(shadow) = &decision.shadow {
+                self.shadow(decision.effect, shadow);
+            }
+        }
+    }
+}
+
+impl Metrics {
+    /// Each shadow policy is counted, so that the sum over policies may be more than the decisions.
+    fn shadow(&self, effect: &'static str, shadow: &Shadow) {
+        let count = |policy: &str| {
+            let shadowed = Shadowed {
+                policy: policy.to_owned(),
+                effect,
+                would_be: shadow.effect,
+            };
+            self.shadows.get_or_create(&shadowed).inc();
+        };
+        if shadow.shadow_policies.is_empty() {
+            count("");
+        }
+        shadow
+            .shadow_policies
+            .iter()
+            .for_each(|policy| count(policy));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
-    use crate::model::Timestamp;
-    use crate::record::Record;
+    use crate::model::{Action, Timestamp};
+    use crate::record::{Decided, Effect, Record};
 
     #[test]
     fn requests_are_counted_by_action_effect_and_status() {
@@ -224,5 +269,46 @@ mod tests {
                 "{line} is not in\n{text}"
             );
         }
+    }
+    #[test]
+    fn what_shadow_policies_would_have_changed_is_counted_by_policy_and_effect() {
+        let metrics = Arc::new(Metrics::new());
+        let decided = |shadow: Option<&[&str]>| Decided {
+            principal: "anonymous".into(),
+            action: Action::Unknown,
+            resource: String::new(),
+            effect: Effect::Allow,
+            policies: Vec::new(),
+            notices: Vec::new(),
+            errors: Vec::new(),
+            revision: "r".into(),
+            shadow: shadow.map(|by| Shadow {
+                effect: "deny",
+                code: Some("forbidden".into()),
+                policies: Vec::new(),
+                shadow_policies: by.iter().map(ToString::to_string).collect(),
+                notices: Vec::new(),
+                errors: Vec::new(),
+            }),
+        };
+        let sink: Arc<dyn Sink> = metrics.clone();
+        let mut record = Record::open(sink, Timestamp::from_millis(0), "id".into(), "GET".into());
+        for shadow in [None, Some(&["a"][..]), Some(&["a", "b"]), Some(&[])] {
+            record.decided(&decided(shadow), Duration::ZERO);
+        }
+        drop(record);
+        let text = metrics.text(&Elsewhere::default());
+        let told: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("cedargate_shadow_decisions_total"))
+            .collect();
+        for line in [
+            r#"{policy="a",effect="allow",would_be="deny"} 2"#,
+            r#"{policy="b",effect="allow",would_be="deny"} 1"#,
+            r#"{policy="",effect="allow",would_be="deny"} 1"#,
+        ] {
+            assert!(told.contains(&line), "{line} is not in {told:?}");
+        }
+        assert_eq!(told.len(), 3);
     }
 }

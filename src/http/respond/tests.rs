@@ -31,6 +31,7 @@ fn decided(notices: &[&str]) -> Decided {
         notices: notices.iter().map(|&it| it.to_owned()).collect(),
         errors: Vec::new(),
         revision: "revision".into(),
+        shadow: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod authenticators;
 mod facts;
+mod shadow;
 mod step_up;
 
 use std::net::IpAddr;
@@ -212,6 +213,7 @@ fn a_decision_says_who_what_and_why() {
         notices: Vec::new(),
         errors: Vec::new(),
         revision: bundle.revision().into(),
+        shadow: None,
     };
     assert_eq!(asked.decide(&bundle), expected);
     asked.action = Action::TrustAuthenticator;
@@ -295,41 +297,6 @@ fn notices_and_code_come_from_the_determining_policies_in_their_order() {
     assert_eq!(
         Asked::by(alice()).decide(&load(&welcome).unwrap()).notices,
         ["welcome"]
-    );
-}
-
-#[test]
-fn shadow_policies_never_count() {
-    let shadow = |policy: String| policy.replacen("@id", "@mode(\"shadow\") @id", 1);
-    let policies = [
-        EVERYBODY.to_owned(),
-        shadow(forbid("x", "true")),
-        shadow(forbid("failing", FAILS)),
-    ]
-    .concat();
-    let bundle = load(&policies).unwrap();
-    let decided = Asked::by(alice()).with_key().decide(&bundle);
-    assert_eq!(
-        (decided.effect, decided.policies),
-        (Effect::Allow, vec!["open".to_owned()])
-    );
-    assert_eq!((bundle.len(), bundle.policy_ids()), (3, vec!["open"]));
-    // Neither do the links of a shadow template.
-    let template = "@mode(\"shadow\") @id(\"t\") forbid (principal in ?principal, action in Gate::Action::\"mfa\", resource);";
-    let links = format!(
-        "[{{\"template_id\": \"t\", \"link_id\": \"l\", \"args\": {{\"?principal\": \"Gate::Tenant::\\\"{TENANT}\\\"\"}}}}]"
-    );
-    let policies = format!("{EVERYBODY}{template}");
-    let files = |policies| load_files(&[("a.cedar", policies), ("l.links.json", &links)]).unwrap();
-    assert_eq!(
-        Asked::by(alice()).decide(&files(&policies)).effect,
-        Effect::Allow
-    );
-    let live = policies.replace("@mode(\"shadow\") ", "@notice(\"linked\") ");
-    let decided = Asked::by(alice()).decide(&files(&live));
-    assert_eq!(
-        (decided.policies, decided.notices),
-        (vec!["l".to_owned()], vec!["linked".to_owned()])
     );
 }
 
