@@ -111,4 +111,8 @@ impl Sink for Sinks {
             sink.take(event);
         }
     }
+
+    fn wants_input(&self) -> bool {
+        self.0.iter().any(|sink| sink.wants_input())
+    }
 }

@@ -111,15 +111,13 @@ impl InForce {
         self.bundle.entries().iter().zip(counts)
     }
 
-    fn decide(&self, question: &Question<'_>) -> Decided {
-        let decided = self.bundle.decide(question);
+    fn count(&self, decided: &Decided) {
         for id in &decided.policies {
             let entries = self.bundle.entries();
             if let Ok(at) = entries.binary_search_by(|entry| entry.id.cmp(id)) {
                 self.determined[at].fetch_add(1, Ordering::Relaxed);
             }
         }
-        decided
     }
 }
 
@@ -271,9 +269,19 @@ fn admit<O: Operation>(
 }
 
 fn ask(in_force: &InForce, question: &Question<'_>, record: &mut Record) -> Decided {
+    let bundle = &in_force.bundle;
     let started = Instant::now();
-    let decided = in_force.decide(question);
+    let (decided, input) = if record.wants_input() {
+        let (decided, input) = bundle.decide_and_keep(question);
+        (decided, Some(input))
+    } else {
+        (bundle.decide(question), None)
+    };
     record.decided(&decided, started.elapsed());
+    if let Some(input) = input {
+        record.made_on(input);
+    }
+    in_force.count(&decided);
     decided
 }
 

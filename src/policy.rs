@@ -8,9 +8,11 @@ mod clauses;
 mod decision;
 mod files;
 mod ids;
+mod input;
 mod inquiry;
 mod links;
 mod load;
+mod mask;
 mod nesting;
 mod place;
 mod recorded;
@@ -27,21 +29,23 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, PolicyId, PolicySet};
+use cedar_policy::{Authorizer, Entities, PolicyId, PolicySet, Request};
 
 use crate::finding::Findings;
 use crate::model::{Action, Authenticator, Factors, MethodType, Tenant, Timestamp, User, UserId};
-use crate::record::Decided;
+use crate::record::{self, Decided};
 
 pub use catalogue::PolicyEntry;
 pub use clauses::{Clause, Look, Seen};
 pub use files::Sources;
 pub use inquiry::{Inquiry, Verdict};
+pub use mask::{Hidden, Mask};
 pub use recorded::Recorded;
 pub use shipped::GATE_SCHEMA;
 
 use annotations::Annotations;
 use decision::Judged;
+use input::Input;
 use schema::Vocabulary;
 
 /// Policies, links and schema, validated, immutable.
@@ -101,19 +105,30 @@ impl Bundle {
     ///
     /// [`Effect::Failed`]: crate::record::Effect::Failed
     pub fn decide(&self, question: &Question<'_>) -> Decided {
+        self.decide_on(question).0
+    }
+
+    /// As [`Bundle::decide`], with what was decided on: to be written down.
+    pub fn decide_and_keep(&self, question: &Question<'_>) -> (Decided, Arc<dyn record::Input>) {
+        let (decided, facts) = self.decide_on(question);
+        let input = Input::new(question, facts, &self.vocabulary);
+        (decided, Arc::new(input))
+    }
+
+    fn decide_on(&self, question: &Question<'_>) -> (Decided, Option<(Request, Entities)>) {
         let principal = request::principal(question);
         let resource = request::resource(question);
-        let (judged, shadow) =
-            match request::build(question, &principal, &resource, &self.vocabulary) {
-                Ok((request, entities)) => {
-                    let strong_acr = question.strong_acr();
-                    let judged = self.judge(&request, &entities, strong_acr);
-                    let shadow = self.shadow(&request, &entities, strong_acr, &judged);
-                    (judged, shadow)
-                }
-                Err(why) => (Judged::failed(why), None),
-            };
-        Decided {
+        let built = request::build(question, &principal, &resource, &self.vocabulary);
+        let (judged, shadow) = match &built {
+            Ok((request, entities)) => {
+                let strong_acr = question.strong_acr();
+                let judged = self.judge(request, entities, strong_acr);
+                let shadow = self.shadow(request, entities, strong_acr, &judged);
+                (judged, shadow)
+            }
+            Err(why) => (Judged::failed(why.clone()), None),
+        };
+        let decided = Decided {
             principal: principal.id().unescaped().to_owned(),
             action: question.action,
             resource: resource.to_string(),
@@ -123,7 +138,8 @@ impl Bundle {
             errors: judged.errors,
             revision: Arc::clone(&self.revision),
             shadow,
-        }
+        };
+        (decided, built.ok())
     }
 }
 

@@ -1,10 +1,12 @@
 //! The one wide event of a request, and what a decision says in words that need no Cedar.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::StepUp;
@@ -51,6 +53,27 @@ pub struct Shadow {
     /// What failed, in shadow policies and others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+}
+
+/// What one decision was made on. It is kept as it was asked, and becomes JSON where somebody reads
+/// it, not while the caller waits.
+pub trait Input: fmt::Debug + Send + Sync {
+    /// `principal`, `action`, `resource`, `context` and `entities`, as test cases have them. Where
+    /// the question did not fit the schema there was no request: then the last two are not there.
+    fn json(&self) -> Map<String, Value>;
+
+    /// The `acr` values that a sign-in at the caller's issuer can reach: on these a step-up depends.
+    fn strong_acr(&self) -> &[String];
+
+    /// About how many bytes it takes while it is kept.
+    fn weight(&self) -> usize;
+}
+
+/// Nothing is equal to an input but itself.
+impl PartialEq for dyn Input {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(self, other)
+    }
 }
 
 /// The answer to one question.
@@ -113,6 +136,12 @@ pub struct Decision {
     pub revision: Arc<str>,
     /// How long it took.
     pub duration_us: u64,
+    /// How long it took, in nanoseconds.
+    #[serde(skip)]
+    pub duration_ns: u64,
+    /// What it was made on, where a sink asks for it.
+    #[serde(skip)]
+    pub input: Option<Arc<dyn Input>>,
 }
 
 /// Something that happened to a user's authenticators or backup codes, of which they should hear
@@ -229,6 +258,11 @@ pub struct Event {
 pub trait Sink: Send + Sync {
     /// Takes one event; never blocks.
     fn take(&self, event: &Event);
+
+    /// Whether it needs to know what decisions were made on.
+    fn wants_input(&self) -> bool {
+        false
+    }
 }
 
 /// The event of one request while it happens; written when it is dropped, so that there is exactly
@@ -318,12 +352,26 @@ impl Record {
             shadow: decided.shadow.clone(),
             revision: Arc::clone(&decided.revision),
             duration_us: micros(took),
+            duration_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+            input: None,
         });
     }
 
     /// Something happened to an account.
     pub fn changed(&mut self, change: Change) {
         self.event.changes.push(change);
+    }
+
+    /// Whether what decisions are made on is wanted.
+    pub fn wants_input(&self) -> bool {
+        self.sink.wants_input()
+    }
+
+    /// What the last decision was made on.
+    pub fn made_on(&mut self, input: Arc<dyn Input>) {
+        if let Some(decision) = self.event.decisions.last_mut() {
+            decision.input = Some(input);
+        }
     }
 
     /// The facts changed under the decisions so far: they stay in the log, their notices do not

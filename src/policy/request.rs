@@ -96,6 +96,11 @@ pub(super) fn principal(question: &Question<'_>) -> EntityUid {
     }
 }
 
+/// The action's uid.
+pub(super) fn action(question: &Question<'_>) -> EntityUid {
+    uid(&TYPES.action, question.action)
+}
+
 /// The resource's uid.
 pub(super) fn resource(question: &Question<'_>) -> EntityUid {
     match &question.resource {
@@ -115,7 +120,7 @@ pub(super) fn build(
     let context = Context::from_pairs(context(question)).map_err(|error| error.to_string())?;
     let request = Request::new(
         principal.clone(),
-        uid(&TYPES.action, question.action),
+        action(question),
         resource.clone(),
         context,
         Some(&vocabulary.schema),

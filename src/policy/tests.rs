@@ -10,6 +10,7 @@ mod recording;
 mod refusals;
 mod running_cases;
 mod shipped_policies;
+mod writing;
 
 use super::shipped::SITE_SCHEMA;
 use super::*;
