@@ -4,6 +4,7 @@
 //! Exit codes: 0 fine; 1 a finding, such as an invalid policy; 2 wrong usage or configuration.
 
 mod config;
+mod decision_log;
 mod dev;
 mod failure;
 mod gateway;

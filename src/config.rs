@@ -31,8 +31,9 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use crate::authn::step_up::StepUpIssuer;
 use crate::finding::{Finding, Findings};
 use crate::model::Origin;
+use crate::policy::Mask;
 use crate::webauthn::RelyingParties;
-use crate::{authn, store};
+use crate::{authn, decision_log, store};
 use files::{Files, Trouble};
 use problems::Problems;
 use section::Section;
@@ -64,6 +65,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// The origins of the pages that may read answers (CORS).
     pub cors_origins: Vec<Origin>,
+    /// Where decisions are written, if they are.
+    pub decision_log: Option<decision_log::Settings>,
 }
 
 /// The least length of a pepper, in bytes.
@@ -116,7 +119,7 @@ fn layered(
 }
 
 /// Top-level tables whose features come in later versions.
-const NOT_BUILT: [&str; 3] = ["tls", "decision_log", "audit"];
+const NOT_BUILT: [&str; 2] = ["tls", "audit"];
 
 fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<Config> {
     let (listen, admin_listen) = listeners(root, problems);
@@ -128,6 +131,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
     let peppers = peppers(root, files, problems);
     let trusted_proxies = trusted_proxies(root, problems);
     let cors_origins = cors_origins(root, problems);
+    let decision_log = decision_log(root, files, problems);
     for key in NOT_BUILT {
         root.not_built(key, problems);
     }
@@ -144,6 +148,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
         peppers,
         trusted_proxies,
         cors_origins,
+        decision_log,
     })
 }
 
@@ -264,6 +269,25 @@ fn cors_origins(root: &mut Section, problems: &mut Problems<'_>) -> Vec<Origin> 
     let origins = section.parsed_list("origins", problems, str::parse::<Origin>);
     section.finish(problems);
     origins.unwrap_or_default()
+}
+
+fn decision_log(
+    root: &mut Section,
+    files: &Files,
+    problems: &mut Problems<'_>,
+) -> Option<decision_log::Settings> {
+    let is_there = root.has("decision_log");
+    let mut section = root.section("decision_log", problems);
+    if is_there {
+        section.require(&["file"], problems);
+    }
+    let file = section.parsed_located("file", problems, not_empty);
+    let masks = section.parsed_list("mask", problems, str::parse::<Mask>);
+    section.finish(problems);
+    Some(decision_log::Settings {
+        file: files.resolve(&file?),
+        masks: masks.unwrap_or_default(),
+    })
 }
 
 fn not_empty(text: &str) -> Result<String, &'static str> {

@@ -2,7 +2,7 @@
 //! done by a WebAuthn handler.
 //!
 //! ```text
-//! edge     app ─ http ─ config ─ cli         bytes, sockets, signals, the clock
+//! edge     app ─ decision_log ─ http ─ config ─ cli   bytes, sockets, signals, the clock
 //! house    gate ─ mfa                        decide, then do
 //! parts    policy  authn  webauthn  store    none knows another
 //! ground   model ─ finding ─ error ─ record  words, what is wrong in a file, failures, the event
@@ -31,6 +31,7 @@ pub mod app;
 pub mod authn;
 pub mod cli;
 pub mod config;
+pub mod decision_log;
 pub mod error;
 pub mod finding;
 pub mod gate;

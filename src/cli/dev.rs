@@ -18,6 +18,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
 use tokio::net::TcpListener;
 
+use super::decision_log::Decisions;
 use super::failure::Failure;
 use super::gateway::{self, Listeners, Parts};
 use super::log::{Console, Log};
@@ -32,7 +33,7 @@ use crate::http::server::Handler;
 use crate::model::{MethodType, Timestamp};
 use crate::record::Sink;
 use crate::webauthn::{self, RelyingParties, Tenants};
-use crate::{authn, store};
+use crate::{authn, decision_log, store};
 use data::Data;
 use greeting::Greeting;
 use issuer::SignIn;
@@ -81,6 +82,9 @@ pub(super) struct Arguments {
     /// The schema folder [default: ./schema, else the shipped schema]
     #[arg(long, value_name = "FOLDER")]
     schema: Option<PathBuf>,
+    /// Append each decision to this file, with all that is needed to decide it again.
+    #[arg(long, value_name = "FILE")]
+    decision_log: Option<PathBuf>,
     /// Print one line of JSON instead of sentences when it is ready.
     #[arg(long)]
     json: bool,
@@ -88,18 +92,33 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (log, console) = Log::console()?;
-    let served = block_on(serve(arguments, console));
+    let settings = arguments
+        .decision_log
+        .clone()
+        .map(|file| decision_log::Settings {
+            file,
+            masks: Vec::new(),
+        });
+    let decisions = Decisions::open(settings)?;
+    let served = block_on(serve(arguments, console, &decisions));
+    decisions.finish();
     log.finish();
     served
 }
 
-async fn serve(arguments: &Arguments, console: Console) -> Result<(), Failure> {
+async fn serve(
+    arguments: &Arguments,
+    console: Console,
+    decisions: &Decisions,
+) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals()?;
+    decisions.reopen_on_hangup()?;
     let (location, folder) = location(arguments);
     let policies = location.load().map_err(Failure::policies)?;
     let listeners = Listeners {
         api: bind(arguments.listen).await?,
         admin: gateway::bind(arguments.admin_listen, "--admin-listen").await?,
+        decision_log: decisions.health(),
     };
     let port = port(&listeners.api[0])?;
     let data = Data::open(&arguments.data)?;
@@ -117,7 +136,8 @@ async fn serve(arguments: &Arguments, console: Console) -> Result<(), Failure> {
         cors_origins: Vec::new(),
     };
     let console = Arc::new(console);
-    let sinks: Vec<Arc<dyn Sink>> = vec![console.clone(), records.clone()];
+    let mut sinks: Vec<Arc<dyn Sink>> = vec![console.clone(), records.clone()];
+    sinks.extend(decisions.sink());
     let open = parts.open(sinks, console).await?;
     let greeting = Greeting {
         program: std::env::args().next().unwrap_or("cedargate".to_owned()),

@@ -15,6 +15,7 @@ use crate::app::policies::{Audience, Loaded, Policies};
 use crate::app::{self, App, Sinks, Times};
 use crate::authn::step_up::StepUpIssuer;
 use crate::authn::{self, Authn};
+use crate::decision_log;
 use crate::gate::InForce;
 use crate::http::admin::{Admin, Metrics};
 use crate::http::server::{Handler, Limits, Server};
@@ -113,6 +114,8 @@ pub(super) struct Listeners {
     pub(super) api: Vec<TcpListener>,
     /// For operators.
     pub(super) admin: TcpListener,
+    /// How the decision log does, for operators.
+    pub(super) decision_log: Option<Arc<decision_log::Health>>,
 }
 
 impl Listeners {
@@ -124,7 +127,13 @@ impl Listeners {
             ..Limits::default()
         };
         let server = Server::new(limits.clone());
-        let admin = Admin::new(open.app, open.policies, open.metrics, server.connections());
+        let admin = Admin::new(
+            open.app,
+            open.policies,
+            open.metrics,
+            server.connections(),
+            self.decision_log,
+        );
         let admin =
             Server::new(limits).run(self.admin, Arc::new(admin), shutdown.clone().requested());
         let api = self.api.into_iter().map(|listener| {

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 
 use super::block_on;
+use super::decision_log::Decisions;
 use super::failure::Failure;
 use super::gateway::{self, Listeners, Parts};
 use super::log::{self, Log};
@@ -27,8 +28,8 @@ pub(super) const DEFAULT_CONFIG: &str = "cedargate.toml";
 /// Each key of the file can be overridden by an environment variable: CEDARGATE_STORE__URL is
 /// [store] url. The log is JSON on stdout, one line a request; RUST_LOG chooses what else is in it.
 /// Policies and schema are loaded anew when a file of theirs changes, on SIGHUP, and on POST
-/// /policies/reload at the admin address; what does not load changes nothing. SIGTERM and Ctrl-C
-/// finish the requests in flight.
+/// /policies/reload at the admin address; what does not load changes nothing. SIGHUP also opens the
+/// file of the decision log again. SIGTERM and Ctrl-C finish the requests in flight.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -56,9 +57,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .into_iter()
         .filter_map(|(key, address)| Some((key, address?.to_string())))
         .collect();
-    let config = configuration(&arguments.config, &flags)?;
+    let mut config = configuration(&arguments.config, &flags)?;
     let log = Log::json()?;
-    let served = block_on(serve(config, &log));
+    let decisions = Decisions::open(config.decision_log.take())?;
+    let served = block_on(serve(config, &log, &decisions));
+    decisions.finish();
     log.finish();
     served
 }
@@ -68,8 +71,9 @@ pub(super) fn configuration(file: &Path, flags: &[(&str, String)]) -> Result<Con
     config::load(flags, std::env::vars_os(), file).map_err(Failure::configuration)
 }
 
-async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
+async fn serve(config: Config, log: &Log, decisions: &Decisions) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals()?;
+    decisions.reopen_on_hangup()?;
     let hangups = signals::hangups()?;
     let folders = Location::Folders {
         policies: config.policies,
@@ -89,7 +93,8 @@ async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
         trusted_proxies: config.trusted_proxies,
         cors_origins: config.cors_origins,
     };
-    let sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(log::Requests)];
+    let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(log::Requests)];
+    sinks.extend(decisions.sink());
     let open = parts.open(sinks, Arc::new(log::PolicyNews)).await?;
     let app = Arc::clone(&open.app);
     tokio::spawn(log.watch());
@@ -99,6 +104,7 @@ async fn serve(config: Config, log: &Log) -> Result<(), Failure> {
     let listeners = Listeners {
         api: vec![api],
         admin,
+        decision_log: decisions.health(),
     };
     listeners.serve(app, open, shutdown).await;
     tracing::info!("all requests are finished: ending");

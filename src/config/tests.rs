@@ -58,6 +58,10 @@ pepper_files = ["pepper.key"]
 [cors]
 origins = ["https://app.example.com"]
 
+[decision_log]
+file = "decisions.jsonl"
+mask = ["principal.claims.email", "context.network.address"]
+
 [network]
 trusted_proxies = ["10.0.0.0/8", "::ffff:192.0.2.1", "2001:db8::/32"]
 "#;
@@ -190,6 +194,10 @@ fn the_documented_example_loads() {
         config.trusted_proxies,
         proxies.map(|one| one.parse().unwrap())
     );
+    let log = config.decision_log.unwrap();
+    assert_eq!(log.file, folder.path("decisions.jsonl"));
+    let masks = ["principal.claims.email", "context.network.address"];
+    assert_eq!(log.masks, masks.map(|path| path.parse().unwrap()));
 }
 
 #[test]
@@ -202,6 +210,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(config.enrollment_ttl, Duration::from_secs(300));
     assert!(config.store.require_durable);
     assert!(config.trusted_proxies.is_empty());
+    assert!(config.decision_log.is_none());
     assert!(config.cors_origins.is_empty());
     assert!(config.parties.of(None).is_none());
     assert!(config.authn.issuers[0].strong_acr.is_empty());

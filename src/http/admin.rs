@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::app::policies::Policies;
 use crate::authn;
+use crate::decision_log;
 use crate::store::Health;
 
 use metrics::Elsewhere;
@@ -32,6 +33,7 @@ pub struct Admin {
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     connections: Arc<Connections>,
+    decision_log: Option<Arc<decision_log::Health>>,
 }
 
 /// What a request to the admin listener is for.
@@ -50,18 +52,21 @@ enum Endpoint {
 }
 
 impl Admin {
-    /// Of this gateway, its policies, its sink of metrics, and the connections of its public listener.
+    /// Of this gateway, its policies, its sink of metrics, the connections of its public listener, and
+    /// its decision log, if it has one.
     pub fn new(
         app: Arc<App>,
         policies: Arc<Policies>,
         metrics: Arc<Metrics>,
         connections: Arc<Connections>,
+        decision_log: Option<Arc<decision_log::Health>>,
     ) -> Self {
         Self {
             app,
             policies,
             metrics,
             connections,
+            decision_log,
         }
     }
 
@@ -71,7 +76,8 @@ impl Admin {
             Endpoint::Ready => {
                 let store = self.app.store.health().await;
                 let stale = self.policies.status().reason();
-                readiness(store, self.app.authn.health(), stale)
+                let log = self.decision_log.iter().flat_map(|log| log.warnings());
+                readiness(store, self.app.authn.health(), stale, log)
             }
             Endpoint::Metrics => {
                 let text = self.metrics.text(&Elsewhere {
@@ -80,6 +86,7 @@ impl Admin {
                     connections: self.connections.total(),
                     reloads: self.policies.counts(),
                     stale: self.policies.status().failure.is_some(),
+                    lost_decisions: self.decision_log.as_ref().map(|log| log.lost()),
                 });
                 answer(StatusCode::OK, metrics::CONTENT_TYPE, text.into())
             }
@@ -144,7 +151,12 @@ fn method_not_allowed(allow: &'static str) -> Response<Full<Bytes>> {
 }
 
 /// Whether requests can be served, and what an operator should know even if they can.
-fn readiness(store: Health, keys: authn::Health, stale: Option<String>) -> Response<Full<Bytes>> {
+fn readiness(
+    store: Health,
+    keys: authn::Health,
+    stale: Option<String>,
+    warnings: impl IntoIterator<Item = String>,
+) -> Response<Full<Bytes>> {
     let mut faults = store.faults;
     faults.extend(keys.faults);
     let (status, word) = match (faults.is_empty(), &stale) {
@@ -157,6 +169,7 @@ fn readiness(store: Health, keys: authn::Health, stale: Option<String>) -> Respo
     reasons.extend(stale);
     reasons.extend(store.warnings);
     reasons.extend(keys.warnings);
+    reasons.extend(warnings);
     json(
         status,
         &Readiness {
@@ -240,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn readiness_tells_every_reason() {
-        let ready = readiness(Health::default(), authn::Health::default(), None);
+        let ready = readiness(Health::default(), authn::Health::default(), None, []);
         assert_eq!(ready.status(), 200);
         assert_eq!(ready.headers()["cache-control"], "no-store");
         assert_eq!(body(ready).await, json!({"status": "ready", "reasons": []}));
@@ -253,16 +266,20 @@ mod tests {
             faults: faults.iter().map(|&it| it.to_owned()).collect(),
             warnings: vec!["keys: old".to_owned()],
         };
-        let warned = readiness(store(), keys(&[]), None);
+        let warned = readiness(store(), keys(&[]), None, ["decision log: full".to_owned()]);
         assert_eq!(warned.status(), 200);
-        let reasons = json!(["store: may lose a second", "keys: old"]);
+        let reasons = json!([
+            "store: may lose a second",
+            "keys: old",
+            "decision log: full"
+        ]);
         assert_eq!(
             body(warned).await,
             json!({"status": "ready", "reasons": reasons})
         );
 
         let broken = || Some("policies: broken".to_owned());
-        let stale = readiness(store(), keys(&[]), broken());
+        let stale = readiness(store(), keys(&[]), broken(), []);
         assert_eq!(stale.status(), 200);
         let reasons = json!(["policies: broken", "store: may lose a second", "keys: old"]);
         assert_eq!(
@@ -272,7 +289,7 @@ mod tests {
 
         let mut store = store();
         store.faults.push("store: not reachable".to_owned());
-        let not_ready = readiness(store, keys(&["keys: none"]), broken());
+        let not_ready = readiness(store, keys(&["keys: none"]), broken(), []);
         assert_eq!(not_ready.status(), 503);
         let reasons = json!([
             "store: not reachable",

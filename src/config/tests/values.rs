@@ -7,7 +7,6 @@ fn what_is_not_built_yet_says_so() {
     let folder = Folder::new();
     for (added, key) in [
         ("[tls]\ncertificate = \"tls.crt\"", "tls"),
-        ("[decision_log]\nfile = \"d.jsonl\"", "decision_log"),
         ("[audit]", "audit"),
     ] {
         assert_eq!(
@@ -188,4 +187,31 @@ fn step_ups_are_made_as_configured() {
             "{rest}: {found} {message}"
         );
     }
+}
+
+#[test]
+fn the_decision_log_needs_a_file_and_masks_what_there_is() {
+    let folder = Folder::new();
+    let messages = |section: &str| folder.messages(&format!("{LEAST}\n{section}\n"), &[]);
+    assert_eq!(
+        messages("[decision_log]\nmask = [\"principal.claims.email\"]"),
+        [("missing_key", "`decision_log.file` is missing".into())]
+    );
+    assert_eq!(
+        messages("[decision_log]\nfile = \"\""),
+        [("invalid_value", "`decision_log.file`: it is empty".into())]
+    );
+    assert_eq!(
+        messages("[decision_log]\nfile = \"d\"\nmaks = []"),
+        [("unknown_key", "unknown key `decision_log.maks`".into())]
+    );
+    let wrong = "[decision_log]\nfile = \"d\"\nmask = [\"context.network.adress\", \"principal.claims.x\", \"email\"]";
+    let said = [
+        "there is no \"context.network.adress\" in a request: did you mean \"context.network.address\"?",
+        "there is no \"email\" in a request: it is a claim, such as \"principal.claims.email\", or a part of the context, such as \"context.network.address\"",
+    ];
+    assert_eq!(
+        messages(wrong),
+        said.map(|said| ("invalid_value", format!("`decision_log.mask`: {said}")))
+    );
 }

@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::policies::Counts;
+use crate::decision_log::Lost;
 use crate::record::{Event, Shadow, Sink};
 
 /// The media type of [`Metrics::text`].
@@ -52,6 +53,8 @@ pub(super) struct Elsewhere {
     pub(super) reloads: Counts,
     /// Whether the policies in force are not those in the folders.
     pub(super) stale: bool,
+    /// Lines of the decision log, if there is one.
+    pub(super) lost_decisions: Option<Lost>,
 }
 
 /// Of a decision that shadow policies would have changed. Ids of policies are few, and the admin's.
@@ -63,12 +66,19 @@ struct Shadowed {
     would_be: &'static str,
 }
 
+/// Why a line of the decision log is missing.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Missing {
+    reason: &'static str,
+}
+
 /// Counts requests, and reports what else can be counted.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     durations: Family<Asked, Histogram, fn() -> Histogram>,
     shadows: Family<Shadowed, Counter>,
+    lost_decisions: Family<Missing, Counter<u64, AtomicU64>>,
     store_errors: Counter<u64, AtomicU64>,
     failed_fetches: Counter<u64, AtomicU64>,
     connections: Gauge,
@@ -100,6 +110,13 @@ impl Metrics {
             "shadow_decisions",
             "Decisions that a shadow policy would have changed: their effect, and what it would be",
             shadows.clone(),
+        );
+        let lost_decisions = Family::default();
+        registry.register(
+            "decision_log_lost_lines",
+            "Decisions that are not in the decision log: it took them too slowly, or could not be \
+             written",
+            lost_decisions.clone(),
         );
         let store_errors = Counter::default();
         registry.register(
@@ -136,6 +153,7 @@ impl Metrics {
             requests,
             durations,
             shadows,
+            lost_decisions,
             store_errors,
             failed_fetches,
             connections,
@@ -162,6 +180,14 @@ impl Metrics {
             set(&self.reloads.get_or_create(&Reload { outcome }), count);
         }
         self.stale.set(i64::from(elsewhere.stale));
+        if let Some(lost) = elsewhere.lost_decisions {
+            for (reason, count) in [("too_slow", lost.too_slow), ("unwritable", lost.unwritable)] {
+                set(
+                    &self.lost_decisions.get_or_create(&Missing { reason }),
+                    count,
+                );
+            }
+        }
         let mut out = String::new();
         // Writing to a String cannot fail.
         let _ = text::encode(&mut out, &self.registry);
@@ -250,11 +276,17 @@ mod tests {
                 failed: 4,
             },
             stale: true,
+            lost_decisions: Some(Lost {
+                too_slow: 2,
+                unwritable: 1,
+            }),
         });
         for line in [
             r#"cedargate_requests_total{action="none",effect="none",status="400"} 2"#,
             r#"cedargate_requests_total{action="none",effect="none",status="499"} 1"#,
             r#"cedargate_request_duration_seconds_count{action="none"} 3"#,
+            r#"cedargate_decision_log_lost_lines_total{reason="too_slow"} 2"#,
+            r#"cedargate_decision_log_lost_lines_total{reason="unwritable"} 1"#,
             "cedargate_store_errors_total 3",
             "cedargate_jwks_fetch_errors_total 5",
             "cedargate_connections 7",

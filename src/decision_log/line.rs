@@ -1,0 +1,171 @@
+//! What a line says.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::model::Timestamp;
+use crate::policy::{Hidden, Mask};
+use crate::record::{Decision, Event, Shadow};
+
+/// The decisions of one request, not yet made lines of.
+pub(super) struct Pending {
+    timestamp: Timestamp,
+    request_id: String,
+    address: String,
+    decisions: Vec<Decision>,
+    /// About how many bytes it takes while it waits.
+    pub(super) weight: usize,
+}
+
+impl Pending {
+    pub(super) fn of(event: &Event) -> Self {
+        let inputs = event.decisions.iter().filter_map(|one| one.input.as_ref());
+        Self {
+            timestamp: event.timestamp,
+            request_id: event.request_id.clone(),
+            address: event.address.clone(),
+            decisions: event.decisions.clone(),
+            weight: inputs.map(|input| input.weight()).sum(),
+        }
+    }
+
+    /// How many lines it becomes.
+    pub(super) fn lines(&self) -> usize {
+        self.decisions.len()
+    }
+
+    /// Appends its lines.
+    pub(super) fn write(&self, masks: &[Mask], lines: &mut Vec<u8>) {
+        for decision in &self.decisions {
+            let begin = lines.len();
+            match self.line(decision, masks, lines) {
+                Ok(()) => lines.push(b'\n'),
+                Err(error) => {
+                    lines.truncate(begin);
+                    tracing::error!("a decision has no JSON: {error}");
+                }
+            }
+        }
+    }
+
+    fn line(
+        &self,
+        decision: &Decision,
+        masks: &[Mask],
+        lines: &mut Vec<u8>,
+    ) -> serde_json::Result<()> {
+        let input = decision.input.as_deref();
+        let mut written = input.map(|input| input.json()).unwrap_or_default();
+        let hidden = Mask::hide(masks, &mut written);
+        let address_hidden = masks.iter().any(Mask::hides_address);
+        let line = Line {
+            decision_id: self.timestamp.uuid(),
+            timestamp: self.timestamp,
+            request_id: &self.request_id,
+            labels: Labels {
+                version: env!("CARGO_PKG_VERSION"),
+            },
+            bundle: Bundle {
+                revision: &decision.revision,
+            },
+            input: written,
+            strong_acr: input.map(|input| input.strong_acr()).unwrap_or_default(),
+            result: Answer::given(decision, &hidden),
+            shadow: decision
+                .shadow
+                .as_ref()
+                .map(|shadow| Answer::withheld(shadow, &hidden)),
+            masked: &hidden.masked,
+            erased: &hidden.erased,
+            requested_by: (!address_hidden).then_some(&self.address),
+            metrics: Metrics {
+                evaluation_ns: decision.duration_ns,
+            },
+        };
+        serde_json::to_writer(lines, &line)
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    decision_id: Uuid,
+    timestamp: Timestamp,
+    request_id: &'a str,
+    labels: Labels,
+    bundle: Bundle<'a>,
+    input: Map<String, Value>,
+    strong_acr: &'a [String],
+    masked: &'a [String],
+    erased: &'a [String],
+    result: Answer<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<Answer<'a>>,
+    requested_by: Option<&'a String>,
+    metrics: Metrics,
+}
+
+#[derive(Serialize)]
+struct Labels {
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Bundle<'a> {
+    revision: &'a str,
+}
+
+#[derive(Serialize)]
+struct Metrics {
+    /// Of the policies that count and, where there are some, of shadow policies.
+    evaluation_ns: u64,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    decision: &'static str,
+    reasons: &'a [String],
+    notices: &'a [String],
+    code: Option<&'a str>,
+    errors: Vec<&'a str>,
+}
+
+impl<'a> Answer<'a> {
+    fn given(decision: &'a Decision, hidden: &Hidden) -> Self {
+        Self {
+            decision: word(decision.effect),
+            reasons: &decision.policies,
+            notices: &decision.notices,
+            code: decision.code.as_deref(),
+            errors: errors(&decision.errors, hidden),
+        }
+    }
+
+    fn withheld(shadow: &'a Shadow, hidden: &Hidden) -> Self {
+        Self {
+            decision: word(shadow.effect),
+            reasons: &shadow.policies,
+            notices: &shadow.notices,
+            code: shadow.code.as_deref(),
+            errors: errors(&shadow.errors, hidden),
+        }
+    }
+}
+
+/// An error refuses.
+fn word(effect: &str) -> &'static str {
+    match effect {
+        "allow" => "allow",
+        _ => "deny",
+    }
+}
+
+/// Cedar names the policy, and then the values that it failed on: they may be just those that are
+/// hidden.
+fn errors<'a>(errors: &'a [String], hidden: &Hidden) -> Vec<&'a str> {
+    let shown = |error: &'a String| match error.split_once(": ") {
+        Some((policy, _)) if !hidden.is_empty() => policy,
+        _ => error,
+    };
+    errors.iter().map(shown).collect()
+}

@@ -1,0 +1,325 @@
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::{Action, Timestamp};
+use crate::policy::Recorded;
+use crate::record::{Decided, Effect, Input, Record, Shadow};
+
+/// An input of this weight.
+#[derive(Debug)]
+struct Made(usize);
+
+impl Input for Made {
+    fn json(&self) -> Map<String, Value> {
+        let input = json!({
+            "principal": "Gate::Anonymous::\"anonymous\"",
+            "action": "Gate::Action::\"unknown\"",
+            "resource": "Gate::Route::\"unknown\"",
+            "context": {"network": {"address": "203.0.113.7"}, "now": "2026-01-15T09:00:00.000Z"},
+            "entities": [],
+        });
+        input.as_object().unwrap().clone()
+    }
+
+    fn strong_acr(&self) -> &[String] {
+        &[]
+    }
+
+    fn weight(&self) -> usize {
+        self.0
+    }
+}
+
+const HEAVY: usize = 1024 * 1024;
+
+fn decided(effect: Effect) -> Decided {
+    Decided {
+        principal: "anonymous".into(),
+        action: Action::Unknown,
+        resource: "Gate::Route::\"unknown\"".into(),
+        effect,
+        policies: vec!["p".into()],
+        notices: vec!["A notice.".into()],
+        errors: Vec::new(),
+        revision: "0123456789abcdef".into(),
+        shadow: None,
+    }
+}
+
+/// The record of a request with these decisions.
+fn request(sink: &Arc<dyn Sink>, id: &str, decisions: &[Decided], weight: usize) {
+    let now = Timestamp::from_millis(1_768_467_600_000);
+    let mut record = Record::open(Arc::clone(sink), now, id.to_owned(), "GET".to_owned());
+    record.address([203, 0, 113, 7].into());
+    for decided in decisions {
+        record.decided(decided, Duration::from_nanos(1234));
+        record.made_on(Arc::new(Made(weight)));
+    }
+}
+
+fn allowed(sink: &Arc<dyn Sink>, id: &str, weight: usize) {
+    request(sink, id, &[decided(Effect::Allow)], weight);
+}
+
+fn open(file: &Path, masks: &[&str]) -> DecisionLog {
+    let masks = masks.iter().map(|path| path.parse().unwrap());
+    let settings = Settings {
+        file: file.to_owned(),
+        masks: masks.collect(),
+    };
+    DecisionLog::open(settings).unwrap()
+}
+
+fn lines(file: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'), "{text}");
+    let lines = text.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn ids(file: &Path) -> Vec<String> {
+    let id = |line: &Value| line["request_id"].as_str().unwrap().to_owned();
+    lines(file).iter().map(id).collect()
+}
+
+/// Waits for something that another thread does.
+fn until(holds: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if holds() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it did not come to be");
+}
+
+#[test]
+fn a_line_has_all_that_the_decision_was_and_is_read_back() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("d.jsonl");
+    let log = open(&file, &[]);
+    let mut told = decided(Effect::Deny("late".into()));
+    told.shadow = Some(Shadow {
+        effect: "allow",
+        code: None,
+        policies: vec!["s".into()],
+        shadow_policies: vec!["s".into()],
+        notices: Vec::new(),
+        errors: Vec::new(),
+    });
+    let sink = log.sink();
+    request(&sink, "r-1", &[decided(Effect::Allow), told], 1);
+    // Without a decision there is no line.
+    request(&sink, "r-2", &[], 1);
+    assert_eq!(log.finish(), Vec::<String>::new());
+
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut lines = lines(&file);
+    assert_eq!(lines.len(), 2);
+    let ids: Vec<_> = lines
+        .iter_mut()
+        .map(|line| line["decision_id"].take().as_str().unwrap().to_owned())
+        .collect();
+    assert_ne!(ids[0], ids[1]);
+    let id: uuid::Uuid = ids[0].parse().unwrap();
+    assert_eq!(id.get_version_num(), 7);
+    insta::assert_json_snapshot!(lines);
+
+    let text = fs::read_to_string(&file).unwrap();
+    let recorded = Recorded::read(text.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(recorded.decision_id, ids[1]);
+    assert_eq!(recorded.result.decision, "deny");
+    assert_eq!(recorded.result.code.as_deref(), Some("late"));
+}
+
+#[test]
+fn what_is_hidden_is_in_no_part_of_a_line() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("d.jsonl");
+    let mut failed = decided(Effect::Failed);
+    failed.errors = vec![
+        "error while evaluating policy `p`: overflow on `203.0.113.7`".into(),
+        "no colon".into(),
+    ];
+    for (masks, address, errors) in [
+        (vec![], json!("203.0.113.7"), json!(failed.errors)),
+        (
+            vec!["context.network"],
+            Value::Null,
+            json!(["error while evaluating policy `p`", "no colon"]),
+        ),
+    ] {
+        let log = open(&file, &masks);
+        request(&log.sink(), "r", std::slice::from_ref(&failed), 1);
+        log.finish();
+        let line = lines(&file).pop().unwrap();
+        assert_eq!(line["requested_by"], address);
+        assert_eq!(line["result"]["errors"], errors);
+        assert_eq!(line["result"]["code"], "policy_error");
+        let is_there = line.to_string().contains("203.0.113.7");
+        assert_eq!(is_there, masks.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn a_line_that_was_cut_off_is_ended_before_the_next_one() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("d.jsonl");
+    fs::write(&file, "{\"request_id\":\"whole\"}\n{\"cut").unwrap();
+    let log = open(&file, &[]);
+    allowed(&log.sink(), "r", 1);
+    log.finish();
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[1], "{\"cut");
+    assert!(Recorded::read(lines[2]).is_ok());
+}
+
+#[test]
+fn what_is_decided_before_the_file_is_opened_again_is_in_the_renamed_one() {
+    let folder = TempDir::new().unwrap();
+    let [file, renamed] = ["d.jsonl", "d.jsonl.1"].map(|name| folder.path().join(name));
+    let log = open(&file, &[]);
+    let (sink, reopen) = (log.sink(), log.reopening());
+    allowed(&sink, "before", 1);
+    fs::rename(&file, &renamed).unwrap();
+    allowed(&sink, "between", 1);
+    reopen();
+    allowed(&sink, "after", 1);
+    log.finish();
+    assert_eq!(ids(&renamed), ["before", "between"]);
+    assert_eq!(ids(&file), ["after"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_again_is_written_on() {
+    let folder = TempDir::new().unwrap();
+    let [file, renamed] = ["d.jsonl", "d.jsonl.1"].map(|name| folder.path().join(name));
+    let log = open(&file, &[]);
+    fs::rename(&file, &renamed).unwrap();
+    fs::create_dir(&file).unwrap();
+    log.reopening()();
+    allowed(&log.sink(), "r", 1);
+    assert_eq!(log.finish(), Vec::<String>::new());
+    assert_eq!(ids(&renamed), ["r"]);
+}
+
+#[test]
+fn a_file_that_takes_nothing_loses_lines_until_it_takes_them_again() {
+    let folder = TempDir::new().unwrap();
+    let [file, name] = ["d.jsonl", "link"].map(|name| folder.path().join(name));
+    symlink("/dev/full", &name).unwrap();
+    let log = open(&name, &[]);
+    let (sink, health) = (log.sink(), log.health());
+    assert_eq!(health.warnings(), Vec::<String>::new());
+    allowed(&sink, "lost", 1);
+    request(
+        &sink,
+        "lost",
+        &[decided(Effect::Allow), decided(Effect::Allow)],
+        1,
+    );
+    until(|| health.lost().unwritable == 3);
+    let warnings = health.warnings();
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].starts_with("decision log: "), "{warnings:?}");
+    assert!(
+        warnings[0].contains("cannot be written: No space left"),
+        "{warnings:?}"
+    );
+    fs::remove_file(&name).unwrap();
+    symlink(&file, &name).unwrap();
+    allowed(&sink, "there", 1);
+    until(|| health.warnings().is_empty());
+    let missing = format!("3 decisions are missing in {}", name.display());
+    assert_eq!(log.finish(), [missing]);
+    assert_eq!(ids(&file), ["there"]);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_nobody_up_and_loses_what_there_is_no_room_for() {
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let log = open(&pipe, &[]);
+    let (sink, health) = (log.sink(), log.health());
+    for id in 0..100 {
+        allowed(&sink, &id.to_string(), HEAVY);
+    }
+    let lost = health.lost();
+    assert_eq!((lost.too_slow, lost.unwritable), (36, 0));
+    let warnings = health.warnings();
+    assert!(warnings[0].contains("decisions are lost"), "{warnings:?}");
+    // Whoever comes to read gets all that waited.
+    let reader = thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    until(|| health.warnings().is_empty());
+    allowed(&sink, "last", HEAVY);
+    let missing = format!("36 decisions are missing in {}", pipe.display());
+    assert_eq!(log.finish(), [missing]);
+    drop(sink);
+    let read = reader.join().unwrap();
+    assert_eq!(read.lines().count(), 65);
+    assert!(read.lines().last().unwrap().contains("\"last\""));
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_does_not_keep_the_process_alive() {
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let log = open(&pipe, &[]);
+    allowed(&log.sink(), "r", 1);
+    let words = format!("the last decisions are not in {}", pipe.display());
+    assert_eq!(log.finish(), [words]);
+}
+
+#[test]
+fn a_decision_heavier_than_all_the_room_is_taken_where_nothing_waits() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("d.jsonl");
+    let log = open(&file, &[]);
+    allowed(&log.sink(), "r", 100 * HEAVY);
+    assert_eq!(log.finish(), Vec::<String>::new());
+    assert_eq!(ids(&file), ["r"]);
+}
+
+#[test]
+fn what_cannot_be_opened_is_said_at_once() {
+    let folder = TempDir::new().unwrap();
+    let attempt = |file: &Path| {
+        let settings = Settings {
+            file: file.to_owned(),
+            masks: Vec::new(),
+        };
+        DecisionLog::open(settings).err().map(|error| error.kind())
+    };
+    let missing = folder.path().join("no/such/folder");
+    assert_eq!(attempt(&missing), Some(io::ErrorKind::NotFound));
+    assert_eq!(attempt(folder.path()), Some(io::ErrorKind::IsADirectory));
+}
+
+#[test]
+fn the_permissions_of_a_file_that_is_there_are_left() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("d.jsonl");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    open(&file, &[]).finish();
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}
