@@ -186,6 +186,12 @@ impl Client {
         self.send(request.body(body).unwrap()).await
     }
 
+    /// A POST without a body.
+    pub async fn post_empty(&self, target: &str) -> Answer {
+        self.send(self.request("POST", target).body(Full::default()).unwrap())
+            .await
+    }
+
     pub async fn post(&self, target: &str, body: &Value) -> Answer {
         self.post_text(target, body.to_string()).await
     }
@@ -201,9 +207,7 @@ impl Client {
     /// Starts an enrolment and gives its creation options.
     pub async fn begin(&self, method_type: &str) -> Value {
         let target = format!("{REGISTER}?method_type={method_type}");
-        let answer = self
-            .send(self.request("POST", &target).body(Full::default()).unwrap())
-            .await;
+        let answer = self.post_empty(&target).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body["options"].clone()
     }

@@ -33,10 +33,20 @@ impl Gateway {
         Self::dev_at(home, 0)
     }
 
+    /// As [`Gateway::dev`], with further flags.
+    pub fn dev_with(home: &Path, flags: &[&str]) -> Self {
+        Self::start_dev(home, 0, flags)
+    }
+
     /// As [`Gateway::dev`], at this port.
     pub fn dev_at(home: &Path, port: u16) -> Self {
+        Self::start_dev(home, port, &[])
+    }
+
+    fn start_dev(home: &Path, port: u16, flags: &[&str]) -> Self {
         let listen = format!("127.0.0.1:{port}");
-        let arguments = ["dev", "--json", "--admin-listen", "127.0.0.1:0", "--listen"];
+        let fixed = ["dev", "--json", "--admin-listen", "127.0.0.1:0"];
+        let arguments = [&fixed, flags, &["--listen"]].concat();
         let command = Process::command(home, &arguments, &listen);
         let (process, ready) = Process::spawn(command, |line| line.get("url").is_some());
         Self {

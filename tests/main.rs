@@ -15,6 +15,7 @@ mod cedar_cli;
 mod cli;
 mod client;
 mod cors;
+mod decision_log;
 mod deployment;
 mod enrolment;
 mod family;
