@@ -87,6 +87,10 @@ fn decide(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(policies), |bencher| {
             bencher.iter(|| black_box(bundle.decide(black_box(&question))));
         });
+        // What the decision log costs the request: the rest is done by its own thread.
+        group.bench_function(BenchmarkId::new("kept", policies), |bencher| {
+            bencher.iter(|| black_box(bundle.decide_and_keep(black_box(&question))));
+        });
     }
     group.finish();
 }

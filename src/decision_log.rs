@@ -121,9 +121,11 @@ impl Sink for Decisions {
             return;
         }
         let pending = Pending::of(event);
-        if self.health.admit(pending.weight, pending.lines()) {
-            // it fails only when the log has ended
-            let _ = self.jobs.send(Job::Write(pending));
+        let lines = pending.lines();
+        if self.health.admit(pending.weight, lines) && self.jobs.send(Job::Write(pending)).is_err()
+        {
+            let ended = io::Error::other("the thread that writes it has ended");
+            self.health.unwritten(&ended, lines);
         }
     }
 

@@ -254,7 +254,7 @@ pub struct Event {
     pub duration_us: u64,
 }
 
-/// Where events go: the log, the metrics, the page of `dev`.
+/// Where events go: the log, the metrics, the decision log, the page of `dev`.
 pub trait Sink: Send + Sync {
     /// Takes one event; never blocks.
     fn take(&self, event: &Event);

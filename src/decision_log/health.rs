@@ -4,8 +4,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// How many bytes of decisions wait at most, about: 16 000 or so, while a disk is busy.
-const WAITING: usize = 64 * 1024 * 1024;
+/// How many bytes of decisions wait at most, about: 8 000 or so, while a disk is busy.
+const WAITING: usize = 32 * 1024 * 1024;
 
 /// Shared by the requests, the thread that writes, and the admin listener.
 #[derive(Debug)]
