@@ -6,6 +6,7 @@ pub mod cases;
 mod catalogue;
 mod clauses;
 mod decision;
+pub mod explanation;
 mod files;
 mod ids;
 mod input;
@@ -37,6 +38,7 @@ use crate::record::{self, Decided};
 
 pub use catalogue::PolicyEntry;
 pub use clauses::{Clause, Look, Seen};
+pub use explanation::Explanation;
 pub use files::Sources;
 pub use inquiry::{Inquiry, Verdict};
 pub use mask::{Hidden, Mask};

@@ -15,7 +15,7 @@ use super::nesting;
 use super::request;
 
 /// The `acr` that our own step-up gives.
-const OWN_STEP_UP: &str = "phr";
+pub(super) const OWN_STEP_UP: &str = "phr";
 /// Clients branch on it: it comes before any other policy's code.
 const TENANT_MISMATCH: &str = "tenant_mismatch";
 const FORBIDDEN: &str = "forbidden";

@@ -8,7 +8,8 @@ use crate::finding::nearest;
 use crate::record::Effect;
 
 use super::decision::Judged;
-use super::{Bundle, ids};
+use super::request::{build, principal, resource};
+use super::{Bundle, Question, ids};
 
 /// A Cedar request with its entities, held against a bundle's schema.
 #[derive(Clone, Debug)]
@@ -34,6 +35,20 @@ impl Inquiry {
             request: self::request(bundle, request)?,
             entities: self::entities(bundle, entities)?,
             strong_acr: Vec::new(),
+        })
+    }
+
+    /// Just what [`Bundle::decide`] decides on.
+    ///
+    /// # Errors
+    /// Why the question does not fit the schema.
+    pub fn of(bundle: &Bundle, question: &Question<'_>) -> Result<Self, String> {
+        let (principal, resource) = (principal(question), resource(question));
+        let (request, entities) = build(question, &principal, &resource, &bundle.vocabulary)?;
+        Ok(Self {
+            request,
+            entities,
+            strong_acr: question.strong_acr().to_vec(),
         })
     }
 
@@ -63,7 +78,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn of(judged: Judged) -> Self {
+    pub(super) fn of(judged: Judged) -> Self {
         Self {
             decision: match judged.effect {
                 Effect::Allow => "allow",

@@ -2,6 +2,8 @@
 //! contexts. All values are typed; nothing is parsed but what Cedar itself takes as text (addresses,
 //! times, durations).
 
+mod changed;
+
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -20,8 +22,10 @@ use crate::model::{
 use super::schema::{ClaimType, Vocabulary};
 use super::{Asker, Question, Resource};
 
+pub(super) use changed::{Change, after_sign_in};
+
 /// The age of what never was: longer than any that a policy asks for.
-const NEVER: &str = "36500d";
+pub(super) const NEVER: &str = "36500d";
 
 /// The entity types of the schema, parsed once.
 struct Types {
@@ -352,22 +356,4 @@ pub(super) fn enrolled(context: &Context) -> Factors {
         count,
         method_types,
     }
-}
-
-/// The same context after a sign-in with this `acr`, `age` seconds ago, and nothing else changed.
-/// `None` where the action's context has no session.
-pub(super) fn after_sign_in(context: &Context, acr: &str, age: u64) -> Option<Context> {
-    let mut members: Vec<_> = context.clone().into_iter().collect();
-    let (_, session) = members.iter_mut().find(|(name, _)| name == "session")?;
-    let facts = AsRef::<cedar_policy_core::ast::RestrictedExpr>::as_ref(session);
-    let changed = facts.as_record_pairs()?.map(|(name, fact)| {
-        let fact = match name.as_str() {
-            "acr" => Value::new_string(acr.to_owned()),
-            "sinceStrong" => seconds(age),
-            _ => Value::from(fact.to_owned()),
-        };
-        (name.to_string(), fact)
-    });
-    *session = Value::new_record(changed.collect::<Vec<_>>()).ok()?;
-    Context::from_pairs(members).ok()
 }

@@ -1,19 +1,25 @@
 //! Our own view of a policy's syntax: what it says where, in words that the rules need. Cedar's public
 //! interface tells no places and no expressions, and cedar-policy-core promises no stable interface:
-//! so its syntax tree is read here, and nowhere else.
+//! so its syntax tree is read here and below, and nowhere else.
+
+mod needs;
+mod paths;
+mod reader;
+mod values;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use cedar_policy::{Context, Entities, EntityUid, EvalResult, Expression, Policy, Request};
+use cedar_policy::{Context, Entities, EntityUid, EvalResult, Expression, Request};
 use cedar_policy_core::ast::{
     self, ActionConstraint, BinaryOp, Effect, Expr, ExprKind, Literal, PrincipalConstraint,
-    PrincipalOrResourceConstraint, ResourceConstraint, UnaryOp, ValueKind, Var,
+    PrincipalOrResourceConstraint, ResourceConstraint, UnaryOp, Var,
 };
-use cedar_policy_core::evaluator::Evaluator;
-use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::parser::Loc;
+
+pub(super) use paths::Observed;
+pub(super) use reader::{Head, Part, Reader};
 
 /// A policy or a template, as it is written.
 #[derive(Clone, Copy)]
@@ -286,54 +292,6 @@ fn unless(condition: &Expr) -> Vec<Clause<'_>> {
     clauses
 }
 
-/// The parts of a policy's head, as a request finds them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Scope {
-    pub(super) principal: bool,
-    pub(super) action: bool,
-    pub(super) resource: bool,
-}
-
-/// Evaluates parts of policies for one request.
-pub(super) struct Reader<'e>(Evaluator<'e>);
-
-impl<'e> Reader<'e> {
-    pub(super) fn of(request: &Request, entities: &'e Entities) -> Self {
-        let request: &ast::Request = request.as_ref();
-        let extensions = Extensions::all_available();
-        Self(Evaluator::new(
-            request.clone(),
-            entities.as_ref(),
-            extensions,
-        ))
-    }
-
-    /// Which parts of a policy's head match.
-    pub(super) fn scope(&self, policy: &Policy) -> Scope {
-        let policy: &ast::Policy = policy.as_ref();
-        let matches = |constraint: &Expr| self.truth(policy, constraint) == Ok(true);
-        let template = policy.template();
-        Scope {
-            principal: matches(&template.principal_constraint().as_expr()),
-            action: matches(&template.action_constraint().as_expr()),
-            resource: matches(&template.resource_constraint().as_expr()),
-        }
-    }
-
-    /// What a clause evaluates to, or why it does not.
-    pub(super) fn value(&self, policy: &Policy, clause: Clause<'_>) -> Result<bool, String> {
-        self.truth(policy.as_ref(), clause.part)
-    }
-
-    fn truth(&self, policy: &ast::Policy, part: &Expr) -> Result<bool, String> {
-        let value = self.0.interpret(part, policy.env());
-        match value.map_err(|error| error.to_string())?.value_kind() {
-            ValueKind::Lit(Literal::Bool(truth)) => Ok(*truth),
-            other => Err(format!("{other} is neither true nor false")),
-        }
-    }
-}
-
 /// The bytes that a location spans.
 fn range(loc: &Loc) -> Range<usize> {
     loc.start()..loc.end()
@@ -416,4 +374,12 @@ pub(super) fn duration_millis(text: &str) -> Option<i64> {
         Ok(EvalResult::Long(millis)) => Some(millis),
         _ => None,
     }
+}
+
+/// So many seconds as a Cedar duration: `1h6m40s`.
+pub(super) fn duration(seconds: u64) -> String {
+    let millis = i64::try_from(seconds)
+        .ok()
+        .and_then(|it| it.checked_mul(1000));
+    values::duration(millis.unwrap_or(i64::MAX))
 }

@@ -2,6 +2,7 @@
 //! `properties`.
 
 mod decisions;
+mod explaining;
 mod folders;
 mod hostile;
 mod looking;

@@ -1,5 +1,7 @@
 //! What holds for whatever policies and requests there are: invariants 2 and 3 of the design.
 
+mod explaining;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,8 +35,12 @@ struct Drawn {
 
 impl Drawn {
     fn decide(&self, bundle: &Bundle) -> Decided {
+        bundle.decide(&self.question())
+    }
+
+    fn question(&self) -> Question<'_> {
         let enrols = self.action != Action::ListMfaMethods;
-        bundle.decide(&Question {
+        Question {
             asker: Asker::Member {
                 user: &self.user,
                 tenant: self.header,
@@ -45,7 +51,7 @@ impl Drawn {
             resource: Resource::Account(&self.user.id),
             address: [192, 0, 2, 7].into(),
             now: Timestamp::from_millis(1_768_467_600_000),
-        })
+        }
     }
 
     /// Conditions that hold for this request and, with each, whether they do.
