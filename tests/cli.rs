@@ -65,6 +65,7 @@ fn help_is_help_and_wrong_usage_is_not() {
         &["serve", "--help"],
         &["token", "--help"],
         &["config", "check", "--help"],
+        &["policy", "explain", "--help"],
         &["policy", "schema", "--help"],
     ] {
         let output = cedargate(home.path(), command);

@@ -18,6 +18,7 @@ mod cors;
 mod decision_log;
 mod deployment;
 mod enrolment;
+mod explain;
 mod family;
 mod faults;
 mod gateway;

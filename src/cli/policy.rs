@@ -1,5 +1,7 @@
 //! `cedargate policy`: tools for who writes policies.
 
+mod explain;
+mod folders;
 mod schema;
 
 use clap::Subcommand;
@@ -9,11 +11,13 @@ use super::failure::Failure;
 /// Tools for who writes policies.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    Explain(Box<explain::Arguments>),
     Schema(schema::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     output::print(&format!("{token}\n"))
 }
 
-fn parse_claim(text: &str) -> Result<(String, Value), String> {
+pub(super) fn parse_claim(text: &str) -> Result<(String, Value), String> {
     let example = "write NAME=JSON, such as level=3 or employment='\"contractor\"'";
     let (name, value) = text.split_once('=').ok_or(example)?;
     if name.is_empty() {

@@ -31,6 +31,13 @@ pub fn span(text: &str, value: &RawValue) -> Range<usize> {
     start..start + value.get().len()
 }
 
+/// Where in `text` an error of reading it is, in bytes.
+pub fn place(text: &str, error: &serde_json::Error) -> usize {
+    let lines = text.split_inclusive('\n');
+    let before = lines.take(error.line().saturating_sub(1)).map(str::len);
+    before.sum::<usize>() + error.column().saturating_sub(1)
+}
+
 #[derive(Clone, Copy)]
 struct Strict {
     /// How deep arrays and objects may be nested.

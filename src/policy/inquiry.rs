@@ -1,5 +1,7 @@
 //! Questions that come as JSON: from a test case, a recorded decision, or a person.
 
+mod text;
+
 use cedar_policy::{Context, Entities, EntityUid, Request};
 use serde::Serialize;
 use serde_json::{Map, Value};

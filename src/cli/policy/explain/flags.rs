@@ -1,0 +1,131 @@
+//! A request that is described by flags, and becomes what the gateway would make of it.
+
+mod question;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::cli::token::parse_claim;
+use crate::finding::nearest;
+use crate::model::{Action, Factors, MethodType, Tenant, Timestamp, UserId, path};
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "The request by flags")]
+pub(super) struct Flags {
+    /// What is asked, such as beginWebauthnRegistration.
+    #[arg(long, value_name = "ACTION", value_parser = parse_action)]
+    action: Option<Action>,
+    /// Who asks; left out: nobody who is known, which only public actions take.
+    #[arg(long, value_name = "ISSUER|TENANT|SUB", requires = "action")]
+    user: Option<UserId>,
+    /// What X-Tenant-ID says [default: the user's own]
+    #[arg(long, value_name = "UUID", requires = "user")]
+    tenant: Option<Tenant>,
+    /// The method type, of an action of enroll or of the authenticator [default: webauthn_passkey]
+    #[arg(long, value_name = "TYPE", requires = "user", value_parser = parse_method_type)]
+    method_type: Option<MethodType>,
+    /// The groups that the token names, separated by commas.
+    #[arg(long, value_name = "GROUPS", value_delimiter = ',', requires = "user")]
+    groups: Vec<String>,
+    /// A claim of the token, its value in JSON; can be repeated.
+    #[arg(long = "claim", value_name = "NAME=JSON", value_parser = parse_claim, requires = "user")]
+    claims: Vec<(String, Value)>,
+    /// How strong the sign-in was.
+    #[arg(long, requires = "user")]
+    acr: Option<String>,
+    /// How the user signed in (RFC 8176), separated by commas.
+    #[arg(long, value_delimiter = ',', requires = "user")]
+    amr: Vec<String>,
+    /// How long ago the user signed in; left out: the token does not say. It counts where the acr is
+    /// phr or one of --strong-acr.
+    #[arg(long, value_name = "DURATION", requires = "user", value_parser = humantime::parse_duration)]
+    auth_age: Option<Duration>,
+    /// How long ago a backup code was used; left out: never.
+    #[arg(long, value_name = "DURATION", requires = "user", value_parser = humantime::parse_duration)]
+    backup_code_age: Option<Duration>,
+    /// The issuer's strong_acr, separated by commas.
+    #[arg(long, value_name = "ACR", value_delimiter = ',', requires = "user")]
+    strong_acr: Vec<String>,
+    /// The user's authenticators: how many, and of which types.
+    #[arg(long, value_name = "N:TYPES", default_value = "0", value_parser = parse_factors, requires = "user")]
+    factors: Factors,
+    /// Whose authenticators an administrator asks for.
+    #[arg(long, value_name = "ISSUER|TENANT|SUB", requires = "user")]
+    account: Option<UserId>,
+    /// Of the authenticator: the model that attestation proved.
+    #[arg(long, value_name = "AAGUID", requires = "user")]
+    proven_model: Option<Uuid>,
+    /// Of the authenticator: it may be synced.
+    #[arg(long, requires = "user")]
+    backup_eligible: bool,
+    /// Of the authenticator: it is synced now.
+    #[arg(long, requires = "backup_eligible")]
+    backed_up: bool,
+    /// Of the authenticator: the user was not verified.
+    #[arg(long, requires = "user")]
+    user_not_verified: bool,
+    /// The path pattern, of a public action [default: that of the action]
+    #[arg(long, value_name = "PATTERN", requires = "action", value_parser = parse_route)]
+    route: Option<&'static str>,
+    /// The client's address.
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), requires = "action")]
+    address: IpAddr,
+    /// The moment, such as 2026-01-15T09:00:00Z [default: now]
+    #[arg(long = "now", value_name = "TIME", requires = "action")]
+    moment: Option<Timestamp>,
+}
+
+fn parse_action(text: &str) -> Result<Action, String> {
+    let mut all = Action::ALL.into_iter();
+    all.find(|action| action.as_str() == text).ok_or_else(|| {
+        let names = Action::ALL.map(Action::as_str);
+        match nearest(text, names) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("it is one of {}", names.join(", ")),
+        }
+    })
+}
+
+fn parse_method_type(text: &str) -> Result<MethodType, &'static str> {
+    text.parse()
+        .map_err(|()| "it is webauthn_passkey or webauthn_fido")
+}
+
+fn parse_route(text: &str) -> Result<&'static str, String> {
+    let mut all = path::ALL.into_iter();
+    all.find(|pattern| *pattern == text)
+        .ok_or_else(|| match nearest(text, path::ALL) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("it is one of {}", path::ALL.join(", ")),
+        })
+}
+
+fn parse_factors(text: &str) -> Result<Factors, String> {
+    let example = "write how many and of which types, such as 0, 1:webauthn_passkey or \
+                   2:webauthn_passkey,webauthn_fido";
+    let (count, types) = text.split_once(':').unwrap_or((text, ""));
+    let count: usize = count.parse().map_err(|_| example)?;
+    let types = types.split(',').filter(|one| !one.is_empty());
+    let mut method_types: Vec<MethodType> = types
+        .map(|one| parse_method_type(one).map_err(|why| format!("{one:?}: {why}")))
+        .collect::<Result<_, _>>()?;
+    method_types.sort_unstable();
+    method_types.dedup();
+    if method_types.len() > count || (count > 0 && method_types.is_empty()) {
+        return Err(format!(
+            "{count} authenticators are not of {} types: {example}",
+            method_types.len()
+        ));
+    }
+    Ok(Factors {
+        count,
+        method_types,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! What flags ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::model::{
+    Action, Authenticator, Bytes, MethodType, Session, Timestamp, User, UserId, path,
+};
+use crate::policy::{Asker, Bundle, Inquiry, Question, Resource};
+
+use super::Flags;
+
+/// The `acr` of our own step-up: strong for every issuer.
+const OWN_STEP_UP: &str = "phr";
+
+/// What an action acts on.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum On {
+    /// A path; this one, unless another is said.
+    Route(&'static str),
+    OwnAccount,
+    OthersAccount,
+    /// One of the caller's, or the new one.
+    Authenticator,
+}
+
+impl On {
+    fn of(action: Action) -> Self {
+        match action {
+            Action::ReadApiDescription => Self::Route(path::OPENAPI),
+            Action::ReadKeys => Self::Route(path::KEYS),
+            Action::ReadRelatedOrigins => Self::Route(path::RELATED_ORIGINS),
+            Action::Preflight => Self::Route(path::METHODS),
+            Action::Unknown => Self::Route(path::UNKNOWN),
+            Action::TrustAuthenticator
+            | Action::CompleteWebauthnAuthentication
+            | Action::RenameMfaMethod
+            | Action::DeleteMfaMethod => Self::Authenticator,
+            Action::AdminListMfaMethods | Action::AdminDeleteMfaMethod | Action::AdminResetMfa => {
+                Self::OthersAccount
+            }
+            Action::BeginWebauthnRegistration
+            | Action::CompleteWebauthnRegistration
+            | Action::BeginWebauthnAuthentication
+            | Action::ListMfaMethods
+            | Action::RegenerateBackupCodes
+            | Action::VerifyBackupCode => Self::OwnAccount,
+        }
+    }
+}
+
+/// Whether the context has a method type.
+fn enrols(action: Action) -> bool {
+    matches!(
+        action,
+        Action::BeginWebauthnRegistration
+            | Action::CompleteWebauthnRegistration
+            | Action::TrustAuthenticator
+    )
+}
+
+impl Flags {
+    /// What these flags ask, as the gateway would.
+    ///
+    /// # Errors
+    /// What does not go together, or does not fit the schema.
+    pub(in super::super) fn inquiry(
+        &self,
+        bundle: &Bundle,
+        now: Timestamp,
+    ) -> Result<Inquiry, String> {
+        let action = self.action.ok_or("name an action with --action")?;
+        let now = self.moment.unwrap_or(now);
+        let on = On::of(action);
+        if let Some(flag) = self.out_of_place(action, on) {
+            return Err(format!("{action} is asked without {flag}: leave it out"));
+        }
+        let user = self.user.as_ref().map(|id| self.user(id, now));
+        let mut question = Question {
+            asker: Asker::Visitor(user.as_ref()),
+            action,
+            resource: Resource::Route(path::UNKNOWN),
+            address: self.address.to_canonical(),
+            now,
+        };
+        if let On::Route(usual) = on {
+            question.resource = Resource::Route(self.route.unwrap_or(usual));
+            return Inquiry::of(bundle, &question);
+        }
+        let user = user.as_ref().ok_or_else(|| {
+            format!("{action} needs a user: name one with --user 'issuer|tenant|sub'")
+        })?;
+        let header = self.tenant.or(user.id.tenant);
+        let method_type = self.method_type.unwrap_or(MethodType::Passkey);
+        let authenticator = self.authenticator(method_type, now);
+        question.asker = Asker::Member {
+            user,
+            tenant: header
+                .ok_or("this user has no tenant: say with --tenant what X-Tenant-ID says")?,
+            factors: &self.factors,
+            method_type: enrols(action).then_some(method_type),
+        };
+        question.resource = match on {
+            On::Authenticator => Resource::Authenticator(&user.id, &authenticator),
+            On::OthersAccount => Resource::Account(self.account.as_ref().ok_or_else(|| {
+                format!(
+                    "{action} is about another user: name them with --account 'issuer|tenant|sub'"
+                )
+            })?),
+            On::Route(_) | On::OwnAccount => Resource::Account(&user.id),
+        };
+        Inquiry::of(bundle, &question)
+    }
+
+    /// A flag that this action has nothing of.
+    fn out_of_place(&self, action: Action, on: On) -> Option<&'static str> {
+        let public = matches!(on, On::Route(_));
+        let typed = enrols(action) || on == On::Authenticator;
+        let authenticator = on == On::Authenticator;
+        let flags = [
+            ("--route", self.route.is_some() && !public),
+            ("--tenant", self.tenant.is_some() && public),
+            ("--factors", self.factors.count > 0 && public),
+            ("--method-type", self.method_type.is_some() && !typed),
+            (
+                "--account",
+                self.account.is_some() && on != On::OthersAccount,
+            ),
+            (
+                "--proven-model",
+                self.proven_model.is_some() && !authenticator,
+            ),
+            ("--backup-eligible", self.backup_eligible && !authenticator),
+            (
+                "--user-not-verified",
+                self.user_not_verified && !authenticator,
+            ),
+        ];
+        flags
+            .into_iter()
+            .find_map(|(flag, wrong)| wrong.then_some(flag))
+    }
+
+    fn user(&self, id: &UserId, now: Timestamp) -> User {
+        let ago = |age: Duration| {
+            let millis = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+            Timestamp::from_millis(now.millis().saturating_sub(millis))
+        };
+        let acr = self.acr.clone().unwrap_or_default();
+        let strong = acr == OWN_STEP_UP || (!acr.is_empty() && self.strong_acr.contains(&acr));
+        let signed_in_at = self.auth_age.map(ago);
+        User {
+            id: id.clone(),
+            groups: self.groups.clone(),
+            claims: Arc::new(self.claims.iter().cloned().collect()),
+            session: Session {
+                signed_in_at,
+                amr: self.amr.clone(),
+                acr,
+                strong_at: signed_in_at.filter(|_| strong),
+                backup_code_at: self.backup_code_age.map(ago),
+                ..Session::default()
+            },
+            strong_acr: self.strong_acr.clone().into(),
+            name: id.subject.clone(),
+            display_name: id.subject.clone(),
+        }
+    }
+
+    /// No policy sees its names and its key.
+    fn authenticator(&self, method_type: MethodType, now: Timestamp) -> Authenticator {
+        Authenticator {
+            id: now.uuid(),
+            method_type,
+            device_name: String::new(),
+            rp_id: String::new(),
+            credential_id: Bytes(Vec::new()),
+            proven_model: self.proven_model,
+            claimed_model: self.proven_model,
+            claimed_transports: Vec::new(),
+            user_verified: !self.user_not_verified,
+            backup_eligible: self.backup_eligible,
+            backed_up: self.backed_up,
+            sign_count: 0,
+            created_at: now,
+            last_used_at: None,
+            credential: Value::Null,
+        }
+    }
+}

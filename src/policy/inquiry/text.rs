@@ -1,0 +1,43 @@
+//! An inquiry that somebody sends or keeps in a file.
+
+use serde_json::{Map, Value};
+
+use crate::model::json;
+use crate::policy::{Bundle, Recorded};
+
+use super::{Inquiry, member, strings};
+
+/// More than the entities of any request, which are records in records.
+const DEPTH: usize = 32;
+
+impl Inquiry {
+    /// From a JSON object as a test case is, with `request` and `entities`, and `strong_acr` for the
+    /// `acr` values that a sign-in can reach; or from a line of the decision log. What a case expects
+    /// is passed over.
+    ///
+    /// # Errors
+    /// A sentence that names the member which is wrong, and what is wrong with it.
+    pub fn parse(bundle: &Bundle, text: &str) -> Result<Self, String> {
+        let value = json::parse(text.as_bytes(), DEPTH)
+            .map_err(|error| format!("this is not JSON that can be read: {error}"))?;
+        let object = value.as_object();
+        let object = object.ok_or("this is not a JSON object with \"request\" and \"entities\"")?;
+        match object.get("input") {
+            Some(_) if !object.contains_key("request") => Recorded::read(text)?.inquiry(bundle),
+            _ => case(bundle, object),
+        }
+    }
+}
+
+fn case(bundle: &Bundle, object: &Map<String, Value>) -> Result<Inquiry, String> {
+    let request = member(object, "request")?;
+    let request = request.as_object().ok_or("\"request\" is a JSON object")?;
+    let entities = member(object, "entities")?;
+    if entities.is_string() {
+        return Err("\"entities\" is a list here: only a test file may name another file".into());
+    }
+    let strong_acr = object.get("strong_acr");
+    let strong_acr = strong_acr.map(|values| strings(values, "strong_acr"));
+    let inquiry = Inquiry::read(bundle, request, entities)?;
+    Ok(inquiry.with_strong_acr(strong_acr.transpose()?.unwrap_or_default()))
+}
