@@ -228,6 +228,7 @@ async fn serve_knows_nothing_of_the_page_and_logs_one_wide_event_a_request() {
         (Method::GET, "/dev/page.js"),
         (Method::GET, "/dev/page.css"),
         (Method::GET, "/dev/records"),
+        (Method::GET, "/dev/why"),
         (Method::POST, "/dev/token"),
     ] {
         let url = format!("{}{path}", gateway.url);
@@ -250,7 +251,7 @@ async fn serve_knows_nothing_of_the_page_and_logs_one_wide_event_a_request() {
     let events: Vec<_> = lines
         .filter(|line| line.get("request_id").is_some())
         .collect();
-    assert_eq!(events.len(), 10, "{output}");
+    assert_eq!(events.len(), 12, "{output}");
     for event in &events {
         assert_eq!(event["route"], "unknown");
         assert_eq!(event["action"], "unknown");

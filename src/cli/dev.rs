@@ -31,13 +31,14 @@ use crate::authn::step_up::StepUpIssuer;
 use crate::finding::Finding;
 use crate::http::server::Handler;
 use crate::model::{MethodType, Timestamp};
+use crate::policy::Inquiry;
 use crate::record::Sink;
 use crate::webauthn::{self, RelyingParties, Tenants};
 use crate::{authn, decision_log, store};
 use data::Data;
 use greeting::Greeting;
 use issuer::SignIn;
-use page::Page;
+use page::{Explain, Page};
 use records::Records;
 
 /// The data folder that is used unless another one is named.
@@ -149,11 +150,21 @@ async fn serve(
     };
     greeting.print(arguments.json)?;
     let dev = Dev {
-        page: Page::new(key, records, port),
+        page: Page::new(key, records, explain(&open.app), port),
         app: Arc::clone(&open.app),
     };
     listeners.serve(Arc::new(dev), open, shutdown).await;
     Ok(())
+}
+
+/// Explains by the policies in force.
+fn explain(app: &Arc<App>) -> Explain {
+    let app = Arc::clone(app);
+    Box::new(move |input| {
+        let in_force = app.gate.in_force();
+        let bundle = in_force.bundle();
+        Ok(bundle.explain(&Inquiry::again(bundle, input)?))
+    })
 }
 
 /// The page, and the gateway behind it.

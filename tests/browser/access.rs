@@ -112,12 +112,15 @@ async fn nothing_is_cut_off_on_a_phone() {
     page.until("#try-tenant-result", "Refused, as foretold")
         .await;
     page.until("#decisions", "denied").await;
+    page.click("#decisions .effect-deny summary").await;
+    page.until("#decisions", "principal was in Gate::Tenant")
+        .await;
     let beyond = "const { scrollWidth, clientWidth } = document.documentElement;
                   return scrollWidth - clientWidth";
     assert_eq!(page.run(beyond, Vec::new()).await, 0);
     // 24 CSS pixels at least, as WCAG 2.2 asks of a target (2.5.8); checkboxes have their label, too
     let small = r#"
-        return [...document.querySelectorAll("button, input:not([type=checkbox]), select")]
+        return [...document.querySelectorAll("button, input:not([type=checkbox]), select, summary")]
           .filter((one) => one.offsetParent && one.getBoundingClientRect().height < 24)
           .map(({ id }) => id)"#;
     assert_eq!(page.run(small, Vec::new()).await, json!([]));

@@ -1,5 +1,7 @@
 //! The refusals that the page offers to try, and those that a tenant's policies mean.
 
+use fantoccini::key::Key;
+
 use super::Page;
 use super::chromium::{built_in, security_key};
 
@@ -45,6 +47,7 @@ async fn refusals_to_try_come_as_they_are_foretold() {
     page.until(refused, "alice of Dev, header: Example Bank")
         .await;
     page.until(refused, "tenant-isolation").await;
+    why_is_one_key_away(&page, refused).await;
 
     page.click("#try-type").await;
     let result = "#try-type-result";
@@ -64,6 +67,32 @@ async fn refusals_to_try_come_as_they_are_foretold() {
     page.until(result, "Decided by step-up-begin").await;
     page.until(result, "401 step_up_required").await;
     page.close().await;
+}
+
+/// A person who uses no mouse opens the explanation, and reads what to do.
+async fn why_is_one_key_away(page: &Page, request: &str) {
+    let summary = format!("{request} summary");
+    let labels = page.labels(&summary).await;
+    assert_eq!(labels.len(), 1, "{labels:?}");
+    assert!(
+        labels[0].1.contains("Why: listMfaMethods, decision "),
+        "{labels:?}"
+    );
+    let focus = format!("document.querySelector({summary:?}).focus()");
+    page.run(&focus, Vec::new()).await;
+    page.keys(&Key::Enter).await;
+    let why = format!("{request} .why");
+    page.until(&why, "Forbidden by").await;
+    page.until(&why, "unless principal in context.tenant was false")
+        .await;
+    let seen = "principal was in Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\", needed in";
+    page.until(&why, seen).await;
+    page.until(
+        &why,
+        "send X-Tenant-ID: 2489e9ad-2ee2-8e00-8ec9-32d5f69181c0",
+    )
+    .await;
+    page.until(&why, "own-factors (permit)").await;
 }
 
 #[tokio::test]

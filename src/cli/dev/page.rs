@@ -1,10 +1,11 @@
-//! The page of `dev` and its two helpers, answered before the gateway is asked.
+//! The page of `dev` and its three helpers, answered before the gateway is asked.
 //!
 //! A page of another site must not get a token here: so the Host is one of this machine's own names
 //! (else a name that is rebound to loopback would do), and a request that says where it comes from
 //! comes from this page.
 
 mod assets;
+mod why;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::assets::{Asset, PAGE};
+pub(super) use self::why::Explain;
 use super::issuer::{self, SignIn};
 use super::records::Records;
 use super::{RP_ID, before, parse_age};
@@ -37,6 +39,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 pub(super) struct Page {
     key: Arc<SigningKey>,
     records: Arc<Records>,
+    explain: Explain,
     /// `localhost:8080` and its like: what a Host may be.
     hosts: [String; 3],
 }
@@ -98,11 +101,17 @@ type Answer = Response<Full<Bytes>>;
 
 impl Page {
     /// The page at this port. Its tokens are signed with `key`.
-    pub(super) fn new(key: Arc<SigningKey>, records: Arc<Records>, port: u16) -> Self {
+    pub(super) fn new(
+        key: Arc<SigningKey>,
+        records: Arc<Records>,
+        explain: Explain,
+        port: u16,
+    ) -> Self {
         let hosts = [RP_ID, "127.0.0.1", "[::1]"].map(|host| format!("{host}:{port}"));
         Self {
             key,
             records,
+            explain,
             hosts,
         }
     }
@@ -120,6 +129,7 @@ impl Page {
         let outcome = match (request.method(), request.uri().path()) {
             (&Method::GET, "/") => self.page(&request),
             (&Method::GET, "/dev/records") => self.recent(&request),
+            (&Method::GET, "/dev/why") => self.why(&request),
             (&Method::POST, "/dev/token") => self.token(request, now).await,
             (&Method::GET, path) => match Asset::at(path) {
                 Some(asset) => self.asset(&request, asset),

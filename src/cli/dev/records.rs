@@ -1,11 +1,11 @@
 //! The last records, for the page.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::record::{Event, Sink};
+use crate::record::{Event, Input, Sink};
 
 /// How many are kept.
 const KEPT: usize = 100;
@@ -25,6 +25,15 @@ impl Records {
         let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         serde_json::to_vec(&Answer { records: &records })
     }
+
+    /// What a decision of the last request with this id was made on; `at` is its place among those
+    /// of the request, from 0.
+    pub(super) fn input(&self, request_id: &str, at: usize) -> Option<Arc<dyn Input>> {
+        let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest_first = records.iter().rev();
+        let event = newest_first.find(|event| event.request_id == request_id)?;
+        event.decisions.get(at)?.input.clone()
+    }
 }
 
 impl Sink for Records {
@@ -34,6 +43,10 @@ impl Sink for Records {
             records.pop_front();
         }
         records.push_back(event.clone());
+    }
+
+    fn wants_input(&self) -> bool {
+        true
     }
 }
 

@@ -1,9 +1,10 @@
-//! An inquiry that somebody sends or keeps in a file.
+//! An inquiry that somebody sends, or that was kept.
 
 use serde_json::{Map, Value};
 
 use crate::model::json;
 use crate::policy::{Bundle, Recorded};
+use crate::record;
 
 use super::{Inquiry, member, strings};
 
@@ -26,6 +27,18 @@ impl Inquiry {
             Some(_) if !object.contains_key("request") => Recorded::read(text)?.inquiry(bundle),
             _ => case(bundle, object),
         }
+    }
+
+    /// What a decision was made on, to be asked again.
+    ///
+    /// # Errors
+    /// Why it does not fit the schema.
+    pub fn again(bundle: &Bundle, input: &dyn record::Input) -> Result<Self, String> {
+        let asked = input.json();
+        let entities = asked.get("entities");
+        let entities = entities.ok_or("no Cedar request could be made of it")?;
+        let inquiry = Inquiry::read(bundle, &asked, entities)?;
+        Ok(inquiry.with_strong_acr(input.strong_acr().to_vec()))
     }
 }
 

@@ -1,4 +1,4 @@
-// Calls of the gateway, as any client makes them, and of dev's two helpers.
+// Calls of the gateway, as any client makes them, and of dev's three helpers.
 
 export const METHODS = "/v1/users/me/mfa";
 export const REGISTER = `${METHODS}/webauthn/register`;
@@ -89,4 +89,10 @@ export async function signedIn(who) {
 export async function readRecords() {
   const { body } = await get("/dev/records");
   return body.records;
+}
+
+/** Why a request was decided as it was; `at` is the place of the decision among those of the request. */
+export async function readWhy(requestId, at) {
+  const { body } = await get(`/dev/why?${new URLSearchParams({ request_id: requestId, decision: at })}`);
+  return body;
 }

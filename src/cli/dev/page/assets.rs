@@ -29,7 +29,7 @@ macro_rules! asset {
     };
 }
 
-pub(super) static ASSETS: [Asset; 14] = [
+pub(super) static ASSETS: [Asset; 15] = [
     asset!("icon.svg", "image/svg+xml"),
     asset!("page.css", "text/css; charset=utf-8"),
     asset!("page.js", SCRIPT),
@@ -43,5 +43,6 @@ pub(super) static ASSETS: [Asset; 14] = [
     asset!("outcome.js", SCRIPT),
     asset!("refusals.js", SCRIPT),
     asset!("stepup.js", SCRIPT),
+    asset!("why.js", SCRIPT),
     asset!("words.js", SCRIPT),
 ];

@@ -3,6 +3,7 @@
 import { readRecords } from "./api.js";
 import { byId, element, plural, say } from "./dom.js";
 import { policiesOf } from "./outcome.js";
+import { whyOf } from "./why.js";
 import { GATEWAY_GONE } from "./words.js";
 
 const LOOK_EVERY_MS = 1000;
@@ -82,7 +83,7 @@ function item(record) {
   const made = element("li", `request effect-${record.effect ?? "none"}`,
     element("div", "head", element("span", "path", ...breakable(`${record.method} ${record.route}`)), element("span", "answer", answer)),
     element("p", "note", time, record.principal ? ` · ${whoOf(record)}` : ""));
-  made.append(...record.decisions.map(decision));
+  made.append(...record.decisions.map((one, at) => decision(one, record.request_id, at)));
   if (record.undecided) made.append(element("p", "note", `Not decided: ${record.undecided}.`));
   if (record.cause) made.append(element("p", "note", `Cause: ${record.cause}`));
   return made;
@@ -103,12 +104,13 @@ function whoOf({ principal, tenant }) {
 export const tenantName = (id) =>
   [...byId("tenant").options].find(({ value }) => value === id)?.dataset.name ?? id;
 
-function decision(one) {
+function decision(one, requestId, at) {
   const effect = element("span", "effect", EFFECT[one.effect] ?? one.effect);
   const made = element("div", `decision effect-${one.effect}`,
     element("p", "", effect, " ", element("code", "action", one.action), " by ", ...policiesOf(one)));
   made.append(...one.notices.map((notice) => element("p", "notice", notice)));
   made.append(...(one.errors ?? []).map((error) => element("p", "notice", error)));
+  made.append(whyOf(one, requestId, at));
   made.dataset.action = one.action;
   made.dataset.effect = one.effect;
   return made;

@@ -1,7 +1,9 @@
 use super::super::issuer;
 use super::assets::ASSETS;
 use super::*;
-use crate::record::Sink as _;
+use crate::model::{Action, path};
+use crate::policy::{Asker, Bundle, Inquiry, Question, Resource, Sources};
+use crate::record::{Record, Sink};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::http::request::Builder;
@@ -9,11 +11,17 @@ use serde_json::json;
 
 const NOW: i64 = 1_768_467_600_000;
 
+/// By the shipped policies.
+fn explain() -> Explain {
+    let bundle = Bundle::load(&Sources::shipped()).unwrap();
+    Box::new(move |input| Ok(bundle.explain(&Inquiry::again(&bundle, input)?)))
+}
+
 fn page() -> Page {
     let key = SigningKey::parse(&SigningKey::generate().unwrap())
         .ok()
         .unwrap();
-    Page::new(Arc::new(key), Arc::new(Records::default()), 8080)
+    Page::new(Arc::new(key), Arc::new(Records::default()), explain(), 8080)
 }
 
 fn get(path: &str) -> Builder {
@@ -88,7 +96,11 @@ async fn other_sites_get_no_token_and_no_records() {
         ("sec-fetch-site", "same-site"),
     ];
     for (name, value) in foreign {
-        for request in [post(), get("/dev/records")] {
+        for request in [
+            post(),
+            get("/dev/records"),
+            get("/dev/why?request_id=r&decision=0"),
+        ] {
             let (status, body) = send(&page(), request.header(name, value), wanted()).await;
             assert_eq!(status, StatusCode::FORBIDDEN, "{name}: {value}");
             assert_eq!(body["message"], "Only the page of dev may ask for this.");
@@ -98,7 +110,13 @@ async fn other_sites_get_no_token_and_no_records() {
 
 #[tokio::test]
 async fn a_rebound_name_gets_nothing() {
-    for path in ["/", "/dev/page.js", "/dev/page.css", "/dev/records"] {
+    for path in [
+        "/",
+        "/dev/page.js",
+        "/dev/page.css",
+        "/dev/records",
+        "/dev/why",
+    ] {
         for host in ["evil.example:8080", "localhost", "localhost:81", ""] {
             let request = Request::get(path).header("host", host);
             let (status, body) = send(&page(), request, "").await;
@@ -218,9 +236,84 @@ async fn everything_else_is_given_back() {
         get("/index.html"),
         Request::head("/"),
         Request::post("/dev/records"),
+        Request::post("/dev/why"),
     ] {
         let request = request.body(Full::<Bytes>::default()).unwrap();
         let answer = page().answer(request, Timestamp::from_millis(NOW)).await;
         assert!(answer.is_err());
     }
+}
+
+/// A request for the API description, decided and answered.
+fn decided(page: &Page, request_id: &str) {
+    let bundle = Bundle::load(&Sources::shipped()).unwrap();
+    let now = Timestamp::from_millis(NOW);
+    let sink: Arc<dyn Sink> = page.records.clone();
+    let mut record = Record::open(sink, now, request_id.to_owned(), "GET".to_owned());
+    assert!(record.wants_input(), "or there is nothing to explain");
+    let (decided, input) = bundle.decide_and_keep(&Question {
+        asker: Asker::Visitor(None),
+        action: Action::ReadApiDescription,
+        resource: Resource::Route(path::OPENAPI),
+        address: [127, 0, 0, 1].into(),
+        now,
+    });
+    record.decided(&decided, Duration::ZERO);
+    record.made_on(input);
+}
+
+#[tokio::test]
+async fn a_decision_in_the_list_is_explained() {
+    let page = page();
+    decided(&page, "a b&c");
+    let asked = get("/dev/why?request_id=a%20b%26c&decision=0");
+    let (status, body) = send(&page, asked, "").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(body["decision"], "allow");
+    assert_eq!(body["policies"][0]["id"], "public-documents");
+    assert_eq!(
+        body["request"]["resource"],
+        "Gate::Route::\"/v1/openapi.json\""
+    );
+    for (query, status, said) in [
+        (
+            "?request_id=a%20b%26c&decision=1",
+            404,
+            "send the request again",
+        ),
+        (
+            "?request_id=other&decision=0",
+            404,
+            "send the request again",
+        ),
+        ("?request_id=other", 400, "?request_id=…&decision=0"),
+        (
+            "?request_id=other&decision=first",
+            400,
+            "?request_id=…&decision=0",
+        ),
+        ("", 400, "?request_id=…&decision=0"),
+    ] {
+        let (got, body) = send(&page, get(&format!("/dev/why{query}")), "").await;
+        assert_eq!(got, status, "{query}");
+        let message = body["message"].as_str().unwrap();
+        assert!(message.contains(said), "{query}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_does_not_fit_the_schema_is_not_explained() {
+    let refusing: Explain = Box::new(|_| Err("a claim is of another type".to_owned()));
+    let page = Page {
+        explain: refusing,
+        ..page()
+    };
+    decided(&page, "r");
+    let (status, body) = send(&page, get("/dev/why?request_id=r&decision=0"), "").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let message = body["message"].as_str().unwrap();
+    assert!(
+        message.ends_with("a claim is of another type."),
+        "{message}"
+    );
 }
