@@ -57,10 +57,25 @@ async fn a_newcomer_sees_what_the_readme_says() {
                 assert_eq!(is, said);
                 compared += 1;
             }
+            "text" => {
+                assert_in_order(&answer, text);
+                compared += 1;
+            }
             _ => {}
         }
     }
-    assert_eq!((ran, compared), (5, 3));
+    assert_eq!((ran, compared), (6, 4));
+}
+
+/// What the README shows of an output, `…` standing for lines that it leaves out, is what there is.
+fn assert_in_order(output: &str, shown: &str) {
+    let mut rest = output;
+    let shown = format!("{shown}\n");
+    for part in shown.split("…\n").map(|part| part.trim_end_matches(' ')) {
+        let at = rest.find(part);
+        let at = at.unwrap_or_else(|| panic!("{part}\nis not in\n{output}"));
+        rest = &rest[at + part.len()..];
+    }
 }
 
 /// The same command for the program that the tests have, at the address where it listens.

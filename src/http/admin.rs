@@ -1,6 +1,8 @@
-//! The admin listener: whether the process lives, whether it is of use, what it has done, and its
-//! policies. It decides nothing and shows no user's data.
+//! The admin listener: whether the process lives, whether it is of use, what it has done, its
+//! policies, and what they say to a request that is sent to it. It decides no caller's request and
+//! shows no user's data.
 
+mod explain;
 mod metrics;
 mod operator;
 mod policies;
@@ -46,6 +48,8 @@ enum Endpoint {
     Policies,
     /// Loads them anew.
     Reload,
+    /// Why a request is decided as it is.
+    Explain,
     /// The path has this method only.
     OtherMethod(&'static str),
     Nothing,
@@ -70,7 +74,7 @@ impl Admin {
         }
     }
 
-    async fn answer(&self, head: &Parts) -> Response<Full<Bytes>> {
+    async fn answer(&self, head: &Parts, body: Incoming) -> Response<Full<Bytes>> {
         match find(&head.method, head.uri.path()) {
             Endpoint::Live => json(StatusCode::OK, &Live { status: "ok" }),
             Endpoint::Ready => {
@@ -90,17 +94,21 @@ impl Admin {
                 });
                 answer(StatusCode::OK, metrics::CONTENT_TYPE, text.into())
             }
-            Endpoint::Policies | Endpoint::Reload if !operator::is_operator(head) => {
+            Endpoint::Policies | Endpoint::Reload | Endpoint::Explain
+                if !operator::is_operator(head) =>
+            {
                 json(StatusCode::FORBIDDEN, &operator::REFUSAL)
             }
             Endpoint::Policies => policies::list(&self.policies.status()),
             Endpoint::Reload => policies::reload(&self.policies).await,
+            Endpoint::Explain => explain::explain(&self.app, body).await,
             Endpoint::OtherMethod(allow) => method_not_allowed(allow),
             Endpoint::Nothing => json(
                 StatusCode::NOT_FOUND,
                 &Refusal {
                     code: "not_found",
-                    message: "There are /healthz, /readyz, /metrics, /policies and /policies/reload.",
+                    message: "There are /healthz, /readyz, /metrics, /policies, /policies/reload and \
+                              /policies/explain.",
                 },
             ),
         }
@@ -113,8 +121,8 @@ impl Handler for Admin {
         request: Request<Incoming>,
         _: IpAddr,
     ) -> Response<Full<Bytes>> {
-        // No endpoint has a body.
-        self.answer(&request.into_parts().0).await
+        let (head, body) = request.into_parts();
+        self.answer(&head, body).await
     }
 }
 
@@ -125,6 +133,7 @@ fn find(method: &Method, path: &str) -> Endpoint {
         "/metrics" => ("GET", Endpoint::Metrics),
         "/policies" => ("GET", Endpoint::Policies),
         "/policies/reload" => ("POST", Endpoint::Reload),
+        "/policies/explain" => ("POST", Endpoint::Explain),
         _ => return Endpoint::Nothing,
     };
     if method.as_str() == allow {
@@ -228,6 +237,7 @@ mod tests {
             (Method::GET, "/metrics", Endpoint::Metrics),
             (Method::GET, "/policies", Endpoint::Policies),
             (Method::POST, "/policies/reload", Endpoint::Reload),
+            (Method::POST, "/policies/explain", Endpoint::Explain),
         ] {
             assert_eq!(find(&method, path), endpoint);
             for other in [Method::HEAD, Method::GET, Method::POST, Method::OPTIONS] {
