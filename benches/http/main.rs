@@ -1,0 +1,176 @@
+//! A decided request, and a whole completion on both stores, beside a bare hyper server in the same
+//! run: what is printed are ratios, since machines are noisy. `cargo bench --bench http`
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "figures go to stdout, and the harness is the tests', which use all of it"
+)]
+
+#[path = "../../tests/authenticator.rs"]
+mod authenticator;
+#[path = "../../tests/client.rs"]
+mod client;
+#[path = "../../tests/deployment.rs"]
+mod deployment;
+#[path = "../../tests/gateway.rs"]
+mod gateway;
+mod load;
+#[path = "../../tests/redis_server.rs"]
+mod redis_server;
+mod servers;
+
+use std::time::Duration;
+
+use authenticator::Attestation;
+use client::Client;
+use deployment::{Deployment, TENANT};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use load::Figures;
+use redis_server::RedisServer;
+use serde_json::json;
+use servers::{Bare, Serving};
+
+/// The connections over which a decided request is sent.
+const CONNECTIONS: usize = 64;
+/// The connections over which enrolments are completed.
+const CALLERS: usize = 8;
+
+/// How much is measured.
+struct Effort {
+    rounds: usize,
+    /// How long one request is repeated.
+    run: Duration,
+    /// How many enrol in one round at one store, each a first and a second factor.
+    users: usize,
+}
+
+const WHOLE: Effort = Effort {
+    rounds: 3,
+    run: Duration::from_secs(5),
+    users: 400,
+};
+
+/// Shows that it works; its figures mean nothing.
+const QUICK: Effort = Effort {
+    rounds: 1,
+    run: Duration::from_millis(500),
+    users: 20,
+};
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if Bare::is_this() {
+        runtime.block_on(servers::bare());
+    } else if std::env::args().any(|argument| argument == "--quick") {
+        runtime.block_on(compare(&QUICK));
+    } else {
+        runtime.block_on(compare(&WHOLE));
+    }
+}
+
+/// A store's name, and what serves with it.
+type Deployed<'a> = (&'static str, &'a Deployment);
+
+async fn compare(effort: &Effort) {
+    let bare = Bare::start();
+    let embedded = Deployment::new("embedded:./data");
+    let redis = RedisServer::durable();
+    let on_redis = Deployment::new(&redis.url());
+    let deployed = [("embedded", &embedded), ("redis", &on_redis)];
+
+    println!("A decided request, {CONNECTIONS} connections with keep-alive, against bare hyper");
+    Figures::print_head();
+    for round in 1..=effort.rounds {
+        requests(round, effort, &bare, deployed).await;
+    }
+    println!("\nA whole completion, {CALLERS} connections with keep-alive, against bare hyper");
+    Figures::print_head();
+    for round in 1..=effort.rounds {
+        completions(round, effort, &bare, deployed).await;
+    }
+}
+
+async fn requests(round: usize, effort: &Effort, bare: &Bare, deployed: [Deployed<'_>; 2]) {
+    let repeat = async |address: &str, request| {
+        load::repeat(address, request, CONNECTIONS, effort.run).await
+    };
+    let floor = repeat(&bare.address, get("/", &[])).await;
+    floor.print(&format!("round {round}: bare hyper"), &floor);
+    for (name, deployment) in deployed {
+        let gateway = Serving::start(deployment);
+        let bearer = format!("Bearer {}", deployment.token("alice"));
+        let headers = [("authorization", bearer.as_str()), ("x-tenant-id", TENANT)];
+        let decided = repeat(&gateway.address, get(client::METHODS, &headers)).await;
+        decided.print(&format!("  list methods, {name}"), &floor);
+    }
+    let gateway = Serving::start(deployed[0].1);
+    let public = repeat(&gateway.address, get("/.well-known/webauthn", &[])).await;
+    public.print("  public document, no token", &floor);
+    let unknown = repeat(&gateway.address, get("/nothing", &[])).await;
+    unknown.print("  unknown path, no token", &floor);
+}
+
+/// The floor is bare hyper that is sent a completion again and again, as large as all of them are.
+async fn completions(round: usize, effort: &Effort, bare: &Bare, deployed: [Deployed<'_>; 2]) {
+    let mut floor = None;
+    for (name, deployment) in deployed {
+        let gateway = Serving::start(deployment);
+        for (method_type, what) in [
+            ("webauthn_passkey", "first factor (makes codes)"),
+            ("webauthn_fido", "second factor (no codes)"),
+        ] {
+            let users = (0..effort.users).map(|user| format!("user-{round}-{user}"));
+            let begun = begin(&gateway, deployment, method_type, users).await;
+            if floor.is_none() {
+                let sample = begun[0].clone();
+                let bare = load::repeat(&bare.address, sample, CALLERS, effort.run).await;
+                bare.print(&format!("round {round}: bare hyper"), &bare);
+                floor = Some(bare);
+            }
+            let completed = load::each(&gateway.address, begun, CALLERS).await;
+            let floor = floor.as_ref().expect("it was measured before");
+            completed.print(&format!("  {what}, {name}"), floor);
+        }
+    }
+}
+
+fn get(target: &str, headers: &[(&str, &str)]) -> Request<Full<Bytes>> {
+    let mut request = Request::builder().uri(target).header("host", "localhost");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Full::default()).expect("a request")
+}
+
+/// Begins an enrolment of each user's, and gives the requests that complete them.
+async fn begin(
+    gateway: &Serving,
+    deployment: &Deployment,
+    method_type: &str,
+    users: impl Iterator<Item = String>,
+) -> Vec<Request<Full<Bytes>>> {
+    let anybody = Client::new(&format!("http://{}", gateway.address));
+    let mut completions = Vec::new();
+    for user in users {
+        let token = deployment.sign(&deployment.strong_claims(&user, TENANT));
+        let options = anybody.with(&token, TENANT).begin(method_type).await;
+        let credential = Attestation::to(&options, &deployment.origin()).credential();
+        let body = json!({
+            "credential": credential, "device_name": "my key", "method_type": method_type,
+        });
+        let completion = Request::post(client::COMPLETE)
+            .header("host", "localhost")
+            .header("authorization", format!("Bearer {token}"))
+            .header("x-tenant-id", TENANT)
+            .header("content-type", "application/json")
+            .body(Full::from(body.to_string()));
+        completions.push(completion.expect("a request"));
+    }
+    completions
+}
