@@ -271,6 +271,8 @@ async fn a_url_that_cannot_be_used_is_refused_without_being_repeated() {
             "redis+sentinel://:secret@localhost/x",
             "is not one of Redis",
         ),
+        ("redis://:secret@localhost:99999", "the port"),
+        ("redis://user:sec/ret@localhost:6379", "the port"),
         ("redis://:secret@localhost/db", "database number"),
         ("redis://:secret@0.0.0.0", "wildcard"),
         ("rediss://:secret@localhost/#insecure", "#insecure"),

@@ -44,10 +44,14 @@ fn a_wrong_value_is_explained() {
         0o644,
     );
     let store = store_url::FORMS;
+    let port = "the port in the store's URL is not a number from 1 to 65535 (a password has / as %2F, ? as %3F, # as %23 and @ as %40)";
     let party = "[backup_codes]\npepper_files = [\"pepper.key\"]\n[[relying_parties]]\nid = \"example.com\"\norigins = [\"https://example.com\"]\n";
     for (from, to, code, message) in [
         ("embedded:data", "postgres://x", "invalid_value", format!("`store.url`: {store}")),
         ("embedded:data", "redis://", "invalid_value", "`store.url`: the store's URL cannot be used: Missing hostname - InvalidClientConfig".into()),
+        ("embedded:data", "redis://:hunter2@host:99999/0", "invalid_value", format!("`store.url`: {port}")),
+        ("embedded:data", "rediss://host:0", "invalid_value", format!("`store.url`: {port}")),
+        ("embedded:data", "redis://user:hun/ter2@host:6379", "invalid_value", format!("`store.url`: {port}")),
         ("embedded:data", "redis://host/x", "invalid_value", "`store.url`: the store's URL cannot be used: Invalid database number - InvalidClientConfig".into()),
         ("embedded:data", "rediss://host/#insecure", "invalid_value", "`store.url`: the store's URL asks for TLS that does not check the server (#insecure): this is not supported".into()),
         ("embedded:data", "embedded:", "invalid_value", "`store.url`: a folder follows `embedded:`".into()),

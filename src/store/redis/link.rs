@@ -17,7 +17,11 @@ use redis::{
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
+use url::Url;
 
+/// A password with one of these characters ends the host before the port, too.
+const WRONG_PORT: &str = "the port in the store's URL is not a number from 1 to 65535 (a password \
+                          has / as %2F, ? as %3F, # as %23 and @ as %40)";
 const NOT_CONNECTED_IN_TIME: &str = "cannot be connected to in time";
 /// Less than what a request waits, so that an attempt's failure is seen by those who wait for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(450);
@@ -62,6 +66,13 @@ impl Link {
     /// Reads the URL; connects to nothing. The error is for the operator, without the URL, which
     /// may hold a password.
     pub(super) fn new(url: &str) -> Result<Self, String> {
+        // redis-rs says of such a URL only that it is none.
+        if matches!(
+            Url::parse(url).map(|url| url.port()),
+            Err(url::ParseError::InvalidPort) | Ok(Some(0))
+        ) {
+            return Err(WRONG_PORT.to_owned());
+        }
         let url = redis::parse_redis_url(url).ok_or(
             "the store's URL is not one of Redis: write redis://[:password@]host:port/0, \
              rediss:// for TLS, or redis+unix:///path/to/socket",
