@@ -271,7 +271,9 @@ impl Section {
             let message = format!("unknown key `{}`", self.name(key));
             let nearest = nearest(key, self.known.iter().copied()).map(|one| self.name(one));
             let help = match (&entry.key, nearest) {
-                (Place::Variable(_), Some(name)) => format!("did you mean {}?", variable(&name)),
+                (Place::Variable(written), Some(name)) => {
+                    format!("did you mean {}?", respelt(written, &variable(&name)))
+                }
                 (_, Some(name)) => format!("did you mean `{name}`?"),
                 (_, None) => format!("the keys here are {}", self.known.join(", ")),
             };
@@ -293,6 +295,12 @@ fn plain(name: &str) -> String {
 fn variable(name: &str) -> String {
     let name = name.replace('[', ".").replace(']', "");
     format!("{PREFIX}{}", name.replace('.', "__").to_ascii_uppercase())
+}
+
+/// A variable whose first parts are those of `known`, and whose further ones are as it was written.
+fn respelt(written: &str, known: &str) -> String {
+    let further = written.split("__").skip(known.split("__").count());
+    further.fold(known.to_owned(), |name, part| format!("{name}__{part}"))
 }
 
 fn text(entry: Entry, name: &str, problems: &mut Problems<'_>) -> Option<Located<String>> {

@@ -306,6 +306,11 @@ fn mistakes_in_flags_and_variables_name_them() {
     let env = [
         ("CEDARGATE_STORE__URI", "redis://:hunter2@host"),
         ("CEDARGATE_STORE__REQUIRE_DURABLE", "yes"),
+        ("CEDARGATE_STOR__URL", "redis://:hunter2@host"),
+        (
+            "CEDARGATE_ISSUERS__0__AUDIENCE__0",
+            "https://api.example.com",
+        ),
         ("CEDARGATE_ISSUERS__7__NAME", "x"),
         ("CEDARGATE_LISTEN__PORT", "1"),
     ];
