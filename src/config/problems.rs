@@ -106,8 +106,8 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// With an excerpt that ends where the place does: what follows an unknown key may be a secret
-    /// that nobody told us of.
+    /// With an excerpt that ends where the place does, but for closing brackets: what follows an
+    /// unknown key may be a secret that nobody told us of.
     fn show(&self, finding: Finding, span: Range<usize>) -> Finding {
         let shown = self.line_start(span.start)..span.end;
         let is_secret =
@@ -115,9 +115,17 @@ impl<'a> Problems<'a> {
         if self.secrets.iter().any(is_secret) {
             finding.at_hidden(self.text, span)
         } else {
-            let text = self.text.get(..span.end).unwrap_or(self.text);
+            let end = span.end + self.brackets(span.end);
+            let text = self.text.get(..end).unwrap_or(self.text);
             finding.at(text, span)
         }
+    }
+
+    /// How many bytes behind a place close the lists and tables that it is in.
+    fn brackets(&self, at: usize) -> usize {
+        let behind = self.text.get(at..).unwrap_or_default();
+        let further = behind.trim_start_matches([' ', ']', '}']);
+        behind[..behind.len() - further.len()].trim_end().len()
     }
 
     fn line_start(&self, at: usize) -> usize {
