@@ -35,7 +35,7 @@ use crate::policy::Mask;
 use crate::webauthn::RelyingParties;
 use crate::{authn, decision_log, store};
 use files::{Files, Trouble};
-use problems::Problems;
+use problems::{Place, Problems};
 use section::Section;
 
 /// Everything that a gateway needs to know.
@@ -73,7 +73,7 @@ pub struct Config {
 const SHORTEST_PEPPER: usize = 32;
 
 /// Reads the configuration file at `path`, puts the layers together, and reads the files that they
-/// refer to. `flags` are dotted keys, such as `store.url`, with their values; `env` is the whole
+/// refer to; the folders of policies and schema only have to be there. `flags` are dotted keys, such as `store.url`, with their values; `env` is the whole
 /// environment.
 pub fn load(
     flags: &[(&str, String)],
@@ -175,14 +175,32 @@ fn listeners(root: &mut Section, problems: &mut Problems<'_>) -> (SocketAddr, So
 
 fn policies(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> (PathBuf, PathBuf) {
     let mut section = root.section("policies", problems);
-    let mut folder = |key, default: &str| {
-        let path = section.parsed_located(key, problems, not_empty);
-        path.map_or_else(|| files.default(default), |path| files.resolve(&path))
+    let mut folder = |key, default: &str, help| {
+        let name = section.name(key);
+        let is_named = section.has(key);
+        let named = section.parsed_located(key, problems, not_empty);
+        let path = match &named {
+            Some(path) => files.resolve(path),
+            None => files.default(default),
+        };
+        // Of one whose name is wrong enough has been said.
+        if is_named == named.is_some()
+            && let Err(trouble) = files::folder(&path, help)
+        {
+            let place = named.map_or(Place::Nowhere, |path| path.place);
+            trouble.report(&name, &place, problems);
+        }
+        path
     };
-    let paths = (folder("path", "policies"), folder("schema", "schema"));
+    let policies = folder("path", "policies", POLICIES_HELP);
+    let schema = folder("schema", "schema", SCHEMA_HELP);
     section.finish(problems);
-    paths
+    (policies, schema)
 }
+
+const POLICIES_HELP: &str = "name the folder of the *.cedar files in policies.path";
+const SCHEMA_HELP: &str = "name the folder of gate.cedarschema in policies.schema; \
+                           `cedargate policy schema --write --schema FOLDER` makes one";
 
 fn store(
     root: &mut Section,

@@ -26,7 +26,8 @@ Examples:
   cedargate config check --config prod.toml --json
 
 With --json it prints one object: {\"ok\", \"findings\": [{\"severity\", \"code\", \"file\", \"line\",
-\"column\", \"message\", \"help\"?}]}. It exits with 0 when the configuration is right, else with 2.")]
+\"column\", \"message\", \"help\"?}]}. Lines and columns are counted from 1; 0 stands for the whole file,
+and for what is in none. It exits with 0 when the configuration is right, else with 2.")]
 pub(super) struct Check {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = serve::DEFAULT_CONFIG)]

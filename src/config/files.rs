@@ -64,6 +64,17 @@ pub(super) fn read_secret(path: &Path) -> Result<Vec<u8>, Trouble> {
     content(&file, path)
 }
 
+/// Sees that there is a folder that can be listed.
+pub(super) fn folder(path: &Path, help: &str) -> Result<(), Trouble> {
+    match std::fs::read_dir(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Trouble {
+            help: Some(help.to_owned()),
+            ..unreadable(path, &error)
+        }),
+    }
+}
+
 fn open(path: &Path) -> Result<File, Trouble> {
     File::open(path).map_err(|error| unreadable(path, &error))
 }

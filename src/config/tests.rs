@@ -111,6 +111,9 @@ impl Folder {
         folder.write("jwks.json", jwks.as_bytes(), 0o644);
         folder.write("roots.pem", ROOT.as_bytes(), 0o644);
         folder.write("pepper.key", &[7; 32], 0o600);
+        for name in ["policies", "schema"] {
+            fs::create_dir(folder.path(name)).unwrap();
+        }
         folder
     }
 
@@ -240,7 +243,7 @@ fn flags_are_over_the_environment_over_the_file() {
         ("CEDARGATE_ADMIN_LISTEN", "127.0.0.1:2"),
         ("CEDARGATE_STORE__URL", "redis://other:6379"),
         ("CEDARGATE_STORE__REQUIRE_DURABLE", "false"),
-        ("CEDARGATE_POLICIES__PATH", "elsewhere"),
+        ("CEDARGATE_POLICIES__PATH", "src"),
         ("CEDARGATE_ISSUERS__0__ISSUER", "https://other.example.com"),
         ("CEDARGATE_ISSUERS__0__AUDIENCES", "https://one.example.com"),
         ("CEDARGATE_ISSUERS__0__STRONG_ACR", r#"["a", "b"]"#),
@@ -257,7 +260,11 @@ fn flags_are_over_the_environment_over_the_file() {
     assert_eq!(config.admin_listen, "127.0.0.1:2".parse().unwrap());
     assert_eq!(redis(&config), "redis://other:6379");
     assert!(!config.store.require_durable);
-    assert_eq!(config.policies, PathBuf::from("elsewhere"));
+    assert_eq!(
+        config.policies,
+        PathBuf::from("src"),
+        "of the working folder"
+    );
     let issuer = &config.authn.issuers[0];
     assert_eq!(issuer.issuer, "https://other.example.com");
     assert_eq!(issuer.audiences, ["https://one.example.com"]);

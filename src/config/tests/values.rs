@@ -89,6 +89,26 @@ fn a_wrong_value_is_explained() {
 }
 
 #[test]
+fn folders_that_are_not_there_are_shown_where_they_are_named() {
+    let folder = Folder::new();
+    folder.write("a-file", b"", 0o644);
+    let text = format!("{LEAST}\n[policies]\npath = \"nowhere\"\nschema = \"a-file\"\n");
+    insta::assert_snapshot!(folder.wrong(&text, &[], &[]));
+    fs::remove_dir(folder.path("policies")).unwrap();
+    fs::remove_dir(folder.path("schema")).unwrap();
+    let missing = |key: &str, name: &str| {
+        let why = "No such file or directory (os error 2)";
+        let message = format!("`policies.{key}`: {name} cannot be read: {why}");
+        ("unreadable_file", message)
+    };
+    assert_eq!(
+        folder.messages(LEAST, &[]),
+        [missing("path", "policies"), missing("schema", "schema")],
+        "those that nobody named"
+    );
+}
+
+#[test]
 fn keys_by_url_are_not_fetched_to_look_at_a_configuration() {
     let folder = Folder::new();
     let url = "https://id.example.invalid/jwks.json";
