@@ -145,6 +145,7 @@ async fn serve(
         url: origin(port),
         admin_url: format!("http://{}", gateway::address(&listeners.admin)),
         token: greeting_token(&key)?,
+        count: open.app.gate.in_force().bundle().len(),
         policies: folder,
         data: &arguments.data,
     };

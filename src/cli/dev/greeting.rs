@@ -16,6 +16,8 @@ pub(super) struct Greeting<'a> {
     pub(super) url: String,
     pub(super) admin_url: String,
     pub(super) token: String,
+    /// How many policies decide.
+    pub(super) count: usize,
     /// The policy folder; none for the shipped policies.
     pub(super) policies: Option<&'a Path>,
     pub(super) data: &'a Path,
@@ -57,11 +59,15 @@ impl Greeting<'_> {
             url,
             admin_url,
             token,
+            count,
             ..
         } = self;
         let policies = match self.policies {
-            Some(folder) => format!("{} (edit one: it counts a second later)", folder.display()),
-            None => "the shipped ones, from inside the program".to_owned(),
+            Some(folder) => format!(
+                "{count} in {} (edit one: it counts a second later)",
+                folder.display()
+            ),
+            None => format!("{count}, the shipped ones, from inside the program"),
         };
         let data = self.data.display();
         let at_data = if self.data == Path::new(DEFAULT_DATA) {
@@ -110,6 +116,7 @@ mod tests {
             url: "http://localhost:8080".into(),
             admin_url: "http://127.0.0.1:9090".into(),
             token: "e.y.J".into(),
+            count: 9,
             policies: None,
             data: Path::new("elsewhere"),
         }
@@ -118,5 +125,15 @@ mod tests {
     #[test]
     fn a_person_gets_commands_to_paste() {
         insta::assert_snapshot!(greeting().text());
+    }
+
+    #[test]
+    fn the_policies_of_a_folder_are_counted_too() {
+        let of_folder = Greeting {
+            policies: Some(Path::new("./policies")),
+            ..greeting()
+        };
+        let line = "  Policies  9 in ./policies (edit one: it counts a second later)\n";
+        assert!(of_folder.text().contains(line));
     }
 }
