@@ -64,8 +64,10 @@ fn help_is_help_and_wrong_usage_is_not() {
         &["dev", "--help"],
         &["serve", "--help"],
         &["token", "--help"],
+        &["config", "--help"],
         &["config", "check", "--help"],
         &["policy", "explain", "--help"],
+        &["policy", "--help"],
         &["policy", "schema", "--help"],
     ] {
         let output = cedargate(home.path(), command);
@@ -73,7 +75,12 @@ fn help_is_help_and_wrong_usage_is_not() {
         assert!(stdout(&output).contains("Examples:"), "{command:?}");
         assert_eq!(stderr(&output), "");
     }
-    for command in [&[][..], &["sreve"], &["dev", "--port", "1"]] {
+    for command in [
+        &[][..],
+        &["sreve"],
+        &["dev", "--port", "1"],
+        &["policy", "schema", "--schema", "elsewhere"],
+    ] {
         let output = cedargate(home.path(), command);
         assert_eq!(output.status.code(), Some(2), "{command:?}");
         assert_eq!(stdout(&output), "", "{command:?}");
@@ -118,10 +125,21 @@ fn the_schema_is_printed_and_renewed_byte_for_byte() {
     let printed = cedargate(home.path(), &["policy", "schema"]);
     assert_eq!(printed.status.code(), Some(0));
     assert!(stdout(&printed).contains("namespace Gate {"));
-    let written = cedargate(home.path(), &["policy", "schema", "--write"]);
-    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
-    let file = std::fs::read(home.path().join("schema/gate.cedarschema")).unwrap();
-    assert_eq!(file, printed.stdout);
+    let file = home.path().join("schema/gate.cedarschema");
+    for (before, said) in [
+        (None, "is written"),
+        (Some("old"), "is written"),
+        (None, "is up to date"),
+    ] {
+        if let Some(text) = before {
+            std::fs::write(&file, text).unwrap();
+        }
+        let written = cedargate(home.path(), &["policy", "schema", "--write"]);
+        assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+        let said = format!("./schema/gate.cedarschema {said}\n");
+        assert_eq!(stdout(&written), said);
+        assert_eq!(std::fs::read(&file).unwrap(), printed.stdout);
+    }
 }
 
 #[test]
@@ -166,6 +184,30 @@ fn config_check_says_everything_at_once_in_words_and_in_json() {
         findings.len() >= 3,
         "issuers and peppers are missing, too: {report}"
     );
+}
+
+#[test]
+fn a_missing_configuration_is_the_line_0_that_the_help_explains() {
+    let home = tempfile::tempdir().unwrap();
+    let output = cedargate(home.path(), &["config", "check", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let report: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let finding = &report["findings"][0];
+    assert_eq!(finding["code"], "unreadable_file");
+    assert_eq!(finding["file"], "cedargate.toml");
+    assert_eq!(
+        (&finding["line"], &finding["column"]),
+        (&0.into(), &0.into())
+    );
+    let help = cedargate(home.path(), &["config", "check", "--help"]);
+    assert!(stdout(&help).contains("0 stands for the whole file"));
+}
+
+#[test]
+fn help_for_a_token_says_where_its_key_comes_from() {
+    let home = tempfile::tempdir().unwrap();
+    let help = cedargate(home.path(), &["token", "--help"]);
+    assert!(stdout(&help).contains("`cedargate dev` makes that key when it first runs"));
 }
 
 #[tokio::test]

@@ -11,14 +11,19 @@ use crate::finding::Finding;
 
 /// Look at the configuration of `serve`.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  cedargate config check
+  cedargate config check --config prod.toml --json")]
 pub(super) enum Command {
     Check(Check),
 }
 
 /// Say everything that is wrong with a configuration, without serving.
 ///
-/// The environment counts as it does for `serve`. Files that the configuration names are read;
-/// nothing is connected to.
+/// The environment counts as it does for `serve`. Files that the configuration names are read; the
+/// folders of policies and schema have to be there, and what is in them is not looked at; nothing is
+/// connected to.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

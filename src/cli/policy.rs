@@ -10,6 +10,10 @@ use super::failure::Failure;
 
 /// Tools for who writes policies.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  cedargate policy schema
+  cedargate policy schema --write")]
 pub(super) enum Command {
     Explain(Box<explain::Arguments>),
     Schema(schema::Arguments),

@@ -14,7 +14,8 @@ use crate::model::Tenant;
 /// Print a token for `cedargate dev`.
 ///
 /// It is signed with the development key in dev's data folder, which `cedargate serve` does not
-/// trust. No server needs to run.
+/// trust. `cedargate dev` makes that key when it first runs with the folder; it need not be running
+/// now.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -24,8 +24,8 @@ pub(in crate::cli) struct Arguments {
     /// Write it to gate.cedarschema in the schema folder instead of printing it.
     #[arg(long)]
     write: bool,
-    /// The schema folder.
-    #[arg(long, value_name = "FOLDER", default_value = "./schema")]
+    /// The schema folder, for --write.
+    #[arg(long, value_name = "FOLDER", default_value = "./schema", requires = "write")]
     schema: PathBuf,
 }
 
@@ -39,6 +39,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn write(folder: &Path) -> Result<(), Failure> {
     let file = folder.join("gate.cedarschema");
+    let said = |what| output::print(&format!("{} {what}\n", file.display()));
+    if fs::read(&file).is_ok_and(|content| content == GATE_SCHEMA.as_bytes()) {
+        return said("is up to date");
+    }
     replace(folder, &file).map_err(|error| {
         Failure::file(
             "schema_write",
@@ -47,7 +51,7 @@ fn write(folder: &Path) -> Result<(), Failure> {
         )
         .help("name the schema folder with --schema; it is made if it is not there")
     })?;
-    output::print(&format!("{} is up to date\n", file.display()))
+    said("is written")
 }
 
 /// Whole or not at all: a gateway that reads the folder never sees half a schema.
