@@ -80,7 +80,16 @@ type Deployed<'a> = (&'static str, &'a Deployment);
 async fn compare(effort: &Effort) {
     let bare = Bare::start();
     let embedded = Deployment::new("embedded:./data");
-    let redis = RedisServer::durable();
+    // It keeps what it has answered over an end of the machine, as the embedded store does.
+    let synced = [
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+    ];
+    let redis = RedisServer::with(&synced);
     let on_redis = Deployment::new(&redis.url());
     let deployed = [("embedded", &embedded), ("redis", &on_redis)];
 
