@@ -15,7 +15,7 @@ use std::ops::Deref;
 
 use tempfile::TempDir;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Port};
 use chromium::Chromium;
 
 /// The page of `dev` with the shipped policies, open in a browser.
@@ -33,6 +33,17 @@ impl Page {
     /// As [`Page::open`], in a folder whose `policies` and `schema` count if they are there.
     async fn open_in(home: TempDir) -> Self {
         let gateway = Gateway::dev(home.path());
+        Self::of(home, gateway).await
+    }
+
+    /// As [`Page::open`], at this port.
+    async fn open_at(port: &Port) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let gateway = Gateway::dev_at(home.path(), port.number());
+        Self::of(home, gateway).await
+    }
+
+    async fn of(home: TempDir, gateway: Gateway) -> Self {
         let chromium = Chromium::start().await;
         chromium.open(&gateway.url).await;
         Self {

@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::gateway::{Gateway, copy_policies, free_port};
+use crate::gateway::{Gateway, Port, copy_policies};
 
 /// The tenant of everybody, unless a test says otherwise.
 pub const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -34,7 +34,7 @@ const KEY_ID: &str = "one";
 pub struct Deployment {
     folder: TempDir,
     key: EncodingKey,
-    port: u16,
+    port: Port,
 }
 
 impl Deployment {
@@ -45,8 +45,8 @@ impl Deployment {
         secret(&folder.path().join("pepper.key"), "f".repeat(64).as_bytes());
         let key = new_key(&folder.path().join("jwks.json"));
         secret(&folder.path().join("step-up.p8"), &new_pkcs8());
-        let port = free_port();
-        let config = configuration(store, port);
+        let port = Port::free();
+        let config = configuration(store, port.number());
         fs::write(folder.path().join("cedargate.toml"), config).unwrap();
         Self { folder, key, port }
     }
@@ -58,7 +58,7 @@ impl Deployment {
 
     /// The relying party's origin, where a browser finds the gateway.
     pub fn origin(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("http://localhost:{}", self.port.number())
     }
 
     /// What its pepper file holds.

@@ -1,7 +1,7 @@
 //! The program, as a process of its own: started on free ports, killed when it is dropped.
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -150,17 +150,38 @@ impl Gateway {
     }
 }
 
-/// A port that nobody has now, for what has to know its port before it starts. It is none of those
-/// that the system gives to outgoing connections: one of these could take it before it is used.
-pub fn free_port() -> u16 {
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
-    loop {
-        // Test processes that run side by side begin at different places.
-        let at = std::process::id() * 997 + TAKEN.fetch_add(1, Ordering::Relaxed);
-        let port = 10_000 + u16::try_from(at % 20_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+/// A TCP port that nobody has, for what has to know its port before it starts, or to find it again
+/// after a restart. It is none of those that the system gives to outgoing connections: one of these
+/// could take it while nobody listens.
+pub struct Port {
+    number: u16,
+    /// As long as the UDP port of this number is held, no test of any process takes the TCP port.
+    _held: UdpSocket,
+}
+
+impl Port {
+    /// Takes one. It is free again when the value is gone.
+    pub fn free() -> Self {
+        static TRIED: AtomicU32 = AtomicU32::new(0);
+        loop {
+            // Test processes that run side by side begin at different places.
+            let at = std::process::id() * 997 + TRIED.fetch_add(1, Ordering::Relaxed);
+            let number = 10_000 + u16::try_from(at % 20_000).unwrap();
+            let Ok(held) = UdpSocket::bind(("127.0.0.1", number)) else {
+                continue;
+            };
+            if TcpListener::bind(("127.0.0.1", number)).is_ok() {
+                return Self {
+                    number,
+                    _held: held,
+                };
+            }
         }
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u16 {
+        self.number
     }
 }
 

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::gateway::free_port;
+use crate::gateway::Port;
 
 /// Only ends a test that has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running (or stopped, or paused) redis-server. It ends with the value.
 pub(crate) struct RedisServer {
-    port: u16,
+    port: Port,
     folder: TempDir,
     arguments: Vec<String>,
     child: Option<Child>,
@@ -36,20 +36,20 @@ impl RedisServer {
     /// Starts one with these arguments.
     pub(crate) fn with(arguments: &[&str]) -> Self {
         let mut server = Self {
-            port: free_port(),
+            port: Port::free(),
             folder: TempDir::new().expect("a temporary folder"),
             arguments: arguments.iter().map(|&one| one.to_owned()).collect(),
             child: None,
         };
         while !server.try_start() {
             // Somebody was faster.
-            server.port = free_port();
+            server.port = Port::free();
         }
         server
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     pub(crate) fn socket(&self) -> std::path::PathBuf {
@@ -57,7 +57,7 @@ impl RedisServer {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+        format!("redis://127.0.0.1:{}/0", self.port())
     }
 
     /// Ends it as `kill -9` does.
@@ -82,7 +82,7 @@ impl RedisServer {
     /// as it does when the port is taken.
     fn try_start(&mut self) -> bool {
         let mut child = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1"])
             .args(["--unixsocket", &self.socket().to_string_lossy()])
             .args(["--dir", &self.folder.path().to_string_lossy()])
             .args(["--loglevel", "warning"])

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Page;
 use super::chromium::{Chromium, built_in, security_key};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Port};
 
 /// A built-in authenticator whose dialog nobody answers.
 fn unanswered() -> Value {
@@ -134,7 +134,8 @@ async fn an_expired_token_is_no_loss_the_same_answer_is_sent_again() {
 
 #[tokio::test]
 async fn a_gateway_that_stops_in_the_middle_is_told_found_again_and_sent_the_same_answer() {
-    let page = Page::open().await;
+    let port = Port::free();
+    let page = Page::open_at(&port).await;
     page.plug_in(built_in()).await;
     page.until("#methods-note", "None yet").await;
     let answer_later = "
@@ -152,7 +153,6 @@ async fn a_gateway_that_stops_in_the_middle_is_told_found_again_and_sent_the_sam
         gateway,
         home,
     } = page;
-    let port = gateway.port();
     gateway.stop();
     chromium
         .until("#decisions-note", "The gateway does not answer")
@@ -167,7 +167,7 @@ async fn a_gateway_that_stops_in_the_middle_is_told_found_again_and_sent_the_sam
     chromium
         .until("#try-tenant-result", "The gateway does not answer")
         .await;
-    let gateway = Gateway::dev_at(home.path(), port);
+    let gateway = Gateway::dev_at(home.path(), port.number());
     // by itself
     chromium.until("#methods-note", "None yet").await;
     chromium.until("#decisions-note", "The newest first").await;

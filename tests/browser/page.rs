@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::chromium::{Chromium, built_in, security_key};
-use crate::gateway::{Gateway, copy_policies};
+use crate::gateway::{Gateway, Port, copy_policies};
 
 const NOTICE: &str = "No passkeys today: use a security key.";
 
@@ -25,7 +25,8 @@ fn forbid_passkeys(home: &Path) {
 async fn both_method_types_are_enrolled_and_an_edited_policy_refuses_with_its_notice() {
     let home = tempfile::tempdir().unwrap();
     copy_policies(home.path());
-    let gateway = Gateway::dev(home.path());
+    let port = Port::free();
+    let gateway = Gateway::dev_at(home.path(), port.number());
     let chromium = Chromium::start().await;
     chromium.open(&gateway.url).await;
 
@@ -36,10 +37,9 @@ async fn both_method_types_are_enrolled_and_an_edited_policy_refuses_with_its_no
     a_second_factor_asks_for_a_strong_sign_in(&chromium).await;
     assert_eq!(chromium.texts("#codes li").await, codes, "no new ones came");
 
-    let port = gateway.port();
     gateway.stop();
     forbid_passkeys(home.path());
-    let gateway = Gateway::dev_at(home.path(), port);
+    let gateway = Gateway::dev_at(home.path(), port.number());
     chromium.open(&gateway.url).await;
 
     the_edited_policy_refuses(&chromium).await;

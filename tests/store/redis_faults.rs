@@ -6,7 +6,7 @@ use cedargate::error::Error;
 use cedargate::store::{Begun, Committed, Store};
 
 use super::fixture::*;
-use crate::gateway::free_port;
+use crate::gateway::Port;
 use crate::redis_proxy::{COMMIT, Loss, Proxy};
 use crate::redis_server::RedisServer;
 
@@ -287,7 +287,8 @@ async fn a_url_that_cannot_be_used_is_refused_without_being_repeated() {
 
 #[tokio::test]
 async fn tls_finds_its_cryptography() {
-    let store = open_redis(&format!("rediss://localhost:{}", free_port())).await;
+    let nobody = Port::free();
+    let store = open_redis(&format!("rediss://localhost:{}", nobody.number())).await;
     let cause = assert_unavailable(store.read(&user("alice"), None).await, false);
     assert!(cause.contains("refused"), "{cause}");
     // A server that speaks no TLS.
