@@ -137,6 +137,15 @@ async fn methods(gateway: &Gateway, token: &str) -> Answer {
     client.get(METHODS).await
 }
 
+/// Asks until this token is accepted. A request waits 1.5 s for keys, and a busy machine may take
+/// longer for its fetch; no fetch that nobody asks for is due within the patience of this.
+async fn served(gateway: &Gateway, token: &str) {
+    until("the keys have come", async || {
+        methods(gateway, token).await.status == 200
+    })
+    .await;
+}
+
 async fn readiness(gateway: &Gateway) -> Answer {
     Client::new(&gateway.admin_url).get("/readyz").await
 }
@@ -147,21 +156,19 @@ async fn a_rotation_is_followed_and_unknown_keys_cost_one_fetch() {
     let deployment = provider.deployment();
     provider.now(Mode::Keys(first_keys(&deployment)));
     let gateway = deployment.serve();
-    assert_eq!(
-        methods(&gateway, &deployment.token("alice")).await.status,
-        200
-    );
+    served(&gateway, &deployment.token("alice")).await;
     assert_eq!(provider.fetches(), 1);
 
     let (key, keys) = rotated("two");
     provider.now(Mode::Keys(keys));
     let claims = deployment.claims("alice", TENANT);
     let new = sign(&key, "two", &claims);
-    assert_eq!(methods(&gateway, &new).await.status, 200, "at once");
+    served(&gateway, &new).await;
     assert_eq!(provider.fetches(), 2);
     let old = methods(&gateway, &deployment.token("alice")).await;
     assert_eq!(old.says(), (401, "unauthenticated"), "it is withdrawn");
 
+    let begun = Instant::now();
     for number in 0..1000 {
         let unknown = sign(&key, &format!("made-up-{number}"), &claims);
         let answer = methods(&gateway, &unknown).await;
@@ -169,7 +176,9 @@ async fn a_rotation_is_followed_and_unknown_keys_cost_one_fetch() {
         let message = answer.body["message"].as_str().unwrap();
         assert!(message.contains("`kid` names no key"), "{message}");
     }
-    assert_eq!(provider.fetches(), 2, "a minute is not over");
+    let minutes = usize::try_from(begun.elapsed().as_secs() / 60).unwrap();
+    let fetches = provider.fetches();
+    assert!(fetches <= 2 + minutes, "{fetches} in {minutes} minutes");
     assert_eq!(methods(&gateway, &new).await.status, 200);
 }
 
@@ -183,11 +192,11 @@ async fn a_rotation_of_keys_without_ids_is_followed() {
     let claims = deployment.claims("alice", TENANT);
     let header = Header::new(Algorithm::ES256);
     let token = |key| jsonwebtoken::encode(&header, &claims, key).unwrap();
-    assert_eq!(methods(&gateway, &token(&old)).await.status, 200);
+    served(&gateway, &token(&old)).await;
 
     let (new, keys) = rotated("new");
     provider.now(Mode::Keys(without_id(&keys)));
-    assert_eq!(methods(&gateway, &token(&new)).await.status, 200, "at once");
+    served(&gateway, &token(&new)).await;
     for _ in 0..10 {
         let withdrawn = methods(&gateway, &token(&old)).await;
         assert_eq!(withdrawn.says(), (401, "unauthenticated"));
@@ -201,10 +210,7 @@ async fn a_token_that_is_refused_anyway_fetches_nothing() {
     let deployment = provider.deployment();
     provider.now(Mode::Keys(first_keys(&deployment)));
     let gateway = deployment.serve();
-    assert_eq!(
-        methods(&gateway, &deployment.token("alice")).await.status,
-        200
-    );
+    served(&gateway, &deployment.token("alice")).await;
     let (key, _) = rotated("two");
     for (claim, value) in [
         ("exp", json!(1_000_000_000)),
@@ -243,7 +249,7 @@ async fn known_keys_serve_on_whatever_the_provider_does() {
         provider.now(Mode::Keys(first_keys(&deployment)));
         let gateway = deployment.serve();
         let good = deployment.token("alice");
-        assert_eq!(methods(&gateway, &good).await.status, 200, "{reason}");
+        served(&gateway, &good).await;
 
         provider.now(mode);
         let (key, _) = rotated("two");
@@ -290,7 +296,7 @@ async fn a_hung_provider_delays_only_who_needs_it() {
     provider.now(Mode::Keys(first_keys(&deployment)));
     let gateway = deployment.serve();
     let good = deployment.token("alice");
-    assert_eq!(methods(&gateway, &good).await.status, 200);
+    served(&gateway, &good).await;
 
     provider.now(Mode::Hung);
     let (key, _) = rotated("two");
@@ -321,26 +327,26 @@ async fn without_any_keys_it_is_not_ready_until_they_come() {
     );
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(answer.header("www-authenticate"), "");
-    let ready = readiness(&gateway).await;
-    assert_eq!(
-        (ready.status, &ready.body["status"]),
-        (503, &json!("not_ready"))
-    );
-    let reason = ready.body["reasons"][0].as_str().unwrap();
-    assert!(
-        reason.starts_with("keys: none of issuer corp: GET http://127.0.0.1:"),
-        "{reason}"
-    );
+    // The caller may have left before the fetch had failed.
+    until("readiness that says why", async || {
+        let ready = readiness(&gateway).await;
+        assert_eq!(
+            (ready.status, &ready.body["status"]),
+            (503, &json!("not_ready"))
+        );
+        let reason = ready.body["reasons"][0].as_str().unwrap();
+        reason.starts_with("keys: none of issuer corp: GET http://127.0.0.1:")
+    })
+    .await;
     // Whoever needs no keys is served.
     let nobody = Client::new(&gateway.url);
     assert_eq!(nobody.get("/v1/openapi.json").await.status, 200);
     assert_eq!(nobody.get(METHODS).await.says(), (401, "unauthenticated"));
 
     provider.now(Mode::Keys(first_keys(&deployment)));
-    let begun = Instant::now();
-    while readiness(&gateway).await.status != 200 {
-        assert!(begun.elapsed() < PATIENCE, "{}", gateway.written());
-        sleep(Duration::from_millis(50)).await;
-    }
+    until("it is ready", async || {
+        readiness(&gateway).await.status == 200
+    })
+    .await;
     assert_eq!(methods(&gateway, &token).await.status, 200);
 }
