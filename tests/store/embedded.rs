@@ -40,7 +40,9 @@ impl Process {
 
     fn with(mut command: Command, role: &str, folder: &Path) -> Self {
         let mut child = command
+            // With one thread, as on one processor, the test's name would stand before what it says.
             .args(["--exact", "store::embedded::child", "--nocapture"])
+            .arg("--test-threads=2")
             .env(ROLE, role)
             .env(FOLDER, folder)
             .stdout(Stdio::piped())
