@@ -63,11 +63,11 @@ async fn assert_back(site: &Site, gateway: &Gateway) {
     })
     .await;
     assert!(returned.elapsed() < Duration::from_secs(4));
-    let ready = Client::new(&gateway.admin_url).get("/readyz").await;
-    assert_eq!(
-        (ready.status, &ready.body["status"]),
-        (200, &json!("ready"))
-    );
+    until("it is ready", async || {
+        let ready = Client::new(&gateway.admin_url).get("/readyz").await;
+        (ready.status, &ready.body["status"]) == (200, &json!("ready"))
+    })
+    .await;
 }
 
 #[tokio::test]

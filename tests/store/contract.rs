@@ -195,12 +195,12 @@ mod cases {
         let racers = (0..100).map(|_| {
             let (store, alice) = (Arc::clone(&store), alice.clone());
             tokio::spawn(async move {
-                complete(&store, &alice, 0, 1, &authenticator(1), Some(&codes())).await
+                complete_in_the_end(&store, &alice, 1, &authenticator(1), &codes()).await
             })
         });
         let mut stored = 0;
         for racer in racers.collect::<Vec<_>>() {
-            match racer.await.unwrap().unwrap() {
+            match racer.await.unwrap() {
                 FIRST => stored += 1,
                 outcome => assert_eq!(outcome, Committed::Gone),
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cedargate::error::Error;
-use cedargate::store::{Begun, Committed, Store};
+use cedargate::store::{Begun, Committed, Health, Store};
 use tempfile::TempDir;
 
 use super::fixture::*;
@@ -29,6 +29,14 @@ async fn a_clock_that_jumps_makes_nothing_valid_for_longer() {
     assert_eq!(account(&store, &alice, 1).await.pending, None);
     let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&codes())).await;
     assert_eq!(outcome, Ok(Committed::Gone));
+}
+
+/// A disk that others keep busy can take longer than readiness waits.
+async fn until_healthy(store: &Store) {
+    until("the store is healthy", async || {
+        store.health().await == Health::default()
+    })
+    .await;
 }
 
 /// A store on a disk that stands still while the mutex is held: its writer reads the clock in each
@@ -63,7 +71,7 @@ async fn a_disk_that_stands_still_is_not_ready() {
         health.unwrap().faults,
         ["the store does not answer in time"]
     );
-    assert_eq!(store.health().await.faults, [] as [&str; 0]);
+    until_healthy(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,7 +132,7 @@ async fn what_is_out_of_time_is_swept() {
     moved.store(3_600_000, Ordering::SeqCst);
     // A sweep is the first that a new writer does, before any step.
     let store = open();
-    assert_eq!(store.health().await.faults, [] as [&str; 0]);
+    until_healthy(&store).await;
     moved.store(0, Ordering::SeqCst);
     assert_eq!(
         account(&store, &alice, 1).await.pending,
