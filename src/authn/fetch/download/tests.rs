@@ -7,7 +7,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -123,8 +123,10 @@ async fn who_answers_too_slowly_is_left() {
 
 #[tokio::test]
 async fn nobody_there_is_said_as_it_is() {
-    let (listener, address) = listener().await;
-    drop(listener);
+    // Nobody else takes a port that is bound, and nobody listens on it.
+    let bound = TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = bound.local_addr().unwrap();
     let url = format!("http://{address}/").parse().unwrap();
     let outcome = Download::new(&url).unwrap().fetch().await;
     assert_eq!(outcome.unwrap_err(), "Connection refused (os error 111)");
