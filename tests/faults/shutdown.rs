@@ -1,7 +1,6 @@
 //! SIGTERM while requests are in flight.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -23,15 +22,17 @@ fn is_listening(gateway: &Gateway) -> bool {
 
 /// Asks on until nobody listens any more. Every request that was sent is answered; over HTTP/2 a
 /// caller who is told to go elsewhere goes.
-async fn ask_on(user: Client, answered: Arc<AtomicUsize>) {
+async fn ask_on(user: Client, answered: Arc<Mutex<Vec<u16>>>) {
     loop {
         match user
             .try_send(user.request("GET", METHODS).body(<_>::default()).unwrap())
             .await
         {
             Ok(answer) => {
-                assert_eq!(answer.status, 200, "{answer:?}");
-                answered.fetch_add(1, Ordering::Relaxed);
+                if answer.status != 200 {
+                    assert_unavailable(&answer);
+                }
+                answered.lock().unwrap().push(answer.status);
             }
             Err(Broken::NotConnected | Broken::GoneAway) => return,
             Err(Broken::Midway(why)) => panic!("a request in flight failed: {why}"),
@@ -44,7 +45,7 @@ async fn no_request_in_flight_fails() {
     for _ in 0..3 {
         for site in Site::both() {
             let gateway = site.serve();
-            let answered = Arc::new(AtomicUsize::new(0));
+            let answered = Arc::new(Mutex::new(Vec::new()));
             let mut callers = JoinSet::new();
             let token = site.deployment.token("alice");
             for _ in 0..CONNECTIONS {
@@ -57,7 +58,7 @@ async fn no_request_in_flight_fails() {
                 }
             }
             until("they are at it", async || {
-                answered.load(Ordering::Relaxed) > WARM
+                answered.lock().unwrap().len() > WARM
             })
             .await;
             gateway.terminate();
@@ -69,13 +70,19 @@ async fn no_request_in_flight_fails() {
                 .unwrap();
             assert!(written.contains("all requests are finished"));
             // What was served is what was answered: nothing was begun and dropped.
-            let events = written.lines().filter_map(|line| {
-                let event: Value = serde_json::from_str(line).ok()?;
-                (event["route"] == METHODS).then(|| event["status"].clone())
-            });
-            let served: Vec<_> = events.collect();
-            assert!(served.iter().all(|status| *status == 200));
-            assert_eq!(served.len(), answered.load(Ordering::Relaxed));
+            let lines = written.lines();
+            let events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let mut served = Vec::new();
+            for event in events.filter(|event| event["route"] == METHODS) {
+                served.push(u16::try_from(event["status"].as_u64().unwrap()).unwrap());
+                // So many at once can be more than a busy machine does in the store's time.
+                let cause = event["cause"].as_str();
+                assert!(cause.is_none_or(|it| it.ends_with("in time")), "{event}");
+            }
+            served.sort_unstable();
+            let mut answered = std::mem::take(&mut *answered.lock().unwrap());
+            answered.sort_unstable();
+            assert_eq!(served, answered);
         }
     }
 }

@@ -25,7 +25,12 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     write: bool,
     /// The schema folder, for --write.
-    #[arg(long, value_name = "FOLDER", default_value = "./schema", requires = "write")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "./schema",
+        requires = "write"
+    )]
     schema: PathBuf,
 }
 
