@@ -1,7 +1,6 @@
 //! Callers who hang up, and more connections than there are file descriptors.
 
 use std::process::Command;
-use std::time::Instant;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -75,7 +75,7 @@ impl Racer {
             }
             None => {}
         }
-        let again = strong.complete(PASSKEY, &self.credential).await;
+        let again = complete_in_the_end(&strong, &self.credential).await;
         if there {
             assert_eq!(again.says(), (409, "credential_exists"), "{again:?}");
         } else {

@@ -1,7 +1,5 @@
 //! Redis carries out what changes something, and its answer does not arrive.
 
-use std::time::Instant;
-
 use super::*;
 use crate::redis_proxy::{COMMIT, Loss, Proxy};
 

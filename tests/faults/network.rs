@@ -2,7 +2,6 @@
 //! network decides on it.
 
 use super::*;
-use crate::client::REGISTER;
 
 /// The tenant of `policies/examples/one-network.cedar`, whose network is 203.0.113.0/24.
 const ONE_NETWORK: &str = "0e0e0e0e-0000-4000-8000-000000000004";

@@ -1,12 +1,10 @@
 //! Requests that race, spread over all gateways of one store.
 
 use std::cell::Cell;
-use std::time::Instant;
 
 use futures_util::future::{join, join_all};
 
 use super::*;
-use crate::poll::PATIENCE;
 
 /// Two gateways over one Redis, or the one that the embedded store allows.
 struct Doors {
@@ -50,21 +48,6 @@ fn sorted(one: &Answer, other: &Answer) -> [u16; 2] {
     let mut statuses = [one.status, other.status];
     statuses.sort_unstable();
     statuses
-}
-
-/// A hundred at once can be more than a busy machine does in the store's time. Who is told to send
-/// the same request again in a second does; of an unknown outcome nobody may be told.
-async fn complete_in_the_end(user: &Client, credential: &Value) -> Answer {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let answer = user.complete(PASSKEY, credential).await;
-        if answer.status != 503 || Instant::now() > deadline {
-            return answer;
-        }
-        assert_unavailable(&answer);
-        let seconds = answer.header("retry-after").parse().unwrap();
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-    }
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! Redis is not there, or hangs.
 
-use std::time::Instant;
-
 use futures_util::future::join_all;
 
 use super::*;
