@@ -4,7 +4,6 @@
 //! Exit codes: 0 fine; 1 a finding, such as an invalid policy; 2 wrong usage or configuration.
 
 mod config;
-mod decision_log;
 mod dev;
 mod failure;
 mod gateway;
@@ -13,6 +12,7 @@ mod output;
 mod policy;
 mod serve;
 mod signals;
+mod streams;
 mod token;
 
 use std::process::ExitCode;

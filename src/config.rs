@@ -32,8 +32,9 @@ use crate::authn::step_up::StepUpIssuer;
 use crate::finding::{Finding, Findings};
 use crate::model::Origin;
 use crate::policy::Mask;
+use crate::streams::DecisionLog;
 use crate::webauthn::RelyingParties;
-use crate::{authn, decision_log, store};
+use crate::{authn, store};
 use files::{Files, Trouble};
 use problems::{Place, Problems};
 use section::Section;
@@ -66,7 +67,9 @@ pub struct Config {
     /// The origins of the pages that may read answers (CORS).
     pub cors_origins: Vec<Origin>,
     /// Where decisions are written, if they are.
-    pub decision_log: Option<decision_log::Settings>,
+    pub decision_log: Option<DecisionLog>,
+    /// The file of the audit stream, if there is to be one.
+    pub audit: Option<PathBuf>,
 }
 
 /// The least length of a pepper, in bytes.
@@ -119,7 +122,7 @@ fn layered(
 }
 
 /// Top-level tables whose features come in later versions.
-const NOT_BUILT: [&str; 2] = ["tls", "audit"];
+const NOT_BUILT: [&str; 1] = ["tls"];
 
 fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<Config> {
     let (listen, admin_listen) = listeners(root, problems);
@@ -132,6 +135,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
     let trusted_proxies = trusted_proxies(root, problems);
     let cors_origins = cors_origins(root, problems);
     let decision_log = decision_log(root, files, problems);
+    let audit = audit(root, files, problems);
     for key in NOT_BUILT {
         root.not_built(key, problems);
     }
@@ -149,6 +153,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
         trusted_proxies,
         cors_origins,
         decision_log,
+        audit,
     })
 }
 
@@ -293,7 +298,7 @@ fn decision_log(
     root: &mut Section,
     files: &Files,
     problems: &mut Problems<'_>,
-) -> Option<decision_log::Settings> {
+) -> Option<DecisionLog> {
     let is_there = root.has("decision_log");
     let mut section = root.section("decision_log", problems);
     if is_there {
@@ -302,10 +307,21 @@ fn decision_log(
     let file = section.parsed_located("file", problems, not_empty);
     let masks = section.parsed_list("mask", problems, str::parse::<Mask>);
     section.finish(problems);
-    Some(decision_log::Settings {
+    Some(DecisionLog {
         file: files.resolve(&file?),
         masks: masks.unwrap_or_default(),
     })
+}
+
+fn audit(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<PathBuf> {
+    let is_there = root.has("audit");
+    let mut section = root.section("audit", problems);
+    if is_there {
+        section.require(&["file"], problems);
+    }
+    let file = section.parsed_located("file", problems, not_empty);
+    section.finish(problems);
+    Some(files.resolve(&file?))
 }
 
 fn not_empty(text: &str) -> Result<String, &'static str> {

@@ -2,7 +2,7 @@
 //! done by a WebAuthn handler.
 //!
 //! ```text
-//! edge     app ─ decision_log ─ http ─ config ─ cli   bytes, sockets, signals, the clock
+//! edge     app ─ streams ─ http ─ config ─ cli   bytes, sockets, signals, the clock
 //! house    gate ─ mfa                                 decide, then do
 //! parts    policy  authn  webauthn  store             none knows another
 //! ground   model ─ finding ─ error ─ record           words, what is wrong in a file, failures, the event
@@ -31,7 +31,6 @@ pub mod app;
 pub mod authn;
 pub mod cli;
 pub mod config;
-pub mod decision_log;
 pub mod error;
 pub mod finding;
 pub mod gate;
@@ -41,4 +40,5 @@ pub mod model;
 pub mod policy;
 pub mod record;
 pub mod store;
+pub mod streams;
 pub mod webauthn;

@@ -2,6 +2,7 @@
 //! stores.
 
 mod admin;
+mod audit;
 mod authenticators;
 mod codes;
 mod step_up;

@@ -11,7 +11,7 @@ use proc_macro2::{TokenStream, TokenTree};
 const GROUND: &[&str] = &["model", "finding", "error", "record"];
 const PARTS: &[&str] = &["policy", "authn", "webauthn", "store"];
 const HOUSE: &[&str] = &["gate", "mfa"];
-const EDGE: &[&str] = &["app", "decision_log", "http", "config", "cli"];
+const EDGE: &[&str] = &["app", "streams", "http", "config", "cli"];
 
 fn may_use(user: &str, used: &str) -> bool {
     let place = |name: &str| {

@@ -18,11 +18,11 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
 use tokio::net::TcpListener;
 
-use super::decision_log::Decisions;
 use super::failure::Failure;
 use super::gateway::{self, Listeners, Parts};
 use super::log::{Console, Log};
 use super::signals::Shutdown;
+use super::streams::Streams;
 use super::{block_on, now};
 use crate::app::App;
 use crate::app::policies::Location;
@@ -33,8 +33,9 @@ use crate::http::server::Handler;
 use crate::model::{MethodType, Timestamp};
 use crate::policy::Inquiry;
 use crate::record::Sink;
+use crate::streams::DecisionLog;
 use crate::webauthn::{self, RelyingParties, Tenants};
-use crate::{authn, decision_log, store};
+use crate::{authn, store};
 use data::Data;
 use greeting::Greeting;
 use issuer::SignIn;
@@ -93,33 +94,26 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (log, console) = Log::console()?;
-    let settings = arguments
-        .decision_log
-        .clone()
-        .map(|file| decision_log::Settings {
-            file,
-            masks: Vec::new(),
-        });
-    let decisions = Decisions::open(settings)?;
-    let served = block_on(serve(arguments, console, &decisions));
-    decisions.finish();
+    let settings = arguments.decision_log.clone().map(|file| DecisionLog {
+        file,
+        masks: Vec::new(),
+    });
+    let streams = Streams::open(settings, None)?;
+    let served = block_on(serve(arguments, console, &streams));
+    streams.finish();
     log.finish();
     served
 }
 
-async fn serve(
-    arguments: &Arguments,
-    console: Console,
-    decisions: &Decisions,
-) -> Result<(), Failure> {
+async fn serve(arguments: &Arguments, console: Console, streams: &Streams) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals()?;
-    decisions.reopen_on_hangup()?;
+    streams.reopen_on_hangup()?;
     let (location, folder) = location(arguments);
     let policies = location.load().map_err(Failure::policies)?;
     let listeners = Listeners {
         api: bind(arguments.listen).await?,
         admin: gateway::bind(arguments.admin_listen, "--admin-listen").await?,
-        decision_log: decisions.health(),
+        streams: streams.health(),
     };
     let port = port(&listeners.api[0])?;
     let data = Data::open(&arguments.data)?;
@@ -138,7 +132,7 @@ async fn serve(
     };
     let console = Arc::new(console);
     let mut sinks: Vec<Arc<dyn Sink>> = vec![console.clone(), records.clone()];
-    sinks.extend(decisions.sink());
+    sinks.extend(streams.sinks());
     let open = parts.open(sinks, console).await?;
     let greeting = Greeting {
         program: std::env::args().next().unwrap_or("cedargate".to_owned()),

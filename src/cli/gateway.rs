@@ -15,7 +15,6 @@ use crate::app::policies::{Audience, Loaded, Policies};
 use crate::app::{self, App, Sinks, Times};
 use crate::authn::step_up::StepUpIssuer;
 use crate::authn::{self, Authn};
-use crate::decision_log;
 use crate::gate::InForce;
 use crate::http::admin::{Admin, Metrics};
 use crate::http::server::{Handler, Limits, Server};
@@ -23,6 +22,7 @@ use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::model::Origin;
 use crate::record::Sink;
 use crate::store::{self, Store};
+use crate::streams;
 use crate::webauthn::RelyingParties;
 
 /// What a gateway is made of.
@@ -114,8 +114,8 @@ pub(super) struct Listeners {
     pub(super) api: Vec<TcpListener>,
     /// For operators.
     pub(super) admin: TcpListener,
-    /// How the decision log does, for operators.
-    pub(super) decision_log: Option<Arc<decision_log::Health>>,
+    /// How the streams do, for operators.
+    pub(super) streams: Vec<Arc<streams::Health>>,
 }
 
 impl Listeners {
@@ -132,7 +132,7 @@ impl Listeners {
             open.policies,
             open.metrics,
             server.connections(),
-            self.decision_log,
+            self.streams,
         );
         let admin =
             Server::new(limits).run(self.admin, Arc::new(admin), shutdown.clone().requested());

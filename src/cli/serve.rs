@@ -9,11 +9,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 
 use super::block_on;
-use super::decision_log::Decisions;
 use super::failure::Failure;
 use super::gateway::{self, Listeners, Parts};
 use super::log::{self, Log};
 use super::signals::{self, Shutdown};
+use super::streams::Streams;
 use crate::app::App;
 use crate::app::policies::{Location, Policies};
 use crate::config::{self, Config};
@@ -59,9 +59,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .collect();
     let mut config = configuration(&arguments.config, &flags)?;
     let log = Log::json()?;
-    let decisions = Decisions::open(config.decision_log.take())?;
-    let served = block_on(serve(config, &log, &decisions));
-    decisions.finish();
+    let streams = Streams::open(config.decision_log.take(), config.audit.take())?;
+    let served = block_on(serve(config, &log, &streams));
+    streams.finish();
     log.finish();
     served
 }
@@ -71,9 +71,9 @@ pub(super) fn configuration(file: &Path, flags: &[(&str, String)]) -> Result<Con
     config::load(flags, std::env::vars_os(), file).map_err(Failure::configuration)
 }
 
-async fn serve(config: Config, log: &Log, decisions: &Decisions) -> Result<(), Failure> {
+async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals()?;
-    decisions.reopen_on_hangup()?;
+    streams.reopen_on_hangup()?;
     let hangups = signals::hangups()?;
     let folders = Location::Folders {
         policies: config.policies,
@@ -94,7 +94,7 @@ async fn serve(config: Config, log: &Log, decisions: &Decisions) -> Result<(), F
         cors_origins: config.cors_origins,
     };
     let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(log::Requests)];
-    sinks.extend(decisions.sink());
+    sinks.extend(streams.sinks());
     let open = parts.open(sinks, Arc::new(log::PolicyNews)).await?;
     let app = Arc::clone(&open.app);
     tokio::spawn(log.watch());
@@ -104,7 +104,7 @@ async fn serve(config: Config, log: &Log, decisions: &Decisions) -> Result<(), F
     let listeners = Listeners {
         api: vec![api],
         admin,
-        decision_log: decisions.health(),
+        streams: streams.health(),
     };
     listeners.serve(app, open, shutdown).await;
     tracing::info!("all requests are finished: ending");

@@ -20,8 +20,8 @@ use serde::Serialize;
 use crate::app::App;
 use crate::app::policies::Policies;
 use crate::authn;
-use crate::decision_log;
 use crate::store::Health;
+use crate::streams;
 
 use metrics::Elsewhere;
 pub use metrics::Metrics;
@@ -35,7 +35,7 @@ pub struct Admin {
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     connections: Arc<Connections>,
-    decision_log: Option<Arc<decision_log::Health>>,
+    streams: Vec<Arc<streams::Health>>,
 }
 
 /// What a request to the admin listener is for.
@@ -57,20 +57,20 @@ enum Endpoint {
 
 impl Admin {
     /// Of this gateway, its policies, its sink of metrics, the connections of its public listener, and
-    /// its decision log, if it has one.
+    /// its streams.
     pub fn new(
         app: Arc<App>,
         policies: Arc<Policies>,
         metrics: Arc<Metrics>,
         connections: Arc<Connections>,
-        decision_log: Option<Arc<decision_log::Health>>,
+        streams: Vec<Arc<streams::Health>>,
     ) -> Self {
         Self {
             app,
             policies,
             metrics,
             connections,
-            decision_log,
+            streams,
         }
     }
 
@@ -80,8 +80,8 @@ impl Admin {
             Endpoint::Ready => {
                 let store = self.app.store.health().await;
                 let stale = self.policies.status().reason();
-                let log = self.decision_log.iter().flat_map(|log| log.warnings());
-                readiness(store, self.app.authn.health(), stale, log)
+                let streams = self.streams.iter().flat_map(|one| one.warnings());
+                readiness(store, self.app.authn.health(), stale, streams)
             }
             Endpoint::Metrics => {
                 let text = self.metrics.text(&Elsewhere {
@@ -90,7 +90,11 @@ impl Admin {
                     connections: self.connections.total(),
                     reloads: self.policies.counts(),
                     stale: self.policies.status().failure.is_some(),
-                    lost_decisions: self.decision_log.as_ref().map(|log| log.lost()),
+                    lost: self
+                        .streams
+                        .iter()
+                        .map(|one| (one.name(), one.lost()))
+                        .collect(),
                 });
                 answer(StatusCode::OK, metrics::CONTENT_TYPE, text.into())
             }

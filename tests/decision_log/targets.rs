@@ -7,7 +7,7 @@ use super::*;
 /// What the decision log has lost, by its metric.
 async fn lost(gateway: &Gateway, reason: &str) -> u64 {
     let metrics = Client::new(&gateway.admin_url).get("/metrics").await;
-    let name = format!(r#"cedargate_decision_log_lost_lines_total{{reason="{reason}"}} "#);
+    let name = format!(r#"cedargate_lost_lines_total{{stream="decision log",reason="{reason}"}} "#);
     let text = metrics.body.as_str().unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(&name));
     line.unwrap().parse().unwrap()

@@ -5,18 +5,9 @@ use super::*;
 #[test]
 fn what_is_not_built_yet_says_so() {
     let folder = Folder::new();
-    for (added, key) in [
-        ("[tls]\ncertificate = \"tls.crt\"", "tls"),
-        ("[audit]", "audit"),
-    ] {
-        assert_eq!(
-            folder.messages(&format!("{LEAST}\n{added}\n"), &[]),
-            [(
-                "not_built",
-                format!("`{key}` is not built yet in this version")
-            )]
-        );
-    }
+    let tls = format!("{LEAST}\n[tls]\ncertificate = \"tls.crt\"\n");
+    let said = "`tls` is not built yet in this version".to_owned();
+    assert_eq!(folder.messages(&tls, &[]), [("not_built", said)]);
     for url in [
         "redis+sentinel://a:1,b:2/main",
         "redis+cluster://a:1",
@@ -238,4 +229,16 @@ fn the_decision_log_needs_a_file_and_masks_what_there_is() {
         messages(wrong),
         said.map(|said| ("invalid_value", format!("`decision_log.mask`: {said}")))
     );
+}
+
+#[test]
+fn the_audit_stream_needs_a_file() {
+    let folder = Folder::new();
+    let of = |section: &str| folder.messages(&format!("{LEAST}\n{section}\n"), &[]);
+    let missing = "`audit.file` is missing".to_owned();
+    assert_eq!(of("[audit]"), [("missing_key", missing)]);
+    let empty = "`audit.file`: it is empty".to_owned();
+    assert_eq!(of("[audit]\nfile = \"\""), [("invalid_value", empty)]);
+    let config = folder.load(&format!("{LEAST}\n[audit]\nfile = \"audit.jsonl\"\n"));
+    assert_eq!(config.audit, Some(folder.path("audit.jsonl")));
 }

@@ -11,8 +11,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::policies::Counts;
-use crate::decision_log::Lost;
 use crate::record::{Event, Shadow, Sink};
+use crate::streams::Lost;
 
 /// The media type of [`Metrics::text`].
 pub(super) const CONTENT_TYPE: HeaderValue =
@@ -53,8 +53,8 @@ pub(super) struct Elsewhere {
     pub(super) reloads: Counts,
     /// Whether the policies in force are not those in the folders.
     pub(super) stale: bool,
-    /// Lines of the decision log, if there is one.
-    pub(super) lost_decisions: Option<Lost>,
+    /// Lines of each stream that there is.
+    pub(super) lost: Vec<(&'static str, Lost)>,
 }
 
 /// Of a decision that shadow policies would have changed. Ids of policies are few, and the admin's.
@@ -66,9 +66,10 @@ struct Shadowed {
     would_be: &'static str,
 }
 
-/// Why a line of the decision log is missing.
+/// Which stream a line is missing in, and why.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Missing {
+    stream: &'static str,
     reason: &'static str,
 }
 
@@ -78,7 +79,7 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     durations: Family<Asked, Histogram, fn() -> Histogram>,
     shadows: Family<Shadowed, Counter>,
-    lost_decisions: Family<Missing, Counter<u64, AtomicU64>>,
+    lost: Family<Missing, Counter<u64, AtomicU64>>,
     store_errors: Counter<u64, AtomicU64>,
     failed_fetches: Counter<u64, AtomicU64>,
     connections: Gauge,
@@ -111,12 +112,12 @@ impl Metrics {
             "Decisions that a shadow policy would have changed: their effect, and what it would be",
             shadows.clone(),
         );
-        let lost_decisions = Family::default();
+        let lost = Family::default();
         registry.register(
-            "decision_log_lost_lines",
-            "Decisions that are not in the decision log: it took them too slowly, or could not be \
-             written",
-            lost_decisions.clone(),
+            "lost_lines",
+            "Lines that are not in the decision log or the audit stream: it took them too slowly, or \
+             could not be written",
+            lost.clone(),
         );
         let store_errors = Counter::default();
         registry.register(
@@ -153,7 +154,7 @@ impl Metrics {
             requests,
             durations,
             shadows,
-            lost_decisions,
+            lost,
             store_errors,
             failed_fetches,
             connections,
@@ -180,12 +181,10 @@ impl Metrics {
             set(&self.reloads.get_or_create(&Reload { outcome }), count);
         }
         self.stale.set(i64::from(elsewhere.stale));
-        if let Some(lost) = elsewhere.lost_decisions {
+        for &(stream, lost) in &elsewhere.lost {
             for (reason, count) in [("too_slow", lost.too_slow), ("unwritable", lost.unwritable)] {
-                set(
-                    &self.lost_decisions.get_or_create(&Missing { reason }),
-                    count,
-                );
+                let missing = Missing { stream, reason };
+                set(&self.lost.get_or_create(&missing), count);
             }
         }
         let mut out = String::new();
@@ -276,17 +275,20 @@ mod tests {
                 failed: 4,
             },
             stale: true,
-            lost_decisions: Some(Lost {
-                too_slow: 2,
-                unwritable: 1,
-            }),
+            lost: vec![(
+                "decision log",
+                Lost {
+                    too_slow: 2,
+                    unwritable: 1,
+                },
+            )],
         });
         for line in [
             r#"cedargate_requests_total{action="none",effect="none",status="400"} 2"#,
             r#"cedargate_requests_total{action="none",effect="none",status="499"} 1"#,
             r#"cedargate_request_duration_seconds_count{action="none"} 3"#,
-            r#"cedargate_decision_log_lost_lines_total{reason="too_slow"} 2"#,
-            r#"cedargate_decision_log_lost_lines_total{reason="unwritable"} 1"#,
+            r#"cedargate_lost_lines_total{stream="decision log",reason="too_slow"} 2"#,
+            r#"cedargate_lost_lines_total{stream="decision log",reason="unwritable"} 1"#,
             "cedargate_store_errors_total 3",
             "cedargate_jwks_fetch_errors_total 5",
             "cedargate_connections 7",

@@ -1,9 +1,12 @@
-//! What a line says.
+//! What a line of the decision log says.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::Lines;
 use crate::model::Timestamp;
 use crate::policy::{Hidden, Mask};
 use crate::record::{Decision, Event, Shadow};
@@ -14,32 +17,40 @@ pub(super) struct Pending {
     request_id: String,
     address: String,
     decisions: Vec<Decision>,
-    /// About how many bytes it takes while it waits.
-    pub(super) weight: usize,
+    weight: usize,
+    masks: Arc<[Mask]>,
 }
 
 impl Pending {
-    pub(super) fn of(event: &Event) -> Self {
+    pub(super) fn of(event: &Event, masks: &Arc<[Mask]>) -> Option<Box<dyn Lines>> {
+        if event.decisions.is_empty() {
+            return None;
+        }
         let inputs = event.decisions.iter().filter_map(|one| one.input.as_ref());
-        Self {
+        Some(Box::new(Self {
             timestamp: event.timestamp,
             request_id: event.request_id.clone(),
             address: event.address.clone(),
             decisions: event.decisions.clone(),
             weight: inputs.map(|input| input.weight()).sum(),
-        }
+            masks: Arc::clone(masks),
+        }))
+    }
+}
+
+impl Lines for Pending {
+    fn weight(&self) -> usize {
+        self.weight
     }
 
-    /// How many lines it becomes.
-    pub(super) fn lines(&self) -> usize {
+    fn count(&self) -> usize {
         self.decisions.len()
     }
 
-    /// Appends its lines.
-    pub(super) fn write(&self, masks: &[Mask], lines: &mut Vec<u8>) {
+    fn write(&self, lines: &mut Vec<u8>) {
         for decision in &self.decisions {
             let begin = lines.len();
-            match self.line(decision, masks, lines) {
+            match self.line(decision, &self.masks, lines) {
                 Ok(()) => lines.push(b'\n'),
                 Err(error) => {
                     lines.truncate(begin);
@@ -48,7 +59,9 @@ impl Pending {
             }
         }
     }
+}
 
+impl Pending {
     fn line(
         &self,
         decision: &Decision,

@@ -1,21 +1,24 @@
-//! How the decision log does: what waits, what was lost, and what an operator is told of it.
+//! How a stream does: what waits, what was lost, and what an operator is told of it.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// How many bytes of decisions wait at most, about: 8 000 or so, while a disk is busy.
+/// How many bytes wait at most, about: of 8 000 decisions or so, while a disk is busy.
 const WAITING: usize = 32 * 1024 * 1024;
 
 /// Shared by the requests, the thread that writes, and the admin listener.
 #[derive(Debug)]
 pub struct Health {
+    /// What it is called, and what its lines are of.
+    name: &'static str,
+    items: &'static str,
     file: String,
-    /// How many bytes of decisions wait.
+    /// How many bytes wait.
     waiting: AtomicUsize,
     too_slow: AtomicU64,
     unwritable: AtomicU64,
-    /// Decisions are being lost, as too many wait.
+    /// Lines are being lost, as too many wait.
     losing: AtomicBool,
     trouble: Mutex<Option<Trouble>>,
 }
@@ -30,15 +33,17 @@ struct Trouble {
 /// How many lines are missing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Lost {
-    /// More decisions waited than there is room for.
+    /// More waited than there is room for.
     pub too_slow: u64,
     /// The file could not be written.
     pub unwritable: u64,
 }
 
 impl Health {
-    pub(super) fn new(file: String) -> Self {
+    pub(super) fn new(name: &'static str, items: &'static str, file: String) -> Self {
         Self {
+            name,
+            items,
             file,
             waiting: AtomicUsize::new(0),
             too_slow: AtomicU64::new(0),
@@ -46,6 +51,11 @@ impl Health {
             losing: AtomicBool::new(false),
             trouble: Mutex::new(None),
         }
+    }
+
+    /// What the stream is called.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// How many lines are missing since the start.
@@ -62,20 +72,20 @@ impl Health {
         if let Some(trouble) = &*self.trouble() {
             let Trouble { why, .. } = trouble;
             warnings.push(format!(
-                "decision log: {} cannot be written: {why}",
-                self.file
+                "{}: {} cannot be written: {why}",
+                self.name, self.file
             ));
         }
         if self.losing.load(Ordering::Relaxed) {
             warnings.push(format!(
-                "decision log: decisions are lost, as {} takes them too slowly",
-                self.file
+                "{}: {} are lost, as {} takes them too slowly",
+                self.name, self.items, self.file
             ));
         }
         warnings
     }
 
-    /// Whether there is room for decisions of this weight. If not, so many lines are lost.
+    /// Whether there is room for what has this weight. If not, so many lines are lost.
     pub(super) fn admit(&self, weight: usize, lines: usize) -> bool {
         let before = self.waiting.fetch_add(weight, Ordering::Relaxed);
         // One that is heavier than all the room is taken where nothing else waits.
@@ -87,13 +97,15 @@ impl Health {
         if !self.losing.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 file = self.file,
-                "decisions are lost: the decision log takes them too slowly"
+                "{} are lost: the {} takes them too slowly",
+                self.items,
+                self.name
             );
         }
         false
     }
 
-    /// Decisions of this weight wait no longer.
+    /// What has this weight waits no longer.
     pub(super) fn taken(&self, weight: usize) {
         self.waiting.fetch_sub(weight, Ordering::Relaxed);
     }
@@ -104,7 +116,9 @@ impl Health {
             tracing::warn!(
                 file = self.file,
                 lost = self.lost().too_slow,
-                "the decision log has caught up: so many decisions were lost since the start"
+                "the {} has caught up: so many {} were lost since the start",
+                self.name,
+                self.items
             );
         }
     }
@@ -117,7 +131,9 @@ impl Health {
         tracing::warn!(
             file = self.file,
             lost = self.lost().unwritable - trouble.lost_before,
-            "the decision log is written again: so many decisions were lost"
+            "the {} is written again: so many {} were lost",
+            self.name,
+            self.items
         );
     }
 
@@ -129,7 +145,9 @@ impl Health {
             tracing::error!(
                 file = self.file,
                 error = error.to_string(),
-                "decisions are lost: the decision log cannot be written"
+                "{} are lost: the {} cannot be written",
+                self.items,
+                self.name
             );
             let why = error.to_string();
             *trouble = Some(Trouble { why, lost_before });
@@ -140,7 +158,7 @@ impl Health {
     pub(super) fn last_words(&self, written: bool) -> Vec<String> {
         let mut words = Vec::new();
         if !written {
-            words.push(format!("the last decisions are not in {}", self.file));
+            words.push(format!("the last {} are not in {}", self.items, self.file));
         }
         let Lost {
             too_slow,
@@ -148,8 +166,9 @@ impl Health {
         } = self.lost();
         if too_slow + unwritable > 0 {
             words.push(format!(
-                "{} decisions are missing in {}",
+                "{} {} are missing in {}",
                 too_slow + unwritable,
+                self.items,
                 self.file
             ));
         }

@@ -1,10 +1,12 @@
-//! The decision log: one JSON line a decision, with all that is needed to decide it again. It is a
-//! sink of records. Lines are made and written by a thread of its own: a request hands over what it
-//! was decided on and goes on, and where the thread cannot keep up decisions are lost and counted.
+//! Streams of JSON lines beside the log, each to a file of its own: the decision log, with all that is
+//! needed to decide again, and the audit stream, with what happened to accounts. Both are sinks of
+//! records. Lines are made and written by a thread of their own: a request hands over what they are
+//! made of and goes on, and where the thread cannot keep up lines are lost and counted.
 
+mod audit;
+mod decisions;
 mod file;
 mod health;
-mod line;
 
 use std::io;
 use std::path::PathBuf;
@@ -17,16 +19,30 @@ use crate::policy::Mask;
 use crate::record::{Event, Sink};
 use file::File;
 pub use health::{Health, Lost};
-use line::Pending;
 
-/// What an operator says about it.
+/// What an operator says about the decision log.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct DecisionLog {
     /// Where the lines go.
     pub file: PathBuf,
     /// What is kept out of them.
     pub masks: Vec<Mask>,
 }
+
+/// What a record becomes in a stream.
+trait Lines: Send {
+    /// About how many bytes it takes while it waits.
+    fn weight(&self) -> usize;
+
+    /// How many lines it becomes.
+    fn count(&self) -> usize;
+
+    /// Appends them.
+    fn write(&self, lines: &mut Vec<u8>);
+}
+
+/// What a stream takes of a record; nothing of those that it has no lines for.
+type Take = Box<dyn Fn(&Event) -> Option<Box<dyn Lines>> + Send + Sync>;
 
 /// How many bytes of lines are written at once, if so many wait.
 const BATCH: usize = 64 * 1024;
@@ -35,61 +51,80 @@ const BATCH: usize = 64 * 1024;
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 enum Job {
-    Write(Pending),
+    Write(Box<dyn Lines>),
     Reopen,
     End,
 }
 
-/// The open decision log.
-pub struct DecisionLog {
+/// An open stream.
+pub struct Stream {
     jobs: Sender<Job>,
     ended: Receiver<()>,
-    health: Arc<Health>,
+    sink: Arc<Taker>,
 }
 
-impl DecisionLog {
-    /// Opens the file and starts the thread that writes it. A pipe is opened by that thread, since
-    /// it waits for a reader.
+impl Stream {
+    /// Opens the decision log: a line a decision.
     ///
     /// # Errors
     /// The file cannot be opened or made, or no thread started.
-    pub fn open(settings: Settings) -> io::Result<Self> {
-        let file = File::open(settings.file)?;
-        let health = Arc::new(Health::new(file.shown()));
+    pub fn decisions(settings: DecisionLog) -> io::Result<Self> {
+        let masks: Arc<[Mask]> = settings.masks.into();
+        let take: Take = Box::new(move |event| decisions::Pending::of(event, &masks));
+        Self::open(settings.file, "decision log", "decisions", true, take)
+    }
+
+    /// Opens the audit stream: a line for each thing that happened to an account.
+    ///
+    /// # Errors
+    /// As [`Stream::decisions`].
+    pub fn audit(file: PathBuf) -> io::Result<Self> {
+        let take: Take = Box::new(audit::Pending::of);
+        Self::open(file, "audit stream", "events", false, take)
+    }
+
+    /// A pipe is opened by the thread that writes, since it waits for a reader.
+    fn open(
+        file: PathBuf,
+        name: &'static str,
+        items: &'static str,
+        wants_input: bool,
+        take: Take,
+    ) -> io::Result<Self> {
+        let file = File::open(file)?;
+        let health = Arc::new(Health::new(name, items, file.shown()));
         let (jobs, waiting) = mpsc::channel();
         let (done, ended) = mpsc::channel();
         let writer = Writer {
             file,
             lines: Vec::new(),
             weight: 0,
-            masks: settings.masks,
             health: Arc::clone(&health),
         };
         thread::Builder::new()
-            .name("decision log".to_owned())
+            .name(name.to_owned())
             .spawn(move || {
                 writer.run(&waiting);
                 // nobody waits for it where the process ends in another way
                 let _ = done.send(());
             })?;
-        Ok(Self {
-            jobs,
-            ended,
+        let sink = Arc::new(Taker {
+            jobs: jobs.clone(),
             health,
-        })
+            take,
+            wants_input,
+        });
+        Ok(Self { jobs, ended, sink })
     }
 
     /// What takes the records.
     pub fn sink(&self) -> Arc<dyn Sink> {
-        Arc::new(Decisions {
-            jobs: self.jobs.clone(),
-            health: Arc::clone(&self.health),
-        })
+        self.sink.clone()
     }
 
     /// Whether it can be written, and what was lost.
     pub fn health(&self) -> Arc<Health> {
-        Arc::clone(&self.health)
+        Arc::clone(&self.sink.health)
     }
 
     /// What opens the file again, by its name, after what was decided before it is called: for
@@ -105,32 +140,34 @@ impl DecisionLog {
     pub fn finish(self) -> Vec<String> {
         let asked = self.jobs.send(Job::End);
         let written = asked.is_ok() && self.ended.recv_timeout(LAST_LINES).is_ok();
-        self.health.last_words(written)
+        self.sink.health.last_words(written)
     }
 }
 
-/// Hands decisions over to the thread that writes them.
-struct Decisions {
+/// Hands what lines are made of over to the thread that writes them.
+struct Taker {
     jobs: Sender<Job>,
     health: Arc<Health>,
+    take: Take,
+    wants_input: bool,
 }
 
-impl Sink for Decisions {
+impl Sink for Taker {
     fn take(&self, event: &Event) {
-        if event.decisions.is_empty() {
+        let Some(pending) = (self.take)(event) else {
             return;
-        }
-        let pending = Pending::of(event);
-        let lines = pending.lines();
-        if self.health.admit(pending.weight, lines) && self.jobs.send(Job::Write(pending)).is_err()
+        };
+        let count = pending.count();
+        if self.health.admit(pending.weight(), count)
+            && self.jobs.send(Job::Write(pending)).is_err()
         {
             let ended = io::Error::other("the thread that writes it has ended");
-            self.health.unwritten(&ended, lines);
+            self.health.unwritten(&ended, count);
         }
     }
 
     fn wants_input(&self) -> bool {
-        true
+        self.wants_input
     }
 }
 
@@ -138,9 +175,8 @@ struct Writer {
     file: File,
     /// What is written next.
     lines: Vec<u8>,
-    /// Of the decisions that these lines are of.
+    /// Of what these lines are made of.
     weight: usize,
-    masks: Vec<Mask>,
     health: Arc<Health>,
 }
 
@@ -151,8 +187,8 @@ impl Writer {
             while let Some(job) = next {
                 match job {
                     Job::Write(pending) => {
-                        pending.write(&self.masks, &mut self.lines);
-                        self.weight += pending.weight;
+                        pending.write(&mut self.lines);
+                        self.weight += pending.weight();
                         if self.lines.len() >= BATCH {
                             self.flush();
                         }
@@ -183,11 +219,16 @@ impl Writer {
 
     fn reopen(&mut self) {
         match self.file.reopen() {
-            Ok(()) => tracing::info!(file = self.file.shown(), "the decision log is open again"),
+            Ok(()) => tracing::info!(
+                file = self.file.shown(),
+                "the {} is open again",
+                self.health.name()
+            ),
             Err(error) => tracing::error!(
                 file = self.file.shown(),
                 error = error.to_string(),
-                "the decision log cannot be opened again: the file that was open is written on"
+                "the {} cannot be opened again: the file that was open is written on",
+                self.health.name()
             ),
         }
     }

@@ -67,13 +67,13 @@ fn allowed(sink: &Arc<dyn Sink>, id: &str, weight: usize) {
     request(sink, id, &[decided(Effect::Allow)], weight);
 }
 
-fn open(file: &Path, masks: &[&str]) -> DecisionLog {
+fn open(file: &Path, masks: &[&str]) -> Stream {
     let masks = masks.iter().map(|path| path.parse().unwrap());
-    let settings = Settings {
+    let settings = DecisionLog {
         file: file.to_owned(),
         masks: masks.collect(),
     };
-    DecisionLog::open(settings).unwrap()
+    Stream::decisions(settings).unwrap()
 }
 
 fn lines(file: &Path) -> Vec<Value> {
@@ -302,11 +302,11 @@ fn a_decision_heavier_than_all_the_room_is_taken_where_nothing_waits() {
 fn what_cannot_be_opened_is_said_at_once() {
     let folder = TempDir::new().unwrap();
     let attempt = |file: &Path| {
-        let settings = Settings {
+        let settings = DecisionLog {
             file: file.to_owned(),
             masks: Vec::new(),
         };
-        DecisionLog::open(settings).err().map(|error| error.kind())
+        Stream::decisions(settings).err().map(|error| error.kind())
     };
     let missing = folder.path().join("no/such/folder");
     assert_eq!(attempt(&missing), Some(io::ErrorKind::NotFound));

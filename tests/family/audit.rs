@@ -1,0 +1,99 @@
+//! The audit stream: what happened to accounts, for who tells their owners.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::answers::{EMBEDDED, FIDO, Place};
+use crate::client::{BACKUP_CODES, BACKUP_CODES_VERIFY};
+use crate::deployment::{ADMINS, Deployment};
+
+/// The lines of a file, without what differs from run to run.
+fn lines(text: &str) -> Vec<Value> {
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .map(|mut line: Value| {
+            for member in ["timestamp", "request_id", "authenticator"] {
+                let there = line.as_object_mut().unwrap().remove(member);
+                let needed = member != "authenticator";
+                assert!(there.is_some() || !needed, "{member}: {line}");
+            }
+            line
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn each_thing_that_happens_to_an_account_is_a_line() {
+    let section = "[audit]\nfile = \"audit.jsonl\"\n\n[backup_codes]";
+    let deployment = Deployment::new(EMBEDDED).with_admins();
+    let deployment = deployment.replacing("[backup_codes]", section);
+    let file = deployment.config().with_file_name("audit.jsonl");
+    let place = Place::open(deployment);
+    let mut alice = Enrolled::at(&place, "alice").await;
+    let code = json!({"code": alice.codes[0]});
+    assert_eq!(
+        alice.weak.post(BACKUP_CODES_VERIFY, &code).await.status,
+        200
+    );
+    let strong = alice.strong().await;
+    let (_, second) = Key::enrol(&strong, FIDO, &place.deployment.origin()).await;
+    assert_eq!(second.status, 200);
+    let id = ids(&alice.weak).await.remove(1);
+    let named = strong
+        .patch(&format!("{METHODS}/{id}"), &json!({"device_name": "Ål\"i"}))
+        .await;
+    assert_eq!(named.status, 200);
+    assert_eq!(strong.post(BACKUP_CODES, &json!({})).await.status, 200);
+    assert_eq!(strong.delete(&format!("{METHODS}/{id}")).await.status, 200);
+    alice.key.sign_count = 1;
+    assert_eq!(alice.key.step_up(&alice.weak).await.status, 400);
+
+    let root = place.user_of("root", ADMINS);
+    let (mut key, _) = Key::enrol(&root, PASSKEY, &place.deployment.origin()).await;
+    let admin = root.with(key.token(&root).await, TENANT);
+    let reset = admin.delete("/v1/admin/users/corp%7Calice/mfa").await;
+    assert_eq!(reset.status, 200);
+    // what is refused, or changes nothing, leaves no line
+    assert_eq!(alice.weak.get(METHODS).await.status, 200);
+    let log = place.gateway.stop();
+
+    let text = fs::read_to_string(&file).unwrap();
+    let [alice, root] = ["alice", "root"].map(|it| format!("corp|{TENANT}|{it}"));
+    let passkey = |kind: &str, of: &str| {
+        json!({
+            "kind": kind, "account": of, "by": of, "address": "127.0.0.1",
+            "method_type": "webauthn_passkey", "device_name": "my key",
+        })
+    };
+    let key = |kind: &str, name: &str| {
+        json!({
+            "kind": kind, "account": alice, "by": alice, "address": "127.0.0.1",
+            "method_type": "webauthn_fido", "device_name": name,
+        })
+    };
+    let account = |kind: &str, by: &str| json!({"kind": kind, "account": alice, "by": by, "address": "127.0.0.1"});
+    assert_eq!(
+        lines(&text),
+        [
+            passkey("enrolled", &alice),
+            account("code_used", &alice),
+            passkey("used", &alice),
+            key("enrolled", "my key"),
+            key("renamed", "Ål\"i"),
+            account("codes_regenerated", &alice),
+            key("deleted", "Ål\"i"),
+            passkey("counter_back", &alice),
+            passkey("enrolled", &root),
+            passkey("used", &root),
+            account("reset", &root),
+        ]
+    );
+    // the wide event tells the same
+    let told = crate::answers::events(&log).flat_map(|event| {
+        let changes = event["changes"].as_array().cloned();
+        changes.unwrap_or_default()
+    });
+    assert_eq!(told.count(), 11);
+}
