@@ -5,6 +5,7 @@ mod annotations;
 pub mod cases;
 mod catalogue;
 mod clauses;
+mod coverage;
 mod decision;
 pub mod explanation;
 mod files;
@@ -14,7 +15,9 @@ mod inquiry;
 mod links;
 mod load;
 mod mask;
+mod mutation;
 mod nesting;
+mod parallel;
 mod place;
 mod recorded;
 mod request;
@@ -38,10 +41,12 @@ use crate::record::{self, Decided};
 
 pub use catalogue::PolicyEntry;
 pub use clauses::{Clause, Look, Seen};
+pub use coverage::{ClauseCoverage, Coverage, PolicyCoverage, Share, TextCoverage};
 pub use explanation::Explanation;
 pub use files::Sources;
 pub use inquiry::{Inquiry, Verdict};
 pub use mask::{Hidden, Mask};
+pub use mutation::{Fate, Mutant};
 pub use recorded::Recorded;
 pub use shipped::GATE_SCHEMA;
 
@@ -53,7 +58,7 @@ use schema::Vocabulary;
 /// Policies, links and schema, validated, immutable.
 #[derive(Debug)]
 pub struct Bundle {
-    vocabulary: Vocabulary,
+    vocabulary: Arc<Vocabulary>,
     /// The policies that count.
     live: PolicySet,
     /// All policies, where there are some that do not count.

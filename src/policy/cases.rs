@@ -1,10 +1,14 @@
 //! Tests that admins write beside their policies: files in the format of the Cedar CLI's
 //! `run-tests`, with our `notices` and `code`. They are decided by what decides requests.
 
+mod asked;
 mod folder;
+mod place;
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -13,8 +17,9 @@ use crate::finding::{Finding, Findings};
 use crate::model::json;
 
 use super::Bundle;
-use super::inquiry::{Inquiry, Verdict, member, string, strings};
+use super::inquiry::{Inquiry, Verdict, member};
 
+pub use asked::{Answered, Asked, Expected, run_all};
 pub use folder::read_all;
 
 /// What became of one case.
@@ -46,6 +51,9 @@ pub struct Case {
     pub line: usize,
     written: Value,
     entities: Result<Value, String>,
+    /// All of its file, and where in it the case stands, in bytes.
+    text: Arc<str>,
+    span: Range<usize>,
 }
 
 /// Reads the cases in the text of a test file. `folder` is where it is: `entities` may name another
@@ -58,17 +66,25 @@ pub fn read(file: &str, text: &str, folder: &Path) -> Result<Vec<Case>, Findings
     let cases = strict.and_then(|_| serde_json::from_str::<Vec<&RawValue>>(text));
     let cases = cases.map_err(|error| Findings(vec![no_list(file, text, &error)]))?;
     let cases = cases.into_iter().enumerate();
+    let whole: Arc<str> = text.into();
     Ok(cases
         .map(|(index, raw)| {
             let written: Value = serde_json::from_str(raw.get()).unwrap_or_default();
             let name = written["name"].as_str().map(str::to_owned);
-            let at = json::span(text, raw).start;
+            let span = json::span(text, raw);
             Case {
                 name: name.unwrap_or_else(|| (index + 1).to_string()),
                 file: file.to_owned(),
-                line: text.get(..at).unwrap_or_default().matches('\n').count() + 1,
+                line: text
+                    .get(..span.start)
+                    .unwrap_or_default()
+                    .matches('\n')
+                    .count()
+                    + 1,
                 entities: entities(&written, folder),
                 written,
+                text: Arc::clone(&whole),
+                span,
             }
         })
         .collect())
@@ -104,12 +120,11 @@ const DEPTH: usize = 32;
 impl Case {
     /// Asks a bundle, and compares.
     pub fn run(&self, bundle: &Bundle) -> Outcome {
-        let asked = self.expected().and_then(|expected| {
-            let actual = bundle.answer(&self.inquiry(bundle)?);
-            Ok((expected.differs(&actual), actual))
-        });
-        let (failures, actual) = match asked {
-            Ok((failures, actual)) => (failures, Some(actual)),
+        let (failures, actual) = match self.ask(bundle) {
+            Ok(asked) => {
+                let (actual, failures) = asked.run(bundle);
+                (failures, Some(actual))
+            }
             Err(why) => (vec![why], None),
         };
         Outcome {
@@ -117,6 +132,17 @@ impl Case {
             actual,
             failures,
         }
+    }
+
+    /// Reads what it asks and expects, once for all bundles with this one's schema.
+    ///
+    /// # Errors
+    /// A sentence that names the member which is wrong, and what is wrong with it.
+    pub fn ask(&self, bundle: &Bundle) -> Result<Asked, String> {
+        Ok(Asked {
+            expected: Expected::read(self.members()?)?,
+            inquiry: self.inquiry(bundle)?,
+        })
     }
 
     /// What it asks.
@@ -133,88 +159,14 @@ impl Case {
         )
     }
 
-    fn expected(&self) -> Result<Expected, String> {
-        Expected::read(self.members()?)
+    /// What it asks, as it is written; nothing where it does not say.
+    pub fn request(&self) -> &Value {
+        &self.written["request"]
     }
 
     fn members(&self) -> Result<&Map<String, Value>, String> {
         let case = self.written.as_object();
         case.ok_or_else(|| "a case is a JSON object".to_owned())
-    }
-}
-
-struct Expected {
-    decision: String,
-    /// A subset of the determining policies.
-    reason: Vec<String>,
-    /// Exactly so many evaluation errors.
-    num_errors: u64,
-    /// Exactly these, in order.
-    notices: Option<Vec<String>>,
-    code: Option<String>,
-}
-
-impl Expected {
-    fn read(case: &Map<String, Value>) -> Result<Self, String> {
-        let decision = string(case, "decision")?;
-        if !matches!(decision, "allow" | "deny") {
-            return Err(format!(
-                "\"decision\" is \"allow\" or \"deny\", not {decision:?}"
-            ));
-        }
-        let num_errors = member(case, "num_errors")?.as_u64();
-        Ok(Self {
-            decision: decision.to_owned(),
-            reason: strings(member(case, "reason")?, "reason")?,
-            num_errors: num_errors.ok_or("\"num_errors\" is a whole number")?,
-            notices: case
-                .get("notices")
-                .map(|value| strings(value, "notices"))
-                .transpose()?,
-            code: case
-                .get("code")
-                .map(|_| string(case, "code").map(str::to_owned))
-                .transpose()?,
-        })
-    }
-
-    fn differs(&self, actual: &Verdict) -> Vec<String> {
-        let mut failures = Vec::new();
-        if self.decision != actual.decision {
-            failures.push(format!(
-                "decision: expected {:?}, was {:?}",
-                self.decision, actual.decision
-            ));
-        }
-        for id in self.reason.iter().filter(|id| !actual.reason.contains(id)) {
-            failures.push(format!(
-                "reason: {id:?} did not determine the decision, {:?} did",
-                actual.reason
-            ));
-        }
-        if self.num_errors != actual.errors.len() as u64 {
-            failures.push(format!(
-                "num_errors: expected {}, was {:?}",
-                self.num_errors, actual.errors
-            ));
-        }
-        if self
-            .notices
-            .as_ref()
-            .is_some_and(|notices| *notices != actual.notices)
-        {
-            failures.push(format!(
-                "notices: expected {:?}, was {:?}",
-                self.notices, actual.notices
-            ));
-        }
-        if self.code.is_some() && self.code != actual.code {
-            failures.push(format!(
-                "code: expected {:?}, was {:?}",
-                self.code, actual.code
-            ));
-        }
-        failures
     }
 }
 

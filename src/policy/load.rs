@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod corpus;
+mod replacing;
 mod validation;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,6 +23,7 @@ use super::place::Place;
 use super::rules::Subject;
 use super::schema::{self, Vocabulary};
 use super::syntax::Syntax;
+pub(super) use replacing::body;
 use validation::VALIDATION;
 
 /// Makes a bundle, or says everything that is wrong with the sources.
@@ -95,13 +97,14 @@ struct Statement<'a> {
     annotations: Annotations,
 }
 
-enum Body {
+/// What stands in a file under an id.
+pub(super) enum Body {
     Policy(Policy),
     Template(Template),
 }
 
 impl Body {
-    fn syntax(&self) -> Syntax<'_> {
+    pub(super) fn syntax(&self) -> Syntax<'_> {
         match self {
             Body::Policy(policy) => policy.into(),
             Body::Template(template) => template.into(),
@@ -341,7 +344,7 @@ impl<'a> Assembled<'a> {
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         let has_shadow = entries.iter().any(|entry| entry.shadow);
         Bundle {
-            vocabulary,
+            vocabulary: Arc::new(vocabulary),
             depth,
             live,
             with_shadow: has_shadow.then_some(self.set),

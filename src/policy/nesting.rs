@@ -36,14 +36,18 @@ const LEVEL_BYTES: usize = if cfg!(debug_assertions) {
 /// The system gives no thread.
 pub(super) fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     thread::scope(|scope| {
-        let builder = thread::Builder::new().name("policies".to_owned());
-        let worker = builder
-            .stack_size(LOADING_BYTES)
-            .spawn_scoped(scope, work)?;
+        let worker = roomy_thread().spawn_scoped(scope, work)?;
         Ok(worker
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// A thread whose stack has room for what [`depth`] lets pass.
+pub(super) fn roomy_thread() -> thread::Builder {
+    thread::Builder::new()
+        .name("policies".to_owned())
+        .stack_size(LOADING_BYTES)
 }
 
 /// Does `work`, which evaluates policies of this depth, on a stack that has room for them: on this

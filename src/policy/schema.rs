@@ -52,6 +52,16 @@ impl Vocabulary {
     pub(super) fn is_group(&self, uid: &EntityUid) -> bool {
         self.schema.action_groups().any(|group| group == uid)
     }
+
+    /// Whether the schema lets anything else be in this entity: if not, `in` is `==`.
+    pub(super) fn has_members(&self, uid: &EntityUid) -> bool {
+        if self.schema.actions().any(|action| action == uid) {
+            return self.is_group(uid);
+        }
+        let types = self.schema.entity_types();
+        let holds = types.filter_map(|one| self.schema.ancestors(one));
+        holds.flatten().any(|one| one == uid.type_name())
+    }
 }
 
 /// What a declared claim may be.

@@ -2,9 +2,11 @@
 //! interface tells no places and no expressions, and cedar-policy-core promises no stable interface:
 //! so its syntax tree is read here and below, and nowhere else.
 
+mod likeness;
 mod needs;
 mod paths;
 mod reader;
+mod sites;
 mod values;
 
 use std::collections::HashSet;
@@ -20,6 +22,7 @@ use cedar_policy_core::parser::Loc;
 
 pub(super) use paths::Observed;
 pub(super) use reader::{Head, Part, Reader};
+pub(super) use sites::{Site, Slip};
 
 /// A policy or a template, as it is written.
 #[derive(Clone, Copy)]
@@ -236,7 +239,9 @@ impl<'a> Syntax<'a> {
         let mut open: Vec<_> = self.0.non_scope_constraints().into_iter().collect();
         while let Some(part) = open.pop() {
             match part.expr_kind() {
-                ExprKind::And { left, right } => open.extend([&**right, &**left]),
+                ExprKind::And { left, right } if sites::is_written(left, right) => {
+                    open.extend([&**right, &**left]);
+                }
                 ExprKind::UnaryApp {
                     op: UnaryOp::Not,
                     arg,

@@ -1,11 +1,13 @@
 //! Tests of the part as a whole. What does not load is in `refusals`, what must always hold in
 //! `properties`.
 
+mod covering;
 mod decisions;
 mod explaining;
 mod folders;
 mod hostile;
 mod looking;
+mod mutating;
 mod properties;
 mod recording;
 mod refusals;

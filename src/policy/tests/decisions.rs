@@ -177,7 +177,7 @@ fn every_entity_fits_the_schema() {
         members.join(", ")
     );
     let bundle = Bundle::load(&Sources::of(&[("a.cedar", EVERYBODY)], &site)).unwrap();
-    let Vocabulary { schema, .. } = &bundle.vocabulary;
+    let Vocabulary { schema, .. } = &*bundle.vocabulary;
     let fits = |question: &Question<'_>| {
         let entities = request::entities(question, &bundle.vocabulary).unwrap();
         cedar_policy::Entities::from_entities(entities, Some(schema)).unwrap();

@@ -96,7 +96,7 @@ fn each_member_is_compared() {
         (
             "code",
             json!("forbidden"),
-            "code: expected Some(\"forbidden\"), was Some(\"step_up_required\")",
+            "code: expected \"forbidden\", was \"step_up_required\"",
         ),
     ] {
         let mut case = case();

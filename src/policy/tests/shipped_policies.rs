@@ -120,26 +120,19 @@ fn every_shipped_case_holds_and_every_policy_is_the_reason_of_one() {
     let bundle = Bundle::load(&from_folders()).unwrap();
     let mut reasons = BTreeSet::new();
     let mut count = 0;
-    for file in files(&root().join("tests/policies")) {
-        let text = fs::read_to_string(&file).unwrap();
-        let outcomes = cases::run(
-            &bundle,
-            file.to_str().unwrap(),
-            &text,
-            file.parent().unwrap(),
-        )
-        .unwrap();
-        for outcome in outcomes {
-            assert!(
-                outcome.passed(),
-                "{}: {}: {:?}",
-                file.display(),
-                outcome.name,
-                outcome.failures
-            );
-            reasons.extend(outcome.actual.unwrap().reason);
-            count += 1;
-        }
+    let (cases, findings) = cases::read_all(&[root().join("tests/policies")]);
+    assert_eq!(findings.0, []);
+    for case in cases {
+        let outcome = case.run(&bundle);
+        assert!(
+            outcome.passed(),
+            "{}: {}: {:?}",
+            case.file,
+            outcome.name,
+            outcome.failures
+        );
+        reasons.extend(outcome.actual.unwrap().reason);
+        count += 1;
     }
     assert!(count > 0);
     assert_eq!(reasons.iter().collect::<Vec<_>>(), bundle.policy_ids());
