@@ -19,8 +19,8 @@ fn the_cedar_cli_comes_to_the_same_verdict_on_every_case() {
     for file in files(&root().join("tests/policies"), ".json") {
         let cases = shipped_cases(&file);
         shipped += cases.len();
-        let text = Value::from(variants(&cases)).to_string();
-        let ours = cases::run(&bundle, "variants.json", &text, Path::new(".")).unwrap();
+        let text = Value::from(variants(&cases, cli.folder.path())).to_string();
+        let ours = cases::run(&bundle, "variants.json", &text, cli.folder.path()).unwrap();
         let ours: BTreeMap<_, _> = ours
             .iter()
             .map(|one| (one.name.clone(), one.passed()))
@@ -28,18 +28,21 @@ fn the_cedar_cli_comes_to_the_same_verdict_on_every_case() {
         assert_eq!(cli.run_tests(&text), ours, "{}", file.display());
         // as it is shipped, each passes; whatever else it says of what happens, it fails
         for (name, passed) in ours {
-            assert_eq!(passed, name.ends_with(AS_SHIPPED), "{name}");
+            let is_right = name.ends_with(AS_SHIPPED) || name.ends_with(BESIDE);
+            assert_eq!(passed, is_right, "{name}");
         }
     }
     assert!(shipped > 0);
 }
 
 const AS_SHIPPED: &str = " (as it is shipped)";
+const BESIDE: &str = " (its entities in a file beside it)";
 
-/// Each case as it is shipped, and with one thing wrong in it, each under a name of its own.
-fn variants(cases: &[Value]) -> Vec<Value> {
+/// Each case as it is shipped, and with one thing wrong in it, each under a name of its own. What
+/// is in files of their own is written to the folder.
+fn variants(cases: &[Value], folder: &Path) -> Vec<Value> {
     let mut variants = Vec::new();
-    for case in cases {
+    for (index, case) in cases.iter().enumerate() {
         let mut variant = |what: &str, member: &str, value: Value| {
             let mut case = case.clone();
             case["name"] = format!("{}{what}", case["name"].as_str().unwrap()).into();
@@ -60,6 +63,17 @@ fn variants(cases: &[Value]) -> Vec<Value> {
         variant(" (an error that was none)", "/num_errors", json!(1));
         let unknown = json!("Gate::Action::\"noSuchAction\"");
         variant(" (an unknown action)", "/request/action", unknown);
+        variant(" (an empty context)", "/request/context", json!({}));
+        let stranger =
+            json!({"uid": {"type": "Gate::Robot", "id": "r2"}, "attrs": {}, "parents": []});
+        let mut entities = case["entities"].clone();
+        entities.as_array_mut().unwrap().push(stranger);
+        variant(" (an entity of no type)", "/entities", entities);
+        let beside = format!("{index}.entities.json");
+        fs::write(folder.join(&beside), case["entities"].to_string()).unwrap();
+        variant(BESIDE, "/entities", json!(format!("./{beside}")));
+        let nowhere = json!("./nowhere.entities.json");
+        variant(" (its entities nowhere)", "/entities", nowhere);
     }
     variants
 }

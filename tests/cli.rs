@@ -69,6 +69,7 @@ fn help_is_help_and_wrong_usage_is_not() {
         &["policy", "explain", "--help"],
         &["policy", "--help"],
         &["policy", "schema", "--help"],
+        &["policy", "test", "--help"],
     ] {
         let output = cedargate(home.path(), command);
         assert_eq!(output.status.code(), Some(0), "{command:?}");

@@ -193,7 +193,8 @@ pub fn copy_policies(home: &Path) {
     }
 }
 
-fn copy(from: &Path, to: &PathBuf) {
+/// A copy of a folder with all that is in it.
+pub fn copy(from: &Path, to: &PathBuf) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

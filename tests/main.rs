@@ -27,6 +27,7 @@ mod jwks;
 mod key;
 mod layers;
 mod matrix;
+mod policy_test;
 mod poll;
 mod readme;
 mod redis_proxy;

@@ -44,6 +44,15 @@ pub(super) fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Shows how far a command is, on a line of stderr that the next call overwrites; with nothing to
+/// show, the line goes. Only for who watches a terminal.
+pub(super) fn progress(line: &str) {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r\x1b[2K{line}").and_then(|()| stderr.flush());
+    }
+}
+
 /// Colours are for terminals, unless `NO_COLOR` is set to anything (<https://no-color.org>).
 fn colours() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

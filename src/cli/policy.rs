@@ -3,6 +3,7 @@
 mod explain;
 mod folders;
 mod schema;
+mod test;
 
 use clap::Subcommand;
 
@@ -17,11 +18,13 @@ Examples:
 pub(super) enum Command {
     Explain(Box<explain::Arguments>),
     Schema(schema::Arguments),
+    Test(test::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
     }
 }
