@@ -1,7 +1,6 @@
 //! `cedargate policy test`.
 
 mod equivalents;
-mod explanation;
 mod json;
 mod junit;
 mod lcov;

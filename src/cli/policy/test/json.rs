@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::explanation::Explanation;
 use super::round::{End, Mutation, Ran, Report, Survivor};
 use super::tables::uncovered;
 use crate::finding::Finding;
 use crate::policy::cases::Expected;
-use crate::policy::{Coverage, Mutant, Share, Verdict};
+use crate::policy::{Coverage, Explanation, Mutant, Share, Verdict};
 
 #[derive(Serialize)]
 pub(super) struct Json<'a> {

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Arguments;
 use super::equivalents::Equivalents;
-use super::explanation::Explanation;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::finding::{Finding, Findings};
 use crate::policy::cases::{self, Answered, Asked, Case, Expected};
-use crate::policy::{Bundle, Coverage, Fate, Inquiry, Mutant, Share, Verdict};
+use crate::policy::{Bundle, Coverage, Explanation, Fate, Inquiry, Mutant, Share, Verdict};
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -223,7 +222,7 @@ fn end(bundle: &Bundle, answered: &Answered) -> End {
         expected: answered.asked.expected.clone(),
         actual: answered.actual.clone(),
         differences: answered.failures.clone(),
-        explanation: Explanation::of(bundle, &answered.asked.inquiry, &answered.actual),
+        explanation: bundle.explain(&answered.asked.inquiry),
     }))
 }
 

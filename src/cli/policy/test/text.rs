@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::round::{End, Failed, Ran, Report};
 use super::tables;
 use crate::finding::Finding;
+use crate::policy::explanation;
 
 /// Each case that failed, and why; then coverage and mutation.
 pub(super) fn report(report: &Report) -> String {
@@ -77,19 +78,15 @@ fn indented(finding: &Finding) -> String {
         .collect()
 }
 
-/// What was asked, what was expected and what came, and why.
+/// What differs, what was asked, and why it was decided so.
 pub(super) fn details(request: &Value, failed: &Failed) -> String {
     let mut text = String::new();
-    for member in ["principal", "action", "resource"] {
-        let value = request[member].as_str().unwrap_or_default();
-        let _ = writeln!(text, "  {member:9} {value}");
-    }
-    let _ = writeln!(text, "  {:9} {}", "context", request["context"]);
     for difference in &failed.differences {
         let _ = writeln!(text, "  {difference}");
     }
-    for line in failed.explanation.render().lines() {
-        let _ = writeln!(text, "    {line}");
+    let _ = writeln!(text, "  context: {}\n", request["context"]);
+    for line in explanation::render(&failed.explanation).lines() {
+        let _ = writeln!(text, "{}", format!("    {line}").trim_end());
     }
     text
 }
