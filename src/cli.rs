@@ -7,6 +7,7 @@ mod config;
 mod dev;
 mod failure;
 mod gateway;
+mod github;
 mod log;
 mod output;
 mod policy;

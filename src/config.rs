@@ -15,6 +15,7 @@ mod files;
 mod issuers;
 mod layers;
 mod parties;
+mod policies;
 mod problems;
 mod section;
 mod step_up;
@@ -36,6 +37,7 @@ use crate::streams::DecisionLog;
 use crate::webauthn::RelyingParties;
 use crate::{authn, store};
 use files::{Files, Trouble};
+pub use policies::ForPolicies;
 use problems::{Place, Problems};
 use section::Section;
 
@@ -83,22 +85,43 @@ pub fn load(
     env: impl IntoIterator<Item = (OsString, OsString)>,
     path: &Path,
 ) -> Result<Config, Findings> {
+    let text = text(path)?;
+    layered(flags, texts(env), Some((path, &text)))
+}
+
+/// As [`load`], of what concerns policies alone: the rest need not be right, nor the files there that
+/// it names.
+///
+/// # Errors
+/// All that is wrong with this part.
+pub fn load_for_policies(
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+    path: &Path,
+) -> Result<ForPolicies, Findings> {
+    let text = text(path)?;
+    read(&[], texts(env), Some((path, &text)), policies::take)
+}
+
+fn text(path: &Path) -> Result<String, Findings> {
     let error = |message: String| {
         let finding = Finding::error("unreadable_file", path.display().to_string(), message);
         Findings(vec![finding])
     };
     let bytes = files::read(path).map_err(|trouble| error(trouble.message))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| error("the configuration is not UTF-8 text".to_owned()))?;
-    // No key is written in other bytes than text. A value that is none is wrong for its key, and
-    // that is said when it is read.
-    let env = env.into_iter().filter_map(|(name, value)| {
+    String::from_utf8(bytes).map_err(|_| error("the configuration is not UTF-8 text".to_owned()))
+}
+
+/// No key is written in other bytes than text. A value that is none is wrong for its key, and that is
+/// said when it is read.
+fn texts(
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (String, String)> {
+    env.into_iter().filter_map(|(name, value)| {
         Some((
             name.into_string().ok()?,
             value.to_string_lossy().into_owned(),
         ))
-    });
-    layered(flags, env, Some((path, &text)))
+    })
 }
 
 fn layered(
@@ -106,17 +129,26 @@ fn layered(
     env: impl IntoIterator<Item = (String, String)>,
     file: Option<(&Path, &str)>,
 ) -> Result<Config, Findings> {
+    read(flags, env, file, |root, files, problems| {
+        let config = take(root, files, problems);
+        root.finish(problems);
+        config
+    })
+}
+
+fn read<T>(
+    flags: &[(&str, String)],
+    env: impl IntoIterator<Item = (String, String)>,
+    file: Option<(&Path, &str)>,
+    take: impl FnOnce(&mut Section, &Files, &mut Problems<'_>) -> Option<T>,
+) -> Result<T, Findings> {
     let mut problems = Problems::new(file);
     let files = Files::beside(file.map(|(path, _)| path));
     let text = file.map(|(_, text)| text);
-    let config = layers::merge(flags, env, text, &mut problems).and_then(|entries| {
-        let mut root = Section::root(entries);
-        let config = take(&mut root, &files, &mut problems);
-        root.finish(&mut problems);
-        config
-    });
-    match config {
-        Some(config) if problems.is_empty() => Ok(config),
+    let taken = layers::merge(flags, env, text, &mut problems)
+        .and_then(|entries| take(&mut Section::root(entries), &files, &mut problems));
+    match taken {
+        Some(taken) if problems.is_empty() => Ok(taken),
         _ => Err(problems.into_findings()),
     }
 }

@@ -1,6 +1,7 @@
 //! Cedar policies: a bundle is loaded from sources and answers questions. Pure and total: no file,
 //! no clock, no lock. Files are read by [`Sources::read`], and entity files of tests by [`cases`].
 
+pub mod advice;
 mod annotations;
 pub mod cases;
 mod catalogue;
@@ -9,6 +10,7 @@ mod coverage;
 mod decision;
 pub mod explanation;
 mod files;
+pub mod format;
 mod ids;
 mod input;
 mod inquiry;
@@ -25,6 +27,7 @@ mod rules;
 mod schema;
 mod shadow;
 mod shipped;
+mod survey;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -49,6 +52,7 @@ pub use mask::{Hidden, Mask};
 pub use mutation::{Fate, Mutant};
 pub use recorded::Recorded;
 pub use shipped::GATE_SCHEMA;
+pub use survey::Survey;
 
 use annotations::Annotations;
 use decision::Judged;

@@ -68,6 +68,8 @@ fn help_is_help_and_wrong_usage_is_not() {
         &["config", "check", "--help"],
         &["policy", "explain", "--help"],
         &["policy", "--help"],
+        &["policy", "check", "--help"],
+        &["policy", "format", "--help"],
         &["policy", "schema", "--help"],
         &["policy", "test", "--help"],
     ] {

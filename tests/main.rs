@@ -27,6 +27,8 @@ mod jwks;
 mod key;
 mod layers;
 mod matrix;
+mod policy_check;
+mod policy_format;
 mod policy_test;
 mod poll;
 mod readme;

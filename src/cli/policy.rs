@@ -1,7 +1,9 @@
 //! `cedargate policy`: tools for who writes policies.
 
+mod check;
 mod explain;
 mod folders;
+mod format;
 mod schema;
 mod test;
 
@@ -17,6 +19,8 @@ Examples:
   cedargate policy schema --write")]
 pub(super) enum Command {
     Explain(Box<explain::Arguments>),
+    Check(check::Arguments),
+    Format(format::Arguments),
     Schema(schema::Arguments),
     Test(test::Arguments),
 }
@@ -24,6 +28,8 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Format(arguments) => format::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
         Command::Test(arguments) => test::run(arguments),
     }

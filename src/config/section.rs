@@ -264,7 +264,7 @@ impl Section {
     }
 
     /// Reports what was not taken.
-    pub(super) fn finish(self, problems: &mut Problems<'_>) {
+    pub(super) fn finish(&self, problems: &mut Problems<'_>) {
         for (key, entry) in &self.entries {
             // Nobody knows what an unknown key holds.
             problems.hide(&entry.place);

@@ -1,6 +1,7 @@
 //! Tests that admins write beside their policies: files in the format of the Cedar CLI's
 //! `run-tests`, with our `notices` and `code`. They are decided by what decides requests.
 
+mod advice;
 mod asked;
 mod folder;
 mod place;

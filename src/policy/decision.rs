@@ -17,7 +17,7 @@ use super::request;
 /// The `acr` that our own step-up gives.
 pub(super) const OWN_STEP_UP: &str = "phr";
 /// Clients branch on it: it comes before any other policy's code.
-const TENANT_MISMATCH: &str = "tenant_mismatch";
+pub(super) const TENANT_MISMATCH: &str = "tenant_mismatch";
 const FORBIDDEN: &str = "forbidden";
 
 /// What the policies say to one Cedar request.

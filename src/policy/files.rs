@@ -24,6 +24,17 @@ pub struct Sources {
     pub(super) site_schema: Source,
 }
 
+/// What can be looked at of it.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a> {
+    pub(super) policies: &'a [Source],
+    pub(super) links: &'a [Source],
+    pub(super) gate_schema: Option<&'a Source>,
+    pub(super) site_schema: Option<&'a Source>,
+    /// Whether these are all policies that there are.
+    pub(super) complete: bool,
+}
+
 /// One file.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
@@ -40,22 +51,14 @@ impl Sources {
     pub fn read(policies: &Path, schema: &Path) -> Result<Self, Findings> {
         let mut reader = Reader::default();
         reader.folder(policies, "", &mut BTreeSet::new());
-        let gate_schema = reader.schema(schema, "gate.cedarschema", GATE_HELP);
-        let site_schema = reader.schema(schema, "site.cedarschema", SITE_HELP);
+        let gate_schema = reader.schema(schema, GATE);
+        let site_schema = reader.schema(schema, SITE);
         if reader.findings.is_empty() && reader.policies.is_empty() {
-            let finding = Finding::error(
-                "no_policies",
-                policies.display().to_string(),
-                "there is no *.cedar file in this folder, so nothing would be permitted",
-            );
-            reader.findings.push(
-                finding.help("name the folder with the policies, or begin with the shipped ones"),
-            );
+            reader.findings.push(no_policies(policies));
         }
         match (gate_schema, site_schema) {
             (Some(gate_schema), Some(site_schema)) if reader.findings.is_empty() => {
-                reader.policies.sort_by(|a, b| a.name.cmp(&b.name));
-                reader.links.sort_by(|a, b| a.name.cmp(&b.name));
+                reader.sort();
                 Ok(Self {
                     policies: reader.policies,
                     links: reader.links,
@@ -75,6 +78,16 @@ impl Sources {
     /// [`Bundle::revision`]: super::Bundle::revision
     pub fn revision(&self) -> Arc<str> {
         load::revision(self)
+    }
+
+    pub(super) fn texts(&self) -> Texts<'_> {
+        Texts {
+            policies: &self.policies,
+            links: &self.links,
+            gate_schema: Some(&self.gate_schema),
+            site_schema: Some(&self.site_schema),
+            complete: true,
+        }
     }
 
     /// The policies and the schema that the program was built with.
@@ -114,10 +127,30 @@ impl Sources {
     }
 }
 
-const POLICIES: &str = ".cedar";
-const LINKS: &str = ".links.json";
-const GATE_HELP: &str = "`cedargate policy schema --write` writes it";
-const SITE_HELP: &str = "it declares the claims that policies may ask for; without any: namespace Site { type Claims = {}; }";
+pub(super) const POLICIES: &str = ".cedar";
+pub(super) const LINKS: &str = ".links.json";
+
+/// A schema file, and what to do where there is none.
+pub(super) struct SchemaFile {
+    name: &'static str,
+    help: &'static str,
+}
+
+pub(super) const GATE: SchemaFile = SchemaFile {
+    name: "gate.cedarschema",
+    help: "`cedargate policy schema --write` writes it",
+};
+pub(super) const SITE: SchemaFile = SchemaFile {
+    name: "site.cedarschema",
+    help: "it declares the claims that policies may ask for; without any: namespace Site { type Claims = {}; }",
+};
+
+/// A policy folder without policies.
+pub(super) fn no_policies(folder: &Path) -> Finding {
+    let message = "there is no *.cedar file in this folder, so nothing would be permitted";
+    Finding::error("no_policies", folder.display().to_string(), message)
+        .help("name the folder with the policies, or begin with the shipped ones")
+}
 
 /// A file that is larger is no policy that somebody wrote.
 const MOST_BYTES: usize = 4 << 20;
@@ -130,17 +163,25 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads what can be read, and says what cannot.
 #[derive(Default)]
-struct Reader {
-    policies: Vec<Source>,
-    links: Vec<Source>,
-    findings: Vec<Finding>,
+pub(super) struct Reader {
+    pub(super) policies: Vec<Source>,
+    pub(super) links: Vec<Source>,
+    pub(super) findings: Vec<Finding>,
+    /// The files in the policy folders that are neither.
+    pub(super) unread: Vec<PathBuf>,
 }
 
 impl Reader {
+    pub(super) fn sort(&mut self) {
+        self.policies.sort_by(|a, b| a.name.cmp(&b.name));
+        self.links.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
     /// Reads what is in a folder. `within` is its path in the policy folder; `above` are the folders
     /// that it is in, so that a link which leads back to one of them ends there.
-    fn folder(&mut self, folder: &Path, within: &str, above: &mut BTreeSet<PathBuf>) {
+    pub(super) fn folder(&mut self, folder: &Path, within: &str, above: &mut BTreeSet<PathBuf>) {
         let listed = fs::canonicalize(folder).and_then(|real| {
             let mut entries = fs::read_dir(folder)?
                 .map(|entry| entry.map(|entry| entry.path()))
@@ -174,32 +215,41 @@ impl Reader {
             return;
         }
         let name = format!("{within}{file_name}");
-        let is_links = file_name.ends_with(LINKS);
-        if is_links || file_name.ends_with(POLICIES) {
-            if let Some(source) = self.file(path, name) {
-                let kind = if is_links {
-                    &mut self.links
-                } else {
-                    &mut self.policies
-                };
-                kind.push(source);
-            }
+        if self.named(path, &name) {
             return;
         }
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.folder(path, &format!("{name}/"), above),
-            Ok(_) => {}
+            Ok(_) => self.unread.push(path.to_owned()),
             Err(error) => self.unreadable(path, &error),
         }
     }
 
-    fn schema(&mut self, folder: &Path, name: &str, help: &'static str) -> Option<Source> {
-        let path = folder.join(name);
+    /// Reads a file if its name is that of policies or links, and says whether it is.
+    pub(super) fn named(&mut self, path: &Path, name: &str) -> bool {
+        if name.ends_with(LINKS) {
+            let read = self.file(path, name.to_owned());
+            self.links.extend(read);
+        } else if name.ends_with(POLICIES) {
+            self.policy(path, name);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn policy(&mut self, path: &Path, name: &str) {
+        let read = self.file(path, name.to_owned());
+        self.policies.extend(read);
+    }
+
+    pub(super) fn schema(&mut self, folder: &Path, file: SchemaFile) -> Option<Source> {
+        let path = folder.join(file.name);
         if !fs::exists(&path).unwrap_or(true) {
-            self.refuse("unreadable", &path, "there is no such file", help);
+            self.refuse("unreadable", &path, "there is no such file", file.help);
             return None;
         }
-        self.file(&path, name.to_owned())
+        self.file(&path, file.name.to_owned())
     }
 
     fn file(&mut self, path: &Path, name: String) -> Option<Source> {

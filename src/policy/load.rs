@@ -5,7 +5,7 @@ mod corpus;
 mod replacing;
 mod validation;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -16,11 +16,11 @@ use crate::finding::{Finding, Findings, nearest};
 use super::Bundle;
 use super::annotations::{self, Annotations};
 use super::catalogue::{PolicyEntry, Written};
-use super::files::{Source, Sources};
+use super::files::{Source, Sources, Texts};
 use super::links::{self, Link};
 use super::nesting;
 use super::place::Place;
-use super::rules::Subject;
+use super::rules::{HAS_UNDECLARED, Subject};
 use super::schema::{self, Vocabulary};
 use super::syntax::Syntax;
 pub(super) use replacing::body;
@@ -36,49 +36,107 @@ pub(super) fn load(sources: &Sources) -> Result<Bundle, Findings> {
 
 fn check_and_load(sources: &Sources) -> Result<Bundle, Findings> {
     let mut findings = Vec::new();
-    let vocabulary = schema::load(sources, &mut findings);
-    let mut statements = Vec::new();
-    let mut depth = 0;
-    for source in &sources.policies {
-        let parsed = parse(source, &mut findings);
-        depth = depth.max(parsed.depth);
-        for body in parsed.bodies {
-            statements.push(Statement::read(source, body, &mut findings));
+    let examined = Examined::of(&sources.texts(), &mut findings);
+    examined.into_bundle(sources, findings)
+}
+
+/// Texts, looked at: all that is wrong with them was said.
+pub(super) struct Examined<'a> {
+    /// None: the schema is not known, and nothing was held against it.
+    pub(super) vocabulary: Option<Vocabulary>,
+    pub(super) statements: Vec<Statement<'a>>,
+    pub(super) links: Vec<Link<'a>>,
+    pub(super) assembled: Assembled<'a>,
+    /// Whether every policy is known: if not, what seems to be missing may be there.
+    pub(super) complete: bool,
+    depth: usize,
+}
+
+impl<'a> Examined<'a> {
+    /// Looks at all texts, whatever is wrong with some of them.
+    pub(super) fn of(texts: &Texts<'a>, findings: &mut Vec<Finding>) -> Self {
+        let vocabulary = schema::load(texts.gate_schema, texts.site_schema, findings);
+        let mut statements = Vec::new();
+        let mut depth = 0;
+        let mut unparsed = Vec::new();
+        for source in texts.policies {
+            let before = findings.len();
+            let parsed = parse(source, findings);
+            if findings.len() > before {
+                unparsed.push(source);
+            }
+            depth = depth.max(parsed.depth);
+            statements.extend(parsed.bodies.into_iter().map(|body| (source, body)));
+        }
+        let statements = statements.into_iter();
+        let mut statements: Vec<_> = statements
+            .map(|(source, body)| Statement::read(source, body, findings))
+            .collect();
+        let mut links = Vec::new();
+        for source in texts.links {
+            links.extend(links::read(source, findings));
+        }
+        name(&mut statements, &mut links, findings);
+        let complete = texts.complete && unparsed.is_empty();
+        let may_be =
+            |id: &str| !texts.complete || unparsed.iter().any(|source| source.text.contains(id));
+        let assembled = assemble(&statements, &links, may_be, findings);
+        if let Some(vocabulary) = &vocabulary {
+            let mut impossible = HashSet::new();
+            for statement in &statements {
+                let before = findings.len();
+                statement.subject(vocabulary).check(findings);
+                if findings[before..]
+                    .iter()
+                    .any(|one| one.code == HAS_UNDECLARED)
+                {
+                    impossible.insert(&statement.id);
+                }
+            }
+            validation::validate(&assembled, vocabulary, &impossible, findings);
+        }
+        Self {
+            vocabulary,
+            statements,
+            links,
+            assembled,
+            complete,
+            depth,
         }
     }
-    let mut links = Vec::new();
-    for source in &sources.links {
-        links.extend(links::read(source, &mut findings));
-    }
-    name(&mut statements, &mut links, &mut findings);
-    let assembled = assemble(&statements, &links, &mut findings);
-    if let Some(vocabulary) = &vocabulary {
-        for statement in &statements {
-            statement.subject(vocabulary).check(&mut findings);
+
+    /// The bundle, if nothing is wrong.
+    pub(super) fn into_bundle(
+        self,
+        sources: &Sources,
+        mut findings: Vec<Finding>,
+    ) -> Result<Bundle, Findings> {
+        let live = self.assembled.live(&mut findings);
+        let permits = live
+            .policies()
+            .any(|policy| policy.effect() == Effect::Permit);
+        if !permits && findings.is_empty() {
+            findings.push(no_permit(sources));
         }
-        validation::validate(&assembled, vocabulary, &mut findings);
-    }
-    let live = assembled.live(&mut findings);
-    let permits = live
-        .policies()
-        .any(|policy| policy.effect() == Effect::Permit);
-    if !permits && findings.is_empty() {
-        findings.push(no_permit(sources));
-    }
-    match vocabulary {
-        Some(vocabulary) if findings.is_empty() => {
-            Ok(assembled.into_bundle(live, depth, vocabulary, revision(sources)))
-        }
-        _ => {
-            sort(&mut findings);
-            Err(Findings(findings))
+        match self.vocabulary {
+            Some(vocabulary) if findings.is_empty() => {
+                let revision = revision(sources);
+                let bundle = self
+                    .assembled
+                    .into_bundle(live, self.depth, vocabulary, revision);
+                Ok(bundle)
+            }
+            _ => {
+                sort(&mut findings);
+                Err(Findings(findings))
+            }
         }
     }
 }
 
 /// The order of files and lines. Cedar repeats what is wrong for each kind of request that it is
 /// wrong for: once is enough.
-fn sort(findings: &mut Vec<Finding>) {
+pub(super) fn sort(findings: &mut Vec<Finding>) {
     let place = |one: &Finding| (one.file.clone(), one.line, one.column, one.code);
     findings.sort_by(|a, b| {
         place(a)
@@ -89,12 +147,12 @@ fn sort(findings: &mut Vec<Finding>) {
 }
 
 /// A policy or a template, where it stands, and what it says of itself.
-struct Statement<'a> {
-    place: Place<'a>,
+pub(super) struct Statement<'a> {
+    pub(super) place: Place<'a>,
     /// Its `@id`; else one that no policy can have, so that the rest of it is looked at too.
-    id: PolicyId,
+    pub(super) id: PolicyId,
     body: Body,
-    annotations: Annotations,
+    pub(super) annotations: Annotations,
 }
 
 /// What stands in a file under an id.
@@ -149,7 +207,15 @@ impl<'a> Statement<'a> {
         }
     }
 
-    fn subject<'s>(&'s self, vocabulary: &'s Vocabulary) -> Subject<'s> {
+    pub(super) fn syntax(&self) -> Syntax<'_> {
+        self.body.syntax()
+    }
+
+    pub(super) fn is_template(&self) -> bool {
+        matches!(self.body, Body::Template(_))
+    }
+
+    pub(super) fn subject<'s>(&'s self, vocabulary: &'s Vocabulary) -> Subject<'s> {
         let schema = &vocabulary.schema;
         let action = |env: cedar_policy::RequestEnv| env.action().clone();
         let reaches: BTreeSet<_> = match &self.body {
@@ -171,13 +237,13 @@ impl<'a> Statement<'a> {
 
 /// What is in one file.
 #[derive(Default)]
-struct Parsed {
+pub(super) struct Parsed {
     /// In the order of the file.
-    bodies: Vec<Body>,
+    pub(super) bodies: Vec<Body>,
     depth: usize,
 }
 
-fn parse(source: &Source, findings: &mut Vec<Finding>) -> Parsed {
+pub(super) fn parse(source: &Source, findings: &mut Vec<Finding>) -> Parsed {
     let Some(depth) = nesting::depth(source, findings) else {
         return Parsed::default();
     };
@@ -241,23 +307,25 @@ fn repeated(
 
 /// All policies and templates as one set, links linked.
 #[derive(Default)]
-struct Assembled<'a> {
-    set: PolicySet,
-    annotations: HashMap<PolicyId, Annotations>,
+pub(super) struct Assembled<'a> {
+    pub(super) set: PolicySet,
+    pub(super) annotations: HashMap<PolicyId, Annotations>,
     /// Where each stands, and whether it is a link.
-    places: HashMap<PolicyId, (Place<'a>, bool)>,
-    entries: Vec<PolicyEntry>,
+    pub(super) places: HashMap<PolicyId, (Place<'a>, bool)>,
+    pub(super) entries: Vec<PolicyEntry>,
 }
 
+/// `may_be`: whether a template of this id may be where nothing could be parsed.
 fn assemble<'a>(
     statements: &[Statement<'a>],
     links: &[Link<'a>],
+    may_be: impl Fn(&str) -> bool,
     findings: &mut Vec<Finding>,
 ) -> Assembled<'a> {
     let mut assembled = Assembled::default();
     let mut templates = BTreeMap::new();
     for statement in statements {
-        if matches!(statement.body, Body::Template(_)) {
+        if statement.is_template() {
             templates.insert(AsRef::<str>::as_ref(&statement.id), statement);
         }
         if let Err(error) = assembled.add(statement) {
@@ -266,7 +334,9 @@ fn assemble<'a>(
     }
     for link in links {
         let Some(template) = templates.get(link.template_id.as_str()) else {
-            findings.push(no_template(link, templates.keys().copied()));
+            if !may_be(&link.template_id) {
+                findings.push(no_template(link, templates.keys().copied()));
+            }
             continue;
         };
         if let Err(error) = assembled.link(link, template) {

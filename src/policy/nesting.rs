@@ -198,6 +198,18 @@ fn measure(text: &str) -> Result<usize, (Range<usize>, Excess)> {
 
 /// The words, strings and signs of a text in one of Cedar's languages. Comments are left out.
 pub(super) fn tokens(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+    lexemes(text).filter(|(token, _)| !token.starts_with("//"))
+}
+
+/// The comments of a text in one of Cedar's languages.
+pub(super) fn comments(text: &str) -> impl Iterator<Item = &str> {
+    lexemes(text)
+        .map(|(token, _)| token)
+        .filter(|token| token.starts_with("//"))
+}
+
+/// All but what is blank.
+fn lexemes(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = &text[at..];
@@ -216,7 +228,7 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
         at = span.end;
         Some((&rest[..length], span))
     })
-    .filter(|(token, _)| !token.starts_with("//") && !token.starts_with(char::is_whitespace))
+    .filter(|(token, _)| !token.starts_with(char::is_whitespace))
 }
 
 fn is_word(c: char) -> bool {

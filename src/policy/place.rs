@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use miette::Diagnostic;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 
 use super::files::Source;
 
@@ -68,7 +68,21 @@ impl<'a> Place<'a> {
 
     /// From 1.
     pub(super) fn line_number(&self) -> usize {
-        let before = self.source.text.get(..self.span.start).unwrap_or_default();
+        self.line_of(self.span.start)
+    }
+
+    fn line_of(&self, byte: usize) -> usize {
+        let before = self.source.text.get(..byte).unwrap_or_default();
         before.matches('\n').count() + 1
+    }
+
+    /// Whether one of the findings is an error on one of its lines.
+    pub(super) fn is_in_error(&self, findings: &[Finding]) -> bool {
+        let lines = self.line_number()..=self.line_of(self.span.end);
+        findings.iter().any(|one| {
+            one.severity == Severity::Error
+                && one.file == self.source.shown
+                && lines.contains(&one.line)
+        })
     }
 }

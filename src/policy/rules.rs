@@ -14,6 +14,9 @@ use super::place::Place;
 use super::schema::Vocabulary;
 use super::syntax::{Found, Has, Syntax};
 
+/// A `has` that is always false.
+pub(super) const HAS_UNDECLARED: &str = "has_undeclared";
+
 /// One policy or template, as the rules see it.
 pub(super) struct Subject<'a> {
     pub(super) syntax: Syntax<'a>,
@@ -35,7 +38,12 @@ impl Subject<'_> {
         findings.extend(self.step_up());
     }
 
-    fn refuse<T>(&self, code: &'static str, at: Found<T>, message: impl Into<String>) -> Finding {
+    pub(super) fn refuse<T>(
+        &self,
+        code: &'static str,
+        at: Found<T>,
+        message: impl Into<String>,
+    ) -> Finding {
         self.place.error(code, at.span, message)
     }
 
@@ -84,7 +92,7 @@ impl Subject<'_> {
                 None => "claims are declared in site.cedarschema, all else in gate.cedarschema"
                     .to_owned(),
             };
-            findings.push(self.refuse("has_undeclared", asked, message).help(help));
+            findings.push(self.refuse(HAS_UNDECLARED, asked, message).help(help));
         }
         findings
     }
@@ -158,7 +166,7 @@ impl Subject<'_> {
     }
 
     /// Whether it can match for an action of this group.
-    fn reaches(&self, group: &str) -> bool {
+    pub(super) fn reaches(&self, group: &str) -> bool {
         self.reaches
             .iter()
             .any(|action| self.vocabulary.is_in(action, group))

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::finding::Finding;
 
-use super::files::{Source, Sources};
+use super::files::Source;
 use super::nesting;
 use super::place::Place;
 use super::shipped::GATE_SCHEMA;
@@ -109,17 +109,21 @@ static GATE: LazyLock<SchemaFragment> = LazyLock::new(|| {
     parsed.expect("the schema that ships with the program").0
 });
 
-/// Makes the schema, or says what is wrong with it.
-pub(super) fn load(sources: &Sources, findings: &mut Vec<Finding>) -> Option<Vocabulary> {
-    compare(&sources.gate_schema, findings);
+/// Makes the schema, or says what is wrong with it. A file that could not be read is none.
+pub(super) fn load(
+    gate: Option<&Source>,
+    site: Option<&Source>,
+    findings: &mut Vec<Finding>,
+) -> Option<Vocabulary> {
+    if let Some(gate) = gate {
+        compare(gate, findings);
+    }
     let before = findings.len();
-    let site = parse(&sources.site_schema, findings)?;
+    let source = site?;
+    let site = parse(source, findings)?;
     let gate = GATE.clone();
     let site_json = site.clone().to_json_value().unwrap_or_default();
-    let mut checked = Site {
-        source: &sources.site_schema,
-        findings,
-    };
+    let mut checked = Site { source, findings };
     checked.only_claims(&site_json);
     checked.repeated_claims();
     let claims = checked.claims(&site_json);
@@ -132,7 +136,7 @@ pub(super) fn load(sources: &Sources, findings: &mut Vec<Finding>) -> Option<Voc
         &gate.clone().to_json_value().unwrap_or_default(),
         &mut names,
     );
-    let place = Place::of_file(&sources.site_schema);
+    let place = Place::of_file(source);
     let schema = Schema::from_schema_fragments([gate, site])
         .map_err(|error| findings.push(place.diagnostic("schema_invalid", &error)))
         .ok()?;
@@ -179,7 +183,11 @@ pub(super) fn parse(source: &Source, findings: &mut Vec<Finding>) -> Option<Sche
             Some(fragment)
         }
         Err(error) => {
-            findings.push(place.diagnostic("schema_syntax", &error));
+            let mut finding = place.diagnostic("schema_syntax", &error);
+            let shape =
+                || "it is written: namespace Site { type Claims = { employment?: String }; }";
+            finding.help.get_or_insert_with(|| shape().to_owned());
+            findings.push(finding);
             None
         }
     }

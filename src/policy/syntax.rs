@@ -4,8 +4,10 @@
 
 mod likeness;
 mod needs;
+mod normal;
 mod paths;
 mod reader;
+mod reads;
 mod sites;
 mod values;
 
@@ -20,6 +22,7 @@ use cedar_policy_core::ast::{
 };
 use cedar_policy_core::parser::Loc;
 
+pub(super) use normal::Normal;
 pub(super) use paths::Observed;
 pub(super) use reader::{Head, Part, Reader};
 pub(super) use sites::{Site, Slip};
@@ -99,6 +102,16 @@ impl<'a> Syntax<'a> {
     /// Whether its head says anything about the action.
     pub(super) fn names_action(self) -> bool {
         !matches!(self.0.action_constraint(), ActionConstraint::Any)
+    }
+
+    /// Whether its head names no principal and no resource: at most their types.
+    pub(super) fn is_of_all(self) -> bool {
+        use PrincipalOrResourceConstraint::{Any, Is};
+        let principal = PrincipalConstraint::as_inner(self.0.principal_constraint());
+        let resource = ResourceConstraint::as_inner(self.0.resource_constraint());
+        [principal, resource]
+            .into_iter()
+            .all(|asked| matches!(asked, Any | Is(_)))
     }
 
     /// Whether it asks something of `principal` beyond its type and the attributes that every

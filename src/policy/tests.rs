@@ -1,10 +1,12 @@
 //! Tests of the part as a whole. What does not load is in `refusals`, what must always hold in
 //! `properties`.
 
+mod advice;
 mod covering;
 mod decisions;
 mod explaining;
 mod folders;
+mod formatting;
 mod hostile;
 mod looking;
 mod mutating;

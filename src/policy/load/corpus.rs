@@ -172,8 +172,8 @@ fn load(policies: &Source, schema: &Source, findings: &mut Vec<Finding>) -> Bund
             annotations: Annotations::default(),
         })
         .collect();
-    let assembled = assemble(&statements, &[], findings);
-    validation::validate(&assembled, &vocabulary, findings);
+    let assembled = assemble(&statements, &[], |_| false, findings);
+    validation::validate(&assembled, &vocabulary, &HashSet::new(), findings);
     let live = assembled.live(findings);
     assembled.into_bundle(live, parsed.depth, vocabulary, "corpus".into())
 }

@@ -1,6 +1,6 @@
 //! A bundle in which one policy says something else: only that policy is loaded again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Effect, EntityUid, Policy, PolicyId, PolicySet, SlotId};
@@ -42,7 +42,8 @@ impl Bundle {
         let mut statement = Statement::read(&source, body, &mut findings);
         statement.subject(&self.vocabulary).check(&mut findings);
         let assembled = self.assemble_again(&mut statement, &replaced, &mut findings);
-        validation::validate(&assembled, &self.vocabulary, &mut findings);
+        let none_known = HashSet::new();
+        validation::validate(&assembled, &self.vocabulary, &none_known, &mut findings);
         let live = assembled.live(&mut findings);
         if !findings.is_empty() {
             sort(&mut findings);

@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 
-use cedar_policy::{PolicyId, ValidationError, ValidationMode, ValidationWarning, Validator};
+use cedar_policy::{
+    EntityUid, PolicyId, ValidationError, ValidationMode, ValidationWarning, Validator,
+};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, nearest};
+use crate::policy::place::Place;
 use crate::policy::schema::Vocabulary;
 
 use super::Assembled;
@@ -15,9 +18,11 @@ const VALIDATION_WARNING: &str = "validation_warning";
 
 /// Cedar's own validation, strict, and no deeper than one step from principal and resource: nothing
 /// else is known of a request. Its warnings are refused, as each is a policy that does not do what it says.
+/// Of those of which a rule of ours said already why they never match, it need not be said again.
 pub(super) fn validate(
     assembled: &Assembled<'_>,
     vocabulary: &Vocabulary,
+    impossible: &HashSet<&PolicyId>,
     findings: &mut Vec<Finding>,
 ) {
     let validator = Validator::new(vocabulary.schema.clone());
@@ -40,7 +45,14 @@ pub(super) fn validate(
     for error in result.validation_errors() {
         in_error.insert(error.policy_id());
         let help = help_with_error(error);
-        findings.push(said(error.policy_id(), VALIDATION, error, help));
+        let mut finding = said(error.policy_id(), VALIDATION, error, help);
+        if let ValidationError::UnrecognizedActionId(unknown) = error {
+            let place = assembled.places.get(error.policy_id());
+            finding.help = place
+                .and_then(|(place, _)| action_meant(unknown, place, vocabulary))
+                .or(help.map(str::to_owned));
+        }
+        findings.push(finding);
     }
     // A policy with an error is often impossible too, for no other reason.
     for warning in result
@@ -48,6 +60,15 @@ pub(super) fn validate(
         .filter(|one| !in_error.contains(one.policy_id()))
     {
         let id = warning.policy_id();
+        let written = assembled
+            .set
+            .policy(id)
+            .and_then(|policy| policy.template_id());
+        if matches!(warning, ValidationWarning::ImpossiblePolicy(_))
+            && impossible.contains(written.unwrap_or(id))
+        {
+            continue;
+        }
         let help = if vocabulary.compares_with_group(&assembled.set, id) {
             "it names a group of actions: write `in`, not `==`"
         } else {
@@ -55,6 +76,24 @@ pub(super) fn validate(
         };
         findings.push(said(id, VALIDATION_WARNING, warning, Some(help)));
     }
+}
+
+/// Cedar suggests an action for whatever is written, and of two that are as near now one, now the other.
+fn action_meant(
+    unknown: &dyn miette::Diagnostic,
+    place: &Place<'_>,
+    vocabulary: &Vocabulary,
+) -> Option<String> {
+    let at = unknown.labels()?.next()?;
+    let written = place.source.text.get(at.offset()..at.offset() + at.len())?;
+    let written: EntityUid = written.parse().ok()?;
+    let (actions, groups) = (
+        vocabulary.schema.actions(),
+        vocabulary.schema.action_groups(),
+    );
+    let known = actions.chain(groups).map(|one| one.id().unescaped());
+    let meant = nearest(written.id().unescaped(), known)?;
+    Some(format!("did you mean Gate::Action::{meant:?}?"))
 }
 
 /// What to do where Cedar says only what is wrong.
