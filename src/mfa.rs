@@ -131,11 +131,11 @@ async fn again<O: Operation>(
 ) -> Result<Permit<O>, Error> {
     match retries.checked_sub(1) {
         Some(left) => *retries = left,
-        None => {
-            return Err(Error::unavailable(
-                "the account changed faster than it could be decided on",
-            ));
-        }
+        None => return Err(changes_too_fast()),
     }
     gate.again(permit, record).await
+}
+
+fn changes_too_fast() -> Error {
+    Error::unavailable("the account changed faster than it could be decided on")
 }

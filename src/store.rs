@@ -401,13 +401,8 @@ impl Store {
     }
 
     /// Removes an authenticator, raises version and epoch, and with the last authenticator removes
-    /// the backup codes. Stale when a version is given and is another.
-    pub async fn remove(
-        &self,
-        user: &UserId,
-        version: Option<u64>,
-        id: Uuid,
-    ) -> Result<Removed, Error> {
+    /// the backup codes. Stale when the version is another.
+    pub async fn remove(&self, user: &UserId, version: u64, id: Uuid) -> Result<Removed, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.remove(user, version, id).await,
             Backend::Redis(store) => store.remove(user, version, id).await,

@@ -1,5 +1,5 @@
 //! A TCP proxy before a Redis that can swallow the answer to a script: the command is carried out,
-//! and its caller never hears of it.
+//! and its caller never hears of it. Or something happens before the answer arrives.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,10 @@ struct Watch {
     to_lose: AtomicUsize,
     lost: AtomicUsize,
     last_marked: Mutex<Vec<u8>>,
+    meanwhile: Mutex<Option<Meanwhile>>,
 }
+
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 impl Proxy {
     /// Before this server; loses answers to commands that contain `marker`.
@@ -47,6 +50,7 @@ impl Proxy {
             to_lose: AtomicUsize::new(0),
             lost: AtomicUsize::new(0),
             last_marked: Mutex::default(),
+            meanwhile: Mutex::default(),
         });
         let proxy = Self {
             url: format!("redis://127.0.0.1:{port}/0"),
@@ -76,6 +80,12 @@ impl Proxy {
         self.watch.lost.load(Ordering::SeqCst)
     }
 
+    /// What happens once, after a command with the marker was carried out and before its answer
+    /// arrives.
+    pub(crate) fn meanwhile(&self, happens: impl FnOnce() + Send + 'static) {
+        *self.watch.meanwhile.lock().unwrap() = Some(Box::new(happens));
+    }
+
     /// The bytes of the last command with the marker.
     pub(crate) fn last_marked(&self) -> Vec<u8> {
         self.watch.last_marked.lock().unwrap().clone()
@@ -84,7 +94,7 @@ impl Proxy {
 
 async fn relay(mut client: TcpStream, mut server: TcpStream, watch: Arc<Watch>) {
     let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    let mut losing = false;
+    let (mut losing, mut marked) = (false, false);
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
@@ -93,6 +103,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, watch: Arc<Watch>) 
                 if String::from_utf8_lossy(asked).contains(watch.marker) {
                     *watch.last_marked.lock().unwrap() = asked.to_vec();
                     losing |= take_one(&watch.to_lose);
+                    marked = true;
                 }
                 if server.write_all(asked).await.is_err() {
                     return;
@@ -100,6 +111,11 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, watch: Arc<Watch>) 
             }
             read = server.read(&mut answered) => {
                 let Ok(length @ 1..) = read else { return };
+                if std::mem::take(&mut marked)
+                    && let Some(happens) = watch.meanwhile.lock().unwrap().take()
+                {
+                    happens();
+                }
                 if losing {
                     watch.lost.fetch_add(1, Ordering::SeqCst);
                     match watch.loss {

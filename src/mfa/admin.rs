@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Mfa;
 use super::methods::{AcceptedCredentials, Deleted, Methods, method_id, no_such_method};
+use super::{Mfa, RETRIES, changes_too_fast};
 use crate::error::Error;
 use crate::gate::{Operation, Permit};
 use crate::model::{Action, IssuerName, Member, Tenant, UserId};
@@ -100,15 +100,21 @@ impl Mfa {
         let AdminDeleteMethod { user, id } = permit.operation();
         self.known_issuer(user)?;
         let id = id.ok_or_else(no_such_method)?;
-        match self.store.remove(user, None, id).await? {
-            Removed::Removed(removed) => {
-                record.changed(Change::of(ChangeKind::Deleted, user, &removed));
-                let account = self.store.read(user, None).await?;
-                let signal = AcceptedCredentials::after(&account, &removed);
-                Ok(Deleted { signal })
+        for _ in 0..=RETRIES {
+            // What is left is told of the account that the removal was made on: after it, nothing more
+            // may fail.
+            let account = self.store.read(user, None).await?;
+            match self.store.remove(user, account.version, id).await? {
+                Removed::Removed(removed) => {
+                    record.changed(Change::of(ChangeKind::Deleted, user, &removed));
+                    let signal = AcceptedCredentials::after(&account, &removed);
+                    return Ok(Deleted { signal });
+                }
+                Removed::Nothing => return Err(no_such_method()),
+                Removed::Stale => {}
             }
-            Removed::Nothing | Removed::Stale => Err(no_such_method()),
         }
+        Err(changes_too_fast())
     }
 
     /// Removes all of another user's authenticators and codes. Their step-up tokens end.

@@ -225,7 +225,7 @@ impl Mfa {
         loop {
             let (user, account) = (&permit.member().user.id, permit.account());
             let one = find(account, permit.operation().id).ok_or_else(no_such_method)?;
-            let removal = self.store.remove(user, Some(account.version), one.id);
+            let removal = self.store.remove(user, account.version, one.id);
             match removal.await? {
                 Removed::Removed(removed) => {
                     record.changed(Change::of(ChangeKind::Deleted, user, &removed));

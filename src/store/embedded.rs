@@ -150,7 +150,7 @@ impl Embedded {
     pub(super) async fn remove(
         &self,
         user: &UserId,
-        version: Option<u64>,
+        version: u64,
         id: Uuid,
     ) -> Result<Removed, Error> {
         let user = UserKey::of(user);

@@ -1,6 +1,9 @@
 //! Redis carries out what changes something, and its answer does not arrive.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::deployment::ADMINS;
 use crate::poll::until;
 use crate::redis_proxy::{COMMIT, Loss, Proxy};
 
@@ -73,6 +76,55 @@ async fn whether_an_enrolment_was_used_up_may_be_unknown_and_then_nothing_is_to_
         let again = alice.complete(PASSKEY, &wrong.credential()).await;
         assert_eq!(again.says(), (404, "not_found"), "it was used up");
         assert_eq!(holdings(&alice).await, (0, 0));
+    }
+}
+
+/// After a removal nothing is asked of the store whose failure would say that nothing was done.
+#[tokio::test]
+async fn an_admin_hears_of_a_removal_after_which_redis_is_silent() {
+    let redis = Arc::new(RedisServer::durable());
+    let removal = "local record = redis.call('HGET', KEYS[2], id)";
+    let proxy = Proxy::before(&redis, removal, Loss::Broken).await;
+    let deployment = Deployment::new(proxy.url()).with_admins();
+    let gateway = deployment.serve();
+    let client = |claims: &Value| Client::new(&gateway.url).with(deployment.sign(claims), TENANT);
+    let mut claims = deployment.strong_claims("root", TENANT);
+    claims["groups"] = json!([ADMINS]);
+    let admin = client(&claims);
+    let is_told = async |attempt: usize| {
+        let name = format!("alice-{attempt}");
+        let alice = client(&deployment.claims(&name, TENANT));
+        let options = alice.begin(PASSKEY).await;
+        let credential = Attestation::to(&options, &deployment.origin()).credential();
+        assert_first(&alice.complete(PASSKEY, &credential).await);
+        let listed = alice.get(METHODS).await.body;
+        let id = listed["methods"][0]["id"].as_str().unwrap();
+        proxy.meanwhile({
+            let redis = Arc::clone(&redis);
+            move || redis.pause()
+        });
+        let target = format!("/v1/admin/users/corp%7C{name}/mfa/{id}");
+        let answer = admin.delete(&target).await;
+        redis.resume();
+        until("the store is back", async || {
+            alice.get(METHODS).await.status == 200
+        })
+        .await;
+        assert_eq!(holdings(&alice).await, (0, 0));
+        if answer.status == 503 {
+            // A busy machine took longer for the removal itself.
+            assert_eq!(answer.body["details"], json!({ "outcome": "unknown" }));
+            return false;
+        }
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let signal = &answer.body["signal"];
+        assert_eq!(signal["allAcceptedCredentialIds"], json!([]));
+        true
+    };
+    let mut attempt = 1;
+    while !is_told(attempt).await {
+        attempt += 1;
+        assert!(attempt <= ATTEMPTS, "it is never told");
     }
 }
 

@@ -113,15 +113,13 @@ impl Redis {
     pub(in crate::store) async fn remove(
         &self,
         user: &UserId,
-        version: Option<u64>,
+        version: u64,
         method: Uuid,
     ) -> Result<Removed, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, _] = user_keys(&user);
         let mut command = eval(REMOVE, &[account, authenticators, codes, user.uses()]);
-        command
-            .arg(version.map(|it| it.to_string()).unwrap_or_default())
-            .arg(id(method));
+        command.arg(version).arg(id(method));
         let (word, record): (String, Vec<u8>) = self.once(&command).await?;
         Ok(match word.as_str() {
             "removed" => {

@@ -1,11 +1,11 @@
--- KEYS: account, authenticators, codes, uses. ARGV: version, empty for any; the authenticator's id.
+-- KEYS: account, authenticators, codes, uses. ARGV: version, the authenticator's id.
 -- Answers a word and the record that was removed.
 local version, id = ARGV[1], ARGV[2]
 local record = redis.call('HGET', KEYS[2], id)
 if not record then
     return { 'nothing', '' }
 end
-if version ~= '' and (redis.call('HGET', KEYS[1], 'version') or '0') ~= version then
+if (redis.call('HGET', KEYS[1], 'version') or '0') ~= version then
     return { 'stale', '' }
 end
 

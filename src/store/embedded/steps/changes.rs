@@ -68,7 +68,7 @@ impl Renaming {
 
 pub(in crate::store::embedded) struct Removal {
     pub(in crate::store::embedded) user: UserKey,
-    pub(in crate::store::embedded) version: Option<u64>,
+    pub(in crate::store::embedded) version: u64,
     pub(in crate::store::embedded) id: Uuid,
 }
 
@@ -80,10 +80,7 @@ impl Removal {
         let Some(at) = found.into_iter().position(|one| one.id == self.id) else {
             return Ok(Ok(Removed::Nothing));
         };
-        if self
-            .version
-            .is_some_and(|version| version != record.version)
-        {
+        if self.version != record.version {
             return Ok(Ok(Removed::Stale));
         }
         let removed = record.authenticators.remove(at);
