@@ -1,5 +1,7 @@
 //! The store's contract over both backends, and what each must survive.
 
+mod changes;
+mod codes;
 mod contract;
 mod embedded;
 mod embedded_clock;

@@ -1,4 +1,4 @@
-//! What both backends promise.
+//! What both backends promise of enrolments.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +7,6 @@ use cedargate::store::{Begun, Committed, PENDING_LIMIT, Store};
 use uuid::Uuid;
 
 use super::fixture::*;
-
-/// Runs one case on a fresh store of each backend.
-macro_rules! on_both {
-    ($($name:ident)*) => { $(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            for home in Home::both() {
-                eprintln!("on {}", home.name());
-                cases::$name(Arc::new(home.open().await)).await;
-            }
-        }
-    )* };
-}
 
 on_both! {
     an_unknown_user_is_an_empty_account

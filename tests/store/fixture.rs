@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use cedargate::error::Error;
 use cedargate::model::{Authenticator, Bytes, MethodType, Timestamp, UserId};
 use cedargate::store::{
-    Account, Begun, Clock, CodeSet, Committed, Enrolment, Location, Settings, Store,
+    Account, Authentication, Begun, Clock, CodeSet, Committed, Enrolment, Location, Settings,
+    Store, Use,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -15,6 +16,20 @@ use uuid::Uuid;
 use crate::poll::PATIENCE;
 pub(super) use crate::poll::until;
 use crate::redis_server::RedisServer;
+
+/// Runs one case on a fresh store of each backend.
+macro_rules! on_both {
+    ($($name:ident)*) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            for home in Home::both() {
+                eprintln!("on {}", home.name());
+                cases::$name(Arc::new(home.open().await)).await;
+            }
+        }
+    )* };
+}
+pub(super) use on_both;
 
 pub(super) const TTL: Duration = Duration::from_secs(300);
 pub(super) const RP_ID: &str = "example.com";
@@ -200,6 +215,56 @@ pub(super) async fn complete_in_the_end(
 
 pub(super) async fn account(store: &Store, user: &UserId, seed: u8) -> Account {
     store.read(user, Some(&challenge(seed))).await.unwrap()
+}
+
+pub(super) fn authentication(seed: u8) -> Authentication {
+    Authentication {
+        challenge: challenge(seed),
+        rp_id: RP_ID.to_owned(),
+        session: "a | \"session\"".to_owned(),
+        state: serde_json::json!({ "of": seed }),
+    }
+}
+
+/// Begins an authentication on a user's account as it is.
+pub(super) async fn asked(store: &Store, user: &UserId, seed: u8) {
+    let version = store.read(user, None).await.unwrap().version;
+    let outcome = store
+        .begin_authentication(user, version, &authentication(seed), TTL)
+        .await;
+    assert!(matches!(outcome, Ok(Begun::Stored { .. })), "{outcome:?}");
+}
+
+/// An assertion of this authenticator with this signature counter.
+pub(super) fn assertion(of: &Authenticator, sign_count: u32) -> Use {
+    Use {
+        id: of.id,
+        sign_count,
+        backed_up: false,
+        at: Timestamp::from_millis(1_800_000_000_000),
+    }
+}
+
+/// Enrols one more authenticator for a user: the first comes with codes.
+pub(super) async fn enrolled(store: &Store, user: &UserId, seed: u8) -> Authenticator {
+    begun(store, user, seed).await;
+    let one = authenticator(seed);
+    let version = store.read(user, None).await.unwrap().version;
+    let outcome = complete(store, user, version, seed, &one, Some(&codes())).await;
+    assert!(
+        matches!(outcome, Ok(Committed::Stored { .. })),
+        "{outcome:?}"
+    );
+    one
+}
+
+/// What a step answered; none when a busy machine took longer than the store may.
+pub(super) fn answered<T>(outcome: Result<T, Error>) -> Option<T> {
+    match outcome {
+        Ok(answer) => Some(answer),
+        Err(Error::Unavailable { .. }) => None,
+        Err(error) => panic!("{error:?}"),
+    }
 }
 
 /// A user here never regenerates or uses codes: there are ten with a credential, none without.

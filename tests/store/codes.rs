@@ -1,0 +1,285 @@
+//! What both backends promise of backup codes: replaced, tried, guessed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use cedargate::model::{Bytes, UserId};
+use cedargate::store::{CodeSet, Replaced, Store, TRIES_LIMIT, TRIES_WINDOW, Tried};
+use tempfile::TempDir;
+
+use super::fixture::*;
+use crate::redis_server::RedisServer;
+
+on_both! {
+    a_new_set_takes_the_place_of_the_old
+    a_set_is_replaced_on_the_account_as_it_is
+    a_code_works_once
+    of_fifty_racing_tries_with_one_code_one_succeeds
+    an_attempt_is_counted_before_it_is_compared
+    success_begins_the_count_anew
+    a_code_of_another_set_is_not_tried
+    a_count_outlives_its_set_and_ends_with_a_reset
+}
+
+fn wrong() -> Bytes {
+    Bytes(vec![0xee; 32])
+}
+
+async fn attempt(store: &Store, user: &UserId, set: &CodeSet, hash: &Bytes) -> Tried {
+    store.try_code(user, &set.salt, hash).await.unwrap()
+}
+
+async fn guess(store: &Store, user: &UserId, set: &CodeSet, times: u64) {
+    for _ in 0..times {
+        assert_eq!(attempt(store, user, set, &wrong()).await, Tried::Wrong);
+    }
+}
+
+async fn assert_too_many(store: &Store, user: &UserId, set: &CodeSet) -> Duration {
+    let mut waits = Vec::new();
+    // the right one too
+    for hash in [&wrong(), &set.hashes[0]] {
+        match attempt(store, user, set, hash).await {
+            Tried::TooMany { retry_after } => waits.push(retry_after),
+            outcome => panic!("{outcome:?}"),
+        }
+    }
+    assert!(waits.iter().all(|it| *it <= TRIES_WINDOW), "{waits:?}");
+    waits[1]
+}
+
+/// A user with an authenticator and this set.
+async fn with_codes(store: &Store, user: &UserId) -> CodeSet {
+    enrolled(store, user, 1).await;
+    let set = codes();
+    let version = store.read(user, None).await.unwrap().version;
+    let outcome = store.replace_codes(user, version, &set).await;
+    assert_eq!(outcome, Ok(Replaced::Stored));
+    set
+}
+
+async fn remaining(store: &Store, user: &UserId) -> usize {
+    store.read(user, None).await.unwrap().codes_remaining
+}
+
+fn used(remaining: usize) -> Tried {
+    Tried::Used { remaining }
+}
+
+mod cases {
+    use super::*;
+
+    pub(super) async fn a_new_set_takes_the_place_of_the_old(store: Arc<Store>) {
+        let alice = user("alice");
+        let old = with_codes(&store, &alice).await;
+        assert_eq!(attempt(&store, &alice, &old, &old.hashes[3]).await, used(9));
+        let mut new = codes();
+        new.pepper_id = "p2".to_owned();
+        for _ in 0..3 {
+            let outcome = store.replace_codes(&alice, 1, &new).await;
+            assert_eq!(outcome, Ok(Replaced::Stored), "a repetition too");
+        }
+        let read = account(&store, &alice, 1).await;
+        assert_eq!((read.version, read.epoch, read.codes_remaining), (1, 0, 10));
+        let salt = read.code_salt.unwrap();
+        assert_eq!((&salt.salt, salt.pepper_id.as_str()), (&new.salt, "p2"));
+        for hash in &old.hashes {
+            assert_eq!(attempt(&store, &alice, &old, hash).await, Tried::OtherSet);
+        }
+        assert_eq!(
+            attempt(&store, &alice, &new, &old.hashes[0]).await,
+            Tried::Wrong
+        );
+        assert_eq!(attempt(&store, &alice, &new, &new.hashes[0]).await, used(9));
+        // a repetition brings nothing back
+        let outcome = store.replace_codes(&alice, 1, &new).await;
+        assert_eq!(outcome, Ok(Replaced::Stored));
+        assert_eq!(remaining(&store, &alice).await, 9);
+    }
+
+    pub(super) async fn a_set_is_replaced_on_the_account_as_it_is(store: Arc<Store>) {
+        let alice = user("alice");
+        let set = with_codes(&store, &alice).await;
+        for version in [0, 2] {
+            let outcome = store.replace_codes(&alice, version, &codes()).await;
+            assert_eq!(outcome, Ok(Replaced::Stale));
+        }
+        assert_eq!(attempt(&store, &alice, &set, &set.hashes[0]).await, used(9));
+    }
+
+    pub(super) async fn a_code_works_once(store: Arc<Store>) {
+        let (alice, bob) = (user("alice"), user("bob"));
+        let set = with_codes(&store, &alice).await;
+        begun(&store, &bob, 2).await;
+        assert_eq!(
+            attempt(&store, &bob, &set, &set.hashes[0]).await,
+            Tried::OtherSet
+        );
+        for (at, hash) in set.hashes.iter().enumerate() {
+            assert_eq!(attempt(&store, &alice, &set, hash).await, used(9 - at));
+            assert_eq!(attempt(&store, &alice, &set, hash).await, Tried::Wrong);
+        }
+        let read = account(&store, &alice, 1).await;
+        assert_eq!((read.codes_remaining, read.authenticators.len()), (0, 1));
+        // when none are left, the next enrolment brings new ones
+        begun(&store, &alice, 2).await;
+        let outcome = complete(&store, &alice, 1, 2, &authenticator(2), Some(&codes())).await;
+        assert_eq!(outcome, Ok(FIRST));
+    }
+
+    pub(super) async fn of_fifty_racing_tries_with_one_code_one_succeeds(store: Arc<Store>) {
+        let alice = user("alice");
+        let set = with_codes(&store, &alice).await;
+        let racers = (0..50).map(|_| {
+            let (store, alice, set) = (Arc::clone(&store), alice.clone(), set.clone());
+            tokio::spawn(async move {
+                let outcome = store.try_code(&alice, &set.salt, &set.hashes[4]).await;
+                answered(outcome)
+            })
+        });
+        let (mut successes, mut wrong, mut unanswered) = (0, 0, 0);
+        for racer in racers.collect::<Vec<_>>() {
+            match racer.await.unwrap() {
+                Some(Tried::Used { remaining: 9 }) => successes += 1,
+                Some(Tried::Wrong) => wrong += 1,
+                Some(outcome) => assert!(matches!(outcome, Tried::TooMany { .. }), "{outcome:?}"),
+                None => unanswered += 1,
+            }
+        }
+        let is_one = successes == 1 || (successes == 0 && unanswered > 0);
+        assert!(is_one, "{successes} {unanswered}");
+        assert!(wrong <= TRIES_LIMIT && (wrong == TRIES_LIMIT || unanswered > 0));
+        assert!(remaining(&store, &alice).await >= 9);
+    }
+
+    pub(super) async fn an_attempt_is_counted_before_it_is_compared(store: Arc<Store>) {
+        let alice = user("alice");
+        let set = with_codes(&store, &alice).await;
+        let racers = (0..50).map(|_| {
+            let (store, alice, set) = (Arc::clone(&store), alice.clone(), set.clone());
+            tokio::spawn(async move {
+                let outcome = store.try_code(&alice, &set.salt, &wrong()).await;
+                answered(outcome)
+            })
+        });
+        let (mut compared, mut unanswered) = (0, 0);
+        for racer in racers.collect::<Vec<_>>() {
+            match racer.await.unwrap() {
+                Some(Tried::Wrong) => compared += 1,
+                Some(outcome) => assert!(matches!(outcome, Tried::TooMany { .. }), "{outcome:?}"),
+                None => unanswered += 1,
+            }
+        }
+        assert!(compared <= TRIES_LIMIT && (compared == TRIES_LIMIT || unanswered > 0));
+        while attempt(&store, &alice, &set, &wrong()).await == Tried::Wrong {
+            compared += 1;
+            assert!(compared <= TRIES_LIMIT, "{compared}");
+        }
+        assert_too_many(&store, &alice, &set).await;
+        assert_eq!(remaining(&store, &alice).await, 10);
+        // nobody else is concerned
+        let bob = user("bob");
+        enrolled(&store, &bob, 2).await;
+        let of_bob = codes();
+        let outcome = store.replace_codes(&bob, 1, &of_bob).await;
+        assert_eq!(outcome, Ok(Replaced::Stored));
+        assert_eq!(
+            attempt(&store, &bob, &of_bob, &of_bob.hashes[0]).await,
+            used(9)
+        );
+    }
+
+    pub(super) async fn success_begins_the_count_anew(store: Arc<Store>) {
+        let alice = user("alice");
+        let set = with_codes(&store, &alice).await;
+        for round in 0..2 {
+            guess(&store, &alice, &set, TRIES_LIMIT - 1).await;
+            let hash = &set.hashes[round];
+            assert_eq!(attempt(&store, &alice, &set, hash).await, used(9 - round));
+        }
+        guess(&store, &alice, &set, TRIES_LIMIT).await;
+        assert_too_many(&store, &alice, &set).await;
+    }
+
+    pub(super) async fn a_code_of_another_set_is_not_tried(store: Arc<Store>) {
+        let alice = user("alice");
+        let set = with_codes(&store, &alice).await;
+        let mut other = codes();
+        other.hashes.clone_from(&set.hashes);
+        for _ in 0..2 * TRIES_LIMIT {
+            let outcome = attempt(&store, &alice, &other, &set.hashes[0]).await;
+            assert_eq!(outcome, Tried::OtherSet);
+        }
+        assert_eq!(
+            attempt(&store, &alice, &set, &set.hashes[0]).await,
+            used(9),
+            "not counted"
+        );
+        let nobody = user("nobody");
+        assert_eq!(
+            attempt(&store, &nobody, &set, &wrong()).await,
+            Tried::OtherSet
+        );
+    }
+
+    pub(super) async fn a_count_outlives_its_set_and_ends_with_a_reset(store: Arc<Store>) {
+        let alice = user("alice");
+        let set = with_codes(&store, &alice).await;
+        guess(&store, &alice, &set, TRIES_LIMIT).await;
+        let new = codes();
+        let outcome = store.replace_codes(&alice, 1, &new).await;
+        assert_eq!(outcome, Ok(Replaced::Stored));
+        assert_too_many(&store, &alice, &new).await;
+        assert_eq!(store.reset(&alice).await, Ok(1));
+        let set = with_codes(&store, &alice).await;
+        assert_eq!(attempt(&store, &alice, &set, &set.hashes[0]).await, used(9));
+    }
+}
+
+#[tokio::test]
+async fn the_embedded_store_counts_anew_after_a_quarter_of_an_hour() {
+    let folder = TempDir::new().unwrap();
+    let moved = Arc::new(AtomicI64::new(0));
+    let open = || Store::embedded(folder.path(), moved_clock(Arc::clone(&moved))).unwrap();
+    let (store, alice) = (open(), user("alice"));
+    let set = with_codes(&store, &alice).await;
+    let window = i64::try_from(TRIES_WINDOW.as_millis()).unwrap();
+    guess(&store, &alice, &set, TRIES_LIMIT - 1).await;
+    // the window began with the first, and a restart does not end it
+    moved.store(window - 120_000, Ordering::SeqCst);
+    guess(&store, &alice, &set, 1).await;
+    let wait = assert_too_many(&store, &alice, &set).await;
+    assert!(wait <= Duration::from_secs(120), "{wait:?}");
+    drop(store);
+    let store = open();
+    assert_too_many(&store, &alice, &set).await;
+    moved.store(window, Ordering::SeqCst);
+    guess(&store, &alice, &set, TRIES_LIMIT).await;
+    assert_too_many(&store, &alice, &set).await;
+    moved.store(2 * window, Ordering::SeqCst);
+    assert_eq!(attempt(&store, &alice, &set, &set.hashes[0]).await, used(9));
+}
+
+#[tokio::test]
+async fn redis_counts_anew_when_the_count_has_run_out() {
+    let server = RedisServer::start();
+    let (store, alice) = (open_redis(&server.url()).await, user("alice"));
+    let set = with_codes(&store, &alice).await;
+    guess(&store, &alice, &set, 1).await;
+    let key = &server.command::<Vec<String>>(&["KEYS", "*:tries"])[0];
+    let window = u64::try_from(TRIES_WINDOW.as_millis()).unwrap();
+    let left: u64 = server.command(&["PTTL", key]);
+    assert!((window - 60_000..=window).contains(&left), "{left}");
+    // the window began with the first
+    let _: () = server.command(&["PEXPIRE", key, "100000"]);
+    guess(&store, &alice, &set, TRIES_LIMIT - 1).await;
+    let wait = assert_too_many(&store, &alice, &set).await;
+    assert!(wait <= Duration::from_secs(100), "{wait:?}");
+    let _: () = server.command(&["PEXPIRE", key, "1"]);
+    until("the count has run out", async || {
+        server.command::<u64>(&["EXISTS", key]) == 0
+    })
+    .await;
+    assert_eq!(attempt(&store, &alice, &set, &set.hashes[0]).await, used(9));
+}
