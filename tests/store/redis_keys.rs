@@ -1,5 +1,6 @@
 //! What is in Redis: claims and who may take or release them, what expires, what is readable.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cedargate::error::Error;
@@ -106,6 +107,35 @@ async fn a_claim_is_released_by_who_made_it_and_not_by_who_joined_it() {
     let _: () = server.command(&["DEL", &creds[0]]);
     gone().await;
     assert_eq!(claims().len(), 1, "that of the other attempt");
+}
+
+/// Between a removal and the release of its claim the same user may enrol the same credential again.
+#[tokio::test]
+async fn a_removal_releases_the_claim_that_it_found_and_no_later_one() {
+    for (name, marker) in [
+        ("remove", "local record = redis.call('HGET', KEYS[2], id)"),
+        ("reset", "local removed = redis.call('HLEN', KEYS[2])"),
+    ] {
+        let server = Arc::new(RedisServer::start());
+        let proxy = Proxy::before(&server, marker, Loss::Broken).await;
+        let store = open_redis(proxy.url()).await;
+        let alice = user("alice");
+        let one = enrolled(&store, &alice, 1).await;
+        let key = server.command::<Vec<String>>(&["KEYS", "*claim"]).remove(0);
+        let claim: String = server.command(&["GET", &key]);
+        let owner = claim.split('|').next().unwrap();
+        let later = format!("{owner}|{}|{}", uuid::Uuid::new_v4(), wall().millis());
+        proxy.meanwhile({
+            let (server, key, later) = (Arc::clone(&server), key.clone(), later.clone());
+            move || server.command(&["SET", &key, &later])
+        });
+        match name {
+            "remove" => drop(store.remove(&alice, 1, one.id).await.unwrap()),
+            _ => assert_eq!(store.reset(&alice).await, Ok(1)),
+        }
+        let held: Option<String> = server.command(&["GET", &key]);
+        assert_eq!(held.as_deref(), Some(later.as_str()), "{name}");
+    }
 }
 
 #[tokio::test]

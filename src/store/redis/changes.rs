@@ -118,15 +118,21 @@ impl Redis {
     ) -> Result<Removed, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, _] = user_keys(&user);
+        let mut find = redis::cmd("HGET");
+        find.arg(&authenticators).arg(id(method));
+        let deadline = Instant::now() + STEP;
+        let found: Option<Vec<u8>> = self.link.ask(&find, deadline).await?;
+        let found: Option<Authenticator> = found
+            .map(|record| decode("authenticator", &record))
+            .transpose()?;
+        let claims = self.claims(&user, found.as_slice()).await?;
         let mut command = eval(REMOVE, &[account, authenticators, codes, user.uses()]);
         command.arg(version).arg(id(method));
         let (word, record): (String, Vec<u8>) = self.once(&command).await?;
         Ok(match word.as_str() {
             "removed" => {
-                let removed: Authenticator = decode("authenticator", &record)?;
-                self.release_claims(&user, std::slice::from_ref(&removed))
-                    .await;
-                Removed::Removed(Box::new(removed))
+                self.release_all(&claims).await;
+                Removed::Removed(Box::new(decode("authenticator", &record)?))
             }
             "stale" => Removed::Stale,
             _ => Removed::Nothing,
@@ -136,6 +142,16 @@ impl Redis {
     pub(in crate::store) async fn reset(&self, user: &UserId) -> Result<usize, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, enrolments] = user_keys(&user);
+        let mut find = redis::cmd("HVALS");
+        find.arg(&authenticators);
+        let deadline = Instant::now() + STEP;
+        let found: Vec<Vec<u8>> = self.link.ask(&find, deadline).await?;
+        // One that cannot be read is let go of all the same.
+        let found: Vec<Authenticator> = found
+            .iter()
+            .filter_map(|record| decode("authenticator", record).ok())
+            .collect();
+        let claims = self.claims(&user, &found).await?;
         let keys = [
             account,
             authenticators,
@@ -145,13 +161,9 @@ impl Redis {
             user.authentications(),
             user.tries(),
         ];
-        let records: Vec<Vec<u8>> = self.once(&eval(RESET, &keys)).await?;
-        let removed: Vec<Authenticator> = records
-            .iter()
-            .filter_map(|record| decode("authenticator", record).ok())
-            .collect();
-        self.release_claims(&user, &removed).await;
-        Ok(records.len())
+        let removed = self.once(&eval(RESET, &keys)).await?;
+        self.release_all(&claims).await;
+        Ok(removed)
     }
 
     pub(in crate::store) async fn replace_codes(
@@ -210,21 +222,32 @@ impl Redis {
         }
     }
 
-    /// Lets others enrol these credentials. What fails here leaves an orphan, which others may take
-    /// over after a while.
-    async fn release_claims(&self, user: &UserKey, removed: &[Authenticator]) {
+    /// The claims of these authenticators, each with its value. They are read before the removal: it
+    /// raises the version, so no attempt that has made or joined one of them commits after it, and one
+    /// that is made later has another value.
+    async fn claims(
+        &self,
+        user: &UserKey,
+        authenticators: &[Authenticator],
+    ) -> Result<Vec<(String, String)>, Error> {
         let deadline = Instant::now() + STEP;
-        for one in removed {
+        let mut claims = Vec::new();
+        for one in authenticators {
             let key = ClaimKey::of(&one.rp_id, &one.credential_id).claim();
             let mut read = redis::cmd("GET");
             read.arg(&key);
-            let held: Result<Option<String>, Failure> = self.link.ask(&read, deadline).await;
-            let Ok(Some(value)) = held else {
-                continue;
-            };
-            if value.split('|').next() == Some(user.digest()) {
-                self.release(&key, &value, deadline).await;
-            }
+            let held: Option<String> = self.link.ask(&read, deadline).await?;
+            let own = held.filter(|value| value.split('|').next() == Some(user.digest()));
+            claims.extend(own.map(|value| (key, value)));
+        }
+        Ok(claims)
+    }
+
+    /// Lets others enrol what was removed.
+    async fn release_all(&self, claims: &[(String, String)]) {
+        let deadline = Instant::now() + STEP;
+        for (key, value) in claims {
+            self.release(key, value, deadline).await;
         }
     }
 }
