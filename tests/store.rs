@@ -7,6 +7,7 @@ mod embedded;
 mod embedded_clock;
 mod fixture;
 mod health;
+mod lost_changes;
 mod model;
 mod redis_faults;
 mod redis_keys;

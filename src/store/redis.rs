@@ -6,7 +6,7 @@ mod link;
 
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::{Cmd, FromRedisValue};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ use crate::model::{Authenticator, Bytes, Timestamp, UserId};
 
 /// How long a step may take before the answer is that the store is not available.
 const STEP: Duration = Duration::from_millis(500);
-/// How long a completion may take with all its repetitions.
+/// How long a completion, or a new set of codes, may take with all its repetitions.
 const COMPLETION: Duration = Duration::from_millis(950);
 /// How long one attempt to commit may take before it is repeated.
 const COMMIT_ATTEMPT: Duration = Duration::from_millis(400);
@@ -244,7 +244,8 @@ impl Redis {
         };
         let command = commit_command(&user, version, challenge, authenticator, codes, &claim)?;
         let deadline = started + COMPLETION;
-        let (word, number, remaining) = self.commit(&command, deadline).await?;
+        let (word, number, remaining): (String, u64, usize) =
+            self.commit(&command, deadline).await?;
         let (outcome, held) = match word.as_str() {
             "stored" => {
                 let codes_stored = number == 1;
@@ -319,11 +320,11 @@ impl Redis {
 
     /// Repeats a commit of which no answer came: it is idempotent. Within the time of a request,
     /// because only who made the codes can still show them.
-    async fn commit(
+    async fn commit<T: FromRedisValue>(
         &self,
         command: &Cmd,
         deadline: Instant,
-    ) -> Result<(String, u64, usize), Error> {
+    ) -> Result<T, Error> {
         let mut outcome_unknown = false;
         loop {
             let attempt = deadline.min(Instant::now() + COMMIT_ATTEMPT);

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::link::Failure;
 use super::{
-    REMOVE, RENAME, REPLACE_CODES, RESET, Redis, STEP, TRY_CODE, USE, challenge_digest, eval,
-    user_keys,
+    COMPLETION, REMOVE, RENAME, REPLACE_CODES, RESET, Redis, STEP, TRY_CODE, USE, challenge_digest,
+    eval, user_keys,
 };
 use crate::error::Error;
 use crate::model::{Authenticator, Bytes, Timestamp, UserId};
@@ -181,11 +181,13 @@ impl Redis {
         for hash in &codes.hashes {
             command.arg(hash.to_string());
         }
-        // Idempotent for its salt, so it may be sent twice.
-        match self.link.ask(&command, Instant::now() + STEP).await? {
-            1 => Ok(Replaced::Stored),
-            _ => Ok(Replaced::Stale),
-        }
+        // Idempotent for its salt, and repeated as a completion is: only who made the codes can show
+        // them, and whoever heard that nothing has changed would keep some that do not work any more.
+        let deadline = Instant::now() + COMPLETION;
+        Ok(match self.commit(&command, deadline).await? {
+            1_u8 => Replaced::Stored,
+            _ => Replaced::Stale,
+        })
     }
 
     pub(in crate::store) async fn try_code(

@@ -1,0 +1,215 @@
+//! Redis carries a change of what is enrolled out, and its answer does not arrive; it is full, or it
+//! dies meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cedargate::error::Error;
+use cedargate::model::{Bytes, UserId};
+use cedargate::store::{Account, Begun, CodeSet, Removed, Replaced, Store, Tried, Used};
+
+use super::fixture::*;
+use crate::redis_proxy::{Loss, Proxy};
+use crate::redis_server::RedisServer;
+
+/// Words that all scripts have.
+const ANY_SCRIPT: &str = "local function live(";
+
+fn unknown<R: std::fmt::Debug>(outcome: &Result<R, Error>) -> bool {
+    match outcome {
+        Err(Error::Unavailable {
+            outcome_unknown, ..
+        }) => *outcome_unknown,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn read(store: &Store, user: &UserId) -> Account {
+    account(store, user, 3).await
+}
+
+/// A store whose next answer is lost, and a user with an authenticator and a pending authentication.
+async fn losing(loss: Loss) -> (RedisServer, Proxy, Store, UserId) {
+    let server = RedisServer::start();
+    let proxy = Proxy::before(&server, ANY_SCRIPT, loss).await;
+    let store = open_redis(proxy.url()).await;
+    let alice = user("alice");
+    enrolled(&store, &alice, 1).await;
+    asked(&store, &alice, 3).await;
+    proxy.lose(1);
+    (server, proxy, store, alice)
+}
+
+#[tokio::test]
+async fn of_a_removal_or_a_reset_the_outcome_is_unknown_and_all_is_done() {
+    for loss in [Loss::Broken, Loss::Silent] {
+        let (_server, proxy, store, alice) = losing(loss).await;
+        proxy.lose(0);
+        let id = read(&store, &alice).await.authenticators[0].id;
+        proxy.lose(1);
+        assert!(unknown(&store.remove(&alice, 1, id).await));
+        let after = read(&store, &alice).await;
+        assert!(after.authenticators.is_empty());
+        assert_eq!((after.codes_remaining, after.code_salt), (0, None));
+        assert_eq!((after.version, after.epoch), (2, 1));
+        let again = store.remove(&alice, 2, id).await;
+        assert_eq!(again, Ok(Removed::Nothing));
+
+        let (_server, _proxy, store, alice) = losing(loss).await;
+        assert!(unknown(&store.reset(&alice).await));
+        let after = read(&store, &alice).await;
+        assert!(after.authenticators.is_empty());
+        assert_eq!((after.codes_remaining, after.authentication), (0, None));
+        assert_eq!((after.version, after.epoch), (2, 1));
+    }
+}
+
+#[tokio::test]
+async fn of_a_use_and_of_a_code_the_outcome_is_unknown_and_neither_counts_twice() {
+    for loss in [Loss::Broken, Loss::Silent] {
+        let (_server, proxy, store, alice) = losing(loss).await;
+        proxy.lose(0);
+        let one = read(&store, &alice).await.authenticators.remove(0);
+        proxy.lose(1);
+        let made = assertion(&one, 5);
+        assert!(unknown(
+            &store.authenticate(&alice, &challenge(3), &made).await
+        ));
+        let after = read(&store, &alice).await;
+        assert_eq!(after.authentication, None);
+        assert_eq!(after.authenticators[0].sign_count, 5);
+        let again = store.authenticate(&alice, &challenge(3), &made).await;
+        assert_eq!(again, Ok(Used::Gone));
+
+        let set = codes();
+        let replaced = store.replace_codes(&alice, 1, &set).await;
+        assert_eq!(replaced, Ok(Replaced::Stored));
+        proxy.lose(1);
+        let tried = store.try_code(&alice, &set.salt, &set.hashes[0]).await;
+        assert!(unknown(&tried));
+        assert_eq!(read(&store, &alice).await.codes_remaining, 9);
+        let again = store.try_code(&alice, &set.salt, &set.hashes[0]).await;
+        assert_eq!(again, Ok(Tried::Wrong));
+    }
+}
+
+#[tokio::test]
+async fn a_new_set_of_codes_is_stored_once_or_said_to_be_perhaps() {
+    for loss in [Loss::Broken, Loss::Silent] {
+        let (_server, proxy, store, alice) = losing(loss).await;
+        until("it is sent once more", async || {
+            proxy.lose(1);
+            let set = codes();
+            let replaced = store.replace_codes(&alice, 1, &set).await;
+            // A busy machine may have no time to repeat it, or none to send it.
+            if replaced.is_ok() || unknown(&replaced) {
+                assert_works(&store, &alice, &set).await;
+            }
+            replaced == Ok(Replaced::Stored)
+        })
+        .await;
+        // Whoever heard that nothing has changed would keep codes that do not work any more.
+        proxy.lose(usize::MAX);
+        let set = codes();
+        assert!(unknown(&store.replace_codes(&alice, 1, &set).await));
+        proxy.lose(0);
+        assert_works(&store, &alice, &set).await;
+    }
+}
+
+async fn assert_works(store: &Store, user: &UserId, set: &CodeSet) {
+    assert_eq!(read(store, user).await.codes_remaining, 10);
+    let tried = store.try_code(user, &set.salt, &set.hashes[0]).await;
+    assert_eq!(tried, Ok(Tried::Used { remaining: 9 }));
+}
+
+#[tokio::test]
+async fn a_name_and_a_begin_may_be_sent_twice() {
+    let (_server, proxy, store, alice) = losing(Loss::Broken).await;
+    let begun = store
+        .begin_authentication(&alice, 1, &authentication(4), TTL)
+        .await;
+    assert!(matches!(begun, Ok(Begun::Stored { .. })), "{begun:?}");
+    assert_eq!(proxy.lost(), 1);
+    let id = read(&store, &alice).await.authenticators[0].id;
+    proxy.lose(1);
+    assert_eq!(store.rename(&alice, id, "new").await, Ok(true));
+    assert_eq!(proxy.lost(), 2);
+    let after = read(&store, &alice).await;
+    assert_eq!(after.authenticators[0].device_name, "new");
+    assert_eq!(after.version, 1);
+
+    let (_server, _proxy, store, alice) = losing(Loss::Silent).await;
+    let begun = store
+        .begin_authentication(&alice, 1, &authentication(4), TTL)
+        .await;
+    assert!(
+        !unknown(&begun),
+        "one that is pending for nobody is harmless"
+    );
+}
+
+#[tokio::test]
+async fn a_full_redis_lets_users_in_and_lets_go() {
+    let server = RedisServer::with(&["--save", "", "--maxmemory-policy", "noeviction"]);
+    let store = open_redis(&server.url()).await;
+    let alice = user("alice");
+    let one = enrolled(&store, &alice, 1).await;
+    let other = enrolled(&store, &alice, 2).await;
+    asked(&store, &alice, 3).await;
+    let set = codes();
+    let replaced = store.replace_codes(&alice, 2, &set).await;
+    assert_eq!(replaced, Ok(Replaced::Stored));
+    let _: () = server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+
+    let begun = store
+        .begin_authentication(&alice, 2, &authentication(4), TTL)
+        .await;
+    assert!(!unknown(&begun));
+    assert!(!unknown(&store.rename(&alice, one.id, "x").await));
+    assert!(!unknown(&store.replace_codes(&alice, 2, &codes()).await));
+    let made = assertion(&one, 1);
+    let used = store.authenticate(&alice, &challenge(3), &made).await;
+    assert_eq!(used, Ok(Used::Stored));
+    let wrong = Bytes(vec![0xee; 32]);
+    let tried = store.try_code(&alice, &set.salt, &wrong).await;
+    assert_eq!(tried, Ok(Tried::Wrong), "counted all the same");
+    let tried = store.try_code(&alice, &set.salt, &set.hashes[0]).await;
+    assert_eq!(tried, Ok(Tried::Used { remaining: 9 }));
+    let removed = store.remove(&alice, 2, other.id).await;
+    assert_eq!(removed, Ok(Removed::Removed(Box::new(other))));
+    assert_eq!(store.reset(&alice).await, Ok(1));
+    assert_eq!(
+        server.command::<Vec<String>>(&["KEYS", "*claim"]),
+        [] as [&str; 0]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_dies_under_a_removal_leaves_all_or_nothing() {
+    let mut server = RedisServer::durable();
+    let store = Arc::new(open_redis(&server.url()).await);
+    for round in 0..10_u8 {
+        let alice = user(&format!("alice{round}"));
+        let one = enrolled(&store, &alice, round).await;
+        let racer = {
+            let (store, alice) = (Arc::clone(&store), alice.clone());
+            tokio::spawn(async move { store.remove(&alice, 1, one.id).await })
+        };
+        tokio::time::sleep(Duration::from_micros(u64::from(round) * 300)).await;
+        server.kill();
+        let outcome = racer.await.unwrap();
+        server.restart();
+        let after = read(&store, &alice).await;
+        let gone = after.authenticators.is_empty();
+        let expected = if gone { (0, 2, 1) } else { (10, 1, 0) };
+        assert_eq!(
+            (after.codes_remaining, after.version, after.epoch),
+            expected
+        );
+        match outcome {
+            Ok(removed) => assert!(gone, "{removed:?}"),
+            Err(_) => assert!(unknown(&outcome) || !gone, "said to be undone"),
+        }
+    }
+}
