@@ -1,13 +1,18 @@
 //! Any sequence of steps has the same results on both backends, and these are the model's.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod reference;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cedargate::model::{Authenticator, UserId};
-use cedargate::store::{Account, Begun, CodeSet, Committed, PENDING_LIMIT, Store};
+use cedargate::model::{Authenticator, Bytes, Timestamp, UserId};
+use cedargate::store::{Account, Begun, CodeSet, Store, Tried, Use};
 use proptest::prelude::*;
+use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
+use uuid::Uuid;
 
+use self::reference::Model;
 use super::fixture::*;
 
 #[derive(Clone, Debug)]
@@ -26,6 +31,30 @@ enum Step {
     Repeat,
     Discard {
         challenge: u8,
+    },
+    Ask {
+        version: Version,
+        challenge: u8,
+    },
+    Use {
+        challenge: u8,
+        which: Index,
+        sign_count: u32,
+    },
+    Rename {
+        which: Index,
+    },
+    Remove {
+        version: Version,
+        which: Index,
+    },
+    Reset,
+    /// New codes, as only who has an authenticator gets them.
+    Replace {
+        version: Version,
+    },
+    Try {
+        right: bool,
     },
 }
 
@@ -48,107 +77,19 @@ fn steps() -> impl Strategy<Value = Vec<(bool, Step)>> {
         ),
         1 => Just(Step::Repeat),
         1 => (0..12_u8).prop_map(|challenge| Step::Discard { challenge }),
+        3 => (version(), 0..12_u8)
+            .prop_map(|(version, challenge)| Step::Ask { version, challenge }),
+        3 => (0..12_u8, any::<Index>(), 0..4_u32).prop_map(|(challenge, which, sign_count)| {
+            Step::Use { challenge, which, sign_count }
+        }),
+        1 => any::<Index>().prop_map(|which| Step::Rename { which }),
+        2 => (version(), any::<Index>())
+            .prop_map(|(version, which)| Step::Remove { version, which }),
+        1 => Just(Step::Reset),
+        1 => version().prop_map(|version| Step::Replace { version }),
+        3 => any::<bool>().prop_map(|right| Step::Try { right }),
     ];
     proptest::collection::vec((any::<bool>(), step), 1..60)
-}
-
-/// The contract in the fewest words: no time, no failures.
-#[derive(Default)]
-struct Model {
-    users: BTreeMap<String, User>,
-}
-
-#[derive(Default)]
-struct User {
-    known: bool,
-    version: u64,
-    pending: Vec<u8>,
-    /// Ids and credentials.
-    authenticators: Vec<(uuid::Uuid, u8)>,
-    salt: Option<String>,
-    codes: usize,
-    last: Option<(u64, u8, Authenticator, Option<CodeSet>)>,
-}
-
-impl Model {
-    fn user(&mut self, user: &UserId) -> &mut User {
-        self.users.entry(user.subject.clone()).or_default()
-    }
-
-    fn begin(&mut self, user: &UserId, version: u64, challenge: u8) -> bool {
-        let user = self.user(user);
-        if user.version != version {
-            return false;
-        }
-        user.known = true;
-        user.pending.retain(|other| *other != challenge);
-        user.pending.push(challenge);
-        let surplus = user.pending.len().saturating_sub(PENDING_LIMIT);
-        user.pending.drain(..surplus);
-        true
-    }
-
-    fn complete(
-        &mut self,
-        id: &UserId,
-        version: u64,
-        challenge: u8,
-        one: &Authenticator,
-        set: Option<&CodeSet>,
-    ) -> Committed {
-        let credential = one.credential_id.0[0];
-        let held = |user: &User| {
-            user.authenticators
-                .iter()
-                .any(|(_, other)| *other == credential)
-        };
-        let elsewhere = self
-            .users
-            .iter()
-            .any(|(name, user)| *name != id.subject && held(user));
-        let user = self.user(id);
-        let salt = set.map(|set| set.salt.to_string());
-        if user
-            .authenticators
-            .iter()
-            .any(|(other, _)| *other == one.id)
-        {
-            return Committed::Stored {
-                codes_stored: salt.is_some() && salt == user.salt,
-                remaining: user.codes,
-            };
-        }
-        if elsewhere {
-            return Committed::Exists;
-        }
-        if !user.pending.contains(&challenge) {
-            return Committed::Gone;
-        }
-        if held(user) {
-            return Committed::Exists;
-        }
-        if user.version != version {
-            return Committed::Stale;
-        }
-        user.pending.retain(|other| *other != challenge);
-        user.authenticators.push((one.id, credential));
-        user.version += 1;
-        let codes_stored = salt.is_some() && user.codes == 0;
-        if codes_stored {
-            (user.salt, user.codes) = (salt, 10);
-        }
-        Committed::Stored {
-            codes_stored,
-            remaining: user.codes,
-        }
-    }
-
-    fn discard(&mut self, user: &UserId, challenge: u8) -> bool {
-        let pending = &mut self.user(user).pending;
-        let before = pending.len();
-        pending.retain(|other| *other != challenge);
-        pending.len() < before
-    }
 }
 
 async fn run(store: &Store, model: &mut Model, user: &UserId, step: &Step) {
@@ -189,6 +130,71 @@ async fn run(store: &Store, model: &mut Model, user: &UserId, step: &Step) {
             let expected = model.discard(user, *at);
             assert_eq!(store.discard(user, &challenge(*at)).await, Ok(expected));
         }
+        Step::Ask {
+            version: decided,
+            challenge,
+        } => {
+            let stored = model.ask(user, version(decided), *challenge);
+            let pending = authentication(*challenge);
+            let outcome = store
+                .begin_authentication(user, version(decided), &pending, TTL)
+                .await;
+            assert_eq!(stored, outcome.unwrap() != Begun::Stale, "{step:?}");
+        }
+        Step::Use {
+            challenge: at,
+            which,
+            sign_count,
+        } => {
+            let made = Use {
+                id: model.user(user).pick(which),
+                sign_count: *sign_count,
+                backed_up: sign_count % 2 == 0,
+                at: Timestamp::from_millis(1_800_000_000_000 + i64::from(*sign_count)),
+            };
+            let expected = model.authenticate(user, *at, &made);
+            let outcome = store.authenticate(user, &challenge(*at), &made).await;
+            assert_eq!(outcome, Ok(expected), "{step:?}");
+        }
+        Step::Rename { which } => {
+            let id = model.user(user).pick(which);
+            let name = Uuid::new_v4().to_string();
+            let found = model.user(user).authenticators.iter_mut();
+            let found = found.into_iter().find(|one| one.id == id);
+            let expected = found.map(|one| one.device_name.clone_from(&name)).is_some();
+            assert_eq!(store.rename(user, id, &name).await, Ok(expected));
+        }
+        Step::Remove {
+            version: decided,
+            which,
+        } => {
+            let id = model.user(user).pick(which);
+            let expected = model.remove(user, version(decided), id);
+            let outcome = store.remove(user, version(decided), id).await;
+            assert_eq!(outcome, Ok(expected), "{step:?}");
+        }
+        Step::Reset => {
+            let expected = model.reset(user);
+            assert_eq!(store.reset(user).await, Ok(expected));
+        }
+        Step::Replace { version: decided } => {
+            if !model.user(user).authenticators.is_empty() {
+                let set = codes();
+                let expected = model.replace(user, version(decided), &set);
+                let outcome = store.replace_codes(user, version(decided), &set).await;
+                assert_eq!(outcome, Ok(expected), "{step:?}");
+            }
+        }
+        Step::Try { right } => {
+            let set = model.user(user).set.clone().unwrap_or_else(codes);
+            let right = set.hashes.first().filter(|_| *right).cloned();
+            let hash = right.unwrap_or(Bytes(vec![0xee; 32]));
+            let outcome = store.try_code(user, &set.salt, &hash).await.unwrap();
+            match model.attempt(user, &set.salt, &hash) {
+                Some(expected) => assert_eq!(outcome, expected, "{step:?}"),
+                None => assert!(matches!(outcome, Tried::TooMany { .. }), "{outcome:?}"),
+            }
+        }
     }
 }
 
@@ -209,12 +215,21 @@ async fn assert_reads(store: &Store, model: &mut Model, user: &UserId) {
         let read: Account = account(store, user, seed).await;
         let there = expected.pending.contains(&seed);
         assert_eq!(read.pending, there.then(|| enrolment(seed)));
-        assert_eq!(read.version, expected.version);
+        let there = expected.asked.contains(&seed);
+        assert_eq!(read.authentication, there.then(|| authentication(seed)));
+        assert_eq!(
+            (read.version, read.epoch),
+            (expected.version, expected.epoch)
+        );
         assert_eq!(read.handle, expected.known.then(|| handle(user)));
-        assert_eq!(read.codes_remaining, expected.codes);
-        let stored: BTreeSet<_> = read.authenticators.iter().map(|one| one.id).collect();
-        let ids: BTreeSet<_> = expected.authenticators.iter().map(|(id, _)| *id).collect();
-        assert_eq!(stored, ids);
+        assert_eq!(read.codes_remaining, expected.codes());
+        let salt = read.code_salt.map(|it| it.salt);
+        assert_eq!(salt.as_ref(), expected.set.as_ref().map(|set| &set.salt));
+        let by_id = |all: &[Authenticator]| -> BTreeMap<Uuid, Authenticator> {
+            all.iter().map(|one| (one.id, one.clone())).collect()
+        };
+        let (stored, kept) = (&read.authenticators, &expected.authenticators);
+        assert_eq!(by_id(stored), by_id(kept));
         assert!(read.authenticators.is_sorted_by_key(|one| one.created_at));
     }
 }
@@ -238,7 +253,14 @@ fn any_sequence_of_steps_does_what_the_model_does() {
             let mut model = Model::default();
             runtime.block_on(async {
                 for (second, step) in &steps {
-                    run(&store, &mut model, &users[usize::from(*second)], step).await;
+                    let user = &users[usize::from(*second)];
+                    run(&store, &mut model, user, step).await;
+                    let read = store.read(user, None).await.unwrap();
+                    let has_codes = read.codes_remaining > 0 || read.code_salt.is_some();
+                    assert!(
+                        !has_codes || !read.authenticators.is_empty(),
+                        "codes without a credential after {step:?}: {read:?}"
+                    );
                 }
                 for user in &users {
                     assert_reads(&store, &mut model, user).await;

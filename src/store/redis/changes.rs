@@ -128,11 +128,15 @@ impl Redis {
         let claims = self.claims(&user, found.as_slice()).await?;
         let mut command = eval(REMOVE, &[account, authenticators, codes, user.uses()]);
         command.arg(version).arg(id(method));
-        let (word, record): (String, Vec<u8>) = self.once(&command).await?;
+        let (word, record, used): (String, Vec<u8>, Vec<u8>) = self.once(&command).await?;
         Ok(match word.as_str() {
             "removed" => {
                 self.release_all(&claims).await;
-                Removed::Removed(Box::new(decode("authenticator", &record)?))
+                let mut removed: Authenticator = decode("authenticator", &record)?;
+                if !used.is_empty() {
+                    show_uses(std::slice::from_mut(&mut removed), &[(id(method), used)])?;
+                }
+                Removed::Removed(Box::new(removed))
             }
             "stale" => Removed::Stale,
             _ => Removed::Nothing,
