@@ -28,6 +28,31 @@ pub(super) const CODE_TIME: &str = "code_time";
 /// Copied claims whose names are taken here.
 pub(super) const FIRST_CLAIMS: &str = "first_claims";
 
+/// Claims that mean something in a token of ours: what the first token says by these names is set
+/// apart, and what ours says by them is no claim that policies could ask for.
+pub(super) const OWN: [&str; 19] = [
+    "iss",
+    "aud",
+    "sub",
+    "jti",
+    "iat",
+    "exp",
+    "nbf",
+    "sid",
+    "amr",
+    "acr",
+    "auth_time",
+    TENANT,
+    GROUPS,
+    FIRST_ISSUER,
+    EPOCH,
+    CODE_TIME,
+    FIRST_CLAIMS,
+    // They would say that the groups are kept elsewhere.
+    "_claim_names",
+    "hasgroups",
+];
+
 /// Claims that WebAuthn calls the user by: whoever enrols after a step-up has the same name.
 const NAMES: [&str; 3] = ["preferred_username", "email", "name"];
 
@@ -171,31 +196,13 @@ impl StepUpIssuer {
 /// The claims that are as presented: those that policies may ask for, the client, and the names. One
 /// whose name a step-up token uses itself is set apart.
 fn copied<'a>(user: &User, declared: impl IntoIterator<Item = &'a str>) -> Map<String, Value> {
-    const OURS: [&str; 16] = [
-        "iss",
-        "aud",
-        "sub",
-        "jti",
-        "iat",
-        "exp",
-        "nbf",
-        "sid",
-        "amr",
-        "acr",
-        "auth_time",
-        TENANT,
-        GROUPS,
-        FIRST_ISSUER,
-        EPOCH,
-        CODE_TIME,
-    ];
     let mut claims = Map::new();
     let mut apart = Map::new();
     for name in declared.into_iter().chain(NAMES).chain(["client_id"]) {
         let Some(value) = user.claims.get(name) else {
             continue;
         };
-        let there = if OURS.contains(&name) || name == FIRST_CLAIMS {
+        let there = if OWN.contains(&name) {
             &mut apart
         } else {
             &mut claims

@@ -321,13 +321,14 @@ fn first_issuer<'i>(
     }
 }
 
-/// The claims of the first token, as far as a step-up token repeats them.
+/// The claims of the first token, as far as a step-up token repeats them; none of its own.
 fn first_claims(claims: &Claims) -> Claims {
-    let mut claims = claims.clone();
-    if let Some(Value::Object(apart)) = claims.remove(step_up::FIRST_CLAIMS) {
-        claims.extend(apart);
+    let mut first = claims.clone();
+    first.retain(|name, _| !step_up::OWN.contains(&name.as_str()));
+    if let Some(Value::Object(apart)) = claims.get(step_up::FIRST_CLAIMS) {
+        first.extend(apart.clone());
     }
-    claims
+    first
 }
 
 /// What WebAuthn calls the user.

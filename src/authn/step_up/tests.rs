@@ -95,6 +95,45 @@ fn an_assertion_gives_a_strong_token_for_the_same_user() {
     assert_eq!(user.session.backup_code_at, None);
 }
 
+/// Whoever steps up is decided on as before, but for the strength: a claim of theirs that a policy
+/// asks for neither comes nor goes, whatever its name.
+#[test]
+fn declared_claims_are_those_of_the_first_token_whatever_they_are_called() {
+    let gateway = Gateway::new();
+    let names = [&OWN[..], &["client_id", "department", "typ"]].concat();
+    let issue = |user: &User| {
+        let issued = gateway
+            .step_up
+            .issue(user, KEY, 7, names.iter().copied(), at(NOW));
+        gateway.accepted(&issued.unwrap(), NOW)
+    };
+    let seen = |user: &User| -> Map<String, Value> {
+        let claims = names.iter().copied();
+        let claims = claims.filter_map(|it| Some((it.to_owned(), user.claims.get(it)?.clone())));
+        claims.collect()
+    };
+    let bare = gateway.signed_in(json!({"groups": ["staff"], "iat": null}));
+    let full = gateway.signed_in(json!({
+        "jti": "one", "nbf": NOW - 9, "sid": "s", "amr": ["pwd"], "acr": "silver",
+        "auth_time": NOW - 9, "first_issuer": "x", "epoch": 99, "code_time": "never",
+        "first_claims": {"groups": ["admins"]}, "department": "7", "typ": "Bearer",
+    }));
+    let mut elsewhere = bare.clone();
+    let more = json!({"hasgroups": true, "_claim_names": {"groups": "src1"}});
+    let mut claims = Map::clone(&bare.claims);
+    claims.extend(more.as_object().unwrap().clone());
+    elsewhere.claims = Arc::new(claims);
+    for first in [bare, full, elsewhere] {
+        let once = issue(&first);
+        assert_eq!(seen(&once), seen(&first));
+        assert_eq!(once.groups, first.groups);
+        // and again, from a token of ours
+        let twice = issue(&once);
+        assert_eq!(seen(&twice), seen(&first));
+        assert_eq!((twice.groups, twice.id), (first.groups, first.id));
+    }
+}
+
 #[test]
 fn amr_says_what_was_proved() {
     let gateway = Gateway::new();
