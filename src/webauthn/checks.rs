@@ -89,6 +89,13 @@ pub(super) fn assertion(
     let data = AuthenticatorData::parse(assertion.authenticator_data())
         .map_err(|wrong| malformed("authenticator data", wrong))?;
     authenticator_data(&data, expected)?;
+    // §6.1: what is made when an authenticator is used names no credential.
+    if data.attested.is_some() {
+        return Err(fault(
+            Reason::AuthenticatorData,
+            "The authenticator data holds a credential, as that of an enrolment does: send what `navigator.credentials.get()` gave.",
+        ));
+    }
     if data.flags.backup_eligible() != by.backup_eligible {
         return Err(fault(
             Reason::AuthenticatorData,

@@ -1,6 +1,8 @@
 //! A software authenticator and browser for tests, every byte of which can be made wrong. What it
 //! makes unless told otherwise is a good response.
 
+mod assertion;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Response;
 use crate::model::Bytes;
+pub(super) use assertion::ForgedAssertion;
 
 pub(super) const UP: u8 = 0x01;
 pub(super) const UV: u8 = 0x04;
@@ -85,11 +88,7 @@ impl Forge {
 
     /// Changes members of `clientDataJSON`.
     pub(super) fn client(&mut self, members: Value) {
-        let mut data: Value = serde_json::from_str(&self.client_data).unwrap();
-        for (name, value) in members.as_object().unwrap() {
-            data[name] = value.clone();
-        }
-        self.client_data = data.to_string();
+        self.client_data = merge(&self.client_data, &members);
     }
 
     fn authenticator_data(&self) -> Vec<u8> {
@@ -97,14 +96,7 @@ impl Forge {
         data.push(self.flags);
         data.extend([0, 0, 0, 1]);
         if self.flags & AT != 0 {
-            data.extend(self.aaguid);
-            data.extend(
-                u16::try_from(self.credential_id.len())
-                    .unwrap()
-                    .to_be_bytes(),
-            );
-            data.extend(&self.credential_id);
-            data.extend(&self.key);
+            data.extend(self.attested());
         }
         data.extend(&self.after_key);
         data
@@ -188,6 +180,15 @@ fn client_data(challenge: &Bytes) -> Value {
         "origin": ORIGIN,
         "crossOrigin": false,
     })
+}
+
+/// JSON with some members changed.
+fn merge(json: &str, members: &Value) -> String {
+    let mut changed: Value = serde_json::from_str(json).unwrap();
+    for (name, value) in members.as_object().unwrap() {
+        changed[name] = value.clone();
+    }
+    changed.to_string()
 }
 
 /// A COSE key that says that it is of this algorithm and curve.

@@ -1,7 +1,9 @@
 //! Whole ceremonies: good ones with software authenticators of another project, and bad ones, each
 //! refused for its own reason.
 
+mod assertions;
 mod hostile;
+mod hostile_assertions;
 mod options;
 mod refusals;
 

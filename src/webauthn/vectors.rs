@@ -1,5 +1,7 @@
 //! Registrations captured from real authenticators and published with the specification, verified
-//! with their fixed challenges. The data is read in place: `CEDARGATE_VECTORS` names its folder.
+//! with their fixed challenges; `authentications` has what they make when they are used. The data is read in place: `CEDARGATE_VECTORS` names its folder.
+
+mod authentications;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Model, RelyingParties, Response, Settings, Tenants, Verified, state_for};
+use crate::error::CredentialFault;
 use crate::model::{Bytes, MethodType};
 
 #[derive(Deserialize)]
@@ -28,6 +31,17 @@ struct Case {
     credential: Value,
     #[serde(default)]
     attestation_root_der: Option<String>,
+    sign_count: Option<u32>,
+    stored: Option<Stored>,
+}
+
+/// What a relying party has of the authenticator before it is used.
+#[derive(Deserialize)]
+struct Stored {
+    credential_id: Bytes,
+    public_key_cose: Bytes,
+    sign_count: u32,
+    backup_eligible: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +83,7 @@ impl Case {
         }
     }
 
-    fn finish(&self, method_type: MethodType, models: Vec<Model>) -> Outcome {
+    fn parties(&self, models: Vec<Model>) -> RelyingParties {
         // Where the case wants an origin refused, or has one that is not under the RP ID, another
         // one takes the first place, which must lie there.
         let host = self.origin.split("://").nth(1).unwrap_or_default();
@@ -81,7 +95,7 @@ impl Case {
                 let own = format!("https://login.{}", self.rp_id);
                 (vec![own], vec![self.origin.clone()])
             };
-        let parties = RelyingParties::new(vec![Settings {
+        RelyingParties::new(vec![Settings {
             id: self.rp_id.clone(),
             name: "Vectors".into(),
             origins,
@@ -90,15 +104,23 @@ impl Case {
             method_types: MethodType::ALL.to_vec(),
             models,
         }])
-        .unwrap();
+        .unwrap()
+    }
+
+    fn finish(&self, method_type: MethodType, models: Vec<Model>) -> Outcome {
+        let parties = self.parties(models);
         let response = Response::parse(&self.credential).map_err(|_| "shape".to_owned())?;
         parties
             .of(None)
             .unwrap()
             .finish(method_type, &state_for(&self.challenge), &response)
             .map(Box::new)
-            .map_err(|fault| json!(fault.reason).as_str().unwrap().to_owned())
+            .map_err(|fault| word(&fault))
     }
+}
+
+fn word(fault: &CredentialFault) -> String {
+    json!(fault.reason).as_str().unwrap().to_owned()
 }
 
 /// The facts, or the word for why not: a reason, or `shape`.
@@ -108,8 +130,12 @@ fn refusal(outcome: &Outcome) -> Option<&str> {
     outcome.as_ref().err().map(String::as_str)
 }
 
-/// The registrations of a file, or none and a word about it where there is no data.
 fn registrations(file: &str) -> Vec<Case> {
+    cases(file, "registration")
+}
+
+/// The cases of a file and a ceremony, or none and a word about it where there is no data.
+fn cases(file: &str, ceremony: &str) -> Vec<Case> {
     let Some(folder) = std::env::var_os("CEDARGATE_VECTORS") else {
         println!("CEDARGATE_VECTORS is not set: {file} was not run");
         return Vec::new();
@@ -120,7 +146,7 @@ fn registrations(file: &str) -> Vec<Case> {
     cases
         .into_iter()
         .chain(contested)
-        .filter(|case| case.ceremony == "registration")
+        .filter(|case| case.ceremony == ceremony)
         .collect()
 }
 

@@ -16,7 +16,7 @@ fn a_response_that_is_cut_short_anywhere_is_refused() {
     }
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
+pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -33,6 +33,9 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just("clientDataJSON".to_owned()),
         Just("attestationObject".to_owned()),
         Just("transports".to_owned()),
+        Just("authenticatorData".to_owned()),
+        Just("signature".to_owned()),
+        Just("userHandle".to_owned()),
         ".{0,6}",
     ];
     leaf.prop_recursive(4, 32, 6, move |inner| {
