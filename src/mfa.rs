@@ -139,3 +139,6 @@ async fn again<O: Operation>(
 fn changes_too_fast() -> Error {
     Error::unavailable("the account changed faster than it could be decided on")
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! table or its connection is closed, and the next good request is served by the same process.
 
 mod change;
+mod family;
 mod http_2;
 
 use std::cell::Cell;
@@ -18,6 +19,7 @@ use crate::authenticator::soft_passkey;
 use crate::client::{COMPLETE, Client, METHODS, REGISTER};
 use crate::deployment::{Deployment, TENANT};
 use crate::gateway::Gateway;
+use crate::key::Key;
 
 use change::change;
 
@@ -27,7 +29,7 @@ const SILENCE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the API's table has for what a caller can do wrong; 403 carries a policy's own code.
-const TABLE: [(u16, &[&str]); 11] = [
+const TABLE: [(u16, &[&str]); 12] = [
     (400, &["invalid_request", "invalid_credential"]),
     (401, &["unauthenticated", "step_up_required"]),
     (403, &["tenant_mismatch", "forbidden"]),
@@ -38,6 +40,7 @@ const TABLE: [(u16, &[&str]); 11] = [
     (413, &["payload_too_large"]),
     (414, &["uri_too_long"]),
     (415, &["unsupported_media_type"]),
+    (429, &["rate_limited"]),
     (431, &["headers_too_large"]),
 ];
 /// What hyper answers by itself, without a body, to a head that it cannot read.
@@ -51,10 +54,14 @@ async fn nearly_valid_requests_get_an_answer_of_the_table_or_a_closed_connection
     let alice = Client::new(&gateway.url).with(token.as_str(), TENANT);
     let options = alice.begin("webauthn_passkey").await;
     let credential = soft_passkey(&options, &deployment.origin());
-    let requests = requests(&token, &credential);
-    one_thing_wrong(&gateway, &requests);
-    anything_wrong(&gateway, &requests);
-    http_2::nearly_valid_frames(&gateway, &requests[0]);
+    let known = requests(&token, &credential);
+    one_thing_wrong(&gateway, &known);
+    family::one_thing_wrong(&gateway, &token, &known[0]);
+    let key = Key::for_options(&options, &deployment.origin(), 5);
+    let assertion = key.sign(&key.assertion(&options));
+    let all = [&known[..], &family::requests(&token, &assertion)].concat();
+    anything_wrong(&gateway, &all);
+    http_2::nearly_valid_frames(&gateway, &known[0]);
     gateway.stop();
 }
 
@@ -88,9 +95,30 @@ impl Sent {
 
 /// Good ones: one that changes nothing, one that begins an enrolment, one that completes it.
 fn requests(token: &str, credential: &Value) -> [Sent; 3] {
-    let request = |start: String, body: String| Sent {
+    let body = json!({
+        "credential": credential,
+        "device_name": "Schlüssel",
+        "method_type": "webauthn_passkey",
+    });
+    [
+        request(token, &format!("GET {METHODS} HTTP/1.1"), String::new()),
+        request(
+            token,
+            &format!("POST {REGISTER}?method_type=webauthn_passkey HTTP/1.1"),
+            "{}".to_owned(),
+        ),
+        request(
+            token,
+            &format!("POST {COMPLETE} HTTP/1.1"),
+            body.to_string(),
+        ),
+    ]
+}
+
+fn request(token: &str, start: &str, body: String) -> Sent {
+    Sent {
         lines: vec![
-            start,
+            start.to_owned(),
             "Host: localhost".to_owned(),
             format!("Authorization: Bearer {token}"),
             format!("X-Tenant-ID: {TENANT}"),
@@ -99,20 +127,7 @@ fn requests(token: &str, credential: &Value) -> [Sent; 3] {
             "Connection: close".to_owned(),
         ],
         body,
-    };
-    let body = json!({
-        "credential": credential,
-        "device_name": "Schlüssel",
-        "method_type": "webauthn_passkey",
-    });
-    [
-        request(format!("GET {METHODS} HTTP/1.1"), String::new()),
-        request(
-            format!("POST {REGISTER}?method_type=webauthn_passkey HTTP/1.1"),
-            "{}".to_owned(),
-        ),
-        request(format!("POST {COMPLETE} HTTP/1.1"), body.to_string()),
-    ]
+    }
 }
 
 /// Everything that the server says to these bytes, until it closes.
@@ -305,7 +320,7 @@ fn runner(cases: u32) -> TestRunner {
     })
 }
 
-fn anything_wrong(gateway: &Gateway, requests: &[Sent; 3]) {
+fn anything_wrong(gateway: &Gateway, requests: &[Sent]) {
     let (refused, closed) = (Cell::new(0), Cell::new(0));
     let changed = (any::<Index>(), prop::collection::vec(change(), 1..4));
     runner(256)

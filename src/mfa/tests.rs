@@ -1,0 +1,137 @@
+//! Anything at all, in place of what the routes read.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, Value, json};
+
+use super::admin::named_user;
+use super::backup_codes::Code;
+use super::methods::{RenameMethod, method_id};
+use super::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBackupCode};
+use crate::error::Error;
+use crate::model::Tenant;
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,120}".prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        select(vec!["webauthn_fido", "webauthn_passkey", "0000-0000-00000"]).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("id|rawId|type|response|.{0,4}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_body() -> impl Strategy<Value = Map<String, Value>> {
+    let names = "code|credential|device_name|method_type|.{0,4}";
+    prop::collection::btree_map(names, any_value(), 0..5).prop_map(|it| it.into_iter().collect())
+}
+
+/// The fields that are said to be wrong; none when it was read.
+fn wrong<T>(outcome: Result<T, Error>) -> Vec<String> {
+    match outcome {
+        Ok(_) => Vec::new(),
+        Err(Error::Invalid(fields)) => {
+            assert!(!fields.is_empty());
+            fields.iter().map(|it| it.field.to_string()).collect()
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_body_is_read_or_the_field_that_is_wrong_is_named(body in any_body()) {
+        let type_fits = body.get("method_type").is_none_or(|it| {
+            *it == json!("webauthn_fido") || *it == json!("webauthn_passkey")
+        });
+        let named = wrong(BeginAuthentication::parse(&body));
+        prop_assert_eq!(named, if type_fits { vec![] } else { vec!["method_type"] });
+
+        // none of these values is a whole credential
+        let named = wrong(CompleteAuthentication::parse(&body));
+        prop_assert!(!named.is_empty() && named.iter().all(|it| it.starts_with("credential")));
+
+        let is_text = body.get("code").is_some_and(Value::is_string);
+        let named = wrong(VerifyBackupCode::parse(&body));
+        prop_assert_eq!(named, if is_text { vec![] } else { vec!["code"] });
+
+        let name = body.get("device_name").and_then(Value::as_str);
+        let fits = name.is_some_and(|it| it.chars().count() <= 100 && !it.contains(char::is_control));
+        let named = wrong(RenameMethod::parse("7", &body));
+        prop_assert_eq!(named, if fits { vec![] } else { vec!["device_name"] });
+    }
+
+    #[test]
+    fn any_text_is_a_code_or_none(text in any::<String>()) {
+        let symbols = text.chars().filter(|c| !c.is_whitespace() && *c != '-').count();
+        prop_assert!(symbols == 13 || Code::read(&text).is_none());
+    }
+
+    /// However a code is typed, it is the same: case, look-alikes, spaces and hyphens anywhere.
+    #[test]
+    fn a_code_is_read_however_it_is_typed(
+        typed in prop::collection::vec(
+            (select("0123456789ABCDEFGHJKMNPQRSTVWXYZ".chars().collect::<Vec<_>>()),
+             any::<bool>(), "[ \u{a0}\u{2003}\t\n-]{0,3}"),
+            13,
+        )
+    ) {
+        let plain: String = typed.iter().map(|(symbol, ..)| *symbol).collect();
+        let odd: String = typed.iter().map(|(symbol, other, gap)| {
+            let symbol = match (symbol, other) {
+                ('1', true) => 'l',
+                ('1', false) => 'I',
+                ('0', true) => 'o',
+                (symbol, true) => symbol.to_ascii_lowercase(),
+                (symbol, false) => *symbol,
+            };
+            format!("{gap}{symbol}")
+        }).collect();
+        let code = Code::read(&odd).unwrap();
+        prop_assert_eq!(code.symbols(), plain);
+    }
+
+    #[test]
+    fn any_segment_is_one_user_or_says_how_it_is_written(segment in "(corp\\||\\PC{0,6}\\||)\\PC{0,40}") {
+        let tenant: Tenant = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap();
+        match named_user(&segment, tenant) {
+            Ok(user) => {
+                let spelt = format!("{}|{}", user.issuer, user.subject);
+                prop_assert_eq!(spelt, segment);
+                prop_assert_eq!(user.tenant, Some(tenant));
+                prop_assert!(!user.subject.is_empty());
+            }
+            error => prop_assert_eq!(wrong(error), ["user"]),
+        }
+    }
+
+    #[test]
+    fn any_segment_is_an_id_in_its_one_form_or_none(segment in "[0-9a-fA-F-]{30,40}|\\PC{0,40}") {
+        if let Some(id) = method_id(&segment) {
+            prop_assert_eq!(id.as_hyphenated().to_string(), segment.to_lowercase());
+        }
+    }
+}
+
+#[test]
+fn an_id_is_read_in_any_letter_case_and_in_no_other_form() {
+    let id = "0a1b2c3d-4e5f-4a6b-8c7d-9e0fa1b2c3d4";
+    assert!(method_id(id).is_some() && method_id(id) == method_id(&id.to_uppercase()));
+    for other in [
+        id.replace('-', ""),
+        format!("{{{id}}}"),
+        format!("urn:uuid:{id}"),
+        format!(" {}", &id[1..]),
+        String::new(),
+    ] {
+        assert_eq!(method_id(&other), None, "{other}");
+    }
+}
