@@ -66,6 +66,14 @@ impl Deployment {
         fs::read_to_string(self.folder.path().join("pepper.key")).unwrap()
     }
 
+    /// The private part of the key that signs step-up tokens, in base64url.
+    pub fn signing_key(&self) -> String {
+        use base64::Engine as _;
+        let pkcs8 = fs::read(self.folder.path().join("step-up.p8")).unwrap();
+        // Of P-256 it has always the same place (RFC 5958 §2, RFC 5915 §3).
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&pkcs8[36..68])
+    }
+
     /// Adds a policy file, or replaces one.
     #[must_use]
     pub fn policy(self, name: &str, text: &str) -> Self {

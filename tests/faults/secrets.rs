@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::*;
-use crate::client::COMPLETE;
+use crate::client::{BACKUP_CODES, BACKUP_CODES_VERIFY, COMPLETE};
+use crate::key::{self, Key};
 
 const PASSWORD: &str = "tuna-melt-on-rye";
 
@@ -38,6 +39,22 @@ impl Secrets {
             // Its middle too, since logs like to cut things short.
             self.text(part, &text[text.len() / 2..]);
         }
+    }
+
+    fn assertion(&mut self, credential: &Value) {
+        for part in ["clientDataJSON", "authenticatorData", "signature"] {
+            let text = credential["response"][part].as_str().unwrap();
+            self.text(part, text);
+            self.text(part, &text[text.len() / 2..]);
+        }
+    }
+
+    /// That of a step-up.
+    fn issued(&mut self, answer: &Answer) -> String {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let token = answer.body["access_token"].as_str().unwrap();
+        self.token(token);
+        token.to_owned()
     }
 
     fn challenge(&mut self, options: &Value) {
@@ -114,10 +131,68 @@ async fn use_everything(site: &Site, gateway: &Gateway, client: Client, name: &s
     secrets.credential(&wrong.credential());
     let answer = user.complete(PASSKEY, &wrong.credential()).await;
     assert_eq!(answer.says(), (400, "invalid_credential"));
+    let another = site.deployment.token(&format!("{name}-too"));
+    secrets.token(&another);
+    use_the_family(site, &client.with(&another, TENANT), &mut secrets).await;
     let target = format!("/nowhere?token={weak}");
     assert_eq!(user.get(&target).await.status, 404);
     drop(gateway.event(answer.header("x-request-id")));
     secrets
+}
+
+/// Enrolled, used, replaced and removed, and what goes wrong with it.
+async fn use_the_family(site: &Site, weak: &Client, secrets: &mut Secrets) {
+    let options = weak.begin(PASSKEY).await;
+    let mut key = Key::for_options(&options, &site.deployment.origin(), 5);
+    let credential = key.attestation(&options).credential();
+    secrets.challenge(&options);
+    secrets.credential(&credential);
+    let enrolled = weak.complete(PASSKEY, &credential).await;
+    secrets.codes(&enrolled);
+
+    let options = key::begin(weak).await;
+    secrets.challenge(&options);
+    let good = key.sign(&key.assertion(&options));
+    key.sign_count += 1;
+    secrets.assertion(&good);
+    let strong = secrets.issued(&key::complete(weak, &good).await);
+    let replayed = key::complete(weak, &good).await;
+    assert_eq!(replayed.says(), (404, "not_found"));
+    let options = key::begin(weak).await;
+    secrets.challenge(&options);
+    let mut wrong = key.assertion(&options);
+    wrong.sign_count = 0;
+    let wrong = key.sign(&wrong);
+    secrets.assertion(&wrong);
+    let refused = key::complete(weak, &wrong).await;
+    assert_eq!(refused.says(), (400, "invalid_credential"));
+
+    for code in ["7777-8888-99999", "tuna-melt-is-no-code"] {
+        secrets.text("wrong code", code);
+        let refused = weak
+            .post(BACKUP_CODES_VERIFY, &json!({ "code": code }))
+            .await;
+        assert_eq!(refused.says(), (400, "invalid_credential"));
+    }
+    let code = json!({ "code": enrolled.body["codes"][0] });
+    let coded = secrets.issued(&weak.post(BACKUP_CODES_VERIFY, &code).await);
+    let refused = weak
+        .with(&coded, TENANT)
+        .post(BACKUP_CODES, &json!({}))
+        .await;
+    assert_eq!(refused.says(), (401, "step_up_required"));
+    let strong = weak.with(&strong, TENANT);
+    secrets.codes(&strong.post(BACKUP_CODES, &json!({})).await);
+    let begun = key::begin(weak).await;
+    secrets.challenge(&begun);
+
+    let listed = strong.get(METHODS).await.body;
+    let id = listed["methods"][0]["id"].as_str().unwrap();
+    let one = format!("{METHODS}/{id}");
+    let renamed = strong.patch(&one, &json!({"device_name": "my key"})).await;
+    assert_eq!(renamed.status, 200, "{renamed:?}");
+    assert_eq!(strong.delete(&one).await.status, 200);
+    assert_eq!(strong.get(METHODS).await.says(), (401, "unauthenticated"));
 }
 
 /// Everything that a store holds, as bytes; none may hold a secret.
@@ -145,15 +220,26 @@ fn stored(site: &Site) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn no_code_and_no_pepper_is_in_the_store() {
+async fn no_code_no_token_and_no_pepper_is_in_the_store() {
     for site in Site::both() {
         let gateway = site.serve();
         let alice = site.user(&gateway, "alice");
-        let credential = site.begin(&alice).await;
+        let options = alice.begin(PASSKEY).await;
+        let mut key = Key::for_options(&options, &site.deployment.origin(), 5);
+        let credential = key.attestation(&options).credential();
         let answer = alice.complete(PASSKEY, &credential).await;
         let mut secrets = Secrets::default();
         secrets.codes(&answer);
+        let strong = secrets.issued(&key.step_up(&alice).await);
+        let code = json!({ "code": answer.body["codes"][0] });
+        secrets.issued(&alice.post(BACKUP_CODES_VERIFY, &code).await);
+        let strong = alice.with(&strong, TENANT);
+        secrets.codes(&strong.post(BACKUP_CODES, &json!({})).await);
+        // one that is pending
+        secrets.token(&site.deployment.token("alice"));
+        key::begin(&strong).await;
         secrets.text("pepper", &site.deployment.pepper());
+        secrets.bytes("signing key", &site.deployment.signing_key());
         gateway.stop();
         let stored = String::from_utf8_lossy(&stored(&site)).into_owned();
         assert!(stored.contains("my key"), "the store is not read");
@@ -182,6 +268,7 @@ async fn nothing_that_opens_anything_is_written() {
         let mut of_operator = Secrets::default();
         of_operator.text("password", PASSWORD);
         of_operator.text("pepper", &site.deployment.pepper());
+        of_operator.bytes("signing key", &site.deployment.signing_key());
         all.push(of_operator);
 
         // Errors are the likeliest to say too much.
