@@ -48,6 +48,27 @@ async fn who_is_asked_to_step_up_confirms_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_security_key_confirms_its_own_removal() {
+    let page = Page::open().await;
+    page.plug_in(security_key()).await;
+    page.click("#add-security-key").await;
+    page.until("#status", "The security key is added").await;
+    page.until("#methods-note", "1 authenticator").await;
+    page.click("#use-authenticator").await;
+    page.until("#step-up-status", "It is you").await;
+    page.until("#step-up-note", "Confirmed with an authenticator")
+        .await;
+    page.click("#methods button[aria-label^=Remove]").await;
+    page.until("#methods-status", "Security key is removed")
+        .await;
+    page.until("#methods-note", "None yet").await;
+    // it can be enrolled anew, as the browser was told that it is gone
+    page.click("#add-security-key").await;
+    page.until("#status", "10 backup codes left").await;
+    page.close().await;
+}
+
+#[tokio::test]
 async fn an_authenticator_is_renamed_and_the_last_one_removed_after_a_step_up() {
     let page = enrolled().await;
     page.click("#methods button[aria-label^=Rename]").await;
