@@ -6,8 +6,10 @@ mod annotations;
 pub mod cases;
 mod catalogue;
 mod clauses;
+mod comparison;
 mod coverage;
 mod decision;
+mod difference;
 pub mod explanation;
 mod files;
 pub mod format;
@@ -17,6 +19,7 @@ mod inquiry;
 mod links;
 mod load;
 mod mask;
+mod meaning;
 mod mutation;
 mod nesting;
 mod parallel;
@@ -44,9 +47,11 @@ use crate::record::{self, Decided};
 
 pub use catalogue::PolicyEntry;
 pub use clauses::{Clause, Look, Seen};
+pub use comparison::{Change, Compared, Comparison, Kind, suspects};
 pub use coverage::{ClauseCoverage, Coverage, PolicyCoverage, Share, TextCoverage};
+pub use difference::{ClaimDifferences, Differences, Listed, Renamed};
 pub use explanation::Explanation;
-pub use files::Sources;
+pub use files::{Given, GivenFile, Sources};
 pub use inquiry::{Inquiry, Verdict};
 pub use mask::{Hidden, Mask};
 pub use mutation::{Fate, Mutant};
@@ -60,7 +65,7 @@ use input::Input;
 use schema::Vocabulary;
 
 /// Policies, links and schema, validated, immutable.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bundle {
     vocabulary: Arc<Vocabulary>,
     /// The policies that count.

@@ -213,7 +213,8 @@ fn is_acr(text: &str) -> bool {
             .all(|b| b.is_ascii_graphic() && !b"\"\\".contains(&b))
 }
 
-fn whole_seconds(text: &str) -> Option<u64> {
+/// A Cedar duration, if it is of whole seconds and at least one.
+pub(super) fn whole_seconds(text: &str) -> Option<u64> {
     let millis = duration_millis(text)?;
     let seconds = u64::try_from(millis / 1000).ok()?;
     (millis % 1000 == 0 && seconds > 0).then_some(seconds)

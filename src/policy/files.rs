@@ -1,5 +1,7 @@
 //! The policy and the schema folder as texts. The only file of this part that reads a disk.
 
+mod given;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
@@ -9,6 +11,8 @@ use std::sync::Arc;
 use crate::finding::{Finding, Findings};
 
 use super::{load, shipped};
+
+pub use given::{Given, GivenFile};
 
 /// What a bundle is made from: the content of the policy and the schema folder, in one order
 /// whatever the file system's is.
@@ -53,24 +57,7 @@ impl Sources {
         reader.folder(policies, "", &mut BTreeSet::new());
         let gate_schema = reader.schema(schema, GATE);
         let site_schema = reader.schema(schema, SITE);
-        if reader.findings.is_empty() && reader.policies.is_empty() {
-            reader.findings.push(no_policies(policies));
-        }
-        match (gate_schema, site_schema) {
-            (Some(gate_schema), Some(site_schema)) if reader.findings.is_empty() => {
-                reader.sort();
-                Ok(Self {
-                    policies: reader.policies,
-                    links: reader.links,
-                    gate_schema,
-                    site_schema,
-                })
-            }
-            _ => {
-                reader.findings.sort_by(|a, b| a.file.cmp(&b.file));
-                Err(Findings(reader.findings))
-            }
-        }
+        reader.finish(policies, gate_schema, site_schema)
     }
 
     /// The revision of the bundle that they make, if they make one: as [`Bundle::revision`].
@@ -174,6 +161,33 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// What was read, if nothing is wrong with it. `policies` is what a person calls the policy folder.
+    fn finish(
+        mut self,
+        policies: &Path,
+        gate_schema: Option<Source>,
+        site_schema: Option<Source>,
+    ) -> Result<Sources, Findings> {
+        if self.findings.is_empty() && self.policies.is_empty() {
+            self.findings.push(no_policies(policies));
+        }
+        match (gate_schema, site_schema) {
+            (Some(gate_schema), Some(site_schema)) if self.findings.is_empty() => {
+                self.sort();
+                Ok(Sources {
+                    policies: self.policies,
+                    links: self.links,
+                    gate_schema,
+                    site_schema,
+                })
+            }
+            _ => {
+                self.findings.sort_by(|a, b| a.file.cmp(&b.file));
+                Err(Findings(self.findings))
+            }
+        }
+    }
+
     pub(super) fn sort(&mut self) {
         self.policies.sort_by(|a, b| a.name.cmp(&b.name));
         self.links.sort_by(|a, b| a.name.cmp(&b.name));
@@ -254,6 +268,12 @@ impl Reader {
 
     fn file(&mut self, path: &Path, name: String) -> Option<Source> {
         let bytes = self.bytes(path)?;
+        self.source(path, name, bytes)
+    }
+
+    /// What is in a file, if it is a text that can be read.
+    fn source(&mut self, path: &Path, name: String, bytes: Vec<u8>) -> Option<Source> {
+        let bytes = self.sized(path, bytes)?;
         let text = self.utf8(path, bytes)?;
         if text.trim().is_empty() {
             let help = "if it was being written just now, try again; else delete it";
@@ -282,17 +302,21 @@ impl Reader {
             Err(error) => Err(error),
         };
         match read {
-            Ok(bytes) if bytes.len() > MOST_BYTES => {
-                let message = format!("this file is larger than {} MiB", MOST_BYTES >> 20);
-                self.refuse("too_large", path, message, "split it into several files");
-                None
-            }
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 self.unreadable(path, &error);
                 None
             }
         }
+    }
+
+    fn sized(&mut self, path: &Path, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        if bytes.len() > MOST_BYTES {
+            let message = format!("this file is larger than {} MiB", MOST_BYTES >> 20);
+            self.refuse("too_large", path, message, "split it into several files");
+            return None;
+        }
+        Some(bytes)
     }
 
     fn utf8(&mut self, path: &Path, bytes: Vec<u8>) -> Option<String> {

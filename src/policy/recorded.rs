@@ -58,6 +58,11 @@ impl Recorded {
         })
     }
 
+    /// What was asked, as it is written.
+    pub fn input(&self) -> &Map<String, Value> {
+        &self.input
+    }
+
     /// What was asked, held against the schema of this bundle.
     ///
     /// # Errors
