@@ -66,10 +66,12 @@ fn help_is_help_and_wrong_usage_is_not() {
         &["token", "--help"],
         &["config", "--help"],
         &["config", "check", "--help"],
-        &["policy", "explain", "--help"],
         &["policy", "--help"],
         &["policy", "check", "--help"],
+        &["policy", "diff", "--help"],
+        &["policy", "explain", "--help"],
         &["policy", "format", "--help"],
+        &["policy", "replay", "--help"],
         &["policy", "schema", "--help"],
         &["policy", "test", "--help"],
     ] {

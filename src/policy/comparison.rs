@@ -166,17 +166,22 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The policies that a change of an answer may be due to where the old ones are not known: those that
-/// determine one of the two answers and not the other, else all that determine them. Sorted.
+/// The policies that a change of an answer is put down to where nothing is known but the answers: the
+/// forbids that came or went, else the permits; if the effect is as before, those that determine one of
+/// the two answers and not the other, else all that determine them. Sorted.
 pub fn suspects(old: &Verdict, new: &Verdict) -> Vec<String> {
     let ids = |verdict: &Verdict| -> BTreeSet<String> { verdict.reason.iter().cloned().collect() };
-    let (old, new) = (ids(old), ids(new));
-    let parted: Vec<_> = old.symmetric_difference(&new).cloned().collect();
-    if parted.is_empty() {
-        new.into_iter().collect()
-    } else {
-        parted
-    }
+    // A deny is determined by forbids alone, an allow by permits alone.
+    let (denied, allowed) = match Kind::between(old, new) {
+        Some(Kind::Widening) => (ids(old), ids(new)),
+        Some(Kind::Narrowing) => (ids(new), ids(old)),
+        _ => {
+            let parted = ids(old).symmetric_difference(&ids(new)).cloned().collect();
+            (parted, ids(new))
+        }
+    };
+    let found = if denied.is_empty() { allowed } else { denied };
+    found.into_iter().collect()
 }
 
 impl Bundle {

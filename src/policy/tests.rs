@@ -2,6 +2,7 @@
 //! `properties`.
 
 mod advice;
+mod comparing;
 mod covering;
 mod decisions;
 mod explaining;

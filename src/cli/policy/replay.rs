@@ -19,9 +19,9 @@ use flips::Flips;
 ///
 /// LOG is what `[decision_log] file` names. Each decision in it is made again by these policies, on
 /// what was known then. What differs is widening (deny → allow), narrowing (allow → deny) or answer
-/// (other policies, notices, errors or another code), and is counted by the policies that determine
-/// one of the two answers only; where both have the same, by these. A log of any size is read once, in
-/// little memory.
+/// (other policies, notices, errors or another code). It is counted by policies: the forbids that came
+/// or went, else the permits; where the effect is as before, those that determine one of the two
+/// answers only, else all of them. A log of any size is read once, in little memory.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

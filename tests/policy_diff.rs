@@ -1,0 +1,418 @@
+//! `policy diff`: what a change of the policies does.
+
+mod revisions;
+
+use serde_json::{Value, json};
+
+use crate::policy_home::{Home, stderr, stdout};
+use crate::recorded;
+
+/// The shipped policies, kept as `old`, with this done to the copies in the working folders.
+fn changed(change: impl FnOnce(&Home)) -> Home {
+    let home = Home::new();
+    home.keep_as("old");
+    change(&home);
+    home
+}
+
+fn diff(home: &Home) -> Value {
+    home.json(&["policy", "diff", "old", "--json"])
+}
+
+/// The ids in `policies` under which there are some.
+fn policies(report: &Value) -> Value {
+    let mut policies = report["policies"].clone();
+    let kinds = policies.as_object_mut().unwrap();
+    kinds.retain(|_, ids| ids != &json!([]));
+    policies
+}
+
+/// Each change as its kind, its policies and its case, or line of the log.
+fn changes(report: &Value) -> Vec<(&str, Vec<&str>, String)> {
+    let changes = report["changes"].as_array().unwrap().iter();
+    changes
+        .map(|change| {
+            let policies = change["policies"].as_array().unwrap().iter();
+            let asked = change.get("case").unwrap_or(&change["line"]);
+            (
+                change["kind"].as_str().unwrap(),
+                policies.map(|id| id.as_str().unwrap()).collect(),
+                asked.as_str().map_or(asked.to_string(), str::to_owned),
+            )
+        })
+        .collect()
+}
+
+/// One change of each kind.
+fn one_of_each(home: &Home) {
+    home.remove("policies/examples/one-network.cedar");
+    home.edit(
+        "policies/20-security-keys.cedar",
+        "This authenticator",
+        "It",
+    );
+    home.edit(
+        "policies/00-open-doors.cedar",
+        "@id(\"own-factors\")",
+        "@owner(\"iam\") @id(\"own-factors\")",
+    );
+    home.write(
+        "policies/50-listing.cedar",
+        "@id(\"no-listing\") @code(\"closed\") @notice(\"Closed.\")
+forbid (principal, action == Gate::Action::\"listMfaMethods\", resource);",
+    );
+}
+
+#[test]
+fn a_change_is_told_widening_first() {
+    let home = changed(one_of_each);
+    let output = home.run(&["policy", "diff", "old"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    insta::assert_snapshot!(stdout(&output));
+}
+
+#[test]
+fn the_report_has_a_shape_that_scripts_rely_on() {
+    let home = changed(one_of_each);
+    let report = diff(&home);
+    let members: Vec<_> = report.as_object().unwrap().keys().collect();
+    let expected = [
+        "policies",
+        "claims",
+        "cases",
+        "decisions",
+        "masked",
+        "changes",
+        "unasked",
+        "unread",
+    ];
+    assert_eq!(members, expected);
+    assert_eq!(
+        report["policies"],
+        json!({
+            "added": ["no-listing"], "removed": ["example-one-network"],
+            "changed": ["security-key-not-synced"], "reformatted": ["own-factors"], "renamed": [],
+        })
+    );
+    assert_eq!(
+        report["claims"],
+        json!({"added": [], "removed": [], "changed": []})
+    );
+    assert_eq!(report["cases"], recorded::lines().len());
+    assert_eq!(
+        report["changes"][0],
+        json!({
+            "kind": "widening", "case": "from elsewhere", "line": 19,
+            "file": "./tests/policies/examples/one-network.json",
+            "policies": ["example-one-network"],
+            "old": {
+                "decision": "deny", "reason": ["example-one-network"], "code": "network_not_allowed",
+                "notices": ["Example Lab enrols authenticators only from its own network: connect to it and try again."],
+                "errors": [],
+            },
+            "new": {
+                "decision": "allow", "reason": ["own-factors"], "code": null, "notices": [], "errors": [],
+            },
+        })
+    );
+    let kinds: Vec<_> = changes(&report)
+        .into_iter()
+        .map(|(kind, ..)| kind)
+        .collect();
+    let first = |kind| kinds.iter().position(|one| *one == kind).unwrap();
+    let last = |kind| kinds.iter().rposition(|one| *one == kind).unwrap();
+    assert!(last("widening") < first("narrowing") && last("narrowing") < first("answer"));
+    assert_eq!(report["unasked"], json!([]));
+}
+
+#[test]
+fn what_is_not_changed_is_said() {
+    let home = changed(|_| {});
+    let report = diff(&home);
+    assert_eq!(policies(&report), json!({}));
+    assert_eq!(report["changes"], json!([]));
+    let output = home.run(&["policy", "diff", "old", "--fail-on", "any"]);
+    assert_eq!(output.status.code(), Some(0));
+    let cases = recorded::lines().len();
+    assert_eq!(
+        stdout(&output),
+        format!(
+            "Policies: no difference\n\n{cases} test cases asked of both sides: all answered alike\n"
+        )
+    );
+    std::fs::remove_dir_all(home.path("tests")).unwrap();
+    let output = home.run(&["policy", "diff", "old"]);
+    let only = "No test case and no recorded decision: only the policies were compared\n";
+    assert!(stdout(&output).ends_with(only), "{}", stdout(&output));
+}
+
+#[test]
+fn files_and_form_are_no_meaning() {
+    let home = changed(|home| {
+        // moved to another file, which has another place in the order
+        let text = home.read("policies/10-tenant-isolation.cedar");
+        home.remove("policies/10-tenant-isolation.cedar");
+        home.write("policies/zz/moved.cedar", &format!("// moved\n\n{text}"));
+        home.edit(
+            "policies/30-step-up.cedar",
+            "@max_age(\"5m\")",
+            "@max_age(\"300s\") // seconds",
+        );
+        home.edit("policies/dev.links.json", "\"link_id\"", "  \"link_id\"");
+    });
+    let report = diff(&home);
+    assert_eq!(policies(&report), json!({"reformatted": ["step-up-begin"]}));
+    assert_eq!(report["changes"], json!([]));
+}
+
+#[test]
+fn a_policy_under_another_id_is_removed_and_added_and_known_again() {
+    let home = changed(|home| {
+        home.edit(
+            "policies/examples/two-models.cedar",
+            "example-two-models",
+            "two-models",
+        );
+    });
+    let report = diff(&home);
+    assert_eq!(
+        policies(&report),
+        json!({
+            "added": ["two-models"], "removed": ["example-two-models"],
+            "renamed": [{"from": "example-two-models", "to": "two-models"}],
+        })
+    );
+    for (kind, policies, _) in changes(&report) {
+        assert_eq!(
+            (kind, policies),
+            ("answer", vec!["example-two-models", "two-models"])
+        );
+    }
+    let output = home.run(&["policy", "diff", "old"]);
+    for said in ["which was example-two-models", "which is two-models now"] {
+        assert!(stdout(&output).contains(said), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn links_are_policies_and_their_template_is_listed_beside_them() {
+    let home = changed(|home| home.edit("policies/dev.links.json", "|mfa-admins", "|helpdesk"));
+    let report = diff(&home);
+    assert_eq!(policies(&report), json!({"changed": ["mfa-admins-dev"]}));
+    assert_eq!(changes(&report)[0].0, "narrowing");
+    assert_eq!(changes(&report)[0].1, ["mfa-admins-dev"]);
+
+    let template = "policies/40-admins.cedar";
+    let home = changed(|home| {
+        home.edit(
+            template,
+            "resource in ?resource\n)",
+            "resource in ?resource\n)\nwhen { context.factors.count > 9 }",
+        );
+    });
+    let report = diff(&home);
+    let both = json!({"changed": ["mfa-admins", "mfa-admins-dev"]});
+    assert_eq!(policies(&report), both);
+    assert!(
+        changes(&report)
+            .iter()
+            .all(|(_, policies, _)| *policies == ["mfa-admins-dev"])
+    );
+    assert!(!changes(&report).is_empty());
+
+    let home = changed(|home| home.write("policies/dev.links.json", "[]"));
+    assert_eq!(
+        policies(&diff(&home)),
+        json!({"removed": ["mfa-admins-dev"]})
+    );
+}
+
+/// The rule that asks for `employment`, and what makes its file load without it.
+fn forget_employment(home: &Home) {
+    home.edit(
+        "schema/site.cedarschema",
+        "employment?: String,",
+        "shoe_size?: Long,",
+    );
+    home.edit(
+        "policies/examples/contractors.cedar",
+        "principal in Gate::Group::\"dev|0e0e0e0e-0000-4000-8000-000000000003|contractors\" ||
+  (principal.claims has employment && principal.claims.employment == \"contractor\")",
+        "principal in Gate::Group::\"dev|0e0e0e0e-0000-4000-8000-000000000003|contractors\"",
+    );
+}
+
+#[test]
+fn what_one_side_cannot_be_asked_is_listed() {
+    let home = changed(forget_employment);
+    let report = diff(&home);
+    assert_eq!(
+        policies(&report),
+        json!({"changed": ["example-contractors-not-synced"]})
+    );
+    let claims = json!({"added": ["shoe_size"], "removed": ["employment"], "changed": []});
+    assert_eq!(report["claims"], claims);
+    let unasked = report["unasked"].as_array().unwrap();
+    assert!(!unasked.is_empty());
+    for one in unasked {
+        assert!(one["old"]["decision"].is_string(), "{one}");
+        let why = one["new"]["message"].as_str().unwrap();
+        assert!(why.contains("employment"), "{why}");
+    }
+    let fails = |what: &str| {
+        home.run(&["policy", "diff", "old", "--fail-on", what])
+            .status
+            .code()
+    };
+    assert_eq!((fails("widening"), fails("any")), (Some(0), Some(1)));
+    let output = home.run(&["policy", "diff", "old"]);
+    for said in [
+        "Claims of the schema: + shoe_size, - employment",
+        "NOT ASKED of one side",
+    ] {
+        assert!(stdout(&output).contains(said), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn the_cause_is_the_policy_that_turns_the_answer() {
+    // Both of these change; what determines both answers and has not changed is no cause.
+    let home = changed(|home| {
+        home.edit(
+            "policies/10-tenant-isolation.cedar",
+            "names another",
+            "has another",
+        );
+        home.edit(
+            "policies/20-security-keys.cedar",
+            "This authenticator",
+            "It",
+        );
+    });
+    let report = diff(&home);
+    let changes = report["changes"].as_array().unwrap();
+    assert!(!changes.is_empty());
+    for change in changes {
+        assert_eq!(change["kind"], "answer");
+        let determining = change["new"]["reason"].as_array().unwrap().iter();
+        let changed = ["security-key-not-synced", "tenant-isolation"];
+        let expected: Vec<_> = determining
+            .filter(|id| changed.iter().any(|one| *id == one))
+            .collect();
+        let policies: Vec<_> = change["policies"].as_array().unwrap().iter().collect();
+        assert_eq!(policies, expected, "{}", change["case"]);
+    }
+    // A step-up that would not help any more is not offered: what forbids then determines nothing now.
+    let home = changed(|home| {
+        home.write(
+            "policies/50-phr.cedar",
+            "@id(\"no-phr\") @notice(\"No.\") forbid (principal, action in Gate::Action::\"changeFactors\", resource)
+when { context.session.acr == \"phr\" };",
+        );
+    });
+    let report = diff(&home);
+    let changes = changes(&report);
+    let offered = changes
+        .iter()
+        .find(|(_, _, case)| case == "change: removing asks for a step-up");
+    assert_eq!(offered.unwrap().1, ["no-phr"]);
+}
+
+#[test]
+fn it_fails_on_what_it_is_told_to() {
+    let narrows = changed(|home| {
+        home.edit(
+            "policies/examples/one-network.cedar",
+            "203.0.113.0/24",
+            "203.0.113.0/32",
+        );
+    });
+    let widens = changed(|home| {
+        home.edit(
+            "policies/examples/one-network.cedar",
+            "203.0.113.0/24",
+            "128.0.0.0/1",
+        );
+    });
+    let run = |home: &Home, flags: &[&str]| home.run(&[&["policy", "diff", "old"], flags].concat());
+    let code = |home: &Home, flags: &[&str]| run(home, flags).status.code();
+    for (home, on_widening) in [(&narrows, 0), (&widens, 1)] {
+        assert_eq!(code(home, &[]), Some(0));
+        assert_eq!(code(home, &["--fail-on", "widening"]), Some(on_widening));
+        assert_eq!(code(home, &["--fail-on", "any", "--json"]), Some(1));
+    }
+    assert_eq!(code(&widens, &["--fail-on", "never"]), Some(2));
+    let output = run(&widens, &["--fail-on", "widening", "--json"]);
+    assert!(stderr(&output).contains("1 request would be allowed instead of refused"));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["changes"][0]["kind"], "widening");
+}
+
+#[test]
+fn recorded_decisions_are_asked_too() {
+    let home = changed(one_of_each);
+    let mut lines = recorded::lines();
+    lines[0]["masked"] = json!(["principal.claims.employment"]);
+    let mut text: Vec<_> = lines.iter().map(Value::to_string).collect();
+    text.push("{\"decision_id\": \"0".to_owned());
+    home.write("decisions.jsonl", &text.join("\n"));
+    let log = ["policy", "diff", "old", "--log", "decisions.jsonl"];
+    let report = home.json(&[&log[..], &["--json"]].concat());
+    assert_eq!(report["decisions"], lines.len());
+    assert_eq!(report["masked"], 1);
+    let cut = json!([{"line": lines.len() + 1, "message": "it is cut off: its end is missing"}]);
+    assert_eq!(report["unread"], cut);
+    // the log holds what the cases ask: every change is there twice
+    let changes = report["changes"].as_array().unwrap();
+    let (of_cases, of_log): (Vec<_>, Vec<_>) = changes
+        .iter()
+        .partition(|change| change.get("case").is_some());
+    assert_eq!(of_cases.len(), of_log.len());
+    let widening = &of_log[0];
+    let at = usize::try_from(widening["line"].as_u64().unwrap()).unwrap();
+    assert_eq!(widening["kind"], "widening");
+    assert_eq!(widening["decision_id"], lines[at - 1]["decision_id"]);
+    assert_eq!(widening["action"], lines[at - 1]["input"]["action"]);
+    let output = home.run_on(&["policy", "diff", "old", "--log", "-"], &text.join("\n"));
+    assert!(
+        stdout(&output).contains("NOT READ of the log: 1 line"),
+        "{}",
+        stdout(&output)
+    );
+    let output = home.run(&["policy", "diff", "old", "--log", "missing"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let home = changed(|home| home.edit("policies/00-open-doors.cedar", "permit (", "premit ("));
+    let output = home.run(&["policy", "diff", "old"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("--> ./policies/00-open-doors.cedar:6"),
+        "{}",
+        stderr(&output)
+    );
+    let output = home.run(&["policy", "diff", ".", "old", "--json"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
+    let output = home.run(&["policy", "diff", "old", "policies/00-open-doors.cedar"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("this is a file"),
+        "{}",
+        stderr(&output)
+    );
+
+    // a test file that is none: the others are asked, and the run does not pass
+    let home = changed(|home| home.write("tests/policies/broken.json", "[{"));
+    let output = home.run(&["policy", "diff", "old"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("all answered alike"));
+    assert!(
+        stderr(&output).contains("broken.json:1"),
+        "{}",
+        stderr(&output)
+    );
+    let output = home.run(&["policy", "diff", "old", "--tests", "missing"]);
+    assert_eq!(output.status.code(), Some(1));
+}

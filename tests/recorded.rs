@@ -1,0 +1,45 @@
+//! Lines of a decision log: what the shipped cases would have left there.
+
+use std::path::Path;
+
+use cedargate::policy::{Bundle, Sources, cases};
+use serde_json::{Value, json};
+
+/// A line for each shipped case, in one order, decided by the shipped policies.
+pub fn lines() -> Vec<Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = Sources::read(&root.join("policies"), &root.join("schema")).unwrap();
+    let bundle = Bundle::load(&sources).unwrap();
+    let (cases, findings) = cases::read_all(&[root.join("tests/policies")]);
+    assert!(findings.0.is_empty(), "{findings}");
+    let line = |(at, case): (usize, &cases::Case)| {
+        let verdict = bundle.answer(&case.inquiry(&bundle).unwrap());
+        let text = std::fs::read_to_string(&case.file).unwrap();
+        let all: Vec<Value> = serde_json::from_str(&text).unwrap();
+        let written = all.iter().find(|one| one["name"] == case.name.as_str());
+        let written = written.unwrap();
+        let mut input = written["request"].clone();
+        input["entities"] = written["entities"].clone();
+        json!({
+            "decision_id": format!("019bc0de-0000-7000-8000-{at:012}"),
+            "timestamp": "2026-01-15T09:00:00Z",
+            "request_id": format!("r-{at}"),
+            "labels": {"version": "0.1.0"},
+            "bundle": {"revision": bundle.revision()},
+            "input": input,
+            "strong_acr": [],
+            "masked": [],
+            "erased": [],
+            "result": {
+                "decision": verdict.decision,
+                "reasons": verdict.reason,
+                "notices": verdict.notices,
+                "code": verdict.code,
+                "errors": verdict.errors,
+            },
+            "requested_by": null,
+            "metrics": {"evaluation_ns": 1},
+        })
+    };
+    cases.iter().enumerate().map(line).collect()
+}
