@@ -290,9 +290,9 @@ fn the_cause_is_the_policy_that_turns_the_answer() {
         );
     });
     let report = diff(&home);
-    let changes = report["changes"].as_array().unwrap();
-    assert!(!changes.is_empty());
-    for change in changes {
+    let all = report["changes"].as_array().unwrap();
+    assert!(!all.is_empty());
+    for change in all {
         assert_eq!(change["kind"], "answer");
         let determining = change["new"]["reason"].as_array().unwrap().iter();
         let changed = ["security-key-not-synced", "tenant-isolation"];
