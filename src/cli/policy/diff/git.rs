@@ -97,10 +97,11 @@ impl Repository {
 }
 
 impl Revision<'_> {
-    /// What a person calls a folder of it.
+    /// What a person writes before the name of a file in a folder of it.
     pub(super) fn shown(&self, folder: &Path) -> Result<String, Failure> {
         let inside = self.repository.inside(folder)?;
-        Ok(format!("{}:{inside}", self.name))
+        let slash = if inside.is_empty() { "" } else { "/" };
+        Ok(format!("{}:{inside}{slash}", self.name))
     }
 
     /// The files in a folder and below that are `wanted`, by their paths in it. None if there is no such folder.
@@ -113,7 +114,8 @@ impl Revision<'_> {
         let Some(tree) = self.repository.object(&format!("{}:{inside}", self.tree)) else {
             return Ok(Vec::new());
         };
-        let failed = |said: String| Failure::file("git", format!("{}:{inside}", self.name), said);
+        let shown = self.shown(folder)?;
+        let failed = |said: String| Failure::file("git", shown.as_str(), said);
         let listed = git(&["ls-tree", "-r", "-z", "--full-tree", &tree]);
         let listed = listed.map_err(|refusal| failed(refusal.to_string()))?;
         let mut files = Vec::new();
@@ -130,7 +132,7 @@ impl Revision<'_> {
                 // It may lead to policies, and nothing may be passed over in silence.
                 _ => {
                     let message = "this is a link or a repository of its own, which is not followed in a revision";
-                    let file = format!("{}:{inside}/{name}", self.name);
+                    let file = format!("{shown}{name}");
                     return Err(Failure::file("git", file, message)
                         .help("check the revision out (`git worktree add`) and name its folder"));
                 }

@@ -99,7 +99,7 @@ fn read(name: &str, folders: &Folders) -> Result<Given, Failure> {
     for file in &mut files.schema {
         if file.name == "gate.cedarschema" && file.bytes != GATE_SCHEMA.as_bytes() {
             output::note(&format!(
-                "note: {}/gate.cedarschema is of another version of cedargate; the one of this program stands in for it",
+                "note: {}gate.cedarschema is of another version of cedargate; the one of this program stands in for it",
                 files.schema_shown
             ));
             file.bytes = GATE_SCHEMA.into();
