@@ -24,6 +24,7 @@ mod mutation;
 mod nesting;
 mod parallel;
 mod place;
+mod plain;
 mod recorded;
 mod request;
 mod rules;

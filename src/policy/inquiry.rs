@@ -11,7 +11,7 @@ use crate::record::Effect;
 
 use super::decision::Judged;
 use super::request::{build, principal, resource};
-use super::{Bundle, Question, ids};
+use super::{Bundle, Question, ids, plain};
 
 /// A Cedar request with its entities, held against a bundle's schema.
 #[derive(Clone, Debug)]
@@ -116,6 +116,13 @@ pub(super) fn request(bundle: &Bundle, request: &Map<String, Value>) -> Result<R
     }
     let context = member(request, "context")?;
     spelling(context)?;
+    if let Some(context) = plain::context(context) {
+        let (principal, resource) = (principal.clone(), resource.clone());
+        let request = Request::new(principal, action.clone(), resource, context, Some(schema));
+        if let Ok(request) = request {
+            return Ok(request);
+        }
+    }
     let context = Context::from_json_value(context.clone(), Some((schema, &action)))
         .map_err(|error| format!("\"context\": {}", chain(&error)))?;
     Request::new(principal, action, resource, context, Some(schema))
@@ -124,6 +131,9 @@ pub(super) fn request(bundle: &Bundle, request: &Map<String, Value>) -> Result<R
 
 pub(super) fn entities(bundle: &Bundle, given: &Value) -> Result<Entities, String> {
     spelling(given)?;
+    if let Some(entities) = plain::entities(given, &bundle.vocabulary) {
+        return Ok(entities);
+    }
     Entities::from_json_value(given.clone(), Some(&bundle.vocabulary.schema))
         .map_err(|error| format!("\"entities\": {}", chain(&error)))
 }

@@ -64,13 +64,13 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| {
 
 /// The constructors of Cedar's extension types. `RestrictedExpression::new_duration` and its like
 /// parse the name of theirs each time, which cost a quarter of a decision.
-struct Functions {
-    datetime: Name,
-    duration: Name,
-    ip: Name,
+pub(super) struct Functions {
+    pub(super) datetime: Name,
+    pub(super) duration: Name,
+    pub(super) ip: Name,
 }
 
-static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| {
+pub(super) static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| {
     let named = |name: &str| name.parse().expect("the name of a constructor");
     Functions {
         datetime: named("datetime"),
@@ -79,7 +79,7 @@ static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| {
     }
 });
 
-fn call(function: &Name, text: impl ToString) -> Value {
+pub(super) fn call(function: &Name, text: impl ToString) -> Value {
     RestrictedExpr::call_extension_fn(function.clone(), [RestrictedExpr::val(text.to_string())])
         .into()
 }
