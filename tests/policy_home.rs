@@ -13,6 +13,9 @@ use crate::gateway::copy_policies;
 
 pub struct Home(TempDir);
 
+/// A few cases that do not change when shipped ones are added: in golden outputs they are all there are.
+pub const FEW: &str = "tests/policy_home/few.json";
+
 impl Home {
     pub fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
@@ -22,6 +25,15 @@ impl Home {
         for (name, text) in texts(&cases) {
             home.write(&format!("tests/policies/{name}"), &text);
         }
+        home
+    }
+
+    /// With [`FEW`] cases.
+    pub fn with_few() -> Self {
+        let home = Self::new();
+        fs::remove_dir_all(home.path("tests")).unwrap();
+        let few = Path::new(env!("CARGO_MANIFEST_DIR")).join(FEW);
+        home.write("tests/policies/few.json", &fs::read_to_string(few).unwrap());
         home
     }
 

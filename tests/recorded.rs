@@ -7,10 +7,15 @@ use serde_json::{Value, json};
 
 /// A line for each shipped case, in one order, decided by the shipped policies.
 pub fn lines() -> Vec<Value> {
+    lines_of("tests/policies")
+}
+
+/// The same of the cases at this path in the repository.
+pub fn lines_of(path: &str) -> Vec<Value> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = Sources::read(&root.join("policies"), &root.join("schema")).unwrap();
     let bundle = Bundle::load(&sources).unwrap();
-    let (cases, findings) = cases::read_all(&[root.join("tests/policies")]);
+    let (cases, findings) = cases::read_all(&[root.join(path)]);
     assert!(findings.0.is_empty(), "{findings}");
     let line = |(at, case): (usize, &cases::Case)| {
         let verdict = bundle.answer(&case.inquiry(&bundle).unwrap());

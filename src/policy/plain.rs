@@ -207,6 +207,9 @@ mod tests {
                     folders.push(path);
                     continue;
                 }
+                if path.extension().is_none_or(|ending| ending != "json") {
+                    continue;
+                }
                 let text = std::fs::read_to_string(path).unwrap();
                 let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
                 found.extend(

@@ -36,7 +36,7 @@ fn commit(home: &Home) {
 
 /// A repository whose branch `main` has the shipped policies, and `topic`, checked out, one less.
 fn repository() -> Home {
-    let home = Home::new();
+    let home = Home::with_few();
     git(&home, &["init", "--quiet"]);
     commit(&home);
     git(&home, &["branch", "-M", "main"]);
