@@ -107,8 +107,8 @@ fn model_name(party: Option<&RelyingParty>, model: Option<Uuid>) -> Option<Strin
         .map(str::to_owned)
 }
 
-/// The name that was given to an authenticator; where it is blank, that of its model where the
-/// configuration has one, else its kind.
+/// The name that was given to an authenticator; where it is blank, that of its model where one is
+/// known, else its kind.
 fn name_or(
     given: &str,
     party: Option<&RelyingParty>,
@@ -118,8 +118,7 @@ fn name_or(
     if !given.chars().all(char::is_whitespace) {
         return given.to_owned();
     }
-    let configured = party.and_then(|party| party.model_name(model?));
-    configured.unwrap_or(method_type.noun()).to_owned()
+    model_name(party, model).unwrap_or_else(|| method_type.noun().to_owned())
 }
 
 /// Decides again on an account that has changed, while there are `retries` left.

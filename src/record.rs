@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::error::StepUp;
+use crate::error::{Error, StepUp};
 use crate::model::{Action, Authenticator, MethodType, Timestamp, UserId};
 
 /// What the policies said to one question.
@@ -161,11 +161,14 @@ pub struct Change {
     /// What its owner calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_name: Option<String>,
+    /// `unknown` where it was asked for, and whether it happened is not known: the caller hung up, or
+    /// no answer of the store came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<&'static str>,
 }
 
 /// What can happen to an account.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ChangeKind {
     /// An authenticator was enrolled.
     Enrolled,
@@ -185,6 +188,28 @@ pub enum ChangeKind {
     Reset,
 }
 
+impl ChangeKind {
+    /// The word in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChangeKind::Enrolled => "enrolled",
+            ChangeKind::Used => "used",
+            ChangeKind::Renamed => "renamed",
+            ChangeKind::Deleted => "deleted",
+            ChangeKind::CounterBack => "counter_back",
+            ChangeKind::CodeUsed => "code_used",
+            ChangeKind::CodesRegenerated => "codes_regenerated",
+            ChangeKind::Reset => "reset",
+        }
+    }
+}
+
+impl Serialize for ChangeKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl Change {
     /// To an account as a whole.
     pub fn of_account(kind: ChangeKind, account: &UserId) -> Self {
@@ -194,6 +219,7 @@ impl Change {
             authenticator: None,
             method_type: None,
             device_name: None,
+            outcome: None,
         }
     }
 
@@ -269,6 +295,8 @@ pub trait Sink: Send + Sync {
 /// one whatever happens.
 pub struct Record {
     event: Event,
+    /// What was asked of the store, as long as it is not known whether it was done.
+    attempted: Option<Change>,
     started: Instant,
     sink: Arc<dyn Sink>,
 }
@@ -299,6 +327,7 @@ impl Record {
         };
         Self {
             event,
+            attempted: None,
             started: Instant::now(),
             sink,
         }
@@ -359,7 +388,33 @@ impl Record {
 
     /// Something happened to an account.
     pub fn changed(&mut self, change: Change) {
+        self.attempted = None;
         self.event.changes.push(change);
+    }
+
+    /// Does a step that would make this change. Whoever hangs up meanwhile, and a store whose answer
+    /// does not come, leave it in the event with an outcome that is not known.
+    ///
+    /// # Errors
+    /// Those of the step.
+    pub async fn attempt<T>(
+        &mut self,
+        change: Change,
+        step: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.attempted = Some(change);
+        let outcome = step.await;
+        let is_unknown = matches!(
+            &outcome,
+            Err(Error::Unavailable {
+                outcome_unknown: true,
+                ..
+            })
+        );
+        if !is_unknown {
+            self.attempted = None;
+        }
+        outcome
     }
 
     /// Whether what decisions are made on is wanted.
@@ -394,6 +449,12 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         self.event.duration_us = micros(self.started.elapsed());
+        if let Some(change) = self.attempted.take() {
+            self.event.changes.push(Change {
+                outcome: Some("unknown"),
+                ..change
+            });
+        }
         if self.event.status.is_none() && self.event.decisions.is_empty() {
             self.event.undecided = Some("the caller hung up".to_owned());
         }

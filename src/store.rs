@@ -92,6 +92,8 @@ pub struct Account {
     pub codes_remaining: usize,
     /// What the backup codes were hashed with, if there are some.
     pub code_salt: Option<CodeSalt>,
+    /// After too many wrong codes: when the next may be tried.
+    pub codes_shut: Option<Duration>,
     /// The pending enrolment that was asked for, if it is there and in time.
     pub pending: Option<Enrolment>,
     /// The pending authentication that was asked for, if it is there and in time.

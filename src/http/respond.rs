@@ -350,8 +350,14 @@ fn step_up_required(step_up: StepUp) -> Wire {
     );
     challenge.parameter("acr_values", &acr_values.join(" "));
     challenge.parameter("max_age", &max_age.to_string());
-    let message = "A fresher or stronger sign-in is needed. Sign in again with one of \
-                   details.acr_values, at most details.max_age seconds ago, and repeat the request.";
+    let message = if method_types.is_empty() {
+        "A fresher or stronger sign-in is needed. Sign in again with one of details.acr_values, at \
+         most details.max_age seconds ago, and repeat the request."
+    } else {
+        "A fresher or stronger sign-in is needed. Confirm with one of your authenticators (POST \
+         /v1/users/me/mfa/webauthn/authenticate) and repeat the request with the token that this \
+         gives; or sign in again with one of details.acr_values, at most details.max_age seconds ago."
+    };
     Wire::new(StatusCode::UNAUTHORIZED, "step_up_required", message)
         .detail("acr_values", acr_values)
         .detail("max_age", max_age)

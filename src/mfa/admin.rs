@@ -104,7 +104,12 @@ impl Mfa {
             // What is left is told of the account that the removal was made on: after it, nothing more
             // may fail.
             let account = self.store.read(user, None).await?;
-            match self.store.remove(user, account.version, id).await? {
+            let held = account.authenticators.iter().find(|one| one.id == id);
+            let change = held.map_or(Change::of_account(ChangeKind::Deleted, user), |one| {
+                Change::of(ChangeKind::Deleted, user, one)
+            });
+            let step = self.store.remove(user, account.version, id);
+            match record.attempt(change, step).await? {
                 Removed::Removed(removed) => {
                     record.changed(Change::of(ChangeKind::Deleted, user, &removed));
                     let signal = AcceptedCredentials::after(&account, &removed);
@@ -128,8 +133,12 @@ impl Mfa {
     ) -> Result<ResetMethods, Error> {
         let AdminReset(user) = permit.operation();
         self.known_issuer(user)?;
-        let removed = self.store.reset(user).await?;
-        record.changed(Change::of_account(ChangeKind::Reset, user));
+        let change = Change::of_account(ChangeKind::Reset, user);
+        let step = self.store.reset(user);
+        let removed = record.attempt(change.clone(), step).await?;
+        if removed > 0 {
+            record.changed(change);
+        }
         Ok(ResetMethods { removed })
     }
 

@@ -107,9 +107,11 @@ impl Mfa {
                 Some(fresh) => fresh,
                 none => none.insert(self.issue().await?),
             };
-            match self.store.replace_codes(user, account.version, set).await? {
+            let change = Change::of_account(ChangeKind::CodesRegenerated, user);
+            let step = self.store.replace_codes(user, account.version, set);
+            match record.attempt(change.clone(), step).await? {
                 Replaced::Stored => {
-                    record.changed(Change::of_account(ChangeKind::CodesRegenerated, user));
+                    record.changed(change);
                     let remaining = codes.len();
                     let codes = std::mem::take(codes);
                     return Ok(BackupCodes { codes, remaining });

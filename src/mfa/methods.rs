@@ -201,12 +201,14 @@ impl Mfa {
         let party = self.parties.of(user.tenant);
         let one = find(permit.account(), *id).ok_or_else(no_such_method)?;
         let device_name = name_or(device_name, party, one.claimed_model, one.method_type);
-        if !self.store.rename(user, one.id, &device_name).await? {
-            return Err(no_such_method());
-        }
         let mut renamed = one.clone();
         renamed.device_name = device_name;
-        record.changed(Change::of(ChangeKind::Renamed, user, &renamed));
+        let change = Change::of(ChangeKind::Renamed, user, &renamed);
+        let step = self.store.rename(user, one.id, &renamed.device_name);
+        if !record.attempt(change.clone(), step).await? {
+            return Err(no_such_method());
+        }
+        record.changed(change);
         Ok(method(party, &renamed))
     }
 
@@ -225,8 +227,9 @@ impl Mfa {
         loop {
             let (user, account) = (&permit.member().user.id, permit.account());
             let one = find(account, permit.operation().id).ok_or_else(no_such_method)?;
-            let removal = self.store.remove(user, account.version, one.id);
-            match removal.await? {
+            let change = Change::of(ChangeKind::Deleted, user, one);
+            let step = self.store.remove(user, account.version, one.id);
+            match record.attempt(change, step).await? {
                 Removed::Removed(removed) => {
                     record.changed(Change::of(ChangeKind::Deleted, user, &removed));
                     let signal = AcceptedCredentials::after(account, &removed);

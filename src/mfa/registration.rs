@@ -112,10 +112,12 @@ impl Mfa {
                 }
                 other => other?,
             };
-            match self.keep(&trusted, &mut fresh).await? {
+            let user = &permit.member().user.id;
+            let change = Change::of(ChangeKind::Enrolled, user, authenticator);
+            let step = self.keep(&trusted, &mut fresh);
+            match record.attempt(change.clone(), step).await? {
                 Kept::Stored(codes) => {
-                    let user = &permit.member().user.id;
-                    record.changed(Change::of(ChangeKind::Enrolled, user, authenticator));
+                    record.changed(change);
                     return Ok(codes);
                 }
                 Kept::Gone => return Err(self.gone(party, &permit).await),

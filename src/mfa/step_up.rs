@@ -1,6 +1,7 @@
 //! Step-up: an authenticator is used, or a backup code, and a short-lived token says so (RFC 9470).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +11,7 @@ use super::backup_codes::Code;
 use super::registration::{REQUIRED, method_type};
 use super::{Mfa, RETRIES, again};
 use crate::authn::step_up::{Proof, StepUpIssuer};
-use crate::error::Error;
+use crate::error::{Error, TokenFault};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Timestamp};
 use crate::policy::Resource;
@@ -19,10 +20,11 @@ use crate::store::{Account, Authentication, Begun, Tried, Use, Used};
 use crate::webauthn::{Asserted, Assertion, RelyingParty, counter_back};
 
 /// The body that starts a step-up; all of it may be left out.
-#[derive(JsonSchema)]
+#[derive(JsonSchema, Serialize)]
 #[schemars(description = "The body that starts a step-up; all of it may be left out.")]
 pub struct BeginBody {
     /// Only authenticators of this type; all when it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "MethodType")]
     pub method_type: Option<MethodType>,
 }
@@ -245,6 +247,7 @@ impl Mfa {
         record: &mut Record,
     ) -> Result<StepUpToken, Error> {
         let issuer = self.step_up_issuer()?;
+        outlives(permit)?;
         let party = self.party(permit)?;
         let pending = pending(party, permit)?;
         let (member, account) = (permit.member(), permit.account());
@@ -299,7 +302,9 @@ impl Mfa {
         };
         let challenge = permit.operation().assertion.challenge();
         let user = &member.user.id;
-        match self.store.authenticate(user, challenge, &made).await? {
+        let change = Change::of(ChangeKind::Used, user, one);
+        let step = self.store.authenticate(user, challenge, &made);
+        match record.attempt(change, step).await? {
             Used::Stored => Ok(()),
             Used::Gone | Used::NoAuthenticator => Err(not_pending()),
             Used::CounterBack => {
@@ -323,8 +328,13 @@ impl Mfa {
         record: &mut Record,
     ) -> Result<StepUpToken, Error> {
         let issuer = Arc::clone(self.step_up_issuer()?);
+        outlives(&permit)?;
         let mut retries = RETRIES;
         loop {
+            // Before it is hashed, which is slow on purpose; the store counts once more.
+            if let Some(retry_after) = permit.account().codes_shut {
+                return Err(Error::TooMany { retry_after });
+            }
             let code = permit.operation().code.clone();
             let salt = permit.account().code_salt.clone();
             let (Some(code), Some(salt)) = (code, salt) else {
@@ -332,9 +342,11 @@ impl Mfa {
             };
             let hash = self.hash(code, &salt).await?.ok_or(Error::WrongCode)?;
             let user = &permit.member().user.id;
-            match self.store.try_code(user, &salt.salt, &hash).await? {
+            let change = Change::of_account(ChangeKind::CodeUsed, user);
+            let step = self.store.try_code(user, &salt.salt, &hash);
+            match record.attempt(change.clone(), step).await? {
                 Tried::Used { remaining } => {
-                    record.changed(Change::of_account(ChangeKind::CodeUsed, user));
+                    record.changed(change);
                     return token(&issuer, &permit, Proof::BackupCode, Some(remaining));
                 }
                 Tried::Wrong => return Err(Error::WrongCode),
@@ -350,6 +362,16 @@ impl Mfa {
             "Step-ups are not set up for this deployment.",
         ))
     }
+}
+
+/// Whether a step-up is of use: its token ends with the one that was presented, which may be in the
+/// leeway after its end. Asked before anything is used up.
+fn outlives<O>(permit: &Permit<O>) -> Result<(), Error> {
+    let Member { user, now, .. } = permit.member();
+    if user.session.expires_at.since(*now) < Duration::from_secs(1) {
+        return Err(TokenFault::Invalid("the token has expired").into());
+    }
+    Ok(())
 }
 
 fn token<O>(

@@ -1,5 +1,7 @@
 use std::sync::Mutex;
 
+use futures_util::FutureExt as _;
+
 use super::*;
 
 #[derive(Default)]
@@ -86,4 +88,39 @@ fn what_was_not_decided_says_why() {
         record.decided(&decided(FIRST, Effect::Allow, &[]), Duration::ZERO);
     });
     assert_eq!((later.undecided, later.status), (None, None));
+}
+
+/// The changes of a request whose step to make one never answers, or answers so.
+fn attempted(outcome: Option<Result<(), Error>>) -> Vec<Change> {
+    let happened = outcome == Some(Ok(()));
+    let event = event_of(|record| {
+        let account = "corp||alice".parse().unwrap();
+        let change = Change::of_account(ChangeKind::Reset, &account);
+        let step = async move {
+            match outcome {
+                Some(outcome) => outcome,
+                None => std::future::pending().await,
+            }
+        };
+        // Dropped where it waits, as by a caller who hangs up.
+        let _ = record.attempt(change.clone(), step).now_or_never();
+        if happened {
+            record.changed(change);
+        }
+    });
+    event.changes
+}
+
+#[test]
+fn a_change_of_which_nobody_heard_is_told_with_an_outcome_that_is_not_known() {
+    for outcome in [None, Some(Err(Error::outcome_unknown("lost")))] {
+        let changes = attempted(outcome);
+        assert_eq!(changes.len(), 1);
+        assert_eq!(changes[0].kind, ChangeKind::Reset);
+        assert_eq!(changes[0].outcome, Some("unknown"));
+    }
+    assert_eq!(attempted(Some(Err(Error::unavailable("down")))), []);
+    let changes = attempted(Some(Ok(())));
+    assert_eq!(changes.len(), 1, "told once");
+    assert_eq!(changes[0].outcome, None);
 }

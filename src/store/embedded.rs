@@ -54,13 +54,13 @@ impl Embedded {
             let snapshot = database.begin_read()?;
             let record = steps::user(&snapshot.open_table(USERS)?, user.digest())?;
             let Some(challenge) = challenge.map(challenge_digest) else {
-                return Ok(record.map(|record| record.into_account(None, None)));
+                return Ok(record.map(|record| record.into_account(now, None, None)));
             };
             let table = snapshot.open_table(PENDING)?;
             let enrolment = steps::pending(&table, user.digest(), &challenge, now)?;
             let owner = user.digest_of_authentications();
             let authentication = steps::pending(&table, &owner, &challenge, now)?;
-            Ok(record.and_then(|record| Ok(record.into_account(enrolment?, authentication?))))
+            Ok(record.and_then(|record| Ok(record.into_account(now, enrolment?, authentication?))))
         });
         read.unwrap_or_else(|cause| {
             self.writer.reopen();

@@ -15,7 +15,7 @@ use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::{decode, encode};
 use super::{
     Account, Authentication, Begun, CodeSalt, CodeSet, Committed, Enrolment, Health, PENDING_LIMIT,
-    oldest_first,
+    TRIES_LIMIT, oldest_first,
 };
 use crate::error::Error;
 use crate::model::{Authenticator, Bytes, Timestamp, UserId};
@@ -78,7 +78,7 @@ type AccountReply = (
 );
 
 /// What `read.lua` answers: the account, how many codes there are, the two pending records, the
-/// records of authenticators and of their uses.
+/// records of authenticators and of their uses, and for how many milliseconds codes are shut.
 type ReadReply = (
     AccountReply,
     usize,
@@ -86,6 +86,7 @@ type ReadReply = (
     Option<Vec<u8>>,
     Vec<Vec<u8>>,
     Vec<(String, Vec<u8>)>,
+    Option<u64>,
 );
 
 /// A credential id that is held for this user.
@@ -128,10 +129,13 @@ impl Redis {
             enrolments,
             uses,
             authentications,
+            user.tries(),
         ];
         let mut command = eval(READ, &keys);
-        command.arg(challenge.map(challenge_digest).unwrap_or_default());
-        let (account, codes_remaining, enrolment, authentication, records, uses): ReadReply =
+        command
+            .arg(challenge.map(challenge_digest).unwrap_or_default())
+            .arg(TRIES_LIMIT);
+        let (account, codes_remaining, enrolment, authentication, records, uses, shut): ReadReply =
             self.link.ask(&command, deadline).await?;
         let (version, handle, epoch, salt, pepper_id) = account;
         let mut authenticators = records
@@ -157,6 +161,7 @@ impl Redis {
             code_salt: salt
                 .zip(pepper_id)
                 .map(|(salt, pepper_id)| CodeSalt { salt, pepper_id }),
+            codes_shut: shut.map(Duration::from_millis),
             pending: enrolment
                 .map(|record| decode::<Enrolment>("pending enrolment", &record))
                 .transpose()?,

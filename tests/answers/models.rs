@@ -142,13 +142,13 @@ async fn list(place: &Place) {
         method
     };
     // What is not configured has the name that the program knows.
-    let known = Some("YubiKey 5 FIPS Series with NFC");
+    let known = "YubiKey 5 FIPS Series with NFC";
     let expected = json!({
         "methods": [
             method(FIDO, "Model 5", Some("Model 5"), [false, false]),
-            method(FIDO, "Security key", known, [false, false]),
+            method(FIDO, known, Some(known), [false, false]),
             method(PASSKEY, "mine", Some("Model 5"), [true, false]),
-            method(PASSKEY, "Passkey", known, [true, true]),
+            method(PASSKEY, known, Some(known), [true, true]),
         ],
         "backup_codes": { "remaining": 10 },
     });

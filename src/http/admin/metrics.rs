@@ -66,6 +66,12 @@ struct Shadowed {
     would_be: &'static str,
 }
 
+/// What happened to an account.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Changed {
+    kind: &'static str,
+}
+
 /// Which stream a line is missing in, and why.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Missing {
@@ -79,6 +85,7 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     durations: Family<Asked, Histogram, fn() -> Histogram>,
     shadows: Family<Shadowed, Counter>,
+    changes: Family<Changed, Counter>,
     lost: Family<Missing, Counter<u64, AtomicU64>>,
     store_errors: Counter<u64, AtomicU64>,
     failed_fetches: Counter<u64, AtomicU64>,
@@ -111,6 +118,12 @@ impl Metrics {
             "shadow_decisions",
             "Decisions that a shadow policy would have changed: their effect, and what it would be",
             shadows.clone(),
+        );
+        let changes = Family::default();
+        registry.register(
+            "account_changes",
+            "What happened to accounts, such as enrolled or counter_back",
+            changes.clone(),
         );
         let lost = Family::default();
         registry.register(
@@ -154,6 +167,7 @@ impl Metrics {
             requests,
             durations,
             shadows,
+            changes,
             lost,
             store_errors,
             failed_fetches,
@@ -217,6 +231,10 @@ impl Sink for Metrics {
         self.durations
             .get_or_create(&Asked { action })
             .observe(seconds);
+        for change in &event.changes {
+            let kind = change.kind.as_str();
+            self.changes.get_or_create(&Changed { kind }).inc();
+        }
         for decision in &event.decisions {
             if let Some(shadow) = &decision.shadow {
                 self.shadow(decision.effect, shadow);

@@ -1,11 +1,15 @@
 //! The tables of the embedded store, and the records in them.
 
+use std::time::Duration;
+
 use redb::{Database, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Authenticator, Bytes};
-use crate::store::{Account, Authentication, CodeSalt, CodeSet, Enrolment, oldest_first};
+use crate::model::{Authenticator, Bytes, Timestamp};
+use crate::store::{
+    Account, Authentication, CodeSalt, CodeSet, Enrolment, TRIES_LIMIT, TRIES_WINDOW, oldest_first,
+};
 
 /// What `META` says of the format: raised when this release's readers could not read it any more.
 pub(super) const FORMAT: u64 = 1;
@@ -57,6 +61,20 @@ pub(super) struct StoredCodes {
     pub(super) hashes: Vec<Bytes>,
 }
 
+impl Tries {
+    /// How many of them count still.
+    pub(super) fn counted(self, now: Timestamp) -> u64 {
+        let within = now.since(Timestamp::from_millis(self.since)) < TRIES_WINDOW;
+        if within { self.count } else { 0 }
+    }
+
+    /// When there are too many: when the next may be tried.
+    pub(super) fn shut(self, now: Timestamp) -> Option<Duration> {
+        let elapsed = now.since(Timestamp::from_millis(self.since));
+        (self.counted(now) >= TRIES_LIMIT).then(|| TRIES_WINDOW.saturating_sub(elapsed))
+    }
+}
+
 impl From<CodeSet> for StoredCodes {
     fn from(set: CodeSet) -> Self {
         Self {
@@ -70,6 +88,7 @@ impl From<CodeSet> for StoredCodes {
 impl UserRecord {
     pub(super) fn into_account(
         mut self,
+        now: Timestamp,
         pending: Option<Enrolment>,
         authentication: Option<Authentication>,
     ) -> Account {
@@ -82,6 +101,7 @@ impl UserRecord {
             epoch: self.epoch,
             codes_remaining: self.codes.hashes.len(),
             code_salt: self.codes.salt.map(|salt| CodeSalt { salt, pepper_id }),
+            codes_shut: self.tries.shut(now),
             pending,
             authentication,
         }

@@ -1,5 +1,5 @@
--- KEYS: account, authenticators, codes, enrolments, uses, authentications. ARGV: the challenge's
--- digest, empty for none.
+-- KEYS: account, authenticators, codes, enrolments, uses, authentications, tries. ARGV: the
+-- challenge's digest, empty for none; how many wrong codes there may be.
 local account = redis.call('HMGET', KEYS[1], 'version', 'handle', 'epoch', 'salt', 'pepper')
 local enrolment, authentication
 if ARGV[1] ~= '' then
@@ -7,6 +7,7 @@ if ARGV[1] ~= '' then
     enrolment = live(redis.call('HGET', KEYS[4], ARGV[1]), now)
     authentication = live(redis.call('HGET', KEYS[6], ARGV[1]), now)
 end
+local shut = tonumber(redis.call('GET', KEYS[7]) or '0') >= tonumber(ARGV[2])
 return {
     account,
     redis.call('HLEN', KEYS[3]),
@@ -14,4 +15,5 @@ return {
     authentication and authentication.record or false,
     redis.call('HVALS', KEYS[2]),
     redis.call('HGETALL', KEYS[5]),
+    shut and redis.call('PTTL', KEYS[7]) or false,
 }

@@ -7,7 +7,7 @@ use super::{Step, Tables, UserKey, UserRecord, decode, encode, take, user};
 use crate::model::{Bytes, Timestamp};
 use crate::store::embedded::tables::{StoredCodes, Tries};
 use crate::store::keys::ClaimKey;
-use crate::store::{CodeSet, Removed, Replaced, TRIES_LIMIT, TRIES_WINDOW, Tried, Use, Used};
+use crate::store::{CodeSet, Removed, Replaced, Tried, Use, Used};
 
 pub(in crate::store::embedded) struct Using {
     pub(in crate::store::embedded) user: UserKey,
@@ -164,18 +164,15 @@ impl CodeTry {
         if record.codes.salt.as_ref() != Some(&self.salt) {
             return Ok(Ok(Tried::OtherSet));
         }
-        let Tries { count, since } = record.tries;
-        let elapsed = now.since(Timestamp::from_millis(since));
-        let within = count > 0 && elapsed < TRIES_WINDOW;
-        if within && count >= TRIES_LIMIT {
-            let retry_after = TRIES_WINDOW.saturating_sub(elapsed);
+        if let Some(retry_after) = record.tries.shut(now) {
             return Ok(Ok(Tried::TooMany { retry_after }));
         }
         let Some(at) = record.codes.hashes.iter().position(|one| *one == self.hash) else {
-            record.tries = Tries {
-                count: if within { count + 1 } else { 1 },
-                since: if within { since } else { now.millis() },
-            };
+            let counted = record.tries.counted(now);
+            if counted == 0 {
+                record.tries.since = now.millis();
+            }
+            record.tries.count = counted + 1;
             return store(tables, key, &record, Tried::Wrong);
         };
         record.codes.hashes.swap_remove(at);
