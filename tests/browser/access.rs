@@ -61,6 +61,7 @@ async fn every_control_has_a_name_and_every_part_a_heading() {
     page.plug_in(security_key()).await;
     page.click("#add-security-key").await;
     page.until("#error", "sign-in is needed").await;
+    page.click("#methods button[aria-label^=Rename]").await;
 
     let labels = page.labels(CONTROLS).await;
     assert!(labels.len() > 15, "{labels:?}");

@@ -14,7 +14,7 @@ fn unanswered() -> Value {
 }
 
 /// Puts a function between the page and the gateway: `(path, init, fetch)` → an answer.
-async fn intercept(page: &Chromium, function: &str) {
+pub(super) async fn intercept(page: &Chromium, function: &str) {
     let script = format!(
         "const real = window.fetch.bind(window);
          const between = {function};

@@ -29,10 +29,11 @@ macro_rules! asset {
     };
 }
 
-pub(super) static ASSETS: [Asset; 15] = [
+pub(super) static ASSETS: [Asset; 17] = [
     asset!("icon.svg", "image/svg+xml"),
     asset!("page.css", "text/css; charset=utf-8"),
     asset!("page.js", SCRIPT),
+    asset!("alone.js", SCRIPT),
     asset!("api.js", SCRIPT),
     asset!("codes.js", SCRIPT),
     asset!("decisions.js", SCRIPT),
@@ -40,6 +41,7 @@ pub(super) static ASSETS: [Asset; 15] = [
     asset!("enrol.js", SCRIPT),
     asset!("failed.js", SCRIPT),
     asset!("methods.js", SCRIPT),
+    asset!("names.js", SCRIPT),
     asset!("outcome.js", SCRIPT),
     asset!("refusals.js", SCRIPT),
     asset!("stepup.js", SCRIPT),

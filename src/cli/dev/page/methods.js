@@ -1,11 +1,16 @@
 // The list of the chosen user's authenticators, and what can be done with each.
 
 import { CODES, METHODS, forget, get, patch, post, remove, signedIn } from "./api.js";
+import { asStep, underWay } from "./alone.js";
 import { byId, element, plural, say, when } from "./dom.js";
+import { Renaming } from "./names.js";
 import { clear } from "./outcome.js";
 import { NOUN, explain } from "./words.js";
 
 let reading = 0;
+
+/** The open forms, by the id of what they rename: what is typed outlives a reading of the list. */
+const renamings = new Map();
 
 export async function readMethods(who) {
   const mine = ++reading;
@@ -13,6 +18,8 @@ export async function readMethods(who) {
   let note, items = [];
   try {
     const { methods, backup_codes: codes } = (await get(METHODS, await signedIn(who))).body;
+    if (mine !== reading) return; // somebody else was chosen meanwhile
+    for (const id of renamings.keys()) if (!methods.some((one) => one.id === id)) renamings.delete(id);
     items = methods.map((method, at) => item(method, at + 1));
     byId("new-codes").hidden = methods.length === 0;
     note = methods.length === 0
@@ -22,9 +29,11 @@ export async function readMethods(who) {
     const { said, todo } = explain(error, "authenticator");
     note = [said, ...(error.notices ?? []), todo].join(" ");
   }
-  if (mine !== reading) return; // somebody else was chosen meanwhile
+  if (mine !== reading) return;
   say("methods-note", note);
+  const focused = document.activeElement;
   byId("methods").replaceChildren(...items);
+  if (focused?.closest(".rename")?.isConnected) focused.focus();
 }
 
 let act = () => {};
@@ -42,29 +51,42 @@ function item(method, number) {
   const synced = method.backed_up ? "synced" : method.backup_eligible ? "may be synced" : "stays on its device";
   const used = method.last_used_at ? `used ${when(method.last_used_at)}` : "not used yet";
   const facts = [NOUN[method.method_type] ?? method.method_type, method.model, synced, `added ${when(method.created_at)}`, used];
+  const renaming = renamings.get(method.id);
+  renaming?.call(called(method, number));
+  const buttons = element("div", "buttons", ...renaming ? [] : [renamer(method, number)], remover(method, number));
   const made = element("li", "", element("strong", "", method.device_name),
-    element("p", "note", facts.filter(Boolean).join(" · ")),
-    element("div", "buttons", renamer(method, number), remover(method, number)));
+    element("p", "note", facts.filter(Boolean).join(" · ")), buttons, ...renaming ? [renaming.form] : []);
   made.dataset.methodType = method.method_type;
+  made.again = () => {
+    const fresh = item(method, number);
+    made.replaceWith(fresh);
+    return fresh;
+  };
   return made;
 }
 
+const called = ({ device_name: name }, number) => `${name}, number ${number}`;
+
 function renamer(method, number) {
+  const { id } = method;
   return button("Rename", method, number, (pressed) => {
-    const field = element("input", "");
-    field.value = method.device_name;
-    field.setAttribute("aria-label", `New name of ${method.device_name}, number ${number}`);
-    const form = element("form", "rename", field, element("button", "quiet", "Save"));
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      act({
+    const renaming = new Renaming(method, {
+      save: (name) => act({
         said: "It has a new name.",
-        work: async (who) => patch(`${METHODS}/${method.id}`, { device_name: field.value }, await signedIn(who)),
-      });
+        work: async (who) => {
+          const done = await patch(`${METHODS}/${id}`, { device_name: name }, await signedIn(who));
+          renamings.delete(id);
+          return done;
+        },
+      }),
+      cancel: () => {
+        renamings.delete(id);
+        renaming.form.closest("li").again().querySelector("button").focus();
+      },
     });
-    pressed.closest("li").append(form);
-    pressed.remove();
-    field.focus();
+    renamings.set(id, renaming);
+    pressed.closest("li").again();
+    renaming.field.focus();
   });
 }
 
@@ -84,9 +106,9 @@ function remover(method, number) {
 function button(label, method, number, action) {
   const made = element("button", "quiet", label);
   made.type = "button";
-  made.setAttribute("aria-label", `${label} ${method.device_name}, number ${number}`);
-  made.addEventListener("click", () => action(made));
-  return made;
+  made.setAttribute("aria-label", `${label} ${called(method, number)}`);
+  made.addEventListener("click", () => underWay() || action(made));
+  return asStep(made);
 }
 
 /** Empties what was told of the last step. */

@@ -1,5 +1,6 @@
 // A panel that says what came of a request: in words, with the policies' own, and who decided.
 
+import { asStep, stop } from "./alone.js";
 import { byId, element } from "./dom.js";
 import { readRecords } from "./api.js";
 
@@ -11,10 +12,10 @@ export function clear(id) {
 
 /**
  * Fills one. `tone` is allow, deny or ask; `said` is the headline, `why` and `todo` are sentences;
- * `answer` is what has a status, a code, notices and a request id; `offers` are buttons, as
- * `[label, action]`.
+ * `answer` is what has a status, a code, notices and a request id; `offers` are buttons that begin a
+ * step, as `[label, action]`; `waits` says that a dialog is open, which a button closes.
  */
-export async function tell(id, { tone, said, why, todo, answer = {}, offers = [] }) {
+export async function tell(id, { tone, said, why, todo, answer = {}, offers = [], waits = false }) {
   const { status, code, notices = [], requestId } = answer;
   const decided = requestId ? await deciders(requestId) : undefined;
   const lines = [element("p", "said", said)];
@@ -23,7 +24,9 @@ export async function tell(id, { tone, said, why, todo, answer = {}, offers = []
   if (todo) lines.push(element("p", "", todo));
   if (decided) lines.push(element("p", "fine", ...decided));
   if (status) lines.push(element("p", "fine", `Answer: ${status} ${code}`));
-  if (offers.length > 0) lines.push(element("div", "buttons", ...offers.map(button)));
+  const buttons = offers.map((offer) => asStep(button(offer)));
+  if (waits) buttons.push(button(["Stop waiting", stop]));
+  if (buttons.length > 0) lines.push(element("div", "buttons", ...buttons));
   byId(id).className = `panel ${tone}`;
   byId(id).replaceChildren(...lines);
   // on a phone it may stand below what is seen; codes have the focus when all went well

@@ -1,6 +1,7 @@
 // The page of `cedargate dev`: who asks is chosen, authenticators are added, decisions are shown.
 // Nothing here decides anything: it calls the API as any client would.
 
+import { alone, stop } from "./alone.js";
 import { stepUpOf, forget } from "./api.js";
 import { clear, tell } from "./outcome.js";
 import { hideCodes, showCodes, startCodes } from "./codes.js";
@@ -8,15 +9,12 @@ import { lookAtDecisions, startDecisions, tenantName, watchDecisions } from "./d
 import { byId, plural, say, when } from "./dom.js";
 import { complete, enrol, lacking } from "./enrol.js";
 import { clearMethods, readMethods, startMethods } from "./methods.js";
+import { nameIn } from "./names.js";
 import { startRefusals } from "./refusals.js";
 import { confirm, startStepUps } from "./stepup.js";
 import { NOUN, ceremony, explain } from "./words.js";
 
-const NAME_CHARACTERS = 100;
 const BUTTON = { webauthn_passkey: "add-passkey", webauthn_fido: "add-security-key" };
-
-/** Closes the dialog of the enrolment that is under way; none: nothing is. */
-let underWay;
 
 function who() {
   const groups = byId("groups").value.split(",").map((one) => one.trim()).filter(Boolean);
@@ -24,50 +22,38 @@ function who() {
 }
 
 /** The name, if the gateway will take it: it looks at it last, when the authenticator has answered. */
-function deviceName() {
-  const name = byId("device-name").value;
-  const wrong = [...name].length > NAME_CHARACTERS
-    ? `This name has ${[...name].length} characters. Shorten it to ${NAME_CHARACTERS}.`
-    : /\p{Cc}/u.test(name) ? "This name has a control character in it. Type it anew." : "";
-  say("device-name-wrong", wrong);
-  byId("device-name").toggleAttribute("aria-invalid", wrong !== "");
-  if (wrong === "") return name;
-  byId("device-name").focus();
-  return undefined;
-}
+const deviceName = () => nameIn(byId("device-name"), byId("device-name-wrong"));
 
 function add(methodType) {
   const name = deviceName();
   if (name === undefined) return;
   const owner = who();
-  const waiting = () => {
-    const said = `Waiting for your ${NOUN[methodType]}: answer the browser’s dialog.`;
-    tell("status", { tone: "ask", said, offers: [["Stop waiting", () => underWay?.abort()]] });
-  };
-  step(owner, methodType, (signal) => enrol(owner, { methodType, deviceName: name, signal, waiting }));
+  step(owner, methodType, (signal) => enrol(owner, { methodType, deviceName: name, signal, waiting: waitingFor(NOUN[methodType]) }));
 }
+
+/** Tells that a dialog is open for something of the user's. */
+const waitingFor = (noun) => () => tell("status", {
+  tone: "ask", said: `Waiting for your ${noun}: answer the browser’s dialog.`, waits: true,
+});
 
 function sendAgain(unsent) {
   const owner = who();
   step(owner, unsent.method_type, () => complete(owner, unsent));
 }
 
-/** One at a time: the buttons keep the focus, and do nothing meanwhile. */
 async function step(owner, methodType, work) {
-  if (underWay) return;
-  busy(new AbortController());
-  quiet();
-  byId(BUTTON[methodType]).focus(); // what was pressed may be gone: an offer of a panel
-  try {
-    const { body, requestId } = await work(underWay.signal);
-    await added(owner, methodType, body, requestId);
-  } catch (error) {
-    await failed(methodType, error);
-  } finally {
+  const done = await alone(async (signal) => {
+    quiet();
+    byId(BUTTON[methodType]).focus(); // what was pressed may be gone: an offer of a panel
+    try {
+      const { body, requestId } = await work(signal);
+      await added(owner, methodType, body, requestId);
+    } catch (error) {
+      await failed(methodType, error);
+    }
     if (document.activeElement === document.body) byId(BUTTON[methodType]).focus(); // “Stop waiting” is gone
-    busy(undefined);
-  }
-  await refresh();
+  });
+  if (done) await refresh();
 }
 
 async function added(owner, methodType, { codes, remaining }, requestId) {
@@ -80,73 +66,77 @@ async function added(owner, methodType, { codes, remaining }, requestId) {
 
 async function failed(methodType, error) {
   clear("status");
+  const { unsent } = error;
+  const asked = error.code === "step_up_required";
+  const unconfirmed = error.step === "stepUp";
   const offers = [];
-  if (error.code === "step_up_required") {
-    if (error.details.method_types?.length > 0) {
-      offers.push(["Confirm with an authenticator and try again", () => confirmed(methodType, error.unsent)]);
-    }
+  if (unconfirmed || (asked && error.details.method_types?.length > 0)) {
+    offers.push(["Confirm with an authenticator and try again", () => confirmed(methodType, unsent)]);
+  }
+  // where a step-up is asked for, a backup code may have given it meanwhile
+  if (unsent) offers.push(["Send it again", () => sendAgain(unsent)]);
+  if (unconfirmed || asked) {
     offers.push(["Sign in strongly and try again", () => {
       byId("strong").checked = true;
-      if (error.unsent) sendAgain(error.unsent);
+      if (unsent) sendAgain(unsent);
       else add(methodType);
     }]);
-  } else if (error.unsent) {
-    offers.push(["Send it again", () => sendAgain(error.unsent)]);
   }
-  const tone = error.code === "step_up_required" ? "ask" : "deny";
-  await tell("error", { tone, ...explain(error, NOUN[methodType]), answer: error, offers });
+  await tell("error", { tone: asked ? "ask" : "deny", ...explain(error, NOUN[methodType]), answer: error, offers });
 }
 
 /** A step-up, and then what asked for it. */
 function confirmed(methodType, unsent) {
   const owner = who();
-  const name = deviceName();
+  const name = unsent ? unsent.device_name : deviceName();
   if (name === undefined) return;
   step(owner, methodType, async (signal) => {
-    const waiting = (said) => tell("status", { tone: "ask", said, offers: [["Stop waiting", () => underWay?.abort()]] });
-    await confirm(owner, { signal, waiting: () => waiting("Waiting for an authenticator that is yours: answer the browser’s dialog.") });
-    await showStepUp();
+    try {
+      await confirm(owner, { signal, waiting: waitingFor("authenticator") });
+    } catch (error) {
+      error.unsent = unsent; // what the authenticator answered is still good
+      throw error;
+    }
+    showStepUp();
     if (unsent) return complete(owner, unsent);
-    return enrol(owner, { methodType, deviceName: name, signal, waiting: () => waiting(`Waiting for your ${NOUN[methodType]}: answer the browser’s dialog.`) });
+    return enrol(owner, { methodType, deviceName: name, signal, waiting: waitingFor(NOUN[methodType]) });
   });
 }
 
 /** A step with what is enrolled: renaming, removing, new codes. */
 async function change({ said, work }) {
-  if (underWay) return;
-  busy(new AbortController());
-  clearMethods();
-  const owner = who();
-  try {
-    const { body, requestId } = await work(owner);
-    if (body.codes) showCodes(body.codes, `${owner.user} of ${tenantName(owner.tenant)}`);
-    await tell("methods-status", { tone: "allow", said, answer: { requestId } });
-  } catch (error) {
-    const offers = error.code === "step_up_required" && error.details.method_types?.length > 0
-      ? [["Confirm with an authenticator", () => byId("use-authenticator").click()]]
-      : [];
-    const tone = error.code === "step_up_required" ? "ask" : "deny";
-    await tell("methods-error", { tone, ...explain(error, "authenticator", "change"), answer: error, offers });
-  } finally {
-    busy(undefined);
-  }
+  const done = await alone(async () => {
+    clearMethods();
+    const owner = who();
+    try {
+      const { body, requestId } = await work(owner);
+      if (body.codes) showCodes(body.codes, `${owner.user} of ${tenantName(owner.tenant)}`);
+      await tell("methods-status", { tone: "allow", said, answer: { requestId } });
+    } catch (error) {
+      const asked = error.code === "step_up_required";
+      const offers = asked && error.details.method_types?.length > 0
+        ? [["Confirm with an authenticator", () => byId("use-authenticator").click()]]
+        : [];
+      await tell("methods-error", { tone: asked ? "ask" : "deny", ...explain(error, "authenticator", "change"), answer: error, offers });
+    }
+  });
+  if (!done) return;
   await refresh();
   if (document.activeElement === document.body) byId("methods-title").focus(); // what was pressed is gone
 }
 
-/** Says how the user is confirmed. */
+/** Says how the user is confirmed, and whether that is what is sent. */
 function showStepUp() {
-  const stepUp = stepUpOf(who());
-  say("step-up-note", stepUp
-    ? `Confirmed ${stepUp.acr ? "with an authenticator" : "with a backup code"}, until ${when(stepUp.until)}.`
-    : "Not confirmed: the sign-in above is all there is.");
-}
-
-function busy(controller) {
-  underWay = controller;
-  for (const id of Object.values(BUTTON)) {
-    byId(id).setAttribute("aria-disabled", String(controller !== undefined));
+  const owner = who();
+  const stepUp = stepUpOf(owner);
+  if (!stepUp) {
+    say("step-up-note", "Not confirmed: the sign-in above is all there is.");
+    return;
   }
+  const sent = owner.strong
+    ? "But its token is not sent while “Just signed in strongly” is ticked: a new sign-in is."
+    : `Its token is sent until ${when(stepUp.until)}.`;
+  say("step-up-note", `Confirmed ${stepUp.acr ? "with an authenticator" : "with a backup code"}. ${sent}`);
 }
 
 function quiet() {
@@ -163,7 +153,7 @@ async function refresh() {
 /** Another user is another story: what was said and shown to the last one goes. */
 function signInChanged({ target }) {
   if (["user", "tenant"].includes(target.id)) {
-    underWay?.abort();
+    stop();
     quiet();
     clearMethods();
     forget();

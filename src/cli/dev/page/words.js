@@ -9,12 +9,18 @@ export const GATEWAY_GONE = "The gateway does not answer. Is “cedargate dev”
 
 /**
  * What happened, more about it if there is more, and the way on. `noun` is what was to be added, `step`
- * what was tried, where that is no enrolment: `stepUp` or `change`.
+ * what was tried, where that is no enrolment: `stepUp` or `change`. An error may know its own.
  */
-export function explain(error, noun, step) {
+export function explain(error, noun, step = error.step) {
   if (error instanceof CeremonyFailed) return step === "stepUp" ? unconfirmed(error) : ceremony(error, noun);
   if (error instanceof Unreachable) return { said: "The gateway does not answer.", todo: "Is “cedargate dev” still running? Start it again, then try again." };
-  if (error instanceof Refused) return step ? other(error) : refusal(error);
+  if (error instanceof Refused) {
+    switch (step) {
+      case "stepUp": return notConfirmed(error);
+      case "change": return notChanged(error);
+      default: return refusal(error);
+    }
+  }
   return { said: `The page failed: ${error.message ?? error}`, todo: "Load it again." };
 }
 
@@ -29,11 +35,11 @@ export function ceremony({ kind, cause }, noun = "authenticator") {
     case "unsuitable":
       return { said: `What you have cannot be a ${noun} here: it lacks an algorithm, or cannot check that it is you.`, todo: "Set up a PIN, a fingerprint or a face on it, or use another one." };
     case "origin":
-      return { said: "Browsers add authenticators here under the name localhost only.", todo: `Open http://localhost:${location.port}/ instead.` };
+      return { said: "Browsers use authenticators here under the name localhost only.", todo: `Open http://localhost:${location.port}/ instead.` };
     case "none":
       return { said: "This browser has no WebAuthn, or it is switched off.", todo: "Open the page in a current Chrome, Edge, Firefox or Safari." };
     case "old":
-      return { said: "This browser is too old to add authenticators here.", todo: "Update it, or open the page in a current Chrome, Edge, Firefox or Safari." };
+      return { said: "This browser is too old to use authenticators here.", todo: "Update it, or open the page in a current Chrome, Edge, Firefox or Safari." };
     default:
       return { said: `The browser could not add it (${cause?.name ?? "unknown error"}: ${cause?.message ?? ""}).`, todo: "If an extension manages your passwords, switch it off here and try again." };
   }
@@ -45,26 +51,51 @@ function unconfirmed(error) {
     case "cancelled":
     case "late":
       return { said: "Nobody was confirmed: the dialog was closed, or nothing answered it.", todo: "Try again with an authenticator that is yours, or use a backup code." };
-    default:
+    case "origin":
+    case "none":
+    case "old":
       return ceremony(error);
+    case "unsuitable":
+      return { said: "Nobody was confirmed: the authenticator lacks an algorithm, or cannot check that it is you.", todo: "Use another one that is yours, or a backup code." };
+    default:
+      return { said: `Nobody was confirmed: the browser could not ask your authenticator (${error.cause?.name ?? "unknown error"}: ${error.cause?.message ?? ""}).`, todo: "If an extension manages your passwords, switch it off here and try again." };
   }
 }
 
-/** Refusals of what is no enrolment. */
-function other(error) {
-  const { code, details } = error;
+/** Refusals of an authenticator's confirmation, or of a backup code. */
+function notConfirmed(error) {
+  const { code, details, status } = error;
   switch (code) {
     case "not_found":
-      return { said: "There is nothing to do this with.", why: error.message, todo: "Look at the list of authenticators." };
+      return { said: "Nobody was confirmed.", why: error.message, todo: "Try again with an authenticator of the list, or use a backup code." };
     case "invalid_credential":
-      return { said: details.reason === "code" ? "This backup code does not work." : error.message, todo: "Try another one." };
+      return details.reason === "code"
+        ? { said: "This backup code does not work.", todo: "Try another one." }
+        : { said: "Nobody was confirmed.", why: error.message, todo: "Try again, with another authenticator that is yours, or use a backup code." };
     case "rate_limited":
       return { said: "Too many wrong codes.", why: error.message, todo: "Use an authenticator meanwhile." };
+    case "not_implemented":
+      return { said: error.message, todo: "Choose another tenant, or tick “Just signed in strongly”." };
+  }
+  return status === 403 ? forbidden(error) : refusal(error);
+}
+
+/** Refusals to change what is enrolled. */
+function notChanged(error) {
+  switch (error.code) {
+    case "not_found":
+      return { said: "There is nothing to do this with.", why: error.message, todo: "Look at the list of authenticators." };
     case "step_up_required":
       return { said: "A fresh and strong sign-in is needed.", todo: "Confirm that it is you, then try again." };
-    default:
-      return refusal(error);
   }
+  return error.status === 403 ? forbidden(error) : refusal(error);
+}
+
+/** What a policy refused, with the way on where no kind of authenticator was chosen. */
+function forbidden(error) {
+  const told = refusal(error);
+  if (error.code !== "tenant_mismatch") told.todo = "Choose another tenant, or edit the policy that is named here.";
+  return told;
 }
 
 function refusal(error) {
