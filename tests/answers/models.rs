@@ -5,15 +5,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Begun, Deployment, FIDO, PASSKEY, Place, on_both};
+use super::{Begun, Deployment, FIDO, PASSKEY, Place, methods, on_both};
 use crate::authenticator::{BACKED_UP, BACKUP_ELIGIBLE, Vendor};
 use crate::client::METHODS;
 
 /// The tenant of `policies/examples/two-models.cedar`.
 const TWO_MODELS: &str = "0e0e0e0e-0000-4000-8000-000000000002";
-/// One of its models, which the configuration lists.
+/// One of its models, which every configuration here lists.
 const LISTED: Uuid = Uuid::from_u128(0x73bb0cd4_e502_49b8_9c6f_b59445bf720b);
-/// The other, which it does not.
+/// The other, which that of [`listing`] does not.
 const UNLISTED: Uuid = Uuid::from_u128(0xc1f9a0bc_1dd2_404a_b27f_8e29047a43fd);
 
 /// The relying party knows one model, by this vendor's root.
@@ -69,6 +69,53 @@ async fn a_model_is_proven_by_a_chain_to_the_root_that_is_listed_for_it() {
             }
             let answer = begun.complete().await;
             assert_eq!(answer.says(), says, "{name}: {answer:?}");
+        }
+    })
+    .await;
+}
+
+/// The relying party knows both of them, each by the root of its own vendor.
+fn listing_both(vendors: &[Arc<Vendor>; 2]) -> impl Fn(Deployment) -> Deployment {
+    let related = "related_origins = [\"https://related.example\"]";
+    let models = format!(
+        "{related}\n\n[[relying_parties.models]]\naaguid = \"{LISTED}\"\nname = \"Model 5\"\n\
+         roots = \"one.pem\"\n\n[[relying_parties.models]]\naaguid = \"{UNLISTED}\"\n\
+         name = \"Model 5 NFC\"\nroots = \"other.pem\""
+    );
+    let [one, other] = vendors.each_ref().map(|it| it.root.clone());
+    move |it| {
+        let it = it.file("one.pem", &one).file("other.pem", &other);
+        it.replacing(related, &models)
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_of_two_models_takes_both_and_no_chain_of_another_vendor_for_either() {
+    let vendors = [Arc::new(Vendor::new()), Arc::new(Vendor::new())];
+    let stranger = Arc::new(Vendor::new());
+    let notice = "Example Clinic takes two models of security key: the YubiKey 5 FIPS Series \
+                  without NFC, and with NFC.";
+    on_both(listing_both(&vendors), async |place: &Place| {
+        let [one, other] = &vendors;
+        for (name, model, vendor, is_taken) in [
+            ("one", LISTED, one, true),
+            ("the other", UNLISTED, other, true),
+            ("one, by the other's vendor", LISTED, other, false),
+            ("the other, by the one's vendor", UNLISTED, one, false),
+            ("one, by a stranger", LISTED, &stranger, false),
+            ("the other, by a stranger", UNLISTED, &stranger, false),
+            ("no model", Uuid::nil(), one, false),
+        ] {
+            let user = place.user_in(name, TWO_MODELS);
+            let begun = place.begun(&user, FIDO).await;
+            let answer = begun.of_model(model).attested_by(vendor).complete().await;
+            if is_taken {
+                assert_eq!(answer.status, 200, "{name}: {answer:?}");
+            } else {
+                assert_eq!(answer.says(), (403, "model_not_allowed"), "{name}");
+                assert_eq!(answer.body["notices"], json!([notice]), "{name}");
+            }
+            assert_eq!(methods(&user).await, usize::from(is_taken), "{name}");
         }
     })
     .await;

@@ -253,7 +253,8 @@ async fn nothing_that_opens_anything_is_written() {
         let durable = ["--appendonly", "yes", "--requirepass", PASSWORD];
         let redis = RedisServer::with(&durable);
         let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", redis.port());
-        let log = "[decision_log]\nfile = \"decisions.jsonl\"\n\n[store]";
+        let log = "[decision_log]\nfile = \"decisions.jsonl\"\n\n\
+                   [audit]\nfile = \"audit.jsonl\"\n\n[store]";
         let mut site = Site {
             deployment: Deployment::new(&url).replacing("[store]", log),
             redis: Some(redis),
@@ -281,10 +282,14 @@ async fn nothing_that_opens_anything_is_written() {
         let is_traced = written.contains(r#""level":"TRACE""#);
         assert_eq!(is_traced, rust_log.is_some());
         let config = site.deployment.config();
-        let decisions = std::fs::read_to_string(config.with_file_name("decisions.jsonl")).unwrap();
-        assert!(decisions.contains("alice") && decisions.contains("bob"));
+        let [decisions, audit] = ["decisions.jsonl", "audit.jsonl"].map(|name| {
+            let text = std::fs::read_to_string(config.with_file_name(name)).unwrap();
+            assert!(text.contains("alice") && text.contains("bob"), "{name}");
+            text
+        });
         for secrets in &all {
             secrets.assert_absent(&decisions);
+            secrets.assert_absent(&audit);
             secrets.assert_absent(&written);
             secrets.assert_absent(&ready.body.to_string());
             secrets.assert_absent(&metrics.body.to_string());
