@@ -34,6 +34,7 @@ const KEY_ID: &str = "one";
 pub struct Deployment {
     folder: TempDir,
     key: EncodingKey,
+    step_up_key: EncodingKey,
     port: Port,
 }
 
@@ -44,11 +45,17 @@ impl Deployment {
         copy_policies(folder.path());
         secret(&folder.path().join("pepper.key"), "f".repeat(64).as_bytes());
         let key = new_key(&folder.path().join("jwks.json"));
-        secret(&folder.path().join("step-up.p8"), &new_pkcs8());
+        let step_up_key = new_pkcs8();
+        secret(&folder.path().join("step-up.p8"), &step_up_key);
         let port = Port::free();
         let config = configuration(store, port.number());
         fs::write(folder.path().join("cedargate.toml"), config).unwrap();
-        Self { folder, key, port }
+        Self {
+            folder,
+            key,
+            step_up_key: EncodingKey::from_ec_der(&step_up_key),
+            port,
+        }
     }
 
     /// The configuration file.
@@ -155,6 +162,11 @@ impl Deployment {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(KEY_ID.to_owned());
         jsonwebtoken::encode(&header, claims, &self.key).unwrap()
+    }
+
+    /// A step-up token that says this, signed with the key of the deployment.
+    pub fn sign_step_up(&self, header: &Header, claims: &Value) -> String {
+        jsonwebtoken::encode(header, claims, &self.step_up_key).unwrap()
     }
 
     /// A token of this user's weak sign-in in [`TENANT`].

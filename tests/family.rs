@@ -5,7 +5,9 @@ mod admin;
 mod audit;
 mod authenticators;
 mod codes;
+mod parties;
 mod step_up;
+mod tokens;
 
 use serde_json::Value;
 
@@ -75,7 +77,7 @@ fn changes(place: &Place, answer: &Answer) -> Vec<String> {
 
 /// One of them succeeded, and no other: on a busy machine perhaps one whose answer did not come in
 /// time. What is there afterwards tells that it did.
-fn assert_one(answers: &[Answer]) {
+pub(crate) fn assert_one(answers: &[Answer]) {
     let good = answers.iter().filter(|it| it.status == 200).count();
     let unknown = |it: &&Answer| it.body["details"]["outcome"] == "unknown";
     assert!(

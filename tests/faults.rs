@@ -3,6 +3,7 @@
 
 mod connections;
 mod crashes;
+mod family;
 mod lost_replies;
 mod network;
 mod operators;

@@ -21,7 +21,7 @@ fn challenge(answer: &Answer) -> Vec<(String, String)> {
     pairs.collect()
 }
 
-fn claims(token: &str) -> Value {
+pub(super) fn claims(token: &str) -> Value {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).unwrap();
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);

@@ -7,30 +7,31 @@ use futures_util::future::{join, join_all};
 use super::*;
 
 /// Two gateways over one Redis, or the one that the embedded store allows.
-struct Doors {
-    site: Site,
-    gateways: Vec<Gateway>,
+pub(super) struct Doors {
+    pub(super) site: Site,
+    pub(super) gateways: Vec<Gateway>,
     next: Cell<usize>,
 }
 
 impl Doors {
-    fn both() -> [Self; 2] {
-        Site::both().map(|site| {
-            let mut gateways = vec![site.serve()];
-            if site.redis.is_some() {
-                gateways.push(site.deployment.serve_beside());
-            }
-            let next = Cell::default();
-            Self {
-                site,
-                gateways,
-                next,
-            }
-        })
+    pub(super) fn both() -> [Self; 2] {
+        Site::both().map(Self::of)
+    }
+
+    pub(super) fn of(site: Site) -> Self {
+        let mut gateways = vec![site.serve()];
+        if site.redis.is_some() {
+            gateways.push(site.deployment.serve_beside());
+        }
+        Self {
+            site,
+            gateways,
+            next: Cell::default(),
+        }
     }
 
     /// Each client knocks at the next door.
-    fn door(&self) -> &Gateway {
+    pub(super) fn door(&self) -> &Gateway {
         let at = self.next.replace(self.next.get() + 1);
         &self.gateways[at % self.gateways.len()]
     }
