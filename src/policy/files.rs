@@ -235,6 +235,8 @@ impl Reader {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.folder(path, &format!("{name}/"), above),
             Ok(_) => self.unread.push(path.to_owned()),
+            // an editor's backup copy that is gone again, or a link of its to nothing
+            Err(_) if file_name.ends_with('~') => {}
             Err(error) => self.unreadable(path, &error),
         }
     }

@@ -130,7 +130,7 @@ impl Subject<'_> {
         } else if self.reaches("administerMfa") && !self.syntax.asks_principal() {
             (
                 "permit_administers",
-                "this permit reaches administerMfa and asks nothing of principal: everybody would administer others",
+                "this permit reaches administerMfa and is for no principals in particular: everybody would administer others",
                 "name who may, such as principal in Gate::Group::\"…\", or name other actions",
             )
         } else {

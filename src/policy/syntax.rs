@@ -3,6 +3,7 @@
 //! so its syntax tree is read here and below, and nowhere else.
 
 mod likeness;
+mod narrowing;
 mod needs;
 mod normal;
 mod paths;
@@ -114,21 +115,12 @@ impl<'a> Syntax<'a> {
             .all(|asked| matches!(asked, Any | Is(_)))
     }
 
-    /// Whether it asks something of `principal` beyond its type and the attributes that every
-    /// principal has.
+    /// Whether it is for some principals only, by what they are: by its head, or by its conditions.
     pub(super) fn asks_principal(self) -> bool {
         use PrincipalOrResourceConstraint::{Any, Is};
         let head = PrincipalConstraint::as_inner(self.0.principal_constraint());
-        let mentions = self
-            .parts()
-            .filter(|part| is_variable(part, Var::Principal));
-        let of_its_kind = self.parts().filter(|part| match part.expr_kind() {
-            ExprKind::Is { expr, .. }
-            | ExprKind::HasAttr { expr, .. }
-            | ExprKind::ExtHasAttr { expr, .. } => is_variable(expr, Var::Principal),
-            _ => false,
-        });
-        !matches!(head, Any | Is(_)) || mentions.count() > of_its_kind.count()
+        let mut conditions = self.0.non_scope_constraints().into_iter();
+        !matches!(head, Any | Is(_)) || conditions.any(|one| narrowing::narrows(one, true))
     }
 
     /// Every entity that it names, in its head and in its conditions, but for actions in the head.

@@ -81,6 +81,10 @@ fn line(event: &Event) -> String {
         if !event.policies.is_empty() {
             let _ = write!(line, " by {}", event.policies.join(", "));
         }
+        let errors = event.decisions.last().map_or(&[][..], |it| &it.errors);
+        if effect == "error" && !errors.is_empty() {
+            let _ = write!(line, ": {}", errors.join("; "));
+        }
     }
     if !event.notices.is_empty() {
         let _ = write!(line, ": {}", event.notices.join(" "));
@@ -96,6 +100,7 @@ fn line(event: &Event) -> String {
 mod tests {
     use super::super::super::dev::tests::event;
     use super::*;
+    use crate::record::Decision;
 
     #[test]
     fn a_refusal_is_told_with_its_policy_and_notice() {
@@ -108,6 +113,30 @@ mod tests {
             line(&event),
             "09:00:00 GET /v1/users/me/mfa 403 tenant_mismatch · deny by tenant-isolation: \
              Send your token's tenant.\n"
+        );
+    }
+
+    #[test]
+    fn a_decision_that_failed_says_what_failed() {
+        let mut event = event("/v1/users/me/mfa", Some(500));
+        event.effect = Some("error");
+        event.decisions.push(Decision {
+            action: "listMfaMethods",
+            resource: String::new(),
+            effect: "error",
+            code: None,
+            policies: Vec::new(),
+            notices: Vec::new(),
+            errors: vec!["policy sums: integer overflow".into()],
+            shadow: None,
+            revision: "1".into(),
+            duration_us: 0,
+            duration_ns: 0,
+            input: None,
+        });
+        assert_eq!(
+            line(&event),
+            "09:00:00 GET /v1/users/me/mfa 500 · error: policy sums: integer overflow\n"
         );
     }
 

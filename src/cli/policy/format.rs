@@ -15,7 +15,7 @@ use crate::policy::format::{self, LINE_WIDTH, PolicyFile};
 /// Put policy files into the format of Cedar's own formatter.
 ///
 /// Comments and annotations stay. A file is written whole or not at all, and left as it is when it
-/// does not parse or the formatter would lose something of it.
+/// does not parse, is larger than 512 KiB, or the formatter would lose something of it.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

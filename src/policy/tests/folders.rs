@@ -210,6 +210,8 @@ fn links_are_followed_and_circles_end() {
     symlink("..", root.path().join("policies/deep/up")).unwrap();
     refused(&root, "not_a_file", "policies/deep/up", "leads back");
     fs::remove_file(root.path().join("policies/deep/up")).unwrap();
+    symlink("nowhere", root.path().join("policies/n.cedar~")).unwrap();
+    assert_eq!(read(root.path()).unwrap().policies.len(), 2);
     symlink("nowhere", root.path().join("policies/n.cedar")).unwrap();
     refused(&root, "unreadable", "policies/n.cedar", "cannot be read: ");
 }

@@ -275,6 +275,12 @@ fn permits_that_open_too_much() {
         "permit (principal is Gate::User, action == Gate::Action::\"adminResetMfa\", resource)",
         "permit (principal, action in [Gate::Action::\"stepUp\", Gate::Action::\"mfa\"], resource)",
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { principal is Gate::User && principal has account }",
+        // to leave out some is not to say who may
+        "permit (principal, action in Gate::Action::\"mfa\", resource) unless { principal in Gate::Group::\"corp||a\" }",
+        "permit (principal, action in Gate::Action::\"mfa\", resource) when { !(principal in Gate::Group::\"corp||a\") }",
+        "permit (principal, action in Gate::Action::\"mfa\", resource) when { principal in Gate::Group::\"corp||a\" || context.factors.count > 0 }",
+        "permit (principal, action in Gate::Action::\"mfa\", resource) when { principal == principal }",
+        "permit (principal, action in Gate::Action::\"mfa\", resource) when { if context.factors.count > 0 then principal in Gate::Group::\"corp||a\" else true }",
     ] {
         refused(
             &format!("@id(\"x\") {everybody};"),
@@ -298,6 +304,16 @@ fn permits_that_open_too_much() {
     taken(
         "@id(\"x\") permit (principal is Gate::User in Gate::Group::\"corp||a\", action in Gate::Action::\"administerMfa\", resource);",
     );
+    for some in [
+        "when { context.factors.count > 0 && principal in Gate::Group::\"corp||a\" }",
+        "when { principal in Gate::Group::\"corp||a\" || principal in Gate::Group::\"corp||b\" }",
+        "when { if context.factors.count > 0 then principal in Gate::Group::\"corp||a\" else false }",
+        "unless { !(principal in Gate::Group::\"corp||a\") }",
+    ] {
+        taken(&format!(
+            "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource) {some};"
+        ));
+    }
     // It is asked of the caller, not of whom they administer.
     refused(
         "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource in Gate::Issuer::\"corp\") when { context.session.acr == \"phr\" };",

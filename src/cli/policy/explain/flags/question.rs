@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::finding::nearest;
 use crate::model::{
     Action, Authenticator, Bytes, MethodType, Session, Timestamp, User, UserId, path,
 };
@@ -77,6 +78,9 @@ impl Flags {
         if let Some(flag) = self.out_of_place(action, on) {
             return Err(format!("{action} is asked without {flag}: leave it out"));
         }
+        if let Some(unknown) = self.undeclared(bundle) {
+            return Err(unknown);
+        }
         let user = self.user.as_ref().map(|id| self.user(id, now));
         let mut question = Question {
             asker: Asker::Visitor(user.as_ref()),
@@ -112,6 +116,19 @@ impl Flags {
             On::Route(_) | On::OwnAccount => Resource::Account(&user.id),
         };
         Inquiry::of(bundle, &question)
+    }
+
+    /// A claim that the schema does not declare, so that no policy would see it.
+    fn undeclared(&self, bundle: &Bundle) -> Option<String> {
+        let declared: Vec<&str> = bundle.declared_claims().collect();
+        let mut names = self.claims.iter().map(|(name, _)| name.as_str());
+        let name = names.find(|name| !declared.contains(name))?;
+        let help = nearest(name, declared)
+            .map(|known| format!(": did you mean {known:?}?"))
+            .unwrap_or_default();
+        Some(format!(
+            "schema/site.cedarschema declares no claim {name:?}, so no policy sees it{help}"
+        ))
     }
 
     /// A flag that this action has nothing of.

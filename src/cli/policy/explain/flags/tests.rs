@@ -190,6 +190,10 @@ fn what_does_not_go_together_is_said() {
             "unknown is asked without --factors",
         ),
         (
+            format!("--action listMfaMethods --user {ALICE} --claim employmnt=\"contractor\""),
+            "schema/site.cedarschema declares no claim \"employmnt\", so no policy sees it: did you mean \"employment\"?",
+        ),
+        (
             format!("--action listMfaMethods --user {ALICE} --claim employment=1"),
             "the token's claim \"employment\" is not the String",
         ),
