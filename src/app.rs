@@ -33,6 +33,10 @@ pub struct Parts {
     pub step_up: Option<StepUpIssuer>,
     /// How long a pending enrolment lives.
     pub enrollment_ttl: Duration,
+    /// How long a recovery code works.
+    pub recovery_code_ttl: Duration,
+    /// How many authenticators an account may have.
+    pub max_authenticators: usize,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The origins of the pages that may read answers.
@@ -81,7 +85,11 @@ impl App {
         let (store, parties) = (parts.store, Arc::new(parts.parties));
         let step_up = parts.step_up.map(Arc::new);
         Self {
-            gate: Arc::new(Gate::new(parts.in_force, Arc::clone(&store))),
+            gate: Arc::new(Gate::new(
+                parts.in_force,
+                Arc::clone(&store),
+                step_up.as_ref().map(|_| Arc::clone(&parties)),
+            )),
             mfa: Mfa::new(mfa::Parts {
                 store: Arc::clone(&store),
                 parties: Arc::clone(&parties),
@@ -89,6 +97,8 @@ impl App {
                 step_up: step_up.clone(),
                 issuers: parts.authn.names().cloned().collect(),
                 enrollment_ttl: parts.enrollment_ttl,
+                recovery_code_ttl: parts.recovery_code_ttl,
+                max_authenticators: parts.max_authenticators,
             }),
             step_up,
             authn: parts.authn,

@@ -55,6 +55,10 @@ pub struct Config {
     pub store: store::Settings,
     /// How long a pending enrolment lives.
     pub enrollment_ttl: Duration,
+    /// How long a recovery code works.
+    pub recovery_code_ttl: Duration,
+    /// How many authenticators an account may have.
+    pub max_authenticators: usize,
     /// Whose tokens are accepted.
     pub authn: authn::Settings,
     /// How step-up tokens are made; none: step-ups are not set up.
@@ -164,6 +168,8 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
     let step_up = step_up::take(root, issuers.as_deref(), files, problems);
     let parties = parties::take(root, files, problems);
     let peppers = peppers(root, files, problems);
+    let recovery_code_ttl = recovery_code_ttl(root, problems);
+    let max_authenticators = max_authenticators(root, problems);
     let trusted_proxies = trusted_proxies(root, problems);
     let cors_origins = cors_origins(root, problems);
     let decision_log = decision_log(root, files, problems);
@@ -178,6 +184,8 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
         schema,
         store: store?,
         enrollment_ttl,
+        recovery_code_ttl,
+        max_authenticators,
         authn: authn::Settings { issuers: issuers? },
         step_up,
         parties: parties?,
@@ -305,6 +313,36 @@ fn pepper(path: &Path) -> Result<SecretSlice<u8>, Trouble> {
             "make one: (umask 077; head -c {SHORTEST_PEPPER} /dev/urandom > {path})"
         )),
     })
+}
+
+/// How long a recovery code works unless the configuration says otherwise: until the same time tomorrow.
+pub const RECOVERY_CODE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many authenticators an account may have unless the configuration says otherwise.
+pub const MAX_AUTHENTICATORS: usize = 20;
+
+fn recovery_code_ttl(root: &mut Section, problems: &mut Problems<'_>) -> Duration {
+    let mut section = root.section("recovery", problems);
+    let ttl = section.parsed("code_ttl", problems, |text| {
+        humantime::parse_duration(text)
+            .ok()
+            .filter(|ttl| RECOVERY_CODE_TTLS.contains(ttl))
+            .ok_or("it is a duration from 1m to 7d, such as \"24h\"")
+    });
+    section.finish(problems);
+    ttl.unwrap_or(RECOVERY_CODE_TTL)
+}
+
+/// Long enough to be read over the telephone, short enough that a code in a forgotten letter is dead.
+const RECOVERY_CODE_TTLS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 60 * 60);
+
+fn max_authenticators(root: &mut Section, problems: &mut Problems<'_>) -> usize {
+    let mut section = root.section("webauthn", problems);
+    let limit = section.number("max_authenticators", 1..=100, problems);
+    section.finish(problems);
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    limit.unwrap_or(MAX_AUTHENTICATORS)
 }
 
 fn trusted_proxies(root: &mut Section, problems: &mut Problems<'_>) -> Vec<IpNet> {

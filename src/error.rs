@@ -26,6 +26,8 @@ pub enum Error {
     },
     /// The policies would permit it after a fresher or stronger sign-in (RFC 9470).
     StepUp(StepUp),
+    /// The policies would permit it after a step-up, and the caller has nothing to step up with.
+    RecoveryRequired(Vec<Recourse>),
     /// A policy failed while it was evaluated, or the request does not fit the schema.
     Policy,
     /// What was asked for is not there, or is not the caller's.
@@ -49,13 +51,22 @@ pub enum Error {
     },
     /// A backup code that is wrong, used or malformed: which of them is not told.
     WrongCode,
-    /// Too many wrong backup codes.
+    /// Too many of something in too short a time.
     TooMany {
-        /// When the next may be tried.
+        /// Too many of what.
+        what: Throttled,
+        /// When it may be tried again.
         retry_after: Duration,
     },
     /// That credential id is already registered.
     CredentialExists,
+    /// The account has as many authenticators as it may have.
+    LimitReached {
+        /// How many.
+        limit: usize,
+    },
+    /// Another request replaced the backup codes first.
+    CodesReplaced,
     /// Not set up for this tenant or deployment: a sentence that says what is not.
     NotImplemented(&'static str),
     /// The store, or what else the request needs, did not answer in time.
@@ -155,6 +166,29 @@ pub struct StepUp {
     pub max_age: u64,
     /// The caller's method types, with one of which they could step up here.
     pub method_types: Vec<MethodType>,
+}
+
+/// What a caller is throttled for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Throttled {
+    /// Wrong backup or recovery codes.
+    Codes,
+    /// Enrolments and step-ups that are begun.
+    Ceremonies,
+    /// New backup codes, while others of this session are being made.
+    Hashing,
+}
+
+/// What is left to a caller who cannot step up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recourse {
+    /// One of their backup codes.
+    BackupCode,
+    /// The recovery code that an administrator has given them.
+    RecoveryCode,
+    /// An administrator, who can reset the account.
+    Admin,
 }
 
 /// What is wrong with an authenticator's response.

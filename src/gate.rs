@@ -8,10 +8,13 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 
 use crate::error::{Error, TokenFault};
-use crate::model::{Action, Bytes, Member, MethodType, Timestamp, Visitor};
+use crate::model::{
+    Action, Bytes, CodeSetId, Confirmer, Means, Member, MethodType, Session, Timestamp, Visitor,
+};
 use crate::policy::{Asker, Bundle, PolicyEntry, Question, Resource};
 use crate::record::{Decided, Effect, Record};
 use crate::store::{Account, Store};
+use crate::webauthn::RelyingParties;
 
 /// Something protected that a member may ask for.
 pub trait Operation {
@@ -30,12 +33,20 @@ pub trait Operation {
     fn challenge(&self) -> Option<&Bytes> {
         None
     }
+
+    /// Returns true if it repeats what the account shows to be done already. Only then is a token good
+    /// whose code set the enrolment in question has replaced: a retry after a lost answer must learn
+    /// that the enrolment succeeded.
+    fn is_repetition(&self, _: &Account) -> bool {
+        false
+    }
 }
 
 /// What one decision was made on: all that is done by its permit is done on the same.
 struct Facts {
     member: Member,
     account: Account,
+    means: Means,
     in_force: Arc<InForce>,
 }
 
@@ -126,14 +137,17 @@ pub struct Gate {
     /// Read once for each request, which then keeps what it read.
     in_force: ArcSwap<InForce>,
     store: Arc<Store>,
+    /// Where authenticators confirm sessions; none: step-ups are not set up.
+    parties: Option<Arc<RelyingParties>>,
 }
 
 impl Gate {
-    /// A gate that asks these policies.
-    pub fn new(in_force: InForce, store: Arc<Store>) -> Self {
+    /// A gate that asks these policies. It offers step-ups at `parties`; none: step-ups are not set up.
+    pub fn new(in_force: InForce, store: Arc<Store>, parties: Option<Arc<RelyingParties>>) -> Self {
         Self {
             in_force: ArcSwap::from_pointee(in_force),
             store,
+            parties,
         }
     }
 
@@ -185,22 +199,42 @@ impl Gate {
         operation: &impl Operation,
     ) -> Result<Arc<Facts>, Error> {
         let challenge = operation.challenge();
-        let account = self.store.read(&member.user.id, challenge).await?;
-        // Only our own step-up tokens have one. A reset, or the removal of an authenticator, ends them.
-        if member
-            .user
-            .session
-            .epoch
-            .is_some_and(|epoch| epoch != account.epoch)
-        {
-            let why = "an authenticator was removed since this step-up";
-            return Err(TokenFault::Invalid(why).into());
-        }
+        let session = &member.user.session;
+        let account = self
+            .store
+            .read_in(&session.key, &member.user.id, challenge)
+            .await?;
+        current(session, &account, operation)?;
+        let means = self.means(&member, &account);
         Ok(Arc::new(Facts {
             member,
             account,
+            means,
             in_force,
         }))
+    }
+
+    /// The ways in which the caller could prove more than their token does.
+    fn means(&self, member: &Member, account: &Account) -> Means {
+        let codes = account.codes.as_ref().filter(|_| self.parties.is_some());
+        let party = self.parties.as_ref();
+        let party = party.and_then(|parties| parties.of(member.user.id.tenant));
+        let usable = account
+            .authenticators
+            .iter()
+            .filter(|one| party.is_some_and(|party| party.can_use(one)));
+        let confirmers = usable.map(|one| Confirmer {
+            method_type: one.method_type,
+            trusted: one.trusted,
+            age: member.now.since(one.created_at).as_secs(),
+        });
+        Means {
+            authenticators: confirmers.collect(),
+            backup_code: codes.is_some() && account.codes_remaining > 0,
+            recovery_code: codes
+                .and_then(|codes| codes.expires_at)
+                .is_some_and(|until| member.now < until),
+        }
     }
 
     /// Decides a public operation. Needs no store.
@@ -230,6 +264,36 @@ impl Gate {
     }
 }
 
+/// Refuses a token of our own that the account has outlived: a removed authenticator and a reset end
+/// every step-up, and a replaced set of codes ends those that its codes opened.
+fn current(
+    session: &Session,
+    account: &Account,
+    operation: &impl Operation,
+) -> Result<(), TokenFault> {
+    if session.epoch.is_some_and(|epoch| epoch != account.epoch) {
+        let why = "an authenticator was removed since this step-up";
+        return Err(TokenFault::Invalid(why));
+    }
+    let Some(code) = &session.code else {
+        return Ok(());
+    };
+    let is_of = |salt: &Bytes| CodeSetId::of(salt) == code.set;
+    if account
+        .codes
+        .as_ref()
+        .is_some_and(|set| is_of(&set.salt.salt))
+    {
+        return Ok(());
+    }
+    let replaced = account.replaced_salt.as_ref().is_some_and(is_of);
+    if replaced && operation.is_repetition(account) {
+        return Ok(());
+    }
+    let why = "the codes that this step-up was made with were replaced or removed";
+    Err(TokenFault::Invalid(why))
+}
+
 fn admit<O: Operation>(
     operation: O,
     facts: Arc<Facts>,
@@ -238,6 +302,7 @@ fn admit<O: Operation>(
     let Facts {
         member,
         account,
+        means,
         in_force,
     } = &*facts;
     let factors = account.factors();
@@ -262,6 +327,7 @@ fn admit<O: Operation>(
         user: &member.user,
         tenant: member.tenant,
         factors: &factors,
+        means,
         method_type: operation.method_type(),
     };
     settle(ask(in_force, &question, record))?;
@@ -290,6 +356,7 @@ fn settle(decided: Decided) -> Result<(), Error> {
         Effect::Allow => Ok(()),
         Effect::Deny(code) => Err(Error::Refused { code, signal: None }),
         Effect::StepUp(step_up) => Err(Error::StepUp(step_up)),
+        Effect::RecoveryRequired(left) => Err(Error::RecoveryRequired(left)),
         Effect::Failed => Err(Error::Policy),
     }
 }

@@ -7,16 +7,16 @@ pub mod methods;
 mod models;
 pub mod registration;
 pub mod step_up;
+mod turns;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::authn::step_up::StepUpIssuer;
-use crate::error::Error;
+use crate::error::{Error, Throttled};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{IssuerName, MethodType};
 use crate::record::Record;
@@ -24,6 +24,7 @@ use crate::store::Store;
 use crate::webauthn::{RelyingParties, RelyingParty};
 
 use backup_codes::Peppers;
+use turns::Turns;
 
 /// How often a change is decided again whose facts keep changing under it.
 const RETRIES: usize = 3;
@@ -42,6 +43,10 @@ pub struct Parts {
     pub issuers: Vec<IssuerName>,
     /// How long what is pending lives.
     pub enrollment_ttl: Duration,
+    /// How long a recovery code works.
+    pub recovery_code_ttl: Duration,
+    /// How many authenticators an account may have.
+    pub max_authenticators: usize,
 }
 
 /// The operations on a user's authenticators.
@@ -53,9 +58,11 @@ pub struct Mfa {
     /// The names of the issuers that users sign in at.
     issuers: Vec<IssuerName>,
     enrollment_ttl: Duration,
+    recovery_code_ttl: Duration,
+    max_authenticators: usize,
     /// A turn for each processor: codes are hashed slowly on purpose, and many at once would keep
     /// every other request waiting.
-    hashing: Arc<Semaphore>,
+    hashing: Arc<Turns>,
 }
 
 impl Mfa {
@@ -69,7 +76,9 @@ impl Mfa {
             step_up: parts.step_up,
             issuers: parts.issuers,
             enrollment_ttl: parts.enrollment_ttl,
-            hashing: Arc::new(Semaphore::new(processors)),
+            recovery_code_ttl: parts.recovery_code_ttl,
+            max_authenticators: parts.max_authenticators,
+            hashing: Arc::new(Turns::new(processors)),
         }
     }
 
@@ -133,6 +142,14 @@ async fn again<O: Operation>(
         None => return Err(changes_too_fast()),
     }
     gate.again(permit, record).await
+}
+
+/// The session begins more ceremonies than a person can.
+fn begins_too_fast(retry_after: Duration) -> Error {
+    Error::TooMany {
+        what: Throttled::Ceremonies,
+        retry_after,
+    }
 }
 
 fn changes_too_fast() -> Error {

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
@@ -234,13 +235,15 @@ pub mod path {
 #[derive(Clone, Debug, Default)]
 pub struct Session {
     /// What tells it from the user's other sessions: the token's `sid`, else its `jti`, else a hash
-    /// of it.
+    /// of it. A step-up that was begun under one session completes only under it.
     pub id: String,
+    /// The session that limits count for.
+    pub key: SessionKey,
     /// When the token expires.
     pub expires_at: Timestamp,
     /// When the user signed in, by the token's `auth_time`.
     pub signed_in_at: Option<Timestamp>,
-    /// Of a step-up token of our own: the epoch of the account that it was issued under.
+    /// The epoch of the account that a step-up token of our own was issued under.
     pub epoch: Option<u64>,
     /// Authentication methods (RFC 8176).
     pub amr: Vec<String>,
@@ -248,8 +251,120 @@ pub struct Session {
     pub acr: String,
     /// When the user last signed in with an `acr` that counts as strong.
     pub strong_at: Option<Timestamp>,
-    /// When a backup code was used in this session.
-    pub backup_code_at: Option<Timestamp>,
+    /// The proof beyond a password, if there is one.
+    pub confirmation: Confirmation,
+    /// The backup or recovery code that was used in this session, if one was.
+    pub code: Option<CodeUse>,
+}
+
+impl Session {
+    /// Returns true if the proof behind this session goes back to something stronger than a
+    /// password. A code alone does not make a session trusted.
+    pub fn trusted(&self) -> bool {
+        match self.confirmation {
+            Confirmation::Nothing => false,
+            Confirmation::SignIn => true,
+            Confirmation::Authenticator { trusted, .. } => trusted,
+        }
+    }
+
+    /// Returns true if an authenticator that is enrolled in this session is to be trusted: the session
+    /// is, or a recovery code opened it.
+    pub fn enrols_trusted(&self) -> bool {
+        let recovered = |code: &CodeUse| code.kind == CodeKind::Recovery;
+        self.trusted() || self.code.as_ref().is_some_and(recovered)
+    }
+}
+
+/// The session that limits count for: the token's `sid`, else its `auth_time`, else the account as a
+/// whole. Unlike [`Session::id`] it does not change with each token of one sign-in.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct SessionKey(String);
+
+impl SessionKey {
+    /// The session that a `sid` claim names.
+    pub fn of_sid(sid: &str) -> Self {
+        Self::digest(&format!("sid:{sid}"))
+    }
+
+    /// The session that began with this sign-in.
+    pub fn of_sign_in(at: Timestamp) -> Self {
+        Self::digest(&format!("auth_time:{}", at.millis()))
+    }
+
+    /// All sessions of an account whose tokens name neither.
+    pub fn of_account() -> Self {
+        Self::default()
+    }
+
+    /// 22 characters of base64url, or none for the account as a whole: what a token says is not
+    /// stored as it is.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn digest(text: &str) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(&digest(&SHA256, text.as_bytes()).as_ref()[..16]))
+    }
+}
+
+/// What confirmed a session beyond a password.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Confirmation {
+    /// Nothing did.
+    #[default]
+    Nothing,
+    /// A strong sign-in at the issuer.
+    SignIn,
+    /// An authenticator that is enrolled here.
+    Authenticator {
+        /// When it was enrolled.
+        enrolled_at: Timestamp,
+        /// Whether it was enrolled in a trusted session or with a recovery code.
+        trusted: bool,
+    },
+}
+
+/// A code that was used in a session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CodeUse {
+    /// When.
+    pub at: Timestamp,
+    /// The set that it is of: the token is refused once that set is gone.
+    pub set: CodeSetId,
+    /// What it is.
+    pub kind: CodeKind,
+}
+
+/// The two kinds of code that stand in for an authenticator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CodeKind {
+    /// One of the ten that a user keeps.
+    Backup,
+    /// The one that an admin hands over after a reset.
+    Recovery,
+}
+
+/// Names a set of codes in tokens. A recovery code is a set of its own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CodeSetId(String);
+
+impl CodeSetId {
+    /// The id of the set with this salt.
+    pub fn of(salt: &Bytes) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(&digest(&SHA256, &salt.0).as_ref()[..16]))
+    }
+
+    /// The id that a token of our own names.
+    pub fn named(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The spelling in tokens.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// An authenticated caller, as the token describes them.
@@ -370,6 +485,10 @@ pub struct Authenticator {
     /// When it was last used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
+    /// Whether it was enrolled under a strong sign-in at the issuer, with a recovery code, or in a
+    /// session that another trusted authenticator confirmed. Records of older releases are not.
+    #[serde(default)]
+    pub trusted: bool,
     /// The public key and what else the WebAuthn library needs for an assertion, in its own form.
     pub credential: Value,
 }
@@ -377,21 +496,47 @@ pub struct Authenticator {
 /// What a decision may know of the caller's authenticators. Backup codes do not count.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Factors {
-    /// How many there are.
+    /// How many are stored, usable at this relying party or not.
     pub count: usize,
     /// Of which types, each once, sorted.
     pub method_types: Vec<MethodType>,
+    /// Whether an administrator left the account without any, and none was stored since.
+    pub reset: bool,
 }
 
 impl Factors {
     /// The factors that these authenticators are.
-    pub fn of(authenticators: &[Authenticator]) -> Self {
+    pub fn of(authenticators: &[Authenticator], reset: bool) -> Self {
         let mut method_types: Vec<_> = authenticators.iter().map(|one| one.method_type).collect();
         method_types.sort_unstable();
         method_types.dedup();
         Self {
             count: authenticators.len(),
             method_types,
+            reset,
         }
     }
+}
+
+/// How the caller could prove more than their token does, here and now. Not a fact that policies
+/// read: it tells which step-up can be offered.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Means {
+    /// The authenticators that can confirm this session: of this relying party, and not disabled.
+    pub authenticators: Vec<Confirmer>,
+    /// Whether a backup code works.
+    pub backup_code: bool,
+    /// Whether a recovery code works.
+    pub recovery_code: bool,
+}
+
+/// An authenticator that can confirm a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Confirmer {
+    /// How it was enrolled.
+    pub method_type: MethodType,
+    /// Whether the session would be trusted.
+    pub trusted: bool,
+    /// For how many seconds it has been enrolled.
+    pub age: u64,
 }

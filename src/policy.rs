@@ -43,7 +43,9 @@ use std::sync::Arc;
 use cedar_policy::{Authorizer, Entities, PolicyId, PolicySet, Request};
 
 use crate::finding::Findings;
-use crate::model::{Action, Authenticator, Factors, MethodType, Tenant, Timestamp, User, UserId};
+use crate::model::{
+    Action, Authenticator, Factors, Means, MethodType, Tenant, Timestamp, User, UserId,
+};
 use crate::record::{self, Decided};
 
 pub use catalogue::PolicyEntry;
@@ -201,6 +203,8 @@ pub enum Asker<'a> {
         tenant: Tenant,
         /// The caller's authenticators.
         factors: &'a Factors,
+        /// What they can step up with.
+        means: &'a Means,
         /// The method type, for the actions of `enroll`.
         method_type: Option<MethodType>,
     },

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::error::{Error, StepUp};
+use crate::error::{Error, Recourse, StepUp};
 use crate::model::{Action, Authenticator, MethodType, Timestamp, UserId};
 
 /// What the policies said to one question.
@@ -85,6 +85,8 @@ pub enum Effect {
     Deny(String),
     /// As a deny, but a fresher or stronger sign-in would be allowed.
     StepUp(StepUp),
+    /// As a deny, but a step-up would be allowed, and the caller has nothing to step up with.
+    RecoveryRequired(Vec<Recourse>),
     /// A policy failed, or the question does not fit the schema. Never an allow.
     Failed,
 }
@@ -96,6 +98,7 @@ impl Effect {
             Effect::Allow => "allow",
             Effect::Deny(_) => "deny",
             Effect::StepUp(_) => "step_up",
+            Effect::RecoveryRequired(_) => "deny",
             Effect::Failed => "error",
         }
     }
@@ -106,6 +109,7 @@ impl Effect {
             Effect::Allow => None,
             Effect::Deny(code) => Some(code),
             Effect::StepUp(_) => Some("step_up_required"),
+            Effect::RecoveryRequired(_) => Some("recovery_required"),
             Effect::Failed => Some("policy_error"),
         }
     }
@@ -182,10 +186,18 @@ pub enum ChangeKind {
     CounterBack,
     /// A backup code was used.
     CodeUsed,
+    /// A backup or recovery code was tried that does not work.
+    CodeWrong,
+    /// A code was not tried, after too many wrong ones in that session.
+    CodesThrottled,
     /// A new set of backup codes was made.
     CodesRegenerated,
-    /// All authenticators and codes were removed.
+    /// An administrator removed all authenticators and codes, if there were any.
     Reset,
+    /// A recovery code was made.
+    RecoveryCodeMade,
+    /// A recovery code was used.
+    RecoveryCodeUsed,
 }
 
 impl ChangeKind {
@@ -198,8 +210,12 @@ impl ChangeKind {
             ChangeKind::Deleted => "deleted",
             ChangeKind::CounterBack => "counter_back",
             ChangeKind::CodeUsed => "code_used",
+            ChangeKind::CodeWrong => "code_wrong",
+            ChangeKind::CodesThrottled => "codes_throttled",
             ChangeKind::CodesRegenerated => "codes_regenerated",
             ChangeKind::Reset => "reset",
+            ChangeKind::RecoveryCodeMade => "recovery_code_made",
+            ChangeKind::RecoveryCodeUsed => "recovery_code_used",
         }
     }
 }

@@ -20,19 +20,33 @@ use uuid::Uuid;
 use self::embedded::Embedded;
 use self::redis::Redis;
 use crate::error::Error;
-use crate::model::{Authenticator, Bytes, Factors, MethodType, Timestamp, UserId};
+use crate::model::{
+    Authenticator, Bytes, CodeKind, Factors, MethodType, SessionKey, Timestamp, UserId,
+};
 
 /// How long a look at the health of a store takes at most: a disk may stand still for ever.
 const HEALTH: Duration = Duration::from_secs(1);
 
-/// How many enrolments of one user may be pending, and how many authentications.
-pub const PENDING_LIMIT: usize = 8;
+/// How many enrolments of one session may be pending, and how many authentications. One more ends the
+/// session's own oldest.
+pub const PENDING_PER_SESSION: usize = 8;
 
-/// How many wrong backup codes a user may try within [`TRIES_WINDOW`], over all gateways.
+/// How many enrolments of one account may be pending, and how many authentications. One more ends the
+/// oldest of the session that has the most.
+pub const PENDING_PER_ACCOUNT: usize = 64;
+
+/// How many wrong codes a session may try within [`TRIES_WINDOW`], over all gateways.
 pub const TRIES_LIMIT: u64 = 10;
 
-/// From the first wrong backup code until the count of them begins anew.
+/// From a session's first wrong code until its count begins anew.
 pub const TRIES_WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// How many ceremonies a session may begin within [`BEGINS_WINDOW`], over all gateways: more than a
+/// person can.
+pub const BEGINS_LIMIT: u64 = 60;
+
+/// From the first ceremony that a session begins until its count begins anew.
+pub const BEGINS_WINDOW: Duration = Duration::from_secs(60);
 
 /// Which store, and what it must promise.
 pub struct Settings {
@@ -88,11 +102,17 @@ pub struct Account {
     pub authenticators: Vec<Authenticator>,
     /// Raised by each deletion of an authenticator and each reset: step-ups of an older one are over.
     pub epoch: u64,
-    /// How many backup codes work now.
+    /// Whether an administrator left the account without authenticators, and none was stored since.
+    pub reset: bool,
+    /// How many backup codes work now. A recovery code is not one of them.
     pub codes_remaining: usize,
-    /// What the backup codes were hashed with, if there are some.
-    pub code_salt: Option<CodeSalt>,
-    /// After too many wrong codes: when the next may be tried.
+    /// The set that a code is tried against: the recovery code where one was made, else the backup
+    /// codes. There are never both.
+    pub codes: Option<ActiveCodes>,
+    /// The salt of the set that the last enrolment replaced, where a code of that set opened the
+    /// session that enrolled: its token stays good for a repetition of that very request.
+    pub replaced_salt: Option<Bytes>,
+    /// After too many wrong codes in the session that was asked for: when it may try the next.
     pub codes_shut: Option<Duration>,
     /// The pending enrolment that was asked for, if it is there and in time.
     pub pending: Option<Enrolment>,
@@ -103,13 +123,24 @@ pub struct Account {
 impl Account {
     /// What decisions may know of the authenticators.
     pub fn factors(&self) -> Factors {
-        Factors::of(&self.authenticators)
+        Factors::of(&self.authenticators, self.reset)
     }
 
     /// Whether one of the authenticators is this credential of this relying party.
     pub fn holds(&self, rp_id: &str, credential_id: &Bytes) -> bool {
         holds(&self.authenticators, rp_id, credential_id)
     }
+}
+
+/// The set of codes that are tried now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ActiveCodes {
+    /// What they were hashed with.
+    pub salt: CodeSalt,
+    /// What they are.
+    pub kind: CodeKind,
+    /// For a recovery code that was not used: until when it works, by the store's clock.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A pending enrolment.
@@ -121,6 +152,10 @@ pub struct Enrolment {
     pub method_type: MethodType,
     /// The relying party that it was begun at.
     pub rp_id: String,
+    /// The session that it was begun in, for the limits of pending ceremonies. It may complete in
+    /// another one.
+    #[serde(default)]
+    pub session_key: SessionKey,
     /// The ceremony's state.
     pub state: Value,
 }
@@ -144,6 +179,9 @@ pub struct Authentication {
     pub rp_id: String,
     /// The session that it was begun in: it completes in no other.
     pub session: String,
+    /// That session, for the limits of pending ceremonies.
+    #[serde(default)]
+    pub session_key: SessionKey,
     /// The ceremony's state.
     pub state: Value,
 }
@@ -166,6 +204,43 @@ pub struct CodeSet {
     pub pepper_id: String,
     /// The hash of each code.
     pub hashes: Vec<Bytes>,
+}
+
+/// A recovery code to be stored: a set of one code, and for how long it works.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecoveryCode {
+    /// Its hash, the only one of the set.
+    pub set: CodeSet,
+    /// From when the store takes it.
+    pub ttl: Duration,
+}
+
+/// A completion to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Completion<'a> {
+    /// The version of the account that was decided on.
+    pub version: u64,
+    /// The challenge of the pending enrolment.
+    pub challenge: &'a Bytes,
+    /// What is enrolled. Its id makes the step idempotent.
+    pub authenticator: &'a Authenticator,
+    /// Backup codes, stored only if none are left.
+    pub codes: Option<&'a CodeSet>,
+    /// How many authenticators the account may have with this one.
+    pub max_authenticators: usize,
+    /// The salt of the active codes, where one of them opened the session that enrols.
+    pub opened_by: Option<&'a Bytes>,
+}
+
+/// Who removes an authenticator.
+#[derive(Clone, Copy, Debug)]
+pub enum Remover<'a> {
+    /// Its owner.
+    Owner,
+    /// An administrator: the pending ceremonies of the account end too, and with the last
+    /// authenticator this recovery code is stored. It must be there if the account that was decided on
+    /// has one authenticator.
+    Admin(Option<&'a RecoveryCode>),
 }
 
 /// What a set of backup codes was hashed with, beside the pepper itself.
@@ -194,7 +269,10 @@ pub struct Use {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Used {
     /// The pending authentication is gone, the use is stored.
-    Stored,
+    Stored {
+        /// The epoch of the account in that moment.
+        epoch: u64,
+    },
     /// The pending authentication is not there any more: nothing was stored.
     Gone,
     /// The authenticator is not there any more; the pending authentication is used up.
@@ -208,11 +286,30 @@ pub enum Used {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Removed {
     /// It is gone. With the last authenticator the backup codes went too.
-    Removed(Box<Authenticator>),
+    Removed {
+        /// As it was last used.
+        authenticator: Box<Authenticator>,
+        /// Until when the recovery code works, if it was stored.
+        recovery_expires_at: Option<Timestamp>,
+    },
     /// There was none.
     Nothing,
     /// The account is not what was decided on: nothing was removed.
     Stale,
+}
+
+/// What became of a reset.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reset {
+    /// Authenticators, codes and pending ceremonies are gone, and the recovery code works.
+    Done {
+        /// What was removed, oldest first.
+        removed: Vec<Authenticator>,
+        /// Until when the recovery code works.
+        expires_at: Timestamp,
+    },
+    /// There are authenticators, and it was not to remove any: nothing was changed.
+    Enrolled,
 }
 
 /// What became of a new set of codes.
@@ -222,19 +319,23 @@ pub enum Replaced {
     Stored,
     /// The account is not what was decided on: nothing was stored.
     Stale,
+    /// Another set was stored since: nothing was stored.
+    Superseded,
 }
 
-/// What became of a backup code that was tried.
+/// What became of a backup or recovery code that was tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Tried {
     /// It worked, and never will again.
     Used {
-        /// How many codes work now.
+        /// How many backup codes work now.
         remaining: usize,
+        /// The epoch of the account in that moment.
+        epoch: u64,
     },
     /// It is none of the codes that work. Counted.
     Wrong,
-    /// There were too many wrong ones; nothing was tried.
+    /// There were too many wrong ones in this session; nothing was tried.
     TooMany {
         /// When the next may be tried.
         retry_after: Duration,
@@ -253,12 +354,17 @@ pub enum Begun {
     },
     /// The account is not what was decided on: nothing was stored.
     Stale,
+    /// The session began too many: nothing was stored.
+    TooMany {
+        /// When it may begin the next.
+        retry_after: Duration,
+    },
 }
 
 /// What became of a completion.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Committed {
-    /// The pending enrolment is gone, the credential is stored.
+    /// The pending enrolment is gone, the credential is stored. A reset and its recovery code are over.
     Stored {
         /// Whether the code set that came with it was stored too.
         codes_stored: bool,
@@ -270,6 +376,9 @@ pub enum Committed {
     /// That credential id is held at that relying party, by another user or by this one: nothing
     /// was stored, and the pending enrolment stands.
     Exists,
+    /// The account has as many authenticators as it may have: nothing was stored, the pending
+    /// enrolment stands.
+    LimitReached,
     /// The account is not what was decided on: nothing was stored, the pending enrolment stands.
     Stale,
 }
@@ -311,14 +420,26 @@ impl Store {
     /// Reads one user, and the pending enrolment or authentication of this challenge, in one round
     /// trip.
     pub async fn read(&self, user: &UserId, challenge: Option<&Bytes>) -> Result<Account, Error> {
+        self.read_in(&SessionKey::of_account(), user, challenge)
+            .await
+    }
+
+    /// As [`Store::read`]. [`Account::codes_shut`] is that of this session.
+    pub async fn read_in(
+        &self,
+        session: &SessionKey,
+        user: &UserId,
+        challenge: Option<&Bytes>,
+    ) -> Result<Account, Error> {
         self.count(match &self.backend {
-            Backend::Embedded(store) => store.read(user, challenge),
-            Backend::Redis(store) => store.read(user, challenge).await,
+            Backend::Embedded(store) => store.read(user, session, challenge),
+            Backend::Redis(store) => store.read(user, session, challenge).await,
         })
     }
 
     /// Stores a pending enrolment, and the user handle if there is none. Stale when the version is
-    /// another, or another handle is stored. Over [`PENDING_LIMIT`] the oldest goes.
+    /// another, or another handle is stored. Over [`PENDING_PER_SESSION`] and [`PENDING_PER_ACCOUNT`]
+    /// an older one goes.
     pub async fn begin(
         &self,
         user: &UserId,
@@ -338,27 +459,16 @@ impl Store {
     pub async fn complete(
         &self,
         user: &UserId,
-        version: u64,
-        challenge: &Bytes,
-        authenticator: &Authenticator,
-        codes: Option<&CodeSet>,
+        completion: &Completion<'_>,
     ) -> Result<Committed, Error> {
         self.count(match &self.backend {
-            Backend::Embedded(store) => {
-                store
-                    .complete(user, version, challenge, authenticator, codes)
-                    .await
-            }
-            Backend::Redis(store) => {
-                store
-                    .complete(user, version, challenge, authenticator, codes)
-                    .await
-            }
+            Backend::Embedded(store) => store.complete(user, completion).await,
+            Backend::Redis(store) => store.complete(user, completion).await,
         })
     }
 
-    /// Stores a pending authentication. Stale when the version is another. Over [`PENDING_LIMIT`]
-    /// the oldest goes.
+    /// Stores a pending authentication. Stale when the version is another. Over
+    /// [`PENDING_PER_SESSION`] and [`PENDING_PER_ACCOUNT`] an older one goes.
     pub async fn begin_authentication(
         &self,
         user: &UserId,
@@ -404,47 +514,62 @@ impl Store {
 
     /// Removes an authenticator, raises version and epoch, and with the last authenticator removes
     /// the backup codes. Stale when the version is another.
-    pub async fn remove(&self, user: &UserId, version: u64, id: Uuid) -> Result<Removed, Error> {
+    pub async fn remove(
+        &self,
+        user: &UserId,
+        version: u64,
+        id: Uuid,
+        by: Remover<'_>,
+    ) -> Result<Removed, Error> {
         self.count(match &self.backend {
-            Backend::Embedded(store) => store.remove(user, version, id).await,
-            Backend::Redis(store) => store.remove(user, version, id).await,
+            Backend::Embedded(store) => store.remove(user, version, id, by).await,
+            Backend::Redis(store) => store.remove(user, version, id, by).await,
         })
     }
 
-    /// Removes all authenticators, codes and pending ceremonies of a user, and raises version and
-    /// epoch. How many authenticators there were.
-    pub async fn reset(&self, user: &UserId) -> Result<usize, Error> {
+    /// Removes all authenticators, codes and pending ceremonies of a user, raises version and epoch,
+    /// and stores a recovery code. A user without a record gets one. Changes nothing for a user who has
+    /// authenticators unless `even_if_enrolled`.
+    pub async fn reset(
+        &self,
+        user: &UserId,
+        recovery: &RecoveryCode,
+        even_if_enrolled: bool,
+    ) -> Result<Reset, Error> {
         self.count(match &self.backend {
-            Backend::Embedded(store) => store.reset(user).await,
-            Backend::Redis(store) => store.reset(user).await,
+            Backend::Embedded(store) => store.reset(user, recovery, even_if_enrolled).await,
+            Backend::Redis(store) => store.reset(user, recovery, even_if_enrolled).await,
         })
     }
 
-    /// Puts a set of codes in the place of the old one. Stale when the version is another. A
-    /// repetition answers as the first did.
+    /// Puts a set of backup codes in the place of the one with the salt `old`. Stale when the version
+    /// is another. A repetition answers as the first did.
     pub async fn replace_codes(
         &self,
         user: &UserId,
         version: u64,
+        old: Option<&Bytes>,
         codes: &CodeSet,
     ) -> Result<Replaced, Error> {
         self.count(match &self.backend {
-            Backend::Embedded(store) => store.replace_codes(user, version, codes).await,
-            Backend::Redis(store) => store.replace_codes(user, version, codes).await,
+            Backend::Embedded(store) => store.replace_codes(user, version, old, codes).await,
+            Backend::Redis(store) => store.replace_codes(user, version, old, codes).await,
         })
     }
 
-    /// Tries a backup code by its hash, which was made with this salt: one step that counts the
-    /// attempt before it compares. Success begins the count anew.
+    /// Tries a backup or recovery code by its hash, which was made with this salt: one step that
+    /// counts the attempt for this session before it compares. Success begins the count anew. A
+    /// recovery code past its deadline is wrong.
     pub async fn try_code(
         &self,
+        session: &SessionKey,
         user: &UserId,
         salt: &Bytes,
         hash: &Bytes,
     ) -> Result<Tried, Error> {
         self.count(match &self.backend {
-            Backend::Embedded(store) => store.try_code(user, salt, hash).await,
-            Backend::Redis(store) => store.try_code(user, salt, hash).await,
+            Backend::Embedded(store) => store.try_code(user, session, salt, hash).await,
+            Backend::Redis(store) => store.try_code(user, session, salt, hash).await,
         })
     }
 

@@ -217,6 +217,11 @@ impl RelyingParty {
         &self.related_origins
     }
 
+    /// Returns true if this authenticator can answer here: it was enrolled at this relying party.
+    pub fn can_use(&self, authenticator: &Authenticator) -> bool {
+        authenticator.rp_id == self.id
+    }
+
     /// Whether the method type is set up.
     pub fn offers(&self, method_type: MethodType) -> bool {
         self.method_types.contains(&method_type)

@@ -11,7 +11,7 @@ use super::keys::Keys;
 use super::signing::{self, SigningKey};
 use super::{Issuer, KeySource, Origin};
 use crate::error::Error;
-use crate::model::{Timestamp, User};
+use crate::model::{CodeKind, CodeSetId, CodeUse, Confirmation, Timestamp, User};
 
 /// The `acr` of a sign-in that resists phishing.
 pub const ACR: &str = "phr";
@@ -22,15 +22,23 @@ pub(super) const GROUPS: &str = "groups";
 /// The configured name of the issuer that the session began at.
 pub(super) const FIRST_ISSUER: &str = "first_issuer";
 /// The epoch of the account.
-pub(super) const EPOCH: &str = "epoch";
-/// When a backup code was used.
-pub(super) const CODE_TIME: &str = "code_time";
+const EPOCH: &str = "epoch";
+/// When a backup or recovery code was used.
+const CODE_TIME: &str = "code_time";
+/// The set that the code was of.
+const CODE_SET: &str = "code_set";
+/// Present and true if it was a recovery code.
+const RECOVERY: &str = "recovery";
+/// When the authenticator was enrolled that confirmed the session.
+const ENROLLED_AT: &str = "enrolled_at";
+/// Present and true if that authenticator is trusted.
+const TRUSTED: &str = "trusted";
 /// Copied claims whose names are taken here.
 pub(super) const FIRST_CLAIMS: &str = "first_claims";
 
 /// Claims that mean something in a token of ours: what the first token says by these names is set
 /// apart, and what ours says by them is no claim that policies could ask for.
-pub(super) const OWN: [&str; 19] = [
+pub(super) const OWN: [&str; 23] = [
     "iss",
     "aud",
     "sub",
@@ -47,6 +55,10 @@ pub(super) const OWN: [&str; 19] = [
     FIRST_ISSUER,
     EPOCH,
     CODE_TIME,
+    CODE_SET,
+    RECOVERY,
+    ENROLLED_AT,
+    TRUSTED,
     FIRST_CLAIMS,
     // They would say that the groups are kept elsewhere.
     "_claim_names",
@@ -69,7 +81,7 @@ pub struct Settings {
 }
 
 /// What was proved.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Proof {
     /// An assertion of an authenticator.
     Assertion {
@@ -77,9 +89,60 @@ pub enum Proof {
         proven_model: bool,
         /// UV.
         user_verified: bool,
+        /// When the authenticator was enrolled.
+        enrolled_at: Timestamp,
+        /// Whether the authenticator is trusted.
+        trusted: bool,
     },
-    /// A backup code.
-    BackupCode,
+    /// A backup or recovery code.
+    Code {
+        /// The set that it is of.
+        set: CodeSetId,
+        /// Which of the two.
+        kind: CodeKind,
+    },
+}
+
+/// The claims that only our own tokens have.
+#[derive(Default)]
+pub(super) struct OwnClaims {
+    pub(super) epoch: Option<u64>,
+    pub(super) confirmation: Confirmation,
+    pub(super) code: Option<CodeUse>,
+}
+
+impl OwnClaims {
+    /// Reads them. A member that is missing, as in a token of an older release, or is not what we
+    /// write, has its weakest value. `None` without an epoch.
+    pub(super) fn read(claims: &Map<String, Value>) -> Option<Self> {
+        let moment = |name| {
+            let seconds = claims.get(name)?.as_i64()?;
+            Some(Timestamp::from_millis(seconds.saturating_mul(1000)))
+        };
+        let is = |name| claims.get(name).and_then(Value::as_bool) == Some(true);
+        let code = || {
+            Some(CodeUse {
+                at: moment(CODE_TIME)?,
+                set: CodeSetId::named(claims.get(CODE_SET)?.as_str()?),
+                kind: if is(RECOVERY) {
+                    CodeKind::Recovery
+                } else {
+                    CodeKind::Backup
+                },
+            })
+        };
+        Some(Self {
+            epoch: Some(claims.get(EPOCH)?.as_u64()?),
+            confirmation: match moment(ENROLLED_AT) {
+                Some(enrolled_at) => Confirmation::Authenticator {
+                    enrolled_at,
+                    trusted: is(TRUSTED),
+                },
+                None => Confirmation::Nothing,
+            },
+            code: code(),
+        })
+    }
 }
 
 /// A token that was issued. No `Debug`, so that no log can hold it.
@@ -150,7 +213,7 @@ impl StepUpIssuer {
         let key = self.settings.keys.first();
         let key = key.ok_or_else(|| Error::Internal("there is no key to sign with".to_owned()))?;
         let expires_at = now.plus(self.settings.ttl).min(user.session.expires_at);
-        let (acr, amr) = strength(user, proof);
+        let (acr, amr) = strength(user, &proof);
         let mut claims = copied(user, declared);
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         set("iss", self.settings.issuer.as_str().into());
@@ -171,14 +234,21 @@ impl StepUpIssuer {
             set("acr", acr.into());
         }
         match proof {
-            Proof::Assertion { .. } => {
+            Proof::Assertion {
+                enrolled_at,
+                trusted,
+                ..
+            } => {
                 set("auth_time", seconds(now).into());
-                if let Some(at) = user.session.backup_code_at {
-                    set(CODE_TIME, seconds(at).into());
-                }
+                set(ENROLLED_AT, seconds(enrolled_at).into());
+                set(TRUSTED, trusted.into());
             }
-            Proof::BackupCode => {
+            Proof::Code { set: of, kind } => {
                 set(CODE_TIME, seconds(now).into());
+                set(CODE_SET, of.as_str().into());
+                if kind == CodeKind::Recovery {
+                    set(RECOVERY, true.into());
+                }
                 if let Some(at) = user.session.signed_in_at {
                     set("auth_time", seconds(at).into());
                 }
@@ -216,21 +286,22 @@ fn copied<'a>(user: &User, declared: impl IntoIterator<Item = &'a str>) -> Map<S
 }
 
 /// `acr` and `amr` (RFC 8176 §2).
-fn strength(user: &User, proof: Proof) -> (Option<&'static str>, Vec<String>) {
+fn strength(user: &User, proof: &Proof) -> (Option<&'static str>, Vec<String>) {
     match proof {
         Proof::Assertion {
             proven_model,
             user_verified,
+            ..
         } => {
-            let key = if proven_model { "hwk" } else { "swk" };
+            let key = if *proven_model { "hwk" } else { "swk" };
             let mut amr = vec!["pop", "user", key];
-            if user_verified {
+            if *user_verified {
                 amr.push("mfa");
             }
             (Some(ACR), amr.into_iter().map(str::to_owned).collect())
         }
         // It claims no hardware: a code is a word on paper.
-        Proof::BackupCode => {
+        Proof::Code { .. } => {
             let presented = user.session.amr.iter();
             let mut amr: Vec<String> = presented.filter(|one| *one != "hwk").cloned().collect();
             if !amr.iter().any(|one| one == "otp") {

@@ -15,7 +15,9 @@ use super::keys::Keys;
 use super::step_up;
 use super::{Issuer, Origin};
 use crate::error::TokenFault;
-use crate::model::{IssuerName, Session, Tenant, Timestamp, User, UserId};
+use crate::model::{
+    Confirmation, IssuerName, Session, SessionKey, Tenant, Timestamp, User, UserId,
+};
 
 /// How far the issuer's clock and ours may be apart.
 const LEEWAY: Duration = Duration::from_secs(60);
@@ -116,6 +118,16 @@ impl<'a> Token<'a> {
             (!value.is_empty()).then(|| value.to_owned())
         });
         named.unwrap_or_else(|| URL_SAFE_NO_PAD.encode(digest(&SHA256, self.message)))
+    }
+
+    /// The session that limits count for.
+    fn session_key(&self, signed_in_at: Option<Timestamp>) -> SessionKey {
+        let sid = self.claims.get("sid").and_then(Value::as_str);
+        match (sid.filter(|sid| !sid.is_empty()), signed_in_at) {
+            (Some(sid), _) => SessionKey::of_sid(sid),
+            (None, Some(at)) => SessionKey::of_sign_in(at),
+            (None, None) => SessionKey::of_account(),
+        }
     }
 
     fn verify(&self, keys: &Keys) -> std::result::Result<(), Refusal> {
@@ -387,23 +399,33 @@ fn session(issuer: &Issuer, first: &Issuer, token: &Token<'_>) -> Result<Session
     };
     let at = |claim| moment(claims, claim).ok().flatten();
     let is_step_up = issuer.origin == Origin::StepUp;
-    let epoch = match claims.get(step_up::EPOCH).map(Value::as_u64) {
-        Some(Some(epoch)) if is_step_up => Some(epoch),
-        _ if is_step_up => return fault("the step-up token's `epoch` is missing or no number"),
-        // These two claims count in our own tokens only.
-        _ => None,
+    // What our own tokens add counts in them only.
+    let own = if is_step_up {
+        match step_up::OwnClaims::read(claims) {
+            Some(own) => own,
+            None => return fault("the step-up token's `epoch` is missing or no number"),
+        }
+    } else {
+        step_up::OwnClaims::default()
     };
     let is_strong = first.strong_acr.contains(&acr) || (is_step_up && acr == step_up::ACR);
     let signed_in_at = at("auth_time");
+    let strong_at = signed_in_at.filter(|_| is_strong);
     Ok(Session {
         id: token.session_id(),
+        key: token.session_key(signed_in_at),
         expires_at: at("exp").unwrap_or_default(),
         signed_in_at,
-        epoch,
+        epoch: own.epoch,
         amr,
         acr,
-        strong_at: signed_in_at.filter(|_| is_strong),
-        backup_code_at: at(step_up::CODE_TIME).filter(|_| is_step_up),
+        strong_at,
+        confirmation: match (is_step_up, strong_at) {
+            (false, Some(_)) => Confirmation::SignIn,
+            (false, None) => Confirmation::Nothing,
+            (true, _) => own.confirmation,
+        },
+        code: own.code,
     })
 }
 

@@ -123,6 +123,8 @@ async fn serve(arguments: &Arguments, console: Console, streams: &Streams) -> Re
         policies,
         store: embedded(&arguments.data),
         enrollment_ttl: ENROLLMENT_TTL,
+        recovery_code_ttl: crate::config::RECOVERY_CODE_TTL,
+        max_authenticators: crate::config::MAX_AUTHENTICATORS,
         authn: authn_settings(&key)?,
         step_up: Some(step_up(data.step_up_key)?),
         parties: relying_parties(port)?,

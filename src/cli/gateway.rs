@@ -30,6 +30,10 @@ pub(super) struct Parts {
     pub(super) policies: Loaded,
     pub(super) store: store::Settings,
     pub(super) enrollment_ttl: Duration,
+    /// How long a recovery code works.
+    pub(super) recovery_code_ttl: Duration,
+    /// How many authenticators an account may have.
+    pub(super) max_authenticators: usize,
     pub(super) authn: authn::Settings,
     /// None: step-ups are not set up.
     pub(super) step_up: Option<StepUpIssuer>,
@@ -72,6 +76,8 @@ impl Parts {
             peppers: Peppers::new(self.peppers.iter().map(Pepper::new).collect()),
             step_up: self.step_up,
             enrollment_ttl: self.enrollment_ttl,
+            recovery_code_ttl: self.recovery_code_ttl,
+            max_authenticators: self.max_authenticators,
             trusted_proxies: self.trusted_proxies,
             cors_origins: self.cors_origins,
             times: Times::default(),

@@ -86,6 +86,8 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
         policies,
         store: config.store,
         enrollment_ttl: config.enrollment_ttl,
+        recovery_code_ttl: config.recovery_code_ttl,
+        max_authenticators: config.max_authenticators,
         authn: config.authn,
         step_up: config.step_up,
         parties: config.parties,

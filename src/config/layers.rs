@@ -21,12 +21,13 @@ pub(super) struct Entry {
     pub(super) place: Place,
 }
 
-/// What can be written. No key is a number, a float or a date: they are only named in errors.
+/// What can be written. No key is a float or a date: they are only named in errors.
 pub(super) enum Value {
     Table(Entries),
     List(Vec<Entry>),
     Text(String),
     Boolean(bool),
+    Integer(i64),
     Other(&'static str),
 }
 
@@ -138,7 +139,12 @@ fn entry(key: Place, value: toml::Spanned<DeValue<'_>>, from: Option<&Place>) ->
         ),
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Boolean(value) => Value::Boolean(value),
-        DeValue::Integer(_) | DeValue::Float(_) => Value::Other("a number"),
+        DeValue::Integer(number) => {
+            let digits = number.as_str();
+            i64::from_str_radix(digits, number.radix())
+                .map_or(Value::Other("a number"), Value::Integer)
+        }
+        DeValue::Float(_) => Value::Other("a number"),
         DeValue::Datetime(_) => Value::Other("a date"),
     };
     Entry { value, key, place }

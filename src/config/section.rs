@@ -187,6 +187,32 @@ impl Section {
         texts.into_iter().collect()
     }
 
+    /// A whole number in this range.
+    pub(super) fn number(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+        problems: &mut Problems<'_>,
+    ) -> Option<i64> {
+        let name = self.name(key);
+        let entry = self.take(key)?;
+        let number = match (&entry.value, &entry.place) {
+            (Value::Integer(number), _) => Some(*number),
+            (Value::Text(text), Place::Variable(_) | Place::Flag(_)) => text.parse().ok(),
+            (other, place) => {
+                wrong_type(place, &name, "a whole number", other, problems);
+                return None;
+            }
+        };
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            let message = format!("`{name}`: it is a whole number from {least} to {most}");
+            problems.add(&entry.place, "invalid_value", message, None);
+        }
+        number
+    }
+
     /// Yes or no.
     pub(super) fn boolean(
         &mut self,
@@ -341,6 +367,7 @@ fn wrong_type(place: &Place, name: &str, wanted: &str, found: &Value, problems: 
         Value::List(_) => "a list",
         Value::Text(_) => "a text",
         Value::Boolean(_) => "true or false",
+        Value::Integer(_) => "a number",
         Value::Other(kind) => kind,
     };
     let name = if name.contains('`') {

@@ -14,7 +14,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::{CredentialFault, Error, Framing, Signal, StepUp, TokenFault};
+use crate::error::{
+    CredentialFault, Error, Framing, Recourse, Signal, StepUp, Throttled, TokenFault,
+};
 use crate::record::Record;
 
 /// The header that carries the id of a request, both ways.
@@ -212,6 +214,7 @@ fn wire(error: Error, request_id: &str) -> Wire {
             Wire::new(StatusCode::FORBIDDEN, code, message).signal(signal)
         }
         Error::StepUp(step_up) => step_up_required(step_up),
+        Error::RecoveryRequired(left) => recovery_required(&left),
         Error::Policy => Wire::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "policy_error",
@@ -247,11 +250,16 @@ fn wire(error: Error, request_id: &str) -> Wire {
              Try another one.",
         )
         .detail("reason", "code"),
-        Error::TooMany { retry_after } => {
+        Error::TooMany { what, retry_after } => {
             let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-            let message = format!(
-                "Too many wrong backup codes were tried. Try again in {seconds} seconds."
-            );
+            let what = match what {
+                Throttled::Codes => "Too many wrong codes were tried in this session.",
+                Throttled::Ceremonies => {
+                    "This session started too many enrolments and step-ups."
+                }
+                Throttled::Hashing => "This session already waits for codes.",
+            };
+            let message = format!("{what} Try again in {seconds} seconds.");
             Wire::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).header(
                 RETRY_AFTER,
                 HeaderValue::try_from(seconds.to_string()).unwrap_or(HeaderValue::from_static("900")),
@@ -261,6 +269,21 @@ fn wire(error: Error, request_id: &str) -> Wire {
             StatusCode::CONFLICT,
             "credential_exists",
             "This authenticator is already registered. Use it, or register another one.",
+        ),
+        Error::LimitReached { limit } => Wire::new(
+            StatusCode::CONFLICT,
+            "limit_reached",
+            format!(
+                "You have {limit} authenticators, as many as one account may have. Remove one that \
+                 you no longer use with DELETE /v1/users/me/mfa/{{id}}, then add the new one."
+            ),
+        )
+        .detail("limit", limit),
+        Error::CodesReplaced => Wire::new(
+            StatusCode::CONFLICT,
+            "codes_replaced",
+            "Another request made new backup codes in the meantime, and those work. Use them, or send \
+             this request again to replace them too.",
         ),
         Error::NotImplemented(message) => {
             Wire::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", message)
@@ -277,6 +300,20 @@ fn wire(error: Error, request_id: &str) -> Wire {
         .detail("request_id", request_id)
         .cause(cause),
     }
+}
+
+fn recovery_required(left: &[Recourse]) -> Wire {
+    let way = |one: &Recourse| match one {
+        Recourse::BackupCode => "use one of your backup codes",
+        Recourse::RecoveryCode => "use the recovery code that you were given",
+        Recourse::Admin => "ask an administrator to reset your account",
+    };
+    let ways: Vec<_> = left.iter().map(way).collect();
+    let message = format!(
+        "You have no authenticator here that could confirm this. You can {}.",
+        ways.join(", or ")
+    );
+    Wire::new(StatusCode::FORBIDDEN, "recovery_required", message).detail("remaining", json!(left))
 }
 
 fn framing_wire(framing: Framing) -> Wire {

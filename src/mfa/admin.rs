@@ -4,14 +4,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::methods::{AcceptedCredentials, Deleted, Methods, method_id, no_such_method};
+use super::methods::{
+    AcceptedCredentials, Deleted, Methods, RecoveryAnswer, method_id, no_such_method,
+};
 use super::{Mfa, RETRIES, changes_too_fast};
 use crate::error::Error;
 use crate::gate::{Operation, Permit};
 use crate::model::{Action, IssuerName, Member, Tenant, UserId};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, Removed};
+use crate::store::{Account, Removed, Remover, Reset};
 
 /// To list another user's authenticators.
 pub struct AdminListMethods(pub UserId);
@@ -50,11 +52,14 @@ operation!(AdminListMethods, AdminListMfaMethods, 0);
 operation!(AdminDeleteMethod, AdminDeleteMfaMethod, user);
 operation!(AdminReset, AdminResetMfa, 0);
 
-/// How many authenticators a reset removed.
-#[derive(Debug, JsonSchema, Serialize)]
+/// After a reset.
+#[derive(JsonSchema, Serialize)]
 pub struct ResetMethods {
-    /// How many.
+    /// How many authenticators were removed.
     pub removed: usize,
+    /// How the user gets in again.
+    #[serde(flatten)]
+    pub recovery: RecoveryAnswer,
 }
 
 /// The user that the path's `<issuer name>|<sub>` names, in this tenant.
@@ -100,6 +105,7 @@ impl Mfa {
         let AdminDeleteMethod { user, id } = permit.operation();
         self.known_issuer(user)?;
         let id = id.ok_or_else(no_such_method)?;
+        let mut fresh = None;
         for _ in 0..=RETRIES {
             // What is left is told of the account that the removal was made on: after it, nothing more
             // may fail.
@@ -108,12 +114,30 @@ impl Mfa {
             let change = held.map_or(Change::of_account(ChangeKind::Deleted, user), |one| {
                 Change::of(ChangeKind::Deleted, user, one)
             });
-            let step = self.store.remove(user, account.version, id);
+            let is_last = held.is_some() && account.authenticators.len() == 1;
+            if is_last && fresh.is_none() {
+                fresh = Some(self.issue_recovery(permit.member()).await?);
+            }
+            let recovery = fresh.as_ref().filter(|_| is_last).map(|(_, code)| code);
+            let by = Remover::Admin(recovery);
+            let step = self.store.remove(user, account.version, id, by);
             match record.attempt(change, step).await? {
-                Removed::Removed(removed) => {
-                    record.changed(Change::of(ChangeKind::Deleted, user, &removed));
-                    let signal = AcceptedCredentials::after(&account, &removed);
-                    return Ok(Deleted { signal });
+                Removed::Removed {
+                    authenticator,
+                    recovery_expires_at,
+                } => {
+                    record.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
+                    let code = fresh.map(|(code, _)| code);
+                    let recovery = code.zip(recovery_expires_at);
+                    let recovery = recovery.map(|(recovery_code, expires_at)| RecoveryAnswer {
+                        recovery_code,
+                        expires_at,
+                    });
+                    if recovery.is_some() {
+                        record.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
+                    }
+                    let signal = AcceptedCredentials::after(&account, &authenticator);
+                    return Ok(Deleted { signal, recovery });
                 }
                 Removed::Nothing => return Err(no_such_method()),
                 Removed::Stale => {}
@@ -122,7 +146,9 @@ impl Mfa {
         Err(changes_too_fast())
     }
 
-    /// Removes all of another user's authenticators and codes. Their step-up tokens end.
+    /// Removes all of another user's authenticators, codes and pending ceremonies, and makes a recovery
+    /// code: until the user has used it, or has signed in strongly, nobody enrols. Their step-up tokens
+    /// end.
     ///
     /// # Errors
     /// [`Error::NotFound`] where the issuer is not configured; the store.
@@ -133,13 +159,28 @@ impl Mfa {
     ) -> Result<ResetMethods, Error> {
         let AdminReset(user) = permit.operation();
         self.known_issuer(user)?;
+        let (recovery_code, recovery) = self.issue_recovery(permit.member()).await?;
         let change = Change::of_account(ChangeKind::Reset, user);
-        let step = self.store.reset(user);
-        let removed = record.attempt(change.clone(), step).await?;
-        if removed > 0 {
-            record.changed(change);
+        let step = self.store.reset(user, &recovery, true);
+        let Reset::Done {
+            removed,
+            expires_at,
+        } = record.attempt(change.clone(), step).await?
+        else {
+            return Err(Error::Internal("a reset left authenticators".to_owned()));
+        };
+        record.changed(change);
+        for one in &removed {
+            record.changed(Change::of(ChangeKind::Deleted, user, one));
         }
-        Ok(ResetMethods { removed })
+        record.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
+        Ok(ResetMethods {
+            removed: removed.len(),
+            recovery: RecoveryAnswer {
+                recovery_code,
+                expires_at,
+            },
+        })
     }
 
     fn known_issuer(&self, user: &UserId) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac, pbkdf2, rand};
 use schemars::JsonSchema;
@@ -15,7 +16,7 @@ use crate::gate::{Gate, Operation, Permit};
 use crate::model::{Action, Bytes, Member};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, CodeSalt, CodeSet, Replaced};
+use crate::store::{Account, CodeSalt, CodeSet, RecoveryCode, Replaced};
 
 /// How many codes a set has.
 const COUNT: usize = 10;
@@ -94,6 +95,10 @@ impl Mfa {
         record: &mut Record,
     ) -> Result<BackupCodes, Error> {
         let (mut fresh, mut retries) = (None, RETRIES);
+        // The set that was first decided on: whoever asks again after another request replaced it
+        // would take away the codes that request has shown.
+        let old = permit.account().codes.as_ref();
+        let old = old.map(|codes| codes.salt.salt.clone());
         loop {
             let (user, account) = (&permit.member().user.id, permit.account());
             if account.authenticators.is_empty() {
@@ -105,10 +110,12 @@ impl Mfa {
             }
             let (codes, set) = match &mut fresh {
                 Some(fresh) => fresh,
-                none => none.insert(self.issue().await?),
+                none => none.insert(self.issue(permit.member()).await?),
             };
             let change = Change::of_account(ChangeKind::CodesRegenerated, user);
-            let step = self.store.replace_codes(user, account.version, set);
+            let step = self
+                .store
+                .replace_codes(user, account.version, old.as_ref(), set);
             match record.attempt(change.clone(), step).await? {
                 Replaced::Stored => {
                     record.changed(change);
@@ -116,31 +123,51 @@ impl Mfa {
                     let codes = std::mem::take(codes);
                     return Ok(BackupCodes { codes, remaining });
                 }
+                Replaced::Superseded => return Err(Error::CodesReplaced),
                 Replaced::Stale => permit = again(gate, permit, &mut retries, record).await?,
             }
         }
     }
 
-    /// Makes a set of codes.
-    pub(super) async fn issue(&self) -> Result<Fresh, Error> {
+    /// Makes a set of codes, for this caller.
+    pub(super) async fn issue(&self, member: &Member) -> Result<Fresh, Error> {
         let peppers = Arc::clone(&self.peppers);
-        self.hashing(move || peppers.issue()).await?
+        self.hashing(member, move || peppers.issue()).await?
     }
 
-    /// The hash of a code in a set that was hashed so; none when its pepper is not there any more.
-    pub(super) async fn hash(&self, code: Code, salt: &CodeSalt) -> Result<Option<Bytes>, Error> {
+    /// Makes a recovery code, for this administrator: the code to show, and what to store of it.
+    pub(super) async fn issue_recovery(
+        &self,
+        member: &Member,
+    ) -> Result<(String, RecoveryCode), Error> {
+        let (peppers, ttl) = (Arc::clone(&self.peppers), self.recovery_code_ttl);
+        self.hashing(member, move || peppers.issue_recovery(ttl))
+            .await?
+    }
+
+    /// Hashes a code with its set's salt and pepper. `None` if that pepper is no longer configured.
+    pub(super) async fn hash(
+        &self,
+        member: &Member,
+        code: Code,
+        salt: &CodeSalt,
+    ) -> Result<Option<Bytes>, Error> {
         let (peppers, salt) = (Arc::clone(&self.peppers), salt.clone());
-        self.hashing(move || peppers.hash(&code, &salt)).await
+        self.hashing(member, move || peppers.hash(&code, &salt))
+            .await
     }
 
     /// Hashes off the I/O threads, when it is this caller's turn.
     async fn hashing<T: Send + 'static>(
         &self,
+        member: &Member,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let fault = |cause: &dyn fmt::Display| Error::Internal(format!("backup codes: {cause}"));
-        let turn = Arc::clone(&self.hashing).acquire_owned().await;
-        let turn = turn.map_err(|cause| fault(&cause))?;
+        let turn = self
+            .hashing
+            .take(&member.user.id, &member.user.session.key)
+            .await?;
         let work = move || {
             // Kept until it is done, also when the caller has hung up.
             let _turn = turn;
@@ -200,12 +227,28 @@ impl Peppers {
     /// # Errors
     /// [`Error::Internal`] when the system has no randomness.
     pub fn issue(&self) -> Result<Fresh, Error> {
+        self.issue_many(COUNT)
+    }
+
+    /// Makes a recovery code that works for `ttl`: the code to show, and what to store of it. Takes
+    /// some 3 ms of a processor: not for an I/O thread.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system has no randomness.
+    pub fn issue_recovery(&self, ttl: Duration) -> Result<(String, RecoveryCode), Error> {
+        let (codes, set) = self.issue_many(1)?;
+        let code = codes.into_iter().next();
+        let code = code.ok_or_else(|| Error::Internal("no recovery code was made".to_owned()))?;
+        Ok((code, RecoveryCode { set, ttl }))
+    }
+
+    fn issue_many(&self, count: usize) -> Result<Fresh, Error> {
         let pepper = self.first()?;
         let mut salt = vec![0; SALT_BYTES];
         fill(&mut salt)?;
-        let mut codes = Vec::with_capacity(COUNT);
-        let mut hashes = Vec::with_capacity(COUNT);
-        for _ in 0..COUNT {
+        let mut codes = Vec::with_capacity(count);
+        let mut hashes = Vec::with_capacity(count);
+        for _ in 0..count {
             let code = random_code()?;
             hashes.push(hash(pepper, &salt, &code));
             codes.push(format!("{}-{}-{}", &code[..4], &code[4..8], &code[8..]));

@@ -12,7 +12,7 @@ use crate::gate::{Gate, Operation, Permit};
 use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Tenant, Timestamp};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, Removed};
+use crate::store::{Account, Removed, Remover};
 use crate::webauthn::RelyingParty;
 
 /// To list one's authenticators.
@@ -60,6 +60,9 @@ pub struct Method {
     pub backup_eligible: bool,
     /// Whether it is.
     pub backed_up: bool,
+    /// Whether it can confirm a session here. False for one that was enrolled at another relying
+    /// party, as when the site's domain has changed: it can only be removed.
+    pub usable: bool,
 }
 
 /// How many backup codes work now.
@@ -129,10 +132,24 @@ impl Operation for DeleteMethod {
 }
 
 /// After a removal.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub struct Deleted {
     /// What the browser's `signalAllAcceptedCredentials` takes.
     pub signal: AcceptedCredentials,
+    /// After an administrator removed the last authenticator: how the user gets in again.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryAnswer>,
+}
+
+/// A recovery code, shown this once. The administrator hands it to the user by a channel that reaches
+/// nobody else.
+// No `Debug`, so that no log can hold it. (What stands above is in the API description.)
+#[derive(JsonSchema, Serialize)]
+pub struct RecoveryAnswer {
+    /// The code. `POST …/backup-codes/verify` takes it, once.
+    pub recovery_code: String,
+    /// Until when it works.
+    pub expires_at: Timestamp,
 }
 
 /// What remains, as `PublicKeyCredential.signalAllAcceptedCredentials` takes it (WebAuthn Level 3
@@ -228,12 +245,17 @@ impl Mfa {
             let (user, account) = (&permit.member().user.id, permit.account());
             let one = find(account, permit.operation().id).ok_or_else(no_such_method)?;
             let change = Change::of(ChangeKind::Deleted, user, one);
-            let step = self.store.remove(user, account.version, one.id);
+            let step = self
+                .store
+                .remove(user, account.version, one.id, Remover::Owner);
             match record.attempt(change, step).await? {
-                Removed::Removed(removed) => {
-                    record.changed(Change::of(ChangeKind::Deleted, user, &removed));
-                    let signal = AcceptedCredentials::after(account, &removed);
-                    return Ok(Deleted { signal });
+                Removed::Removed { authenticator, .. } => {
+                    record.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
+                    let signal = AcceptedCredentials::after(account, &authenticator);
+                    return Ok(Deleted {
+                        signal,
+                        recovery: None,
+                    });
                 }
                 Removed::Nothing => return Err(no_such_method()),
                 Removed::Stale => permit = again(gate, permit, &mut retries, record).await?,
@@ -265,5 +287,6 @@ fn method(party: Option<&RelyingParty>, one: &Authenticator) -> Method {
         model: model_name(party, one.claimed_model),
         backup_eligible: one.backup_eligible,
         backed_up: one.backed_up,
+        usable: party.is_some_and(|party| party.can_use(one)),
     }
 }

@@ -5,12 +5,12 @@ mod operations;
 use uuid::Uuid;
 
 use super::backup_codes::{BackupCodes, Fresh};
-use super::{Mfa, RETRIES, again, name_or};
+use super::{Mfa, RETRIES, again, begins_too_fast, name_or};
 use crate::error::{Error, Signal};
 use crate::gate::{Gate, Permit};
-use crate::model::Authenticator;
+use crate::model::{Authenticator, CodeSetId};
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Begun, Committed, Enrolment};
+use crate::store::{Account, Begun, Committed, Completion, Enrolment};
 use crate::webauthn::{Person, RelyingParty, Verified};
 
 pub use operations::{
@@ -23,6 +23,7 @@ enum Kept {
     Stored(BackupCodes),
     Gone,
     Exists,
+    LimitReached,
     Stale,
 }
 
@@ -43,6 +44,7 @@ impl Mfa {
         loop {
             let party = self.party_for(&permit, method_type)?;
             let (user, account) = (&permit.member().user, permit.account());
+            self.refuse_one_more(account)?;
             let handle = account.handle.unwrap_or_else(Uuid::new_v4);
             let person = Person {
                 handle,
@@ -56,6 +58,7 @@ impl Mfa {
                 challenge: started.challenge,
                 method_type,
                 rp_id: party.id().to_owned(),
+                session_key: user.session.key.clone(),
                 state: started.state,
             };
             let ttl = self.enrollment_ttl;
@@ -72,8 +75,19 @@ impl Mfa {
                     });
                 }
                 Begun::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                Begun::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
             }
         }
+    }
+
+    /// 409 where the account has as many authenticators as it may have: the store would refuse one
+    /// more when the ceremony is over.
+    fn refuse_one_more(&self, account: &Account) -> Result<(), Error> {
+        let limit = self.max_authenticators;
+        if account.authenticators.len() < limit {
+            return Ok(());
+        }
+        Err(Error::LimitReached { limit })
     }
 
     /// Finishes an enrolment: the ceremony is verified once, `trustAuthenticator` is decided on
@@ -123,6 +137,10 @@ impl Mfa {
                 Kept::Gone => return Err(self.gone(party, &permit).await),
                 Kept::Exists => {
                     return Err(self.use_up(party, &permit, Error::CredentialExists).await);
+                }
+                Kept::LimitReached => {
+                    let limit = self.max_authenticators;
+                    return Err(Error::LimitReached { limit });
                 }
                 Kept::Stale => permit = again(gate, permit, &mut retries, record).await?,
             }
@@ -175,18 +193,28 @@ impl Mfa {
     ) -> Result<Kept, Error> {
         let account = permit.account();
         if account.codes_remaining == 0 && fresh.is_none() {
-            *fresh = Some(self.issue().await?);
+            *fresh = Some(self.issue(permit.member()).await?);
         }
         let TrustAuthenticator {
             authenticator,
             challenge,
         } = permit.operation();
         let codes = fresh.as_ref().map(|(_, set)| set);
-        let user = &permit.member().user.id;
-        let committed = self
-            .store
-            .complete(user, account.version, challenge, authenticator, codes)
-            .await?;
+        let user = &permit.member().user;
+        let opened_by = account.codes.as_ref().map(|set| &set.salt.salt);
+        let opened_by = opened_by.filter(|salt| {
+            let code = user.session.code.as_ref();
+            code.is_some_and(|code| code.set == CodeSetId::of(salt))
+        });
+        let completion = Completion {
+            version: account.version,
+            challenge,
+            authenticator,
+            codes,
+            max_authenticators: self.max_authenticators,
+            opened_by,
+        };
+        let committed = self.store.complete(&user.id, &completion).await?;
         Ok(match committed {
             Committed::Stored {
                 codes_stored,
@@ -200,6 +228,7 @@ impl Mfa {
             }
             Committed::Gone => Kept::Gone,
             Committed::Exists => Kept::Exists,
+            Committed::LimitReached => Kept::LimitReached,
             Committed::Stale => Kept::Stale,
         })
     }
@@ -291,6 +320,7 @@ fn authenticator(
         sign_count: verified.sign_count,
         created_at: permit.member().now,
         last_used_at: None,
+        trusted: permit.member().user.session.enrols_trusted(),
         credential: verified.credential,
     }
 }

@@ -9,11 +9,13 @@ use serde_json::{Map, Value};
 
 use super::backup_codes::Code;
 use super::registration::{REQUIRED, method_type};
-use super::{Mfa, RETRIES, again};
+use super::{Mfa, RETRIES, again, begins_too_fast};
 use crate::authn::step_up::{Proof, StepUpIssuer};
-use crate::error::{Error, TokenFault};
+use crate::error::{Error, Throttled, TokenFault};
 use crate::gate::{Gate, Operation, Permit};
-use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Timestamp};
+use crate::model::{
+    Action, Authenticator, Bytes, CodeKind, CodeSetId, Member, MethodType, Timestamp, UserId,
+};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
 use crate::store::{Account, Authentication, Begun, Tried, Use, Used};
@@ -203,7 +205,7 @@ impl Mfa {
             let allowed: Vec<_> = account
                 .authenticators
                 .iter()
-                .filter(|one| one.rp_id == party.id())
+                .filter(|one| party.can_use(one))
                 .filter(|one| wanted.is_none_or(|wanted| one.method_type == wanted))
                 .collect();
             if allowed.is_empty() {
@@ -218,6 +220,7 @@ impl Mfa {
                 challenge: started.challenge,
                 rp_id: party.id().to_owned(),
                 session: member.user.session.id.clone(),
+                session_key: member.user.session.key.clone(),
                 state: started.state,
             };
             let (user, ttl) = (&member.user.id, self.enrollment_ttl);
@@ -232,6 +235,7 @@ impl Mfa {
                     });
                 }
                 Begun::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                Begun::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
             }
         }
     }
@@ -277,22 +281,26 @@ impl Mfa {
                 );
             }
         };
-        self.store_use(permit, one, asserted, record).await?;
+        let epoch = self.store_use(permit, one, asserted, record).await?;
         record.changed(Change::of(ChangeKind::Used, user, one));
         let proof = Proof::Assertion {
             proven_model: one.proven_model.is_some(),
             user_verified: asserted.user_verified,
+            enrolled_at: one.created_at,
+            trusted: one.trusted,
         };
-        token(issuer, permit, proof, None)
+        token(issuer, permit, proof, epoch, None)
     }
 
+    /// Stores the use, and returns the epoch that the account had in that moment: a removal may have
+    /// raised it since the account was read.
     async fn store_use(
         &self,
         permit: &Permit<CompleteAuthentication>,
         one: &Authenticator,
         asserted: Asserted,
         record: &mut Record,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let member = permit.member();
         let made = Use {
             id: one.id,
@@ -305,7 +313,7 @@ impl Mfa {
         let change = Change::of(ChangeKind::Used, user, one);
         let step = self.store.authenticate(user, challenge, &made);
         match record.attempt(change, step).await? {
-            Used::Stored => Ok(()),
+            Used::Stored { epoch } => Ok(epoch),
             Used::Gone | Used::NoAuthenticator => Err(not_pending()),
             Used::CounterBack => {
                 record.changed(Change::of(ChangeKind::CounterBack, user, one));
@@ -317,7 +325,7 @@ impl Mfa {
         }
     }
 
-    /// Uses a backup code.
+    /// Uses a backup or recovery code.
     ///
     /// # Errors
     /// [`Error::WrongCode`], the same for every reason; [`Error::TooMany`]; not set up; the store.
@@ -332,25 +340,39 @@ impl Mfa {
         let mut retries = RETRIES;
         loop {
             // Before it is hashed, which is slow on purpose; the store counts once more.
+            let user = &permit.member().user;
             if let Some(retry_after) = permit.account().codes_shut {
-                return Err(Error::TooMany { retry_after });
+                return Err(throttled(&user.id, retry_after, record));
             }
             let code = permit.operation().code.clone();
-            let salt = permit.account().code_salt.clone();
-            let (Some(code), Some(salt)) = (code, salt) else {
-                return Err(Error::WrongCode);
+            let set = permit.account().codes.clone();
+            let (Some(code), Some(set)) = (code, set) else {
+                return Err(wrong_code(&user.id, record));
             };
-            let hash = self.hash(code, &salt).await?.ok_or(Error::WrongCode)?;
-            let user = &permit.member().user.id;
-            let change = Change::of_account(ChangeKind::CodeUsed, user);
-            let step = self.store.try_code(user, &salt.salt, &hash);
+            let salt = &set.salt;
+            let Some(hash) = self.hash(permit.member(), code, salt).await? else {
+                return Err(wrong_code(&user.id, record));
+            };
+            let kind = match set.kind {
+                CodeKind::Backup => ChangeKind::CodeUsed,
+                CodeKind::Recovery => ChangeKind::RecoveryCodeUsed,
+            };
+            let change = Change::of_account(kind, &user.id);
+            let session = &user.session.key;
+            let step = self.store.try_code(session, &user.id, &salt.salt, &hash);
             match record.attempt(change.clone(), step).await? {
-                Tried::Used { remaining } => {
+                Tried::Used { remaining, epoch } => {
                     record.changed(change);
-                    return token(&issuer, &permit, Proof::BackupCode, Some(remaining));
+                    let proof = Proof::Code {
+                        set: CodeSetId::of(&salt.salt),
+                        kind: set.kind,
+                    };
+                    return token(&issuer, &permit, proof, epoch, Some(remaining));
                 }
-                Tried::Wrong => return Err(Error::WrongCode),
-                Tried::TooMany { retry_after } => return Err(Error::TooMany { retry_after }),
+                Tried::Wrong => return Err(wrong_code(&user.id, record)),
+                Tried::TooMany { retry_after } => {
+                    return Err(throttled(&user.id, retry_after, record));
+                }
                 Tried::OtherSet => permit = again(gate, permit, &mut retries, record).await?,
             }
         }
@@ -374,13 +396,28 @@ fn outlives<O>(permit: &Permit<O>) -> Result<(), Error> {
     Ok(())
 }
 
+/// The same answer for a code that is wrong, used, expired or malformed.
+fn wrong_code(user: &UserId, record: &mut Record) -> Error {
+    record.changed(Change::of_account(ChangeKind::CodeWrong, user));
+    Error::WrongCode
+}
+
+fn throttled(user: &UserId, retry_after: Duration, record: &mut Record) -> Error {
+    record.changed(Change::of_account(ChangeKind::CodesThrottled, user));
+    Error::TooMany {
+        what: Throttled::Codes,
+        retry_after,
+    }
+}
+
 fn token<O>(
     issuer: &StepUpIssuer,
     permit: &Permit<O>,
     proof: Proof,
+    epoch: u64,
     remaining: Option<usize>,
 ) -> Result<StepUpToken, Error> {
-    let (member, epoch) = (permit.member(), permit.account().epoch);
+    let member = permit.member();
     let declared = permit.declared_claims();
     let issued = issuer.issue(&member.user, proof, epoch, declared, member.now)?;
     Ok(StepUpToken {

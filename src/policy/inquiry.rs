@@ -84,7 +84,10 @@ impl Verdict {
         Self {
             decision: match judged.effect {
                 Effect::Allow => "allow",
-                Effect::Deny(_) | Effect::StepUp(_) | Effect::Failed => "deny",
+                Effect::Deny(_)
+                | Effect::StepUp(_)
+                | Effect::RecoveryRequired(_)
+                | Effect::Failed => "deny",
             },
             code: judged.effect.code().map(str::to_owned),
             reason: judged.policies,

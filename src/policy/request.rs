@@ -16,7 +16,8 @@ use cedar_policy_core::ast::{Name, RestrictedExpr};
 use serde_json::Value as Json;
 
 use crate::model::{
-    Authenticator, Factors, GroupId, MethodType, Session, Tenant, Timestamp, User, UserId,
+    Authenticator, Confirmation, Factors, GroupId, MethodType, Session, Tenant, Timestamp, User,
+    UserId,
 };
 
 use super::schema::{ClaimType, Vocabulary};
@@ -158,6 +159,7 @@ fn context(question: &Question<'_>) -> Vec<(String, Value)> {
         tenant,
         factors,
         method_type,
+        means: _,
     } = &question.asker
     {
         members.push(("tenant".to_owned(), entity(&TYPES.tenant, tenant)));
@@ -204,7 +206,19 @@ fn session(session: &Session, now: Timestamp) -> Value {
         ("amr", strings(&session.amr)),
         ("acr", Value::new_string(session.acr.clone())),
         ("sinceStrong", since(session.strong_at)),
-        ("sinceBackupCode", since(session.backup_code_at)),
+        (
+            "sinceBackupCode",
+            since(session.code.as_ref().map(|code| code.at)),
+        ),
+        ("trusted", Value::new_bool(session.trusted())),
+        (
+            "authenticatorAge",
+            match session.confirmation {
+                Confirmation::Nothing => seconds(0),
+                Confirmation::SignIn => call(&FUNCTIONS.duration, NEVER),
+                Confirmation::Authenticator { enrolled_at, .. } => since(Some(enrolled_at)),
+            },
+        ),
     ])
 }
 
@@ -219,6 +233,7 @@ fn factors(factors: &Factors) -> Value {
             Value::new_long(i64::try_from(factors.count).unwrap_or(i64::MAX)),
         ),
         ("methodTypes", Value::new_set(types)),
+        ("reset", Value::new_bool(factors.reset)),
     ])
 }
 
@@ -336,7 +351,7 @@ fn authenticator(holder: &UserId, one: &Authenticator) -> Result<Entity, String>
 
 /// What the context says of the caller's authenticators; none where it has no factors.
 pub(super) fn enrolled(context: &Context) -> Factors {
-    use cedar_policy::EvalResult::{EntityUid, Long, Record, Set};
+    use cedar_policy::EvalResult::{Bool, EntityUid, Long, Record, Set};
     let Some(Record(facts)) = context.get("factors") else {
         return Factors::default();
     };
@@ -355,5 +370,6 @@ pub(super) fn enrolled(context: &Context) -> Factors {
     Factors {
         count,
         method_types,
+        reset: matches!(facts.get("reset"), Some(Bool(true))),
     }
 }

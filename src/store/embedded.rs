@@ -21,11 +21,11 @@ use self::writer::{Failure, Writer};
 use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::encode;
 use super::{
-    Account, Authentication, Begun, Clock, CodeSet, Committed, Enrolment, Health, Removed,
-    Replaced, Tried, Use, Used,
+    Account, Authentication, Begun, Clock, CodeSet, Committed, Enrolment, Health, RecoveryCode,
+    Removed, Remover, Replaced, Reset, Tried, Use, Used,
 };
 use crate::error::Error;
-use crate::model::{Authenticator, Bytes, UserId};
+use crate::model::{Bytes, SessionKey, UserId};
 
 pub(super) struct Embedded {
     file: Arc<StoreFile>,
@@ -47,7 +47,12 @@ impl Embedded {
     }
 
     /// In place: the pages are in memory or one read away, and no lock is waited for.
-    pub(super) fn read(&self, user: &UserId, challenge: Option<&Bytes>) -> Result<Account, Error> {
+    pub(super) fn read(
+        &self,
+        user: &UserId,
+        _session: &SessionKey,
+        challenge: Option<&Bytes>,
+    ) -> Result<Account, Error> {
         let user = UserKey::of(user);
         let now = (self.clock)();
         let read = self.file.with(|database| {
@@ -152,6 +157,7 @@ impl Embedded {
         user: &UserId,
         version: u64,
         id: Uuid,
+        _by: Remover<'_>,
     ) -> Result<Removed, Error> {
         let user = UserKey::of(user);
         let step = Removal { user, version, id };
@@ -162,7 +168,12 @@ impl Embedded {
         )
     }
 
-    pub(super) async fn reset(&self, user: &UserId) -> Result<usize, Error> {
+    pub(super) async fn reset(
+        &self,
+        user: &UserId,
+        _recovery: &RecoveryCode,
+        _even_if_enrolled: bool,
+    ) -> Result<Reset, Error> {
         let user = UserKey::of(user);
         let written = self
             .writer
@@ -174,6 +185,7 @@ impl Embedded {
         &self,
         user: &UserId,
         version: u64,
+        _old: Option<&Bytes>,
         codes: &CodeSet,
     ) -> Result<Replaced, Error> {
         let step = Replacement {
@@ -197,6 +209,7 @@ impl Embedded {
     pub(super) async fn try_code(
         &self,
         user: &UserId,
+        _session: &SessionKey,
         salt: &Bytes,
         hash: &Bytes,
     ) -> Result<Tried, Error> {
@@ -214,11 +227,15 @@ impl Embedded {
     pub(super) async fn complete(
         &self,
         user: &UserId,
-        version: u64,
-        challenge: &Bytes,
-        authenticator: &Authenticator,
-        codes: Option<&CodeSet>,
+        completion: &crate::store::Completion<'_>,
     ) -> Result<Committed, Error> {
+        let crate::store::Completion {
+            version,
+            challenge,
+            authenticator,
+            codes,
+            ..
+        } = *completion;
         let step = Completion {
             user: UserKey::of(user),
             claim: ClaimKey::of(&authenticator.rp_id, &authenticator.credential_id),

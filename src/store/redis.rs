@@ -14,11 +14,11 @@ use self::link::{Failure, Link};
 use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::{decode, encode};
 use super::{
-    Account, Authentication, Begun, CodeSalt, CodeSet, Committed, Enrolment, Health, PENDING_LIMIT,
-    TRIES_LIMIT, oldest_first,
+    Account, ActiveCodes, Authentication, Begun, CodeSalt, CodeSet, Committed, Completion,
+    Enrolment, Health, PENDING_PER_SESSION, TRIES_LIMIT, oldest_first,
 };
 use crate::error::Error;
-use crate::model::{Authenticator, Bytes, Timestamp, UserId};
+use crate::model::{Authenticator, Bytes, CodeKind, SessionKey, Timestamp, UserId};
 
 /// How long a step may take before the answer is that the store is not available.
 const STEP: Duration = Duration::from_millis(500);
@@ -108,6 +108,7 @@ impl Redis {
     pub(super) async fn read(
         &self,
         user: &UserId,
+        _session: &SessionKey,
         challenge: Option<&Bytes>,
     ) -> Result<Account, Error> {
         let deadline = Instant::now() + STEP;
@@ -158,9 +159,13 @@ impl Redis {
             authenticators,
             epoch: epoch.unwrap_or(0),
             codes_remaining,
-            code_salt: salt
-                .zip(pepper_id)
-                .map(|(salt, pepper_id)| CodeSalt { salt, pepper_id }),
+            reset: false,
+            codes: salt.zip(pepper_id).map(|(salt, pepper_id)| ActiveCodes {
+                salt: CodeSalt { salt, pepper_id },
+                kind: CodeKind::Backup,
+                expires_at: None,
+            }),
+            replaced_salt: None,
             codes_shut: shut.map(Duration::from_millis),
             pending: enrolment
                 .map(|record| decode::<Enrolment>("pending enrolment", &record))
@@ -210,7 +215,7 @@ impl Redis {
     async fn begun(&self, mut command: Cmd, ttl: Duration) -> Result<Begun, Error> {
         command
             .arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
-            .arg(PENDING_LIMIT);
+            .arg(PENDING_PER_SESSION);
         match self.link.ask(&command, Instant::now() + STEP).await? {
             0 => Ok(Begun::Stale),
             deadline => Ok(Begun::Stored {
@@ -233,11 +238,15 @@ impl Redis {
     pub(super) async fn complete(
         &self,
         user: &UserId,
-        version: u64,
-        challenge: &Bytes,
-        authenticator: &Authenticator,
-        codes: Option<&CodeSet>,
+        completion: &Completion<'_>,
     ) -> Result<Committed, Error> {
+        let Completion {
+            version,
+            challenge,
+            authenticator,
+            codes,
+            ..
+        } = *completion;
         let started = Instant::now();
         let user = UserKey::of(user);
         let key = ClaimKey::of(&authenticator.rp_id, &authenticator.credential_id).claim();

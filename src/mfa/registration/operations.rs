@@ -140,6 +140,11 @@ impl Operation for CompleteRegistration {
     fn challenge(&self) -> Option<&Bytes> {
         Some(self.response.challenge())
     }
+
+    fn is_repetition(&self, account: &Account) -> bool {
+        let mut held = account.authenticators.iter();
+        held.any(|one| one.credential_id == *self.response.credential_id())
+    }
 }
 
 /// To keep an authenticator whose ceremony verified.

@@ -23,7 +23,7 @@ impl Bundle {
                 let values = step_up.acr_values.iter();
                 values.map(|acr| (acr.clone(), step_up.max_age)).collect()
             }
-            Effect::Deny(_) => {
+            Effect::Deny(_) | Effect::RecoveryRequired(_) => {
                 let own = (enrolled.count > 0).then_some(OWN_STEP_UP);
                 let values = inquiry.strong_acr.iter().map(String::as_str).chain(own);
                 let values: BTreeSet<_> = values.collect();

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::model::{Authenticator, Timestamp};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
-use crate::store::{Begun, CodeSet, Committed, PENDING_LIMIT, holds};
+use crate::store::{Begun, CodeSet, Committed, PENDING_PER_SESSION, holds};
 
 /// The outer error is the disk's and ends the transaction; the inner one is this step's alone.
 pub(super) type Step<R> = Result<Result<R, Error>, redb::Error>;
@@ -125,7 +125,7 @@ fn make_room(
         }
     }
     kept.sort_unstable();
-    let surplus = (kept.len() + 1).saturating_sub(PENDING_LIMIT);
+    let surplus = (kept.len() + 1).saturating_sub(PENDING_PER_SESSION);
     dropped.extend(kept.drain(..surplus).map(|(_, other)| other));
     for other in dropped {
         tables.pending.remove((user, other.as_str()))?;

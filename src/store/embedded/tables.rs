@@ -6,9 +6,10 @@ use redb::{Database, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Authenticator, Bytes, Timestamp};
+use crate::model::{Authenticator, Bytes, CodeKind, Timestamp};
 use crate::store::{
-    Account, Authentication, CodeSalt, CodeSet, Enrolment, TRIES_LIMIT, TRIES_WINDOW, oldest_first,
+    Account, ActiveCodes, Authentication, CodeSalt, CodeSet, Enrolment, TRIES_LIMIT, TRIES_WINDOW,
+    oldest_first,
 };
 
 /// What `META` says of the format: raised when this release's readers could not read it any more.
@@ -100,7 +101,13 @@ impl UserRecord {
             authenticators: self.authenticators,
             epoch: self.epoch,
             codes_remaining: self.codes.hashes.len(),
-            code_salt: self.codes.salt.map(|salt| CodeSalt { salt, pepper_id }),
+            reset: false,
+            codes: self.codes.salt.map(|salt| ActiveCodes {
+                salt: CodeSalt { salt, pepper_id },
+                kind: CodeKind::Backup,
+                expires_at: None,
+            }),
+            replaced_salt: None,
             codes_shut: self.tries.shut(now),
             pending,
             authentication,

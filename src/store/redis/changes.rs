@@ -14,10 +14,13 @@ use super::{
     eval, user_keys,
 };
 use crate::error::Error;
-use crate::model::{Authenticator, Bytes, Timestamp, UserId};
+use crate::model::{Authenticator, Bytes, SessionKey, Timestamp, UserId};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
-use crate::store::{CodeSet, Removed, Replaced, TRIES_LIMIT, TRIES_WINDOW, Tried, Use, Used};
+use crate::store::{
+    CodeSet, RecoveryCode, Removed, Remover, Replaced, Reset, TRIES_LIMIT, TRIES_WINDOW, Tried,
+    Use, Used,
+};
 
 /// How often a renaming is tried again that found another record than it had read.
 const RENAME_TRIES: usize = 4;
@@ -71,7 +74,7 @@ impl Redis {
             .arg(encode(&record)?);
         let word: String = self.once(&command).await?;
         Ok(match word.as_str() {
-            "stored" => Used::Stored,
+            "stored" => Used::Stored { epoch: 0 },
             "gone" => Used::Gone,
             "back" => Used::CounterBack,
             _ => Used::NoAuthenticator,
@@ -115,6 +118,7 @@ impl Redis {
         user: &UserId,
         version: u64,
         method: Uuid,
+        _by: Remover<'_>,
     ) -> Result<Removed, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, _] = user_keys(&user);
@@ -136,14 +140,22 @@ impl Redis {
                 if !used.is_empty() {
                     show_uses(std::slice::from_mut(&mut removed), &[(id(method), used)])?;
                 }
-                Removed::Removed(Box::new(removed))
+                Removed::Removed {
+                    authenticator: Box::new(removed),
+                    recovery_expires_at: None,
+                }
             }
             "stale" => Removed::Stale,
             _ => Removed::Nothing,
         })
     }
 
-    pub(in crate::store) async fn reset(&self, user: &UserId) -> Result<usize, Error> {
+    pub(in crate::store) async fn reset(
+        &self,
+        user: &UserId,
+        _recovery: &RecoveryCode,
+        _even_if_enrolled: bool,
+    ) -> Result<Reset, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, enrolments] = user_keys(&user);
         let mut find = redis::cmd("HVALS");
@@ -165,15 +177,19 @@ impl Redis {
             user.authentications(),
             user.tries(),
         ];
-        let removed = self.once(&eval(RESET, &keys)).await?;
+        let _removed: usize = self.once(&eval(RESET, &keys)).await?;
         self.release_all(&claims).await;
-        Ok(removed)
+        Ok(Reset::Done {
+            removed: found,
+            expires_at: Timestamp::default(),
+        })
     }
 
     pub(in crate::store) async fn replace_codes(
         &self,
         user: &UserId,
         version: u64,
+        _old: Option<&Bytes>,
         codes: &CodeSet,
     ) -> Result<Replaced, Error> {
         let user = UserKey::of(user);
@@ -197,6 +213,7 @@ impl Redis {
     pub(in crate::store) async fn try_code(
         &self,
         user: &UserId,
+        _session: &SessionKey,
         salt: &Bytes,
         hash: &Bytes,
     ) -> Result<Tried, Error> {
@@ -211,6 +228,7 @@ impl Redis {
         Ok(match word.as_str() {
             "used" => Tried::Used {
                 remaining: usize::try_from(number).unwrap_or(usize::MAX),
+                epoch: 0,
             },
             "wrong" => Tried::Wrong,
             "many" => Tried::TooMany {

@@ -124,6 +124,7 @@ fn parse_factors(text: &str) -> Result<Factors, String> {
     Ok(Factors {
         count,
         method_types,
+        reset: false,
     })
 }
 

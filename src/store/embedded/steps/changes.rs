@@ -7,7 +7,7 @@ use super::{Step, Tables, UserKey, UserRecord, decode, encode, take, user};
 use crate::model::{Bytes, Timestamp};
 use crate::store::embedded::tables::{StoredCodes, Tries};
 use crate::store::keys::ClaimKey;
-use crate::store::{CodeSet, Removed, Replaced, Tried, Use, Used};
+use crate::store::{CodeSet, Removed, Replaced, Reset, Tried, Use, Used};
 
 pub(in crate::store::embedded) struct Using {
     pub(in crate::store::embedded) user: UserKey,
@@ -43,7 +43,14 @@ impl Using {
         one.sign_count = sign_count;
         one.backed_up = backed_up;
         one.last_used_at = Some(at);
-        store(tables, key, &record, Used::Stored)
+        store(
+            tables,
+            key,
+            &record,
+            Used::Stored {
+                epoch: record.epoch,
+            },
+        )
     }
 }
 
@@ -93,15 +100,23 @@ impl Removal {
         let encoded = own!(encode(&record));
         tables.claims.remove(claim.digest())?;
         tables.users.insert(key, encoded.as_slice())?;
-        Ok(Ok(Removed::Removed(Box::new(removed))))
+        Ok(Ok(Removed::Removed {
+            authenticator: Box::new(removed),
+            recovery_expires_at: None,
+        }))
     }
 }
 
 /// Whoever has no record has none afterwards.
-pub(in crate::store::embedded) fn reset(tables: &mut Tables<'_>, of: &UserKey) -> Step<usize> {
+pub(in crate::store::embedded) fn reset(tables: &mut Tables<'_>, of: &UserKey) -> Step<Reset> {
     let key = of.digest();
     let before = match tables.users.get(key)? {
-        None => return Ok(Ok(0)),
+        None => {
+            return Ok(Ok(Reset::Done {
+                removed: Vec::new(),
+                expires_at: Timestamp::default(),
+            }));
+        }
         Some(stored) => decode::<UserRecord>("user", stored.value()),
     };
     let mut record = own!(before);
@@ -122,7 +137,10 @@ pub(in crate::store::embedded) fn reset(tables: &mut Tables<'_>, of: &UserKey) -
             .retain_in((owner, "")..(owner, "~"), |_, _| false)?;
     }
     tables.users.insert(key, encoded.as_slice())?;
-    Ok(Ok(removed.len()))
+    Ok(Ok(Reset::Done {
+        removed,
+        expires_at: Timestamp::default(),
+    }))
 }
 
 #[derive(Clone)]
@@ -178,7 +196,15 @@ impl CodeTry {
         record.codes.hashes.swap_remove(at);
         record.tries = Tries::default();
         let remaining = record.codes.hashes.len();
-        store(tables, key, &record, Tried::Used { remaining })
+        store(
+            tables,
+            key,
+            &record,
+            Tried::Used {
+                remaining,
+                epoch: record.epoch,
+            },
+        )
     }
 }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::finding::nearest;
 use crate::model::{
-    Action, Authenticator, Bytes, MethodType, Session, Timestamp, User, UserId, path,
+    Action, Authenticator, Bytes, CodeKind, CodeSetId, CodeUse, Means, MethodType, Session,
+    Timestamp, User, UserId, path,
 };
 use crate::policy::{Asker, Bundle, Inquiry, Question, Resource};
 
@@ -99,11 +100,13 @@ impl Flags {
         let header = self.tenant.or(user.id.tenant);
         let method_type = self.method_type.unwrap_or(MethodType::Passkey);
         let authenticator = self.authenticator(method_type, now);
+        let means = Means::default();
         question.asker = Asker::Member {
             user,
             tenant: header
                 .ok_or("this user has no tenant: say with --tenant what X-Tenant-ID says")?,
             factors: &self.factors,
+            means: &means,
             method_type: enrols(action).then_some(method_type),
         };
         question.resource = match on {
@@ -177,7 +180,11 @@ impl Flags {
                 amr: self.amr.clone(),
                 acr,
                 strong_at: signed_in_at.filter(|_| strong),
-                backup_code_at: self.backup_code_age.map(ago),
+                code: self.backup_code_age.map(ago).map(|at| CodeUse {
+                    at,
+                    set: CodeSetId::named(""),
+                    kind: CodeKind::Backup,
+                }),
                 ..Session::default()
             },
             strong_acr: self.strong_acr.clone().into(),
@@ -203,6 +210,7 @@ impl Flags {
             sign_count: 0,
             created_at: now,
             last_used_at: None,
+            trusted: false,
             credential: Value::Null,
         }
     }
