@@ -11,6 +11,7 @@ mod github;
 mod log;
 mod output;
 mod policy;
+mod recovery_code;
 mod serve;
 mod signals;
 mod streams;
@@ -45,6 +46,7 @@ enum Command {
     Dev(dev::Arguments),
     Serve(serve::Arguments),
     Token(token::Arguments),
+    RecoveryCode(recovery_code::Arguments),
     #[command(subcommand)]
     Policy(policy::Command),
     #[command(subcommand)]
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::RecoveryCode(arguments) => recovery_code::run(&arguments),
         Command::Policy(command) => policy::run(&command),
         Command::Config(command) => config::run(&command),
     };
@@ -106,6 +109,9 @@ mod tests {
             .get_subcommands()
             .map(|one| one.get_name())
             .collect();
-        assert_eq!(names, ["dev", "serve", "token", "policy", "config"]);
+        assert_eq!(
+            names,
+            ["dev", "serve", "token", "recovery-code", "policy", "config"]
+        );
     }
 }

@@ -15,6 +15,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use crate::model::Timestamp;
 use crate::policy::Mask;
 use crate::record::{Event, Sink};
 use file::File;
@@ -122,6 +123,15 @@ impl Stream {
         self.sink.clone()
     }
 
+    /// Returns what writes to an audit stream which policies are in force: since when, their revision,
+    /// and how many there are.
+    pub fn policies_note(&self) -> impl Fn(Timestamp, &str, usize) + Send + Sync + use<> {
+        let taker = Arc::clone(&self.sink);
+        move |since, revision, count| {
+            taker.hand_over(Box::new(audit::PoliciesLine::new(since, revision, count)));
+        }
+    }
+
     /// Whether it can be written, and what was lost.
     pub fn health(&self) -> Arc<Health> {
         Arc::clone(&self.sink.health)
@@ -154,9 +164,18 @@ struct Taker {
 
 impl Sink for Taker {
     fn take(&self, event: &Event) {
-        let Some(pending) = (self.take)(event) else {
-            return;
-        };
+        if let Some(pending) = (self.take)(event) {
+            self.hand_over(pending);
+        }
+    }
+
+    fn wants_input(&self) -> bool {
+        self.wants_input
+    }
+}
+
+impl Taker {
+    fn hand_over(&self, pending: Box<dyn Lines>) {
         let count = pending.count();
         if self.health.admit(pending.weight(), count)
             && self.jobs.send(Job::Write(pending)).is_err()
@@ -164,10 +183,6 @@ impl Sink for Taker {
             let ended = io::Error::other("the thread that writes it has ended");
             self.health.unwritten(&ended, count);
         }
-    }
-
-    fn wants_input(&self) -> bool {
-        self.wants_input
     }
 }
 

@@ -20,6 +20,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::Confirmation;
 
 const NOW: i64 = 1_800_000_000;
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -177,7 +178,8 @@ fn a_token_becomes_a_user() {
     assert_eq!(user.session.amr, ["pwd", "otp"]);
     assert_eq!(user.session.acr, "phr");
     assert_eq!(user.session.strong_at, Some(at(NOW - 60)));
-    assert_eq!(user.session.backup_code_at, None);
+    assert_eq!(user.session.confirmation, Confirmation::SignIn);
+    assert_eq!(user.session.code, None);
     assert_eq!(*user.strong_acr, ["phr".to_owned(), "phrh".to_owned()]);
 }
 

@@ -133,9 +133,8 @@ async fn serve(arguments: &Arguments, console: Console, streams: &Streams) -> Re
         cors_origins: Vec::new(),
     };
     let console = Arc::new(console);
-    let mut sinks: Vec<Arc<dyn Sink>> = vec![console.clone(), records.clone()];
-    sinks.extend(streams.sinks());
-    let open = parts.open(sinks, console).await?;
+    let sinks: Vec<Arc<dyn Sink>> = vec![console.clone(), records.clone()];
+    let open = parts.open(sinks, streams, console).await?;
     let greeting = Greeting {
         program: std::env::args().next().unwrap_or("cedargate".to_owned()),
         url: origin(port),

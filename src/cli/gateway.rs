@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::failure::Failure;
 use super::now;
 use super::signals::Shutdown;
+use super::streams::Streams;
 use crate::app::policies::{Audience, Loaded, Policies};
 use crate::app::{self, App, Sinks, Times};
 use crate::authn::step_up::StepUpIssuer;
@@ -54,10 +55,11 @@ pub(super) struct Open {
 
 impl Parts {
     /// Opens the store, puts everything together, and follows the policies. Records go to the
-    /// metrics and to `sinks`, news of the policies to `audience`.
+    /// metrics, to `streams` and to `sinks`, news of the policies to `audience` and the audit stream.
     pub(super) async fn open(
         self,
         mut sinks: Vec<Arc<dyn Sink>>,
+        streams: &Streams,
         audience: Arc<dyn Audience>,
     ) -> Result<Open, Failure> {
         let store = Store::open(self.store)
@@ -67,10 +69,13 @@ impl Parts {
             .map_err(|sentence| Failure::usage("keys", sentence))?;
         let metrics = Arc::new(Metrics::default());
         sinks.push(metrics.clone());
+        sinks.extend(streams.sinks());
         let Loaded { bundle, watched } = self.policies;
+        let in_force = InForce::new(bundle, now());
+        let audience = streams.also_told(&in_force, audience);
         let app = App::new(app::Parts {
             authn,
-            in_force: InForce::new(bundle, now()),
+            in_force,
             store: Arc::new(store),
             parties: self.parties,
             peppers: Peppers::new(self.peppers.iter().map(Pepper::new).collect()),

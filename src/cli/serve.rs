@@ -95,9 +95,9 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
         trusted_proxies: config.trusted_proxies,
         cors_origins: config.cors_origins,
     };
-    let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(log::Requests)];
-    sinks.extend(streams.sinks());
-    let open = parts.open(sinks, Arc::new(log::PolicyNews)).await?;
+    let sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(log::Requests)];
+    let audience = Arc::new(log::PolicyNews);
+    let open = parts.open(sinks, streams, audience).await?;
     let app = Arc::clone(&open.app);
     tokio::spawn(log.watch());
     announce(&api, &admin, app.gate.in_force().bundle());

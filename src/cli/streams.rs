@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::{output, signals};
+use crate::app::policies::{Audience, News};
+use crate::gate::InForce;
+use crate::model::Timestamp;
 use crate::record::Sink;
 use crate::streams::{DecisionLog, Health, Stream};
 
@@ -45,6 +48,21 @@ impl Streams {
         self.all().map(Stream::sink)
     }
 
+    /// Tells the audit stream, too, which policies are in force: these now, and others when they
+    /// replace them.
+    pub(super) fn also_told(
+        &self,
+        in_force: &InForce,
+        audience: Arc<dyn Audience>,
+    ) -> Arc<dyn Audience> {
+        let Some(audit) = &self.audit else {
+            return audience;
+        };
+        let note: Note = Box::new(audit.policies_note());
+        tell(&note, in_force);
+        Arc::new(AlsoAudited { note, audience })
+    }
+
     /// How they do.
     pub(super) fn health(&self) -> Vec<Arc<Health>> {
         self.all().map(Stream::health).collect()
@@ -69,6 +87,28 @@ impl Streams {
         for sentence in all.flat_map(Stream::finish) {
             output::note(&sentence);
         }
+    }
+}
+
+type Note = Box<dyn Fn(Timestamp, &str, usize) + Send + Sync>;
+
+fn tell(note: &Note, in_force: &InForce) {
+    let bundle = in_force.bundle();
+    note(in_force.since(), bundle.revision(), bundle.len());
+}
+
+/// An audience beside which the audit stream hears of each change.
+struct AlsoAudited {
+    note: Note,
+    audience: Arc<dyn Audience>,
+}
+
+impl Audience for AlsoAudited {
+    fn told(&self, news: &News<'_>) {
+        if let News::Replaced(in_force) = news {
+            tell(&self.note, in_force);
+        }
+        self.audience.told(news);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::gate::{Operation, Permit};
 use crate::model::{Action, IssuerName, Member, Tenant, UserId};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, Removed, Remover, Reset};
+use crate::store::{Account, RecoveryCode, Removed, Remover, Reset, Store};
 
 /// To list another user's authenticators.
 pub struct AdminListMethods(pub UserId);
@@ -79,6 +79,30 @@ pub fn named_user(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
         tenant: Some(tenant),
         subject: subject.to_owned(),
     })
+}
+
+/// Resets an account, and notes in the record what became of it.
+///
+/// # Errors
+/// Those of [`Store::reset`].
+pub async fn reset_account(
+    store: &Store,
+    user: &UserId,
+    recovery: &RecoveryCode,
+    even_if_enrolled: bool,
+    record: &mut Record,
+) -> Result<Reset, Error> {
+    let change = Change::of_account(ChangeKind::Reset, user);
+    let step = store.reset(user, recovery, even_if_enrolled);
+    let reset = record.attempt(change.clone(), step).await?;
+    if let Reset::Done { removed, .. } = &reset {
+        record.changed(change);
+        for one in removed {
+            record.changed(Change::of(ChangeKind::Deleted, user, one));
+        }
+        record.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
+    }
+    Ok(reset)
 }
 
 impl Mfa {
@@ -160,20 +184,14 @@ impl Mfa {
         let AdminReset(user) = permit.operation();
         self.known_issuer(user)?;
         let (recovery_code, recovery) = self.issue_recovery(permit.member()).await?;
-        let change = Change::of_account(ChangeKind::Reset, user);
-        let step = self.store.reset(user, &recovery, true);
+        let reset = reset_account(&self.store, user, &recovery, true, record);
         let Reset::Done {
             removed,
             expires_at,
-        } = record.attempt(change.clone(), step).await?
+        } = reset.await?
         else {
             return Err(Error::Internal("a reset left authenticators".to_owned()));
         };
-        record.changed(change);
-        for one in &removed {
-            record.changed(Change::of(ChangeKind::Deleted, user, one));
-        }
-        record.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
         Ok(ResetMethods {
             removed: removed.len(),
             recovery: RecoveryAnswer {

@@ -152,3 +152,122 @@ impl Drop for Turn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::task::{JoinHandle, yield_now};
+
+    fn account(name: &str) -> UserId {
+        format!("corp||{name}").parse().unwrap()
+    }
+
+    fn session(sid: &str) -> SessionKey {
+        SessionKey::of_sid(sid)
+    }
+
+    type Order = Arc<Mutex<Vec<&'static str>>>;
+
+    /// Waits for a turn and notes who had it.
+    async fn queue(
+        turns: &Arc<Turns>,
+        order: &Order,
+        (who, of, sid): (&'static str, &str, &str),
+    ) -> JoinHandle<()> {
+        let (turns, order) = (Arc::clone(turns), Arc::clone(order));
+        let (of, sid) = (account(of), session(sid));
+        let waits = tokio::spawn(async move {
+            let _turn = turns.take(&of, &sid).await.unwrap();
+            order.lock().unwrap().push(who);
+        });
+        yield_now().await;
+        waits
+    }
+
+    #[tokio::test]
+    async fn accounts_take_turns_and_so_do_the_sessions_of_one() {
+        let turns = Arc::new(Turns::new(1));
+        let first = turns.take(&account("mallory"), &session("0")).await;
+        let order = Order::default();
+        let mut waiting = Vec::new();
+        for one in [
+            ("mallory 1", "mallory", "1"),
+            ("mallory 2", "mallory", "2"),
+            ("mallory 3", "mallory", "3"),
+            ("alice 1", "alice", "1"),
+            ("alice 2", "alice", "2"),
+            ("bob", "bob", "1"),
+        ] {
+            waiting.push(queue(&turns, &order, one).await);
+        }
+        drop(first);
+        for one in waiting {
+            one.await.unwrap();
+        }
+        let expected = [
+            "mallory 1",
+            "alice 1",
+            "bob",
+            "mallory 2",
+            "alice 2",
+            "mallory 3",
+        ];
+        assert_eq!(*order.lock().unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_second_request_of_a_waiting_session_is_refused() {
+        let turns = Arc::new(Turns::new(1));
+        let (alice, one) = (account("alice"), session("1"));
+        let first = turns.take(&alice, &one).await.unwrap();
+        let order = Order::default();
+        let waits = queue(&turns, &order, ("second", "alice", "1")).await;
+        let refused = turns.take(&alice, &one).await.err();
+        assert_eq!(
+            refused,
+            Some(Error::TooMany {
+                what: Throttled::Hashing,
+                retry_after: RETRY_AFTER,
+            })
+        );
+        // another account of the same session name is another session
+        let other = queue(&turns, &order, ("bob", "bob", "1")).await;
+        drop(first);
+        waits.await.unwrap();
+        other.await.unwrap();
+        assert_eq!(*order.lock().unwrap(), ["second", "bob"]);
+        assert!(turns.take(&alice, &one).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_hangs_up_leaves_neither_a_place_nor_a_turn_behind() {
+        let turns = Arc::new(Turns::new(1));
+        let (alice, one) = (account("alice"), session("1"));
+        let first = turns.take(&alice, &one).await.unwrap();
+        let order = Order::default();
+        let gone = queue(&turns, &order, ("gone", "alice", "1")).await;
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        // the place of the one who is gone is free, and its turn passes to the next
+        let again = queue(&turns, &order, ("again", "alice", "1")).await;
+        let last = queue(&turns, &order, ("gone too", "bob", "1")).await;
+        last.abort();
+        assert!(last.await.unwrap_err().is_cancelled());
+        drop(first);
+        again.await.unwrap();
+        assert_eq!(*order.lock().unwrap(), ["again"]);
+        drop(turns.take(&alice, &one).await.unwrap());
+        assert_eq!(turns.state().free, 1);
+    }
+
+    #[tokio::test]
+    async fn as_many_hash_at_once_as_there_are_turns() {
+        let turns = Arc::new(Turns::new(2));
+        let alice = account("alice");
+        let one = turns.take(&alice, &session("1")).await.unwrap();
+        let two = turns.take(&alice, &session("2")).await.unwrap();
+        assert_eq!(turns.state().free, 0);
+        drop((one, two));
+        assert_eq!(turns.state().free, 2);
+    }
+}

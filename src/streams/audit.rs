@@ -46,6 +46,40 @@ impl Pending {
     }
 }
 
+/// Other policies are in force.
+#[derive(Serialize)]
+pub(super) struct PoliciesLine {
+    timestamp: Timestamp,
+    kind: &'static str,
+    revision: String,
+    policies: usize,
+}
+
+impl PoliciesLine {
+    pub(super) fn new(since: Timestamp, revision: &str, policies: usize) -> Self {
+        Self {
+            timestamp: since,
+            kind: "policies_in_force",
+            revision: revision.to_owned(),
+            policies,
+        }
+    }
+}
+
+impl Lines for PoliciesLine {
+    fn weight(&self) -> usize {
+        WEIGHT
+    }
+
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn write(&self, lines: &mut Vec<u8>) {
+        append(lines, self);
+    }
+}
+
 impl Lines for Pending {
     fn weight(&self) -> usize {
         let texts =
@@ -66,14 +100,18 @@ impl Lines for Pending {
                 by: self.by.as_deref(),
                 address: &self.address,
             };
-            let begin = lines.len();
-            match serde_json::to_writer(&mut *lines, &line) {
-                Ok(()) => lines.push(b'\n'),
-                Err(error) => {
-                    lines.truncate(begin);
-                    tracing::error!("an event has no JSON: {error}");
-                }
-            }
+            append(lines, &line);
+        }
+    }
+}
+
+fn append(lines: &mut Vec<u8>, line: &impl Serialize) {
+    let begin = lines.len();
+    match serde_json::to_writer(&mut *lines, line) {
+        Ok(()) => lines.push(b'\n'),
+        Err(error) => {
+            lines.truncate(begin);
+            tracing::error!("an event has no JSON: {error}");
         }
     }
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::super::tests::{Signer, at, authn_with, user_at};
 use super::super::{Algorithm, Authn};
 use super::*;
-use crate::model::Session;
+use crate::model::{Bytes, Session, SessionKey};
 
 const NOW: i64 = 1_800_000_000;
 const ISSUER: &str = "https://mfa.example.com";
@@ -60,10 +60,24 @@ impl Gateway {
     }
 }
 
-const KEY: Proof = Proof::Assertion {
-    proven_model: false,
-    user_verified: true,
-};
+fn confirmed() -> Proof {
+    Proof::Assertion {
+        proven_model: false,
+        user_verified: true,
+        enrolled_at: at(NOW - 1000),
+        trusted: true,
+    }
+}
+
+/// A code of the set with the salt `seven`.
+fn code(kind: CodeKind) -> Proof {
+    let set = CodeSetId::of(&Bytes(b"seven".to_vec()));
+    Proof::Code { set, kind }
+}
+
+fn used_at(session: &Session) -> Option<Timestamp> {
+    session.code.as_ref().map(|code| code.at)
+}
 
 #[test]
 fn an_assertion_gives_a_strong_token_for_the_same_user() {
@@ -72,7 +86,7 @@ fn an_assertion_gives_a_strong_token_for_the_same_user() {
         "exp": NOW + 3600, "jti": "one", "client_id": "web", "employment": "contractor",
         "name": "Alice", "preferred_username": "ali", "acr": "silver", "secret": "no",
     }));
-    let issued = gateway.issue(&first, KEY, NOW + 5);
+    let issued = gateway.issue(&first, confirmed(), NOW + 5);
     assert_eq!((issued.acr, issued.expires_in), (Some("phr"), 600));
     assert_eq!(issued.amr, ["pop", "user", "swk", "mfa"]);
 
@@ -92,7 +106,83 @@ fn an_assertion_gives_a_strong_token_for_the_same_user() {
     assert_eq!(user.session.id, "one");
     assert_eq!(user.session.epoch, Some(7));
     assert_eq!(user.session.strong_at, Some(at(NOW + 5)));
-    assert_eq!(user.session.backup_code_at, None);
+    assert_eq!(user.session.code, None);
+    let confirmed = Confirmation::Authenticator {
+        enrolled_at: at(NOW - 1000),
+        trusted: true,
+    };
+    assert_eq!(user.session.confirmation, confirmed);
+}
+
+#[test]
+fn a_session_is_as_trusted_as_what_confirmed_it() {
+    let gateway = Gateway::new();
+    let weak = gateway.signed_in(json!({"acr": "silver", "auth_time": NOW - 9}));
+    assert!(!weak.session.trusted());
+    let undated = gateway.signed_in(json!({"acr": "phr"}));
+    assert!(!undated.session.trusted(), "a sign-in without a time");
+    let strong = gateway.signed_in(json!({"acr": "phr", "auth_time": NOW - 9}));
+    assert!(strong.session.trusted());
+
+    let untrusted = Proof::Assertion {
+        proven_model: true,
+        user_verified: true,
+        enrolled_at: at(NOW - 50),
+        trusted: false,
+    };
+    for (first, proof, trusted, enrols_trusted) in [
+        (&weak, confirmed(), true, true),
+        (&weak, untrusted.clone(), false, false),
+        // an authenticator of unknown origin is no proof, however the session began
+        (&strong, untrusted, false, false),
+        (&weak, code(CodeKind::Backup), false, false),
+        (&strong, code(CodeKind::Backup), false, false),
+        (&weak, code(CodeKind::Recovery), false, true),
+    ] {
+        let issued = gateway.issue(first, proof.clone(), NOW);
+        let session = gateway.accepted(&issued, NOW).session;
+        assert_eq!(session.trusted(), trusted, "{proof:?}");
+        assert_eq!(session.enrols_trusted(), enrols_trusted, "{proof:?}");
+    }
+}
+
+/// Tokens live for minutes, so those of the previous release are seen for a moment after an upgrade.
+#[test]
+fn a_token_of_an_older_release_has_the_weakest_values() {
+    let gateway = Gateway::new();
+    let user = gateway.signed_in(json!({}));
+    let key = &gateway.step_up.settings.keys[0];
+    let signed = |more: Value| {
+        let mut claims = json!({
+            "iss": gateway.step_up.settings.issuer, "aud": gateway.step_up.settings.audience,
+            "sub": user.id.subject, "exp": NOW + 60, "auth_time": NOW, "acr": "phr",
+            "first_issuer": "corp", "epoch": 7,
+        });
+        let members = more.as_object().unwrap().clone();
+        claims.as_object_mut().unwrap().extend(members);
+        user_at(&gateway.authn, &key.sign(&claims).unwrap(), at(NOW)).unwrap()
+    };
+    let by_assertion = signed(json!({"code_time": NOW - 5})).session;
+    assert_eq!(by_assertion.strong_at, Some(at(NOW)));
+    assert_eq!(by_assertion.confirmation, Confirmation::Nothing);
+    assert_eq!(by_assertion.code, None, "the set is not named");
+    let malformed = signed(json!({"trusted": true, "enrolled_at": "soon", "code_set": 7}));
+    assert_eq!(malformed.session.confirmation, Confirmation::Nothing);
+}
+
+#[test]
+fn limits_count_for_sid_else_auth_time_else_the_account() {
+    let gateway = Gateway::new();
+    let key = |claims| gateway.signed_in(claims).session.key;
+    let of_sid = key(json!({"sid": "s", "jti": "one", "auth_time": NOW - 9}));
+    assert_eq!(of_sid, key(json!({"sid": "s", "jti": "two"})));
+    let of_sign_in = key(json!({"jti": "one", "auth_time": NOW - 9}));
+    assert_eq!(of_sign_in, key(json!({"jti": "two", "auth_time": NOW - 9})));
+    assert_ne!(of_sign_in, key(json!({"auth_time": NOW - 8})));
+    assert_ne!(of_sign_in, of_sid);
+    let of_account = key(json!({"jti": "one"}));
+    assert_eq!(of_account, key(json!({"sid": ""})));
+    assert_eq!(of_account, SessionKey::of_account());
 }
 
 /// Whoever steps up is decided on as before, but for the strength: a claim of theirs that a policy
@@ -104,7 +194,7 @@ fn declared_claims_are_those_of_the_first_token_whatever_they_are_called() {
     let issue = |user: &User| {
         let issued = gateway
             .step_up
-            .issue(user, KEY, 7, names.iter().copied(), at(NOW));
+            .issue(user, confirmed(), 7, names.iter().copied(), at(NOW));
         gateway.accepted(&issued.unwrap(), NOW)
     };
     let seen = |user: &User| -> Map<String, Value> {
@@ -142,28 +232,30 @@ fn amr_says_what_was_proved() {
     let assertion = |proven_model, user_verified| Proof::Assertion {
         proven_model,
         user_verified,
+        enrolled_at: at(NOW),
+        trusted: false,
     };
     assert_eq!(amr(assertion(true, false)), ["pop", "user", "hwk"]);
     assert_eq!(amr(assertion(true, true)), ["pop", "user", "hwk", "mfa"]);
     assert_eq!(amr(assertion(false, false)), ["pop", "user", "swk"]);
-    assert_eq!(amr(Proof::BackupCode), ["pwd", "otp"], "no hardware");
+    assert_eq!(amr(code(CodeKind::Backup)), ["pwd", "otp"], "no hardware");
 }
 
 #[test]
 fn a_backup_code_makes_no_sign_in_stronger_or_fresher() {
     let gateway = Gateway::new();
     let claims = json!({"acr": "phr", "auth_time": NOW - 100});
-    let issued = gateway.issue(&gateway.signed_in(claims), Proof::BackupCode, NOW);
+    let issued = gateway.issue(&gateway.signed_in(claims), code(CodeKind::Backup), NOW);
     assert_eq!(issued.acr, None);
     let user = gateway.accepted(&issued, NOW);
     assert_eq!(user.session.acr, "");
     assert_eq!(user.session.strong_at, None);
     assert_eq!(user.session.signed_in_at, Some(at(NOW - 100)));
-    assert_eq!(user.session.backup_code_at, Some(at(NOW)));
-    // a key that is used after it does not make it undone
-    let again = gateway.accepted(&gateway.issue(&user, KEY, NOW + 1), NOW + 1);
+    assert_eq!(used_at(&user.session), Some(at(NOW)));
+    // a key that is used after it stands for itself: the end of the set does not end its token
+    let again = gateway.accepted(&gateway.issue(&user, confirmed(), NOW + 1), NOW + 1);
     assert_eq!(again.session.strong_at, Some(at(NOW + 1)));
-    assert_eq!(again.session.backup_code_at, Some(at(NOW)));
+    assert_eq!(again.session.code, None);
 }
 
 #[test]
@@ -172,13 +264,13 @@ fn no_chain_of_step_ups_outlives_the_sign_in() {
     let mut user = gateway.signed_in(json!({"exp": NOW + 900}));
     // each ends no later than the one that was presented for it
     for (now, expires_in) in [(NOW + 1, 600), (NOW + 500, 101), (NOW + 600, 1)] {
-        let issued = gateway.issue(&user, KEY, now);
+        let issued = gateway.issue(&user, confirmed(), now);
         assert_eq!(issued.expires_in, expires_in, "{now}");
         user = gateway.accepted(&issued, now);
     }
     assert_eq!(user.session.expires_at, at(NOW + 601));
     let late = gateway.signed_in(json!({"exp": NOW + 90}));
-    assert_eq!(gateway.issue(&late, KEY, NOW + 50).expires_in, 40);
+    assert_eq!(gateway.issue(&late, confirmed(), NOW + 50).expires_in, 40);
 }
 
 #[test]
@@ -192,7 +284,7 @@ fn a_session_is_named_by_sid_then_jti_then_a_hash() {
     assert_ne!(one, other);
     assert_eq!(one.len(), 43);
     let user = gateway.signed_in(json!({}));
-    let stepped_up = gateway.accepted(&gateway.issue(&user, KEY, NOW), NOW);
+    let stepped_up = gateway.accepted(&gateway.issue(&user, confirmed(), NOW), NOW);
     assert_eq!(stepped_up.session.id, user.session.id);
 }
 
@@ -200,10 +292,12 @@ fn a_session_is_named_by_sid_then_jti_then_a_hash() {
 fn claims_of_our_own_tokens_count_in_no_other() {
     let gateway = Gateway::new();
     let user = gateway.signed_in(json!({
-        "epoch": 3, "code_time": NOW, "first_issuer": "other", "acr": "phr",
+        "epoch": 3, "code_time": NOW, "code_set": "x", "recovery": true, "enrolled_at": 0,
+        "trusted": true, "first_issuer": "other", "acr": "phr",
     }));
     assert_eq!(user.session.epoch, None);
-    assert_eq!(user.session.backup_code_at, None);
+    assert_eq!(user.session.code, None);
+    assert_eq!(user.session.confirmation, Confirmation::Nothing);
     assert_eq!(user.session.strong_at, None, "there is no auth_time");
     assert_eq!(user.id.issuer.as_str(), "corp");
 }
@@ -219,11 +313,11 @@ fn keys_rotate_with_overlap() {
         let token = corp.token(json!({}), json!({}));
         user_at(&authn_with(&corp, &before), &token, at(NOW)).unwrap()
     };
-    let issued = before.issue(&user, KEY, 0, [], at(NOW)).unwrap();
+    let issued = before.issue(&user, confirmed(), 0, [], at(NOW)).unwrap();
     let rotated = step_up(vec![parse(&new), parse(&old)]);
     let authn = authn_with(&corp, &rotated);
     assert!(user_at(&authn, &issued.token, at(NOW)).is_ok());
-    let fresh = rotated.issue(&user, KEY, 0, [], at(NOW)).unwrap();
+    let fresh = rotated.issue(&user, confirmed(), 0, [], at(NOW)).unwrap();
     let header = jsonwebtoken::decode_header(&fresh.token).unwrap();
     assert_eq!(header.kid.as_deref(), Some(parse(&new).id()));
     assert_eq!(header.typ.as_deref(), Some("at+jwt"));
@@ -281,6 +375,6 @@ fn a_session_without_a_tenant_gets_a_token_without_one() {
         expires_at: at(NOW + 60),
         ..Session::default()
     };
-    let issued = gateway.issue(&user, KEY, NOW);
+    let issued = gateway.issue(&user, confirmed(), NOW);
     assert_eq!(gateway.accepted(&issued, NOW).id, user.id);
 }

@@ -5,7 +5,7 @@ use http_body_util::BodyExt as _;
 use std::time::Duration;
 
 use super::*;
-use crate::error::{Field, Reason};
+use crate::error::{Field, Reason, Recourse, Throttled};
 use crate::model::{Action, MethodType, Timestamp};
 use crate::policy::{Bundle, Sources};
 use crate::record::{Decided, Effect, Event, Sink};
@@ -129,10 +129,17 @@ fn every_error() -> Vec<(&'static str, Error)> {
         (
             "too_many",
             Error::TooMany {
+                what: Throttled::Codes,
                 retry_after: Duration::from_millis(61_001),
             },
         ),
         ("exists", Error::CredentialExists),
+        ("limit_reached", Error::LimitReached { limit: 20 }),
+        ("codes_replaced", Error::CodesReplaced),
+        (
+            "recovery_required",
+            Error::RecoveryRequired(vec![Recourse::BackupCode, Recourse::Admin]),
+        ),
         (
             "not_implemented",
             Error::NotImplemented("WebAuthn is not set up."),
@@ -160,6 +167,9 @@ fn every_error() -> Vec<(&'static str, Error)> {
             | Error::Unauthenticated(TokenFault::Missing | TokenFault::Invalid(_))
             | Error::Refused { .. }
             | Error::StepUp(_)
+            | Error::RecoveryRequired(_)
+            | Error::LimitReached { .. }
+            | Error::CodesReplaced
             | Error::Policy
             | Error::NotFound { .. }
             | Error::MethodNotAllowed { .. }

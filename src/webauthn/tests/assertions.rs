@@ -27,6 +27,7 @@ pub(super) fn enrol(forge: &Forge, method_type: MethodType) -> Authenticator {
         sign_count: verified.sign_count,
         created_at: Timestamp::from_millis(0),
         last_used_at: None,
+        trusted: false,
         credential: verified.credential,
     }
 }

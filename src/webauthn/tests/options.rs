@@ -98,6 +98,7 @@ fn enrolled_credentials_of_both_types_are_excluded() {
         sign_count: 0,
         created_at: Timestamp::from_millis(0),
         last_used_at: None,
+        trusted: false,
         credential: Value::Null,
     };
     let enrolled = [

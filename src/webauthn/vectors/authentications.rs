@@ -42,6 +42,7 @@ impl Case {
             sign_count: stored.sign_count,
             created_at: Timestamp::from_millis(0),
             last_used_at: None,
+            trusted: false,
             credential: verified.credential,
         })
     }
