@@ -107,6 +107,13 @@ impl Place {
         self.strong_in(name, TENANT)
     }
 
+    /// This user after a fresh, strong sign-in, as a member of a group.
+    pub(crate) fn strong_of(&self, name: &str, group: &str) -> Client {
+        let mut claims = self.deployment.strong_claims(name, TENANT);
+        claims["groups"] = json!([group]);
+        self.nobody.with(self.deployment.sign(&claims), TENANT)
+    }
+
     pub(crate) fn strong_in(&self, name: &str, tenant: &str) -> Client {
         let claims = self.deployment.strong_claims(name, tenant);
         self.nobody.with(self.deployment.sign(&claims), tenant)

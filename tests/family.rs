@@ -6,6 +6,8 @@ mod audit;
 mod authenticators;
 mod codes;
 mod parties;
+mod recovery;
+mod sessions;
 mod step_up;
 mod tokens;
 

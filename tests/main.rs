@@ -36,6 +36,7 @@ mod policy_test;
 mod poll;
 mod readme;
 mod recorded;
+mod recovery_code;
 mod redis_proxy;
 mod redis_server;
 mod reload;

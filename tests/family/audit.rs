@@ -16,7 +16,7 @@ fn lines(text: &str) -> Vec<Value> {
         .map(|mut line: Value| {
             for member in ["timestamp", "request_id", "authenticator"] {
                 let there = line.as_object_mut().unwrap().remove(member);
-                let needed = member != "authenticator";
+                let needed = member == "timestamp";
                 assert!(there.is_some() || !needed, "{member}: {line}");
             }
             line
@@ -50,11 +50,21 @@ async fn each_thing_that_happens_to_an_account_is_a_line() {
     alice.key.sign_count = 1;
     assert_eq!(alice.key.step_up(&alice.weak).await.status, 400);
 
+    let wrong = json!({"code": "0000-0000-00000"});
+    let wrong = alice.weak.post(BACKUP_CODES_VERIFY, &wrong).await;
+    assert_eq!(wrong.status, 400);
+
+    let strong = place.strong_of("root", ADMINS);
+    let (mut key, _) = Key::enrol(&strong, PASSKEY, &place.deployment.origin()).await;
     let root = place.user_of("root", ADMINS);
-    let (mut key, _) = Key::enrol(&root, PASSKEY, &place.deployment.origin()).await;
     let admin = root.with(key.token(&root).await, TENANT);
     let reset = admin.delete("/v1/admin/users/corp%7Calice/mfa").await;
     assert_eq!(reset.status, 200);
+    let code = json!({"code": reset.body["recovery_code"]});
+    let used = alice.weak.post(BACKUP_CODES_VERIFY, &code).await;
+    assert_eq!(used.status, 200);
+    let nothing = admin.delete("/v1/admin/users/corp%7Calice/mfa").await;
+    assert_eq!(nothing.status, 200);
     // what is refused, or changes nothing, leaves no line
     assert_eq!(alice.weak.get(METHODS).await.status, 200);
     let log = place.gateway.stop();
@@ -74,8 +84,16 @@ async fn each_thing_that_happens_to_an_account_is_a_line() {
         })
     };
     let account = |kind: &str, by: &str| json!({"kind": kind, "account": alice, "by": by, "address": "127.0.0.1"});
+    let mut lines = lines(&text);
+    // First of all stands by which policies all this was decided.
+    let policies = lines.remove(0);
+    assert_eq!(policies["kind"], "policies_in_force");
+    assert!(policies["policies"].as_u64() > Some(0), "{policies}");
+    assert_eq!(policies["revision"].as_str().map(str::len), Some(16));
+    let mut removed = passkey("deleted", &alice);
+    removed["by"] = json!(root);
     assert_eq!(
-        lines(&text),
+        lines,
         [
             passkey("enrolled", &alice),
             account("code_used", &alice),
@@ -85,9 +103,15 @@ async fn each_thing_that_happens_to_an_account_is_a_line() {
             account("codes_regenerated", &alice),
             key("deleted", "Ål\"i"),
             passkey("counter_back", &alice),
+            account("code_wrong", &alice),
             passkey("enrolled", &root),
             passkey("used", &root),
             account("reset", &root),
+            removed,
+            account("recovery_code_made", &root),
+            account("recovery_code_used", &alice),
+            account("reset", &root),
+            account("recovery_code_made", &root),
         ]
     );
     // the wide event tells the same
@@ -95,5 +119,5 @@ async fn each_thing_that_happens_to_an_account_is_a_line() {
         let changes = event["changes"].as_array().cloned();
         changes.unwrap_or_default()
     });
-    assert_eq!(told.count(), 11);
+    assert_eq!(told.count(), 17);
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::answers::{FIDO, on_both, plain};
-use crate::client::BACKUP_CODES_VERIFY;
+use crate::client::{BACKUP_CODES_VERIFY, REGISTER};
 use crate::key::{begin, complete};
 
 fn method(id: &str) -> String {
@@ -165,6 +165,66 @@ when { context.factors.count <= 1 };"#;
             "{outcomes:?}"
         );
         assert_eq!(ids(&alice.weak).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn account_with_as_many_authenticators_as_it_may_have_gets_no_other() {
+    let arrange = |it: crate::deployment::Deployment| {
+        let section = "[webauthn]\nmax_authenticators = 2\n\n[backup_codes]";
+        it.replacing("[backup_codes]", section)
+    };
+    on_both(arrange, async |place| {
+        let origin = place.deployment.origin();
+        let mut alice = Enrolled::at(place, "alice").await;
+        let strong = alice.strong().await;
+        let begun = strong.begin(FIDO).await;
+        let (_, second) = Key::enrol(&strong, FIDO, &origin).await;
+        assert_eq!(second.status, 200, "{second:?}");
+        let target = format!("{REGISTER}?method_type={FIDO}");
+        let refused = strong.post_empty(&target).await;
+        assert_eq!(refused.says(), (409, "limit_reached"), "{refused:?}");
+        assert_eq!(refused.body["details"], json!({"limit": 2}));
+        // one that was begun before the second was there
+        let third = Key::for_options(&begun, &origin, 5);
+        let third = third.attestation(&begun).credential();
+        let refused = strong.complete(FIDO, &third).await;
+        assert_eq!(refused.says(), (409, "limit_reached"), "{refused:?}");
+        assert_eq!(ids(&alice.weak).await.len(), 2);
+        // after a removal there is room again, and the same response completes
+        let id = ids(&alice.weak).await.remove(1);
+        assert_eq!(strong.delete(&method(&id)).await.status, 200);
+        let strong = alice.strong().await;
+        let answer = strong.complete(FIDO, &third).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn racing_enrolments_do_not_pass_the_limit() {
+    let arrange = |it: crate::deployment::Deployment| {
+        let section = "[webauthn]\nmax_authenticators = 2\n\n[backup_codes]";
+        it.replacing("[backup_codes]", section)
+    };
+    on_both(arrange, async |place| {
+        let origin = place.deployment.origin();
+        let mut alice = Enrolled::at(place, "alice").await;
+        let strong = alice.strong().await;
+        let mut responses = Vec::new();
+        for _ in 0..4 {
+            let options = strong.begin(FIDO).await;
+            let key = Key::for_options(&options, &origin, 5);
+            responses.push(key.attestation(&options).credential());
+        }
+        let racers = responses.iter().map(|one| strong.complete(FIDO, one));
+        let answers = futures_util::future::join_all(racers).await;
+        for answer in &answers {
+            let known = [(200, ""), (409, "limit_reached"), (503, "unavailable")];
+            assert!(known.contains(&answer.says()), "{answer:?}");
+        }
+        assert_eq!(ids(&alice.weak).await.len(), 2, "{answers:?}");
     })
     .await;
 }

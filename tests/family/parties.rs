@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::answers::{EMBEDDED, on_both, on_redis, plain};
-use crate::client::AUTHENTICATE;
+use crate::client::{AUTHENTICATE, BACKUP_CODES_VERIFY, REGISTER};
 use crate::deployment::{Deployment, OWN_PARTY};
 use crate::key::{begin, complete};
 use crate::redis_server::RedisServer;
@@ -77,10 +77,28 @@ async fn an_authenticator_of_the_party_that_a_tenant_had_before_confirms_nothing
         let alice = place.user("alice");
         let answer = alice.post(AUTHENTICATE, &json!({})).await;
         assert_eq!(answer.says(), (404, "not_found"), "none fits: {answer:?}");
+        // so no answer sends the user there
+        let refused = alice.post_empty(REGISTER).await;
+        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+        let left = json!({"remaining": ["backup_code", "admin"]});
+        assert_eq!(refused.body["details"], left);
+        let listed = alice.get(METHODS).await;
+        assert_eq!(listed.body["methods"][0]["usable"], false, "{listed:?}");
+        // what remains is a way back in
+        let code = json!({"code": before.codes[0]});
+        let code = alice.post(BACKUP_CODES_VERIFY, &code).await;
+        let coded = alice.with(text(&code.body["access_token"]), TENANT);
+        let begun = coded.post_empty(REGISTER).await;
+        assert_eq!(begun.status, 200, "{begun:?}");
         let strong = place.strong("alice");
         let (mut key, answer) = Key::enrol(&strong, PASSKEY, OWN_ORIGIN).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(key.rp_id, "own.example");
+        let listed = alice.get(METHODS).await;
+        let usable = |at: usize| listed.body["methods"][at]["usable"].clone();
+        assert_eq!([usable(0), usable(1)], [json!(false), json!(true)]);
+        let refused = alice.post_empty(REGISTER).await;
+        assert_eq!(refused.says(), (401, "step_up_required"), "one is usable");
         let allowed = begin(&alice).await["allowCredentials"].clone();
         assert_eq!(allowed.as_array().unwrap().len(), 1, "{allowed}");
         assert_unknown(&place, &alice, &mut key, &before.key).await;

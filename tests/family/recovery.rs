@@ -1,0 +1,279 @@
+//! Recovery after a reset, and what nobody reaches with a password alone.
+
+use serde_json::{Value, json};
+
+use super::admin::{admin, of};
+use super::*;
+use crate::answers::{FIDO, on_both};
+use crate::client::{BACKUP_CODES, BACKUP_CODES_VERIFY, REGISTER};
+use crate::deployment::{ADMINS, Deployment};
+
+/// Resets a user, and returns the recovery code.
+async fn reset(admin: &Client, user: &str) -> String {
+    let answer = admin.delete(&of(user)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    text(&answer.body["recovery_code"]).to_owned()
+}
+
+async fn verify(caller: &Client, code: &str) -> Answer {
+    let body = json!({ "code": code });
+    caller.post(BACKUP_CODES_VERIFY, &body).await
+}
+
+/// The session that a code opens for this caller.
+async fn coded(caller: &Client, code: &str) -> Client {
+    let answer = verify(caller, code).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    caller.with(text(&answer.body["access_token"]), TENANT)
+}
+
+async fn register(caller: &Client) -> Answer {
+    let target = format!("{REGISTER}?method_type={PASSKEY}");
+    caller.post_empty(&target).await
+}
+
+#[tokio::test]
+async fn reset_account_is_enrolled_by_the_recovery_code_and_not_by_a_password() {
+    on_both(Deployment::with_admins, async |place| {
+        let admin = admin(place).await;
+        let alice = Enrolled::at(place, "alice").await;
+        let answer = admin.delete(&of("corp%7Calice")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["removed"], 1);
+        assert!(answer.body["expires_at"].is_string(), "{answer:?}");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(
+            changes(place, &answer),
+            ["reset", "deleted", "recovery_code_made"]
+        );
+        let code = text(&answer.body["recovery_code"]);
+
+        // the attacker who has the password comes first
+        let refused = register(&alice.weak).await;
+        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+        assert_eq!(
+            refused.body["details"],
+            json!({"remaining": ["recovery_code", "admin"]})
+        );
+        assert!(refused.body["notices"].is_array(), "{refused:?}");
+
+        let answer = verify(&alice.weak, code).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["remaining"], 0, "it is none of the ten");
+        assert_eq!(changes(place, &answer), ["recovery_code_used"]);
+        let recovered = alice.weak.with(text(&answer.body["access_token"]), TENANT);
+        let used = verify(&alice.weak, code).await;
+        assert_eq!(used.says(), (400, "invalid_credential"), "only once");
+        let refused = register(&alice.weak).await;
+        assert_eq!(refused.says(), (403, "recovery_required"));
+        assert_eq!(
+            refused.body["details"],
+            json!({"remaining": ["admin"]}),
+            "the code is used"
+        );
+
+        let (key, enrolled) = Key::enrol(&recovered, PASSKEY, &place.deployment.origin()).await;
+        assert_eq!(enrolled.status, 200, "{enrolled:?}");
+        assert_eq!(enrolled.body["codes"].as_array().unwrap().len(), 10);
+        // the answer was lost: the same request says that it worked
+        let options = json!({"challenge": "AAAAAAAAAAAAAAAAAAAAAA", "user": {"id": "AAAA"}, "rp": {"id": "localhost"}});
+        let again = recovered
+            .complete(PASSKEY, &key.attestation(&options).credential())
+            .await;
+        assert_eq!(again.says(), (409, "credential_exists"), "{again:?}");
+        // and the token opens nothing else
+        let refused = register(&recovered).await;
+        assert_eq!(refused.says(), (401, "unauthenticated"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reset_account_is_enrolled_by_a_strong_sign_in_which_ends_the_code_and_its_tokens() {
+    on_both(Deployment::with_admins, async |place| {
+        let admin = admin(place).await;
+        let weak = place.user("alice");
+        let code = reset(&admin, "corp%7Calice").await;
+        let recovered = coded(&weak, &code).await;
+        let strong = place.strong("alice");
+        let (_, enrolled) = Key::enrol(&strong, PASSKEY, &place.deployment.origin()).await;
+        assert_eq!(enrolled.status, 200, "{enrolled:?}");
+        // whoever stole the code or its token is too late
+        let refused = register(&recovered).await;
+        assert_eq!(refused.says(), (401, "unauthenticated"), "{refused:?}");
+        let refused = verify(&weak, &code).await;
+        assert_eq!(refused.says(), (400, "invalid_credential"));
+        assert_eq!(remaining(&weak).await, 10);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reset_of_a_user_without_a_record_makes_a_recovery_code_too() {
+    on_both(Deployment::with_admins, async |place| {
+        let admin = admin(place).await;
+        let code = reset(&admin, "corp%7Cnewcomer").await;
+        let weak = place.user("newcomer");
+        let refused = register(&weak).await;
+        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+        let recovered = coded(&weak, &code).await;
+        let (_, enrolled) = Key::enrol(&recovered, PASSKEY, &place.deployment.origin()).await;
+        assert_eq!(enrolled.status, 200, "{enrolled:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn second_reset_makes_the_first_recovery_code_a_wrong_one() {
+    on_both(Deployment::with_admins, async |place| {
+        let admin = admin(place).await;
+        let first = reset(&admin, "corp%7Calice").await;
+        let weak = place.user("alice");
+        let recovered = coded(&weak, &first).await;
+        let second = reset(&admin, "corp%7Calice").await;
+        assert_eq!(verify(&weak, &first).await.status, 400);
+        let refused = register(&recovered).await;
+        assert_eq!(refused.says(), (401, "unauthenticated"));
+        coded(&weak, &second).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn expired_recovery_code_is_answered_as_a_wrong_one() {
+    let arrange = |it: Deployment| {
+        let recovery = "[recovery]\ncode_ttl = \"1m\"\n\n[backup_codes]";
+        it.with_admins().replacing("[backup_codes]", recovery)
+    };
+    // The shortest lifetime that a configuration may have is longer than a test: the stores' tests
+    // show the end of a code with a clock that is handed in. Here the deadline is the configured one.
+    on_both(arrange, async |place| {
+        let admin = admin(place).await;
+        let answer = admin.delete(&of("corp%7Calice")).await;
+        let event = place.gateway.event(answer.header("x-request-id"));
+        let moment = |value: &Value| humantime::parse_rfc3339(text(value)).unwrap();
+        let lives = moment(&answer.body["expires_at"])
+            .duration_since(moment(&event["timestamp"]))
+            .unwrap();
+        assert!((59..=75).contains(&lives.as_secs()), "{lives:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn admins_removal_of_the_last_authenticator_is_a_reset() {
+    on_both(Deployment::with_admins, async |place| {
+        let admin = admin(place).await;
+        let mut alice = Enrolled::at(place, "alice").await;
+        let strong = alice.strong().await;
+        let origin = place.deployment.origin();
+        let (_, second) = Key::enrol(&strong, FIDO, &origin).await;
+        assert_eq!(second.status, 200, "{second:?}");
+        let pending = strong.begin(FIDO).await;
+        let both = ids(&alice.weak).await;
+        let delete = async |id: &str| admin.delete(&format!("{}/{id}", of("corp%7Calice"))).await;
+
+        let answer = delete(&both[0]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body.get("recovery_code"), None, "one is left");
+        // what anybody had begun is over, before the admin hangs up the telephone
+        let late = Key::for_options(&pending, &origin, 5);
+        let late = late.attestation(&pending).credential();
+        let refused = place.strong("alice").complete(FIDO, &late).await;
+        assert_eq!(refused.says(), (404, "not_found"), "{refused:?}");
+
+        let answer = delete(&both[1]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(changes(place, &answer), ["deleted", "recovery_code_made"]);
+        let refused = register(&alice.weak).await;
+        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+        let recovered = coded(&alice.weak, text(&answer.body["recovery_code"])).await;
+        let (_, enrolled) = Key::enrol(&recovered, PASSKEY, &origin).await;
+        assert_eq!(enrolled.status, 200, "{enrolled:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn removal_of_ones_own_last_authenticator_is_no_reset() {
+    on_both(Deployment::with_admins, async |place| {
+        let mut alice = Enrolled::at(place, "alice").await;
+        let strong = alice.strong().await;
+        let id = ids(&alice.weak).await.remove(0);
+        let answer = strong.delete(&format!("{METHODS}/{id}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body.get("recovery_code"), None);
+        assert_eq!(register(&alice.weak).await.status, 200, "a first factor");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_codes_before_a_reset_do_not_shut_the_recovery_code_out() {
+    on_both(Deployment::with_admins, async |place| {
+        let admin = admin(place).await;
+        let alice = Enrolled::at(place, "alice").await;
+        for _ in 0..10 {
+            assert_eq!(verify(&alice.weak, "0000-0000-00000").await.status, 400);
+        }
+        let shut = verify(&alice.weak, &alice.codes[0]).await;
+        assert_eq!(shut.says(), (429, "rate_limited"));
+        let code = reset(&admin, "corp%7Calice").await;
+        coded(&alice.weak, &code).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn password_alone_does_not_make_an_admin() {
+    on_both(Deployment::with_admins, async |place| {
+        let origin = place.deployment.origin();
+        let alice = of("corp%7Calice");
+        // enrolled with a weak session as a member of the group, and before being a member of it
+        for (name, first) in [
+            ("mallory", place.user_of("mallory", ADMINS)),
+            ("eve", place.user("eve")),
+        ] {
+            let (mut key, enrolled) = Key::enrol(&first, PASSKEY, &origin).await;
+            assert_eq!(enrolled.status, 200, "{enrolled:?}");
+            let weak = place.user_of(name, ADMINS);
+            let stepped_up = weak.with(key.token(&weak).await, TENANT);
+            for answer in [
+                stepped_up.get(&alice).await,
+                stepped_up.delete(&alice).await,
+            ] {
+                assert_eq!(answer.says(), (403, "untrusted_session"), "{answer:?}");
+            }
+            // nor with a further key that the first one vouches for
+            let (mut second, enrolled) = Key::enrol(&stepped_up, FIDO, &origin).await;
+            assert_eq!(enrolled.status, 200, "{enrolled:?}");
+            let stepped_up = weak.with(second.token(&weak).await, TENANT);
+            let answer = stepped_up.get(&alice).await;
+            assert_eq!(answer.says(), (403, "untrusted_session"), "{answer:?}");
+            // nor with a backup code
+            let codes = stepped_up.post(BACKUP_CODES, &json!({})).await;
+            let code = text(&codes.body["codes"][0]).to_owned();
+            let answer = coded(&weak, &code).await.get(&alice).await;
+            assert!([401, 403].contains(&answer.status), "{answer:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn trust_passes_from_an_authenticator_to_the_next() {
+    on_both(Deployment::with_admins, async |place| {
+        let origin = place.deployment.origin();
+        let weak = place.user_of("root", ADMINS);
+        let strong = place.strong_of("root", ADMINS);
+        let (mut first, enrolled) = Key::enrol(&strong, PASSKEY, &origin).await;
+        assert_eq!(enrolled.status, 200, "{enrolled:?}");
+        let confirmed = weak.with(first.token(&weak).await, TENANT);
+        let (mut second, enrolled) = Key::enrol(&confirmed, FIDO, &origin).await;
+        assert_eq!(enrolled.status, 200, "{enrolled:?}");
+        let confirmed = weak.with(second.token(&weak).await, TENANT);
+        let listed = confirmed.get(&of("corp%7Calice")).await;
+        assert_eq!(listed.status, 200, "{listed:?}");
+    })
+    .await;
+}
