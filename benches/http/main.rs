@@ -41,6 +41,9 @@ const CONNECTIONS: usize = 64;
 /// The connections over which enrolments are completed.
 const CALLERS: usize = 8;
 
+/// The connections from which one account makes new backup codes without end.
+const FLOODERS: usize = 16;
+
 /// How much is measured.
 struct Effort {
     rounds: usize,
@@ -103,6 +106,13 @@ async fn compare(effort: &Effort) {
     for round in 1..=effort.rounds {
         completions(round, effort, &bare, deployed).await;
     }
+    println!("\nFirst enrolments, one at a time, while another account makes codes without end");
+    Figures::print_head();
+    for round in 1..=effort.rounds {
+        for one in deployed {
+            flooded(round, effort, one).await;
+        }
+    }
 }
 
 async fn requests(round: usize, effort: &Effort, bare: &Bare, deployed: [Deployed<'_>; 2]) {
@@ -147,6 +157,53 @@ async fn completions(round: usize, effort: &Effort, bare: &Bare, deployed: [Depl
             completed.print(&format!("  {what}, {name}"), floor);
         }
     }
+}
+
+/// First enrolments of others, one after the other, while one account makes new backup codes without
+/// end from [`FLOODERS`] connections: all of one session, and each of a session of its own.
+async fn flooded(round: usize, effort: &Effort, (name, deployment): Deployed<'_>) {
+    let gateway = Serving::start(deployment);
+    let mallory = format!("mallory-{round}");
+    let enrolment = begin(
+        &gateway,
+        deployment,
+        "webauthn_passkey",
+        [mallory.clone()].into_iter(),
+    );
+    load::each(&gateway.address, enrolment.await, 1).await;
+    let victims = async |kind: &str| {
+        let users = (0..effort.users / 4).map(|user| format!("{kind}-{round}-{user}"));
+        begin(&gateway, deployment, "webauthn_passkey", users).await
+    };
+    let quiet = load::each(&gateway.address, victims("quiet").await, 1).await;
+    quiet.print(&format!("round {round}: quiet, {name}"), &quiet);
+    for (sessions, what) in [(1, "one session"), (FLOODERS, "a session each")] {
+        let begun = victims(what).await;
+        let floods: Vec<_> = (0..FLOODERS)
+            .map(|connection| {
+                let request = regeneration(deployment, &mallory, connection % sessions);
+                let (address, run) = (gateway.address.clone(), effort.run * 4);
+                tokio::spawn(async move { load::repeat(&address, request, 1, run).await })
+            })
+            .collect();
+        let flooded = load::each(&gateway.address, begun, 1).await;
+        flooded.print(&format!("  flooded by {what}"), &quiet);
+        floods.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+fn regeneration(deployment: &Deployment, user: &str, session: usize) -> Request<Full<Bytes>> {
+    let mut claims = deployment.strong_claims(user, TENANT);
+    claims["sid"] = json!(format!("session-{session}"));
+    Request::post(client::BACKUP_CODES)
+        .header("host", "localhost")
+        .header(
+            "authorization",
+            format!("Bearer {}", deployment.sign(&claims)),
+        )
+        .header("x-tenant-id", TENANT)
+        .body(Full::default())
+        .expect("a request")
 }
 
 fn get(target: &str, headers: &[(&str, &str)]) -> Request<Full<Bytes>> {

@@ -28,11 +28,18 @@ const ERRORS: [(u16, &str); 14] = [
     (403, "The policies do not permit it"),
     (404, "Not there, or not the caller's"),
     (408, "The body did not arrive in time"),
-    (409, "The credential is already registered"),
+    (
+        409,
+        "The credential is already registered, the account has as many authenticators as it may \
+         have, or another request replaced the codes first",
+    ),
     (413, "The body is too large"),
     (414, "The path and query are too long"),
     (415, "The body is not application/json"),
-    (429, "Too many wrong backup codes"),
+    (
+        429,
+        "Too many wrong codes, ceremonies or new sets of codes in one session",
+    ),
     (431, "The headers are too large"),
     (500, "A policy failed, or something on our side"),
     (501, "Not set up for this tenant or deployment"),

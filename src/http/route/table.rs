@@ -28,7 +28,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
             request: None,
             answer: "Options for the browser",
             response: schema::<Begin>,
-            errors: &[408, 415, 501],
+            errors: &[408, 409, 415, 429, 501],
         },
     },
     Row {
@@ -42,7 +42,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
             request: required::<CompleteBody>(),
             answer: "WebAuthn registered, backup codes returned",
             response: schema::<BackupCodes>,
-            errors: &[404, 408, 409, 415, 501],
+            errors: &[404, 408, 409, 415, 429, 501],
         },
     },
     Row {
@@ -56,7 +56,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
             request: optional::<BeginBody>(),
             answer: "Options for the browser",
             response: schema::<BegunStepUp>,
-            errors: &[404, 408, 415, 501],
+            errors: &[404, 408, 415, 429, 501],
         },
     },
     Row {
@@ -126,7 +126,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
             request: None,
             answer: "New codes, shown this once",
             response: schema::<BackupCodes>,
-            errors: &[404, 408, 415],
+            errors: &[404, 408, 409, 415, 429],
         },
     },
     Row {
@@ -135,7 +135,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
         door: Door::Member(Protected::VerifyCode),
         about: About {
             id: "verifyBackupCode",
-            summary: "Step up with a backup code",
+            summary: "Step up with a backup or recovery code",
             query: &[],
             request: required::<CodeBody>(),
             answer: "A short-lived token",
@@ -166,9 +166,9 @@ pub(in crate::http) static TABLE: [Row; 15] = [
             summary: "Remove all of another user's authenticators and codes",
             query: &[],
             request: None,
-            answer: "How many were removed",
+            answer: "How many were removed, and the recovery code to hand to the user",
             response: schema::<ResetMethods>,
-            errors: &[404],
+            errors: &[404, 429],
         },
     },
     Row {
@@ -182,7 +182,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
             request: None,
             answer: "Removed; what the browser is to be told",
             response: schema::<Deleted>,
-            errors: &[404],
+            errors: &[404, 429],
         },
     },
     Row {

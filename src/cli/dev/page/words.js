@@ -73,7 +73,7 @@ function notConfirmed(error) {
         ? { said: "This backup code does not work.", todo: "Try another one." }
         : { said: "Nobody was confirmed.", why: error.message, todo: "Try again, with another authenticator that is yours, or use a backup code." };
     case "rate_limited":
-      return { said: "Too many wrong codes.", why: error.message, todo: "Use an authenticator meanwhile." };
+      return { said: "Too many attempts.", why: error.message, todo: "Use an authenticator meanwhile." };
     case "not_implemented":
       return { said: error.message, todo: "Choose another tenant, or tick “Just signed in strongly”." };
   }
@@ -94,11 +94,15 @@ function notChanged(error) {
 /** What a policy refused, with the way on where no kind of authenticator was chosen. */
 function forbidden(error) {
   const told = refusal(error);
-  if (error.code !== "tenant_mismatch") told.todo = "Choose another tenant, or edit the policy that is named here.";
+  if (error.code !== "tenant_mismatch" && error.code !== "recovery_required") told.todo = "Choose another tenant, or edit the policy that is named here.";
   return told;
 }
 
+/** Codes whose message says itself what happened and what to do. */
+const SELF_EXPLAINED = ["recovery_required", "limit_reached", "codes_replaced", "rate_limited"];
+
 function refusal(error) {
+  if (SELF_EXPLAINED.includes(error.code)) return { said: error.message };
   const left = error.leftBehind ? " Your device may still list it: delete it there." : "";
   const why = error.code === "unauthenticated" ? error.message : undefined;
   return { said: saidOf(error), why, todo: todoOf(error) + left };
