@@ -1,5 +1,7 @@
 //! Connections: accepted, counted, limited in every respect, and finished on shutdown.
 
+mod activity;
+mod answer;
 mod connections;
 mod stream;
 
@@ -15,18 +17,21 @@ use futures_util::FutureExt as _;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use activity::{Activity, Due, Phase, Ticket};
+use answer::Answer;
 pub use connections::Connections;
 use connections::Guard;
-use stream::Stream;
+use stream::{Stream, Times};
 
 /// What one server and each of its connections may use. hyper has few limits by itself.
 #[derive(Clone, Debug)]
@@ -49,12 +54,18 @@ pub struct Limits {
     pub ping_interval: Duration,
     /// How long it has to answer.
     pub ping_timeout: Duration,
-    /// Connections over all.
+    /// Connections over all. When there are as many, those that never carried a request make room for
+    /// new ones, then idle ones of the address with the most.
     pub connections: usize,
-    /// Connections of one address.
+    /// Connections of one address. An IPv6 address is counted as its /64.
     pub connections_per_address: usize,
-    /// Addresses of which there may be more: proxies, behind each of which are many callers.
+    /// Proxies, which are in neither count: behind each of them are many callers.
     pub proxies: Vec<IpNet>,
+    /// How long a connection stays open without a request in flight. HTTP/1.1 has `header_read` too.
+    pub idle: Duration,
+    /// How long the peer may take nothing of an answer. Each byte that it takes starts the time again;
+    /// how long an answer takes in all is bounded by `age` and `drain`.
+    pub stalled: Duration,
     /// How old a connection gets before it is asked to finish.
     pub age: Duration,
     /// How long it then has, and how long a shutdown takes at most.
@@ -83,11 +94,23 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_address: 256,
             proxies: Vec::new(),
+            idle: Duration::from_secs(60),
+            stalled: Duration::from_secs(15),
             age: Duration::from_secs(60 * 60),
             drain: Duration::from_secs(30),
             last_request: Duration::from_millis(500),
             linger: Duration::from_secs(1),
             accept_pause: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Limits {
+    fn times(&self) -> Times {
+        Times {
+            first_bytes: self.first_bytes,
+            stalled: self.stalled,
+            linger: self.linger,
         }
     }
 }
@@ -186,56 +209,66 @@ impl Server {
         let Some(guard) = Guard::take(&self.connections, peer) else {
             return;
         };
+        // Small answers are not held back for more. A socket that is gone says so when it is read.
+        let _ = stream.set_nodelay(true);
         let (server, handler) = (Arc::clone(self), Arc::clone(handler));
         let stopped = stopped.clone();
         tokio::spawn(async move {
-            server.serve(stream, peer, handler, stopped).await;
+            let activity = guard.activity();
+            server.serve(stream, peer, activity, handler, stopped).await;
             drop(guard);
         });
     }
 
-    async fn serve<H: Handler>(
+    async fn serve<I: AsyncRead + AsyncWrite + Unpin + Send + 'static, H: Handler>(
         &self,
-        stream: TcpStream,
+        io: I,
         peer: IpAddr,
+        activity: &Arc<Activity>,
         handler: Arc<H>,
         mut stopped: watch::Receiver<()>,
     ) {
-        // Small answers are not held back for more. A socket that is gone says so when it is read.
-        let _ = stream.set_nodelay(true);
-        let stream = Stream::new(stream, self.limits.first_bytes, self.limits.linger);
+        let limits = &self.limits;
         let ending = Arc::new(AtomicBool::new(false));
-        let is_last = Arc::clone(&ending);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let version = request.version();
-            let is_last = Arc::clone(&is_last);
-            let answer = Arc::clone(&handler).handle(request, peer);
-            answer.map(move |mut answer| {
-                if version < Version::HTTP_2 && is_last.load(Ordering::Relaxed) {
-                    let close = HeaderValue::from_static("close");
-                    answer.headers_mut().insert(CONNECTION, close);
-                }
-                Ok::<_, Infallible>(answer)
-            })
-        });
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
-        tokio::select! {
+        let service = service(handler, peer, Arc::clone(activity), Arc::clone(&ending));
+        let io = TokioIo::new(Stream::new(io, limits.times()));
+        let mut connection = pin!(self.builder.serve_connection(io, service));
+        let last_request = tokio::select! {
             // How a connection ended is nobody's business but the caller's, who broke it.
             _ = connection.as_mut() => return,
-            () = sleep(self.limits.age) => {}
-            _ = stopped.changed() => {}
-        }
+            () = sleep(limits.age) => Instant::now() + limits.last_request,
+            _ = stopped.changed() => Instant::now() + limits.last_request,
+            () = activity.asked_to_leave() => match activity.phase() {
+                Phase::Silent => activity.opened() + limits.last_request,
+                Phase::Idle | Phase::Busy => Instant::now() + limits.last_request,
+            },
+            due = activity.overdue(limits.idle, limits.stalled) => {
+                if due == Due::Stalled && activity.only_stalled(limits.stalled) {
+                    return;
+                }
+                // Over HTTP/1.1 it is the time for a head that ends a quiet connection.
+                Instant::now()
+            }
+        };
         // HTTP/1.1 has no way to say that no further request will be read but in an answer. Whoever
         // keeps asking hears it there; who has not asked for a while has nothing on its way.
         ending.store(true, Ordering::Relaxed);
-        // Looks at the connection first, also when the time is over before a busy process did.
-        let ended = timeout(self.limits.last_request, connection.as_mut()).await;
-        if ended.is_ok() {
-            return;
+        tokio::select! {
+            // Looks at the connection first, also when the time is over before a busy process did.
+            biased;
+            _ = connection.as_mut() => return,
+            () = activity.aborted() => return,
+            () = sleep_until(last_request) => {}
         }
         connection.as_mut().graceful_shutdown();
-        let _ = timeout(self.limits.drain, connection).await;
+        tokio::select! {
+            biased;
+            _ = connection => {}
+            () = activity.aborted() => {}
+            // A peer that does not take part in the end is not waited for. The close itself lingers.
+            () = activity.unserved(limits.linger * 2, limits.stalled) => {}
+            () = sleep(limits.drain) => {}
+        }
     }
 
     async fn after_failed_accept(&self, error: &io::Error) {
@@ -248,9 +281,45 @@ impl Server {
                 | io::ErrorKind::Interrupted
         ) {
             tracing::warn!(%error, "no connection can be accepted; trying again");
+            if error
+                .raw_os_error()
+                .is_some_and(|it| NO_DESCRIPTORS.contains(&it))
+            {
+                self.connections.make_room();
+            }
             sleep(self.limits.accept_pause).await;
         }
     }
+}
+
+/// ENFILE and EMFILE: the system or the process is out of file descriptors.
+const NO_DESCRIPTORS: [i32; 2] = [23, 24];
+
+/// Makes the handler the service of one connection.
+fn service<H: Handler>(
+    handler: Arc<H>,
+    peer: IpAddr,
+    activity: Arc<Activity>,
+    ending: Arc<AtomicBool>,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Answer>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<Answer>, Infallible>> + Send + 'static,
+> {
+    service_fn(move |request: Request<Incoming>| {
+        let version = request.version();
+        let ending = Arc::clone(&ending);
+        let ticket = Ticket::begin(&activity);
+        let answer = Arc::clone(&handler).handle(request, peer);
+        answer.map(move |mut answer| {
+            if version < Version::HTTP_2 && ending.load(Ordering::Relaxed) {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
+            Ok(answer.map(|body| Answer::new(body, ticket)))
+        })
+    })
 }
 
 /// Closes a listener, and gives the connections that the system has made for it. To their callers

@@ -1,4 +1,4 @@
-//! A connection's bytes, with the two time limits that hyper does not have.
+//! A connection's bytes, with the time limits that hyper does not have.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,14 +12,27 @@ use tokio::time::{Sleep, sleep};
 /// limit of time, as long as it may become this.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A stream that must show in time which protocol it speaks, and that is closed without a reset:
-/// a socket that is closed while unread bytes wait in it is reset, and the reset can overtake the
-/// answer to a request whose body was too much to read (RFC 9112 §9.6).
+/// A stream that must show in time which protocol it speaks, whose peer must take what is written,
+/// and that is closed without a reset: a socket that is closed while unread bytes wait in it is reset,
+/// and the reset can overtake the answer to a request whose body was too much to read (RFC 9112 §9.6).
 pub(super) struct Stream<I> {
     io: I,
+    times: Times,
     detection: Option<Detection>,
-    linger: Duration,
+    /// How long the peer may go on taking nothing. `None` while it takes what is written.
+    blocked: Option<Pin<Box<Sleep>>>,
     closing: Option<Pin<Box<Sleep>>>,
+}
+
+/// The time limits of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// For the detection of the protocol.
+    pub(super) first_bytes: Duration,
+    /// For a peer that takes nothing of what is written.
+    pub(super) stalled: Duration,
+    /// For a close.
+    pub(super) linger: Duration,
 }
 
 /// The protocol is not known yet.
@@ -39,17 +52,34 @@ impl Detection {
 }
 
 impl<I> Stream<I> {
-    /// `first_bytes` is how long the detection may take, `linger` how long a close may.
-    pub(super) fn new(io: I, first_bytes: Duration, linger: Duration) -> Self {
+    pub(super) fn new(io: I, times: Times) -> Self {
         Self {
             io,
+            times,
             detection: Some(Detection {
-                deadline: Box::pin(sleep(first_bytes)),
+                deadline: Box::pin(sleep(times.first_bytes)),
                 matched: 0,
             }),
-            linger,
+            blocked: None,
             closing: None,
         }
+    }
+
+    /// Fails a write that has been blocked for too long. Any byte that is written starts the time
+    /// again.
+    fn in_time(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.blocked = None;
+            return written;
+        }
+        let stalled = self.times.stalled;
+        let deadline = self.blocked.get_or_insert_with(|| Box::pin(sleep(stalled)));
+        ready!(deadline.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -87,7 +117,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(cx, bytes);
+        this.in_time(cx, written)
     }
 
     fn poll_write_vectored(
@@ -95,7 +127,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, slices)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
+        this.in_time(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -112,7 +146,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         if this.closing.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
         }
-        let linger = this.linger;
+        let linger = this.times.linger;
         let deadline = this.closing.get_or_insert_with(|| Box::pin(sleep(linger)));
         let mut scratch = [0; 4096];
         while deadline.as_mut().poll(cx).is_pending() {
@@ -133,12 +167,17 @@ mod tests {
     use tokio::time::Instant;
 
     const TIME: Duration = Duration::from_secs(5);
+    const TIMES: Times = Times {
+        first_bytes: TIME,
+        stalled: TIME,
+        linger: TIME,
+    };
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_does_not_say_what_it_speaks_is_given_up() {
         for first in [&b""[..], b"P", &PREFACE[..23]] {
             let (mut client, server) = duplex(64);
-            let mut stream = Stream::new(server, TIME, TIME);
+            let mut stream = Stream::new(server, TIMES);
             let started = Instant::now();
             client.write_all(first).await.unwrap();
             let mut bytes = [0; 24];
@@ -152,7 +191,7 @@ mod tests {
     async fn once_it_is_known_a_stream_may_be_silent() {
         for first in [&b"POST"[..], &PREFACE[..], b"PRI * HTTP/1"] {
             let (mut client, server) = duplex(64);
-            let mut stream = Stream::new(server, TIME, TIME);
+            let mut stream = Stream::new(server, TIMES);
             for byte in first {
                 client.write_all(&[*byte]).await.unwrap();
                 stream.read_u8().await.unwrap();
@@ -167,9 +206,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn write_that_the_peer_does_not_take_is_given_up() {
+        let (_client, server) = duplex(64);
+        let mut stream = Stream::new(server, TIMES);
+        let started = Instant::now();
+        let error = stream.write_all(&[0; 65]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed(), TIME);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn write_that_the_peer_takes_byte_by_byte_goes_on() {
+        let (mut client, server) = duplex(64);
+        let mut stream = Stream::new(server, TIMES);
+        let slow = async {
+            for _ in 0..100 {
+                sleep(TIME - Duration::from_secs(1)).await;
+                client.read_u8().await.unwrap();
+            }
+        };
+        let (written, ()) = tokio::join!(stream.write_all(&[0; 164]), slow);
+        written.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_close_reads_what_still_comes_but_not_for_ever() {
         let (client, server) = duplex(64);
-        let mut stream = Stream::new(server, TIME, TIME);
+        let mut stream = Stream::new(server, TIMES);
         let (mut reader, mut writer) = tokio::io::split(client);
         stream.write_all(b"answer").await.unwrap();
         let started = Instant::now();
@@ -187,7 +250,7 @@ mod tests {
         assert_eq!(started.elapsed(), TIME, "the client keeps its side open");
 
         let (client, server) = duplex(64);
-        let mut stream = Stream::new(server, TIME, TIME);
+        let mut stream = Stream::new(server, TIMES);
         drop(client);
         let started = Instant::now();
         stream.shutdown().await.unwrap();

@@ -1,6 +1,8 @@
 //! Over real sockets, with a handler that needs no store and no policies.
 
+mod crowd;
 mod limits;
+mod patience;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -23,6 +25,9 @@ use crate::record::{Event, Sink};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// For limits that are to be reached.
 const SHORT: Duration = Duration::from_millis(50);
+
+/// More than the buffers of two sockets hold.
+const LARGE: usize = 16 * 1024 * 1024;
 
 /// Reads heads and bodies as the API does.
 struct Edge {
@@ -56,6 +61,7 @@ impl Edge {
         head::host(&head)?;
         match &*Target::parse(&head.uri)?.path {
             "/json" => Reply::private(&body::object(&head.headers, body, self.body_time).await?),
+            "/large" => Reply::private(&"x".repeat(LARGE)),
             "/panic" => panic!("as asked"),
             "/wait" => {
                 self.waiting.notify_one();
@@ -89,22 +95,30 @@ async fn start(limits: Limits) -> Running {
     start_with(limits, PATIENCE, PATIENCE).await
 }
 
-async fn start_with(limits: Limits, body_time: Duration, request_time: Duration) -> Running {
+fn edge(
+    body_time: Duration,
+    request_time: Duration,
+) -> (Arc<Edge>, mpsc::UnboundedReceiver<Event>) {
     let (sender, events) = mpsc::unbounded_channel();
-    let (waiting, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let edge = Edge {
         sink: Arc::new(Events(Mutex::new(sender))),
         body_time,
         request_time,
-        waiting: Arc::clone(&waiting),
-        release: Arc::clone(&release),
+        waiting: Arc::new(Notify::new()),
+        release: Arc::new(Notify::new()),
     };
+    (Arc::new(edge), events)
+}
+
+async fn start_with(limits: Limits, body_time: Duration, request_time: Duration) -> Running {
+    let (edge, events) = edge(body_time, request_time);
+    let (waiting, release) = (Arc::clone(&edge.waiting), Arc::clone(&edge.release));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::new(limits);
     let connections = server.connections();
     let (stop, stopped) = oneshot::channel::<()>();
-    let done = tokio::spawn(server.run(listener, Arc::new(edge), async {
+    let done = tokio::spawn(server.run(listener, edge, async {
         let _ = stopped.await;
     }));
     Running {

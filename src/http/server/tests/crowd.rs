@@ -1,0 +1,186 @@
+//! More connections than there is room for. Each is a real socket; what the test makes up is the
+//! address that it comes from.
+
+use super::*;
+
+/// A server whose callers come from the addresses that the test says.
+struct Crowd {
+    listener: TcpListener,
+    address: SocketAddr,
+    server: Arc<Server>,
+    edge: Arc<Edge>,
+    stopped: watch::Receiver<()>,
+    _stop: watch::Sender<()>,
+}
+
+impl Crowd {
+    async fn new(limits: Limits) -> Self {
+        let (edge, _) = edge(PATIENCE, PATIENCE);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (stop, stopped) = watch::channel(());
+        Self {
+            address: listener.local_addr().unwrap(),
+            listener,
+            server: Arc::new(Server::new(limits)),
+            edge,
+            stopped,
+            _stop: stop,
+        }
+    }
+
+    /// A connection that the server takes for one from this address.
+    async fn connect(&self, from: &str) -> TcpStream {
+        let (client, accepted) =
+            tokio::join!(TcpStream::connect(self.address), self.listener.accept());
+        let peer = SocketAddr::new(from.parse().unwrap(), 1);
+        let (stream, _) = accepted.unwrap();
+        self.server.spawn(stream, peer, &self.edge, &self.stopped);
+        client.unwrap()
+    }
+
+    /// A connection that has had an answer and stays open.
+    async fn idle(&self, from: &str) -> TcpStream {
+        let mut stream = self.connect(from).await;
+        assert_eq!(ask(&mut stream).await, 200);
+        stream
+    }
+
+    /// The status of the answer to a request over a new connection.
+    async fn is_served(&self, from: &str) -> bool {
+        ask(&mut self.connect(from).await).await == 200
+    }
+}
+
+/// The status of the answer to a request; 0 when the server has closed the connection.
+async fn ask(stream: &mut TcpStream) -> u16 {
+    let request = get("/").replace("close", "keep-alive");
+    if stream.write_all(request.as_bytes()).await.is_err() {
+        return 0;
+    }
+    let mut bytes = [0; 4096];
+    match timeout(PATIENCE, stream.read(&mut bytes)).await.unwrap() {
+        Ok(length) if length > 12 => std::str::from_utf8(&bytes[9..12]).unwrap().parse().unwrap(),
+        _ => 0,
+    }
+}
+
+const PREFACE_AND_SETTINGS: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+fn room_for(connections: usize, connections_per_address: usize) -> Limits {
+    Limits {
+        connections,
+        connections_per_address,
+        last_request: SHORT,
+        linger: SHORT,
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn ipv6_network_gets_the_connections_of_one_address() {
+    let crowd = Crowd::new(room_for(100, 4)).await;
+    let mut flood = Vec::new();
+    for n in 1..=20 {
+        flood.push(crowd.connect(&format!("2001:db8::{n:x}:1")).await);
+    }
+    assert_eq!(crowd.server.connections().total(), 4);
+    for stream in &mut flood[4..] {
+        assert_eq!(rest(stream).await, "");
+    }
+    assert!(crowd.is_served("2001:db8:0:1::1").await, "the next /64");
+}
+
+#[tokio::test]
+async fn newcomer_is_served_while_silent_connections_fill_the_table() {
+    for sent in [&b""[..], b"GET / HTTP/1.1\r\nHo", PREFACE_AND_SETTINGS] {
+        let crowd = Crowd::new(room_for(16, 8)).await;
+        let mut waiting = crowd.connect("192.0.2.9").await;
+        let request = get("/wait");
+        waiting.write_all(request.as_bytes()).await.unwrap();
+        crowd.edge.waiting.notified().await;
+        let mut flood = Vec::new();
+        for n in 0..64 {
+            let from = format!("2001:db8:0:{:x}::1", n % 8);
+            let mut stream = crowd.connect(&from).await;
+            let _ = stream.write_all(sent).await;
+            flood.push(stream);
+        }
+        for n in 0..10 {
+            let from = format!("192.0.2.{n}");
+            assert!(crowd.is_served(&from).await, "{from} {sent:?}");
+        }
+        crowd.edge.release.notify_one();
+        assert_eq!(parse(&rest(&mut waiting).await).0, 200, "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn idle_connection_of_the_largest_address_makes_room_without_a_reset() {
+    let crowd = Crowd::new(room_for(4, 3)).await;
+    let mut of_one = crowd.idle("192.0.2.1").await;
+    let mut of_three = Vec::new();
+    for _ in 0..3 {
+        of_three.push(crowd.idle("192.0.2.2").await);
+    }
+    assert!(crowd.is_served("192.0.2.3").await);
+    assert_eq!(rest(&mut of_three[0]).await, "", "closed, not reset");
+    assert_eq!(ask(&mut of_one).await, 200);
+    assert_eq!(ask(&mut of_three[1]).await, 200);
+    assert_eq!(ask(&mut of_three[2]).await, 200);
+}
+
+#[tokio::test]
+async fn request_that_comes_as_its_connection_makes_room_is_answered_as_the_last() {
+    let limits = Limits {
+        last_request: PATIENCE,
+        ..room_for(1, 8)
+    };
+    let crowd = Crowd::new(limits).await;
+    let mut leaving = crowd.idle("192.0.2.1").await;
+    assert!(crowd.is_served("192.0.2.2").await);
+    let request = get("/").replace("close", "keep-alive");
+    leaving.write_all(request.as_bytes()).await.unwrap();
+    let last = rest(&mut leaving).await;
+    assert!(last.contains("\r\nconnection: close\r\n"), "{last}");
+    assert_eq!(parse(&last).0, 200);
+}
+
+#[tokio::test]
+async fn full_table_of_requests_in_flight_takes_no_newcomer() {
+    let crowd = Crowd::new(room_for(2, 8)).await;
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        let mut stream = crowd.connect("192.0.2.1").await;
+        stream.write_all(get("/wait").as_bytes()).await.unwrap();
+        crowd.edge.waiting.notified().await;
+        busy.push(stream);
+    }
+    assert!(!crowd.is_served("192.0.2.2").await);
+    crowd.edge.release.notify_waiters();
+    for stream in &mut busy {
+        assert_eq!(parse(&rest(stream).await).0, 200);
+    }
+}
+
+#[tokio::test]
+async fn proxy_is_served_while_its_neighbours_fill_the_table() {
+    let limits = Limits {
+        proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        ..room_for(2, 2)
+    };
+    let crowd = Crowd::new(limits).await;
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        let mut stream = crowd.connect("192.0.2.1").await;
+        stream.write_all(get("/wait").as_bytes()).await.unwrap();
+        crowd.edge.waiting.notified().await;
+        busy.push(stream);
+    }
+    let mut of_proxy = Vec::new();
+    for _ in 0..5 {
+        of_proxy.push(crowd.idle("10.0.0.1").await);
+    }
+    for stream in &mut of_proxy {
+        assert_eq!(ask(stream).await, 200);
+    }
+}

@@ -1,0 +1,185 @@
+//! What a quiet or slow connection may take, by a paused clock; one limit of each kind over sockets.
+
+use tokio::io::{DuplexStream, duplex};
+use tokio::time::Instant;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// One connection, and a task that ends with it.
+fn connection(limits: Limits) -> (DuplexStream, Arc<Edge>, JoinHandle<()>) {
+    let (edge, _) = edge(PATIENCE, PATIENCE);
+    let (client, io) = duplex(1024);
+    let handler = Arc::clone(&edge);
+    let done = tokio::spawn(async move {
+        let (_stop, stopped) = watch::channel(());
+        let server = Server::new(limits);
+        let peer = IpAddr::from([192, 0, 2, 1]);
+        let activity = Activity::new();
+        server.serve(io, peer, &activity, handler, stopped).await;
+    });
+    (client, edge, done)
+}
+
+async fn http2_over(
+    client: DuplexStream,
+    window: u32,
+) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(window)
+        .handshake(TokioIo::new(client))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// The window of a stream unless the client says another (RFC 9113 §6.9.2).
+const WINDOW: u32 = 65_535;
+
+#[tokio::test(start_paused = true)]
+async fn http_2_connection_without_a_stream_is_closed_after_60_seconds() {
+    let (client, _, done) = connection(Limits::default());
+    let started = Instant::now();
+    let sender = http2_over(client, WINDOW).await;
+    done.await.unwrap();
+    assert_eq!(started.elapsed(), SECOND * 60);
+    drop(sender);
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_2_peer_that_takes_no_part_in_the_end_is_not_waited_for() {
+    let limits = Limits {
+        ping_interval: SECOND * 1000,
+        ..Limits::default()
+    };
+    let (mut client, _, done) = connection(limits);
+    let started = Instant::now();
+    let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    client.write_all(settings).await.unwrap();
+    done.await.unwrap();
+    let allowed = SECOND * 60..=SECOND * 63;
+    assert!(allowed.contains(&started.elapsed()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_2_connection_lives_on_with_its_streams_and_is_closed_60_seconds_after_the_last() {
+    let (client, edge, done) = connection(Limits::default());
+    let mut sender = http2_over(client, WINDOW).await;
+    for _ in 0..5 {
+        sleep(SECOND * 50).await;
+        assert_eq!(sender.send_request(to("/")).await.unwrap().status(), 200);
+    }
+    sleep(SECOND * 59).await;
+    let waiting = sender.send_request(to("/wait"));
+    edge.waiting.notified().await;
+    sleep(SECOND * 10).await;
+    assert!(!done.is_finished(), "a request is in flight");
+    edge.release.notify_one();
+    assert_eq!(waiting.await.unwrap().status(), 200);
+    let last = Instant::now();
+    done.await.unwrap();
+    assert_eq!(last.elapsed(), SECOND * 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_2_answer_that_nobody_takes_is_cut_after_15_seconds() {
+    for window in [0, 1] {
+        let (client, _, done) = connection(Limits::default());
+        let mut sender = http2_over(client, window).await;
+        let started = Instant::now();
+        let answer = sender.send_request(to("/")).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        done.await.unwrap();
+        assert_eq!(started.elapsed(), SECOND * 15, "window {window}");
+        assert!(answer.into_body().collect().await.is_err(), "{window}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_2_request_in_flight_is_answered_before_another_answer_is_cut() {
+    let (client, edge, done) = connection(Limits::default());
+    let mut sender = http2_over(client, 10).await;
+    let stuck = sender.send_request(to("/large")).await.unwrap();
+    sleep(SECOND * 10).await;
+    let waiting = sender.send_request(to("/wait"));
+    edge.waiting.notified().await;
+    sleep(SECOND * 10).await;
+    assert!(!done.is_finished());
+    edge.release.notify_one();
+    let answer = waiting.await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(answer.to_bytes(), "\"waited\"");
+    done.await.unwrap();
+    drop(stuck);
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_1_answer_that_nobody_takes_is_cut_after_15_seconds() {
+    for path in ["/large", "/"] {
+        let (mut client, _, done) = connection(Limits::default());
+        let started = Instant::now();
+        // Pipelined: small answers fill the pipe as well as a large one does.
+        let requests = get(path).replace("close", "keep-alive").repeat(16);
+        client.write_all(requests.as_bytes()).await.unwrap();
+        done.await.unwrap();
+        assert_eq!(started.elapsed(), SECOND * 15, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_that_is_taken_byte_by_byte_is_cut_by_the_age_of_its_connection() {
+    let limits = Limits::default();
+    let most = limits.age + limits.last_request + limits.drain;
+    let (mut client, _, done) = connection(limits);
+    let started = Instant::now();
+    client.write_all(get("/large").as_bytes()).await.unwrap();
+    let mut taken = 0;
+    while client.read_u8().await.is_ok() && !done.is_finished() {
+        taken += 1;
+        sleep(SECOND).await;
+    }
+    assert!(taken > 3600, "a byte a second is progress");
+    assert!(started.elapsed() <= most + SECOND);
+}
+
+#[tokio::test]
+async fn answer_that_nobody_takes_is_cut_over_a_socket() {
+    let limits = Limits {
+        stalled: SHORT,
+        ..Limits::default()
+    };
+    let server = start(limits).await;
+    let mut stream = server.connect().await;
+    stream.write_all(get("/large").as_bytes()).await.unwrap();
+    timeout(PATIENCE, async {
+        while server.connections.total() == 0 {
+            tokio::task::yield_now().await;
+        }
+        while server.connections.total() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("it is closed while nobody reads");
+    let mut taken = Vec::new();
+    let _ = stream.read_to_end(&mut taken).await;
+    assert!(taken.len() < LARGE);
+}
+
+#[tokio::test]
+async fn http_2_connection_without_a_stream_is_closed_over_a_socket() {
+    let limits = Limits {
+        idle: SHORT,
+        ..Limits::default()
+    };
+    let server = start(limits).await;
+    let sender = http2(&server).await;
+    timeout(PATIENCE, async {
+        while !sender.is_closed() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
