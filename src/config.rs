@@ -12,6 +12,7 @@
 //! those in flags and in the environment count from the working folder.
 
 mod files;
+mod hosts;
 mod issuers;
 mod layers;
 mod parties;
@@ -47,6 +48,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where health, readiness and metrics are served.
     pub admin_listen: SocketAddr,
+    /// The host names, in lower case, that operators call the admin address by. IP addresses and
+    /// `localhost` need no entry.
+    pub admin_hosts: Vec<String>,
     /// The folder of the policies.
     pub policies: PathBuf,
     /// The folder of the schema.
@@ -68,7 +72,7 @@ pub struct Config {
     /// The keys that backup codes are hashed with, each of at least 32 bytes: the first hashes new
     /// sets. Never empty.
     pub peppers: Vec<SecretSlice<u8>>,
-    /// The peers whose `X-Forwarded-For` is believed.
+    /// The peers whose `X-Forwarded-For` is believed, and whose connections are not counted.
     pub trusted_proxies: Vec<IpNet>,
     /// The origins of the pages that may read answers (CORS).
     pub cors_origins: Vec<Origin>,
@@ -162,6 +166,7 @@ const NOT_BUILT: [&str; 1] = ["tls"];
 
 fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<Config> {
     let (listen, admin_listen) = listeners(root, problems);
+    let admin_hosts = hosts::take(root, problems);
     let (policies, schema) = policies(root, files, problems);
     let (store, enrollment_ttl) = store(root, files, problems);
     let issuers = issuers::take(root, files, problems);
@@ -180,6 +185,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
     Some(Config {
         listen,
         admin_listen,
+        admin_hosts,
         policies,
         schema,
         store: store?,

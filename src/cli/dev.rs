@@ -113,6 +113,7 @@ async fn serve(arguments: &Arguments, console: Console, streams: &Streams) -> Re
     let listeners = Listeners {
         api: bind(arguments.listen).await?,
         admin: gateway::bind(arguments.admin_listen, "--admin-listen").await?,
+        admin_hosts: Vec::new(),
         streams: streams.health(),
     };
     let port = port(&listeners.api[0])?;

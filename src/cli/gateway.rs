@@ -125,6 +125,8 @@ pub(super) struct Listeners {
     pub(super) api: Vec<TcpListener>,
     /// For operators.
     pub(super) admin: TcpListener,
+    /// The host names that operators call it by, besides IP addresses and `localhost`.
+    pub(super) admin_hosts: Vec<String>,
     /// How the streams do, for operators.
     pub(super) streams: Vec<Arc<streams::Health>>,
 }
@@ -144,6 +146,7 @@ impl Listeners {
             open.metrics,
             server.connections(),
             self.streams,
+            self.admin_hosts,
         );
         let admin =
             Server::new(limits).run(self.admin, Arc::new(admin), shutdown.clone().requested());

@@ -106,6 +106,7 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
     let listeners = Listeners {
         api: vec![api],
         admin,
+        admin_hosts: config.admin_hosts,
         streams: streams.health(),
     };
     listeners.serve(app, open, shutdown).await;

@@ -204,6 +204,14 @@ fn the_documented_example_loads() {
 }
 
 #[test]
+fn admin_hosts_are_kept_in_lower_case() {
+    let folder = Folder::new();
+    let hosts = "admin_hosts = [\"Gateway.Internal\", \"cedargate\"]";
+    let config = folder.load(&format!("{hosts}\n{LEAST}"));
+    assert_eq!(config.admin_hosts, ["gateway.internal", "cedargate"]);
+}
+
+#[test]
 fn what_is_not_written_has_its_default() {
     let folder = Folder::new();
     let config = folder.load(LEAST);
@@ -213,6 +221,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(config.enrollment_ttl, Duration::from_secs(300));
     assert!(config.store.require_durable);
     assert!(config.trusted_proxies.is_empty());
+    assert!(config.admin_hosts.is_empty());
     assert!(config.decision_log.is_none());
     assert!(config.cors_origins.is_empty());
     assert!(config.parties.of(None).is_none());

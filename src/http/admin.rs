@@ -1,6 +1,7 @@
 //! The admin listener: whether the process lives, whether it is of use, what it has done, its
 //! policies, and what they say to a request that is sent to it. It decides no caller's request and
-//! shows no user's data.
+//! shows no user's data. Who is no operator (see [`operator`]) gets the status of the two probes, and
+//! 403 for everything else.
 
 mod explain;
 mod metrics;
@@ -28,6 +29,7 @@ pub use metrics::Metrics;
 
 use super::respond::{JSON, json_bytes};
 use super::server::{Connections, Handler};
+use super::target;
 
 /// Answers the admin listener.
 pub struct Admin {
@@ -36,6 +38,7 @@ pub struct Admin {
     metrics: Arc<Metrics>,
     connections: Arc<Connections>,
     streams: Vec<Arc<streams::Health>>,
+    hosts: Vec<String>,
 }
 
 /// What a request to the admin listener is for.
@@ -57,13 +60,14 @@ enum Endpoint {
 
 impl Admin {
     /// Of this gateway, its policies, its sink of metrics, the connections of its public listener, and
-    /// its streams.
+    /// its streams. `hosts` are the names that operators call it by, in lower case.
     pub fn new(
         app: Arc<App>,
         policies: Arc<Policies>,
         metrics: Arc<Metrics>,
         connections: Arc<Connections>,
         streams: Vec<Arc<streams::Health>>,
+        hosts: Vec<String>,
     ) -> Self {
         Self {
             app,
@@ -71,11 +75,32 @@ impl Admin {
             metrics,
             connections,
             streams,
+            hosts,
         }
     }
 
     async fn answer(&self, head: &Parts, body: Incoming) -> Response<Full<Bytes>> {
-        match find(&head.method, head.uri.path()) {
+        if !target::is_http(&head.uri) {
+            let refusal = Refusal {
+                code: "invalid_request",
+                message: "The target must be a path, or an http or https URL.",
+            };
+            return json(StatusCode::BAD_REQUEST, &refusal);
+        }
+        let endpoint = find(&head.method, head.uri.path());
+        if operator::is_operator(head, &self.hosts) {
+            return self.tell(endpoint, body).await;
+        }
+        match endpoint {
+            // A load balancer probes by a name of its own, and needs no more than the status.
+            Endpoint::Live | Endpoint::Ready => bare(self.tell(endpoint, body).await.status()),
+            _ => json(StatusCode::FORBIDDEN, &operator::REFUSAL),
+        }
+    }
+
+    /// Answers an operator.
+    async fn tell(&self, endpoint: Endpoint, body: Incoming) -> Response<Full<Bytes>> {
+        match endpoint {
             Endpoint::Live => json(StatusCode::OK, &Live { status: "ok" }),
             Endpoint::Ready => {
                 let store = self.app.store.health().await;
@@ -97,11 +122,6 @@ impl Admin {
                         .collect(),
                 });
                 answer(StatusCode::OK, metrics::CONTENT_TYPE, text.into())
-            }
-            Endpoint::Policies | Endpoint::Reload | Endpoint::Explain
-                if !operator::is_operator(head) =>
-            {
-                json(StatusCode::FORBIDDEN, &operator::REFUSAL)
             }
             Endpoint::Policies => policies::list(&self.policies.status()),
             Endpoint::Reload => policies::reload(&self.policies).await,
@@ -207,6 +227,14 @@ struct Readiness {
 struct Refusal {
     code: &'static str,
     message: &'static str,
+}
+
+fn bare(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {

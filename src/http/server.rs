@@ -234,21 +234,14 @@ impl Server {
         let io = TokioIo::new(Stream::new(io, limits.times()));
         let mut connection = pin!(self.builder.serve_connection(io, service));
         let last_request = tokio::select! {
+            // The connection first: a process that was stopped for a while writes before it judges.
+            biased;
             // How a connection ended is nobody's business but the caller's, who broke it.
             _ = connection.as_mut() => return,
-            () = sleep(limits.age) => Instant::now() + limits.last_request,
-            _ = stopped.changed() => Instant::now() + limits.last_request,
-            () = activity.asked_to_leave() => match activity.phase() {
-                Phase::Silent => activity.opened() + limits.last_request,
-                Phase::Idle | Phase::Busy => Instant::now() + limits.last_request,
-            },
-            due = activity.overdue(limits.idle, limits.stalled) => {
-                if due == Due::Stalled && activity.only_stalled(limits.stalled) {
-                    return;
-                }
-                // Over HTTP/1.1 it is the time for a head that ends a quiet connection.
-                Instant::now()
-            }
+            until = self.reason_to_end(activity, &mut stopped) => until,
+        };
+        let Some(last_request) = last_request else {
+            return;
         };
         // HTTP/1.1 has no way to say that no further request will be read but in an answer. Whoever
         // keeps asking hears it there; who has not asked for a while has nothing on its way.
@@ -268,6 +261,30 @@ impl Server {
             // A peer that does not take part in the end is not waited for. The close itself lingers.
             () = activity.unserved(limits.linger * 2, limits.stalled) => {}
             () = sleep(limits.drain) => {}
+        }
+    }
+
+    /// Waits until a connection must end. Returns until when it takes a last request; `None` if there
+    /// is nobody to wait for.
+    async fn reason_to_end(
+        &self,
+        activity: &Activity,
+        stopped: &mut watch::Receiver<()>,
+    ) -> Option<Instant> {
+        let limits = &self.limits;
+        tokio::select! {
+            () = sleep(limits.age) => Some(Instant::now() + limits.last_request),
+            _ = stopped.changed() => Some(Instant::now() + limits.last_request),
+            () = activity.asked_to_leave() => Some(match activity.phase() {
+                Phase::Silent => activity.opened() + limits.last_request,
+                Phase::Idle | Phase::Busy => Instant::now() + limits.last_request,
+            }),
+            due = activity.overdue(limits.idle, limits.stalled) => match due {
+                Due::Stalled if activity.only_stalled(limits.stalled) => None,
+                // HTTP/2 says that it is going away. A quiet HTTP/1.1 connection is ended before this
+                // by the time for a head.
+                Due::Stalled | Due::Idle => Some(Instant::now()),
+            },
         }
     }
 

@@ -21,7 +21,8 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Reads a target in origin form, or in absolute form (whose host `head` compares).
+    /// Reads a target in origin form, or in absolute form (whose host `head` compares). Requests for
+    /// URLs of other schemes are not for this server (RFC 9110 §4.2).
     ///
     /// Everything that servers and proxies are known to read differently is refused rather than
     /// normalised: empty and dot segments, slashes and backslashes in disguise, NUL, path
@@ -33,6 +34,9 @@ impl<'a> Target<'a> {
         let length = uri.path_and_query().map_or(0, |it| it.as_str().len());
         if length > TARGET_BYTES {
             return Err(Error::Framing(Framing::TargetTooLong(TARGET_BYTES)));
+        }
+        if !is_http(uri) {
+            return Err(Error::field("target", SCHEME_RULE));
         }
         Ok(Self {
             path: decode(uri.path()).map_err(|rule| Error::field("target", rule))?,
@@ -58,6 +62,16 @@ impl<'a> Target<'a> {
             .parse()
             .map_err(|()| Error::field("method_type", MethodType::RULE))
     }
+}
+
+/// What a target that is not [`is_http`] is told.
+pub(super) const SCHEME_RULE: &str = "must be a path, or an http or https URL";
+
+/// Returns true for a target without a scheme or with that of HTTP.
+pub(super) fn is_http(uri: &Uri) -> bool {
+    uri.scheme_str().is_none_or(|scheme| {
+        scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+    })
 }
 
 fn decode(raw: &str) -> Result<Cow<'_, str>, &'static str> {
@@ -151,6 +165,9 @@ mod tests {
             ("/v1/%c0%af", "UTF-8"),
             ("*", "begins with /"),
             ("example.com:443", "begins with /"),
+            ("ftp://example.com/v1", "http or https"),
+            ("ws://example.com/v1", "http or https"),
+            ("httpx://example.com/v1", "http or https"),
         ] {
             assert!(rule(target).contains(word), "{target}: {}", rule(target));
         }
@@ -166,6 +183,7 @@ mod tests {
             ("/a/...", "/a/..."),
             ("/a/%3b", "/a/;"),
             ("http://example.com", "/"),
+            ("HTTPS://example.com/v1", "/v1"),
         ] {
             let uri: Uri = target.parse().unwrap();
             assert_eq!(Target::parse(&uri).unwrap().path, path, "{target}");

@@ -216,6 +216,18 @@ async fn disguises(place: &Place) {
             format!("GET http://b{OPENAPI} HTTP/1.1\r\nHost: a\r\n"),
         ),
         (
+            "an absolute target",
+            format!("GET http://a{OPENAPI}x HTTP/1.1\r\nHost: a\r\n"),
+        ),
+        (
+            "an absolute target of HTTPS",
+            format!("GET https://a{OPENAPI}x HTTP/1.1\r\nHost: a\r\n"),
+        ),
+        (
+            "an absolute target of FTP",
+            format!("GET ftp://a{OPENAPI} HTTP/1.1\r\nHost: a\r\n"),
+        ),
+        (
             "a transfer coding before chunked",
             format!(
                 "POST {REGISTER} HTTP/1.1\r\nHost: a\r\nAuthorization: {token}\r\n\

@@ -90,6 +90,36 @@ async fn out_of_file_descriptors_it_waits_for_idle_connections_to_go() {
     gateway.stop();
 }
 
+/// Connections that would stay for a minute: they have opened HTTP/2 and ask nothing.
+#[tokio::test]
+async fn out_of_file_descriptors_connections_that_asked_nothing_make_room() {
+    let site = Site::embedded();
+    let gateway = site.serve();
+    let limit = Command::new("prlimit")
+        .args(["--pid", &gateway.pid(), "--nofile=64:64"])
+        .status()
+        .unwrap();
+    assert!(limit.success());
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        let mut stream = connect(&gateway).await;
+        let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        // The first of them may be closed already.
+        let _ = stream.write_all(settings).await;
+        silent.push(stream);
+    }
+    until("it has no descriptor left", async || {
+        gateway.written().contains(NO_MORE)
+    })
+    .await;
+    let started = Instant::now();
+    assert_eq!(holdings(&site.user(&gateway, "alice")).await, (0, 0));
+    // As long as it takes to be closed for not answering a ping.
+    assert!(started.elapsed() < Duration::from_secs(20));
+    drop(silent);
+    gateway.stop();
+}
+
 #[tokio::test]
 async fn out_of_file_descriptors_it_serves_when_the_idle_hang_up() {
     let site = Site::embedded();

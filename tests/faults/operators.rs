@@ -1,5 +1,8 @@
 //! What the admin listener tells an operator.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use super::*;
 use crate::poll::until;
 
@@ -44,6 +47,75 @@ async fn each_listener_has_its_own_paths() {
     let operator = Client::new(&gateway.admin_url);
     for path in ["/v1/openapi.json", "/.well-known/webauthn", METHODS] {
         assert_eq!(operator.get(path).await.status, 404, "{path}");
+    }
+}
+
+/// A GET to the admin address with one header of its own.
+async fn get_with(gateway: &Gateway, target: &str, name: &str, value: &str) -> Answer {
+    let operator = Client::new(&gateway.admin_url);
+    let request = operator.request("GET", target).header(name, value);
+    operator.send(request.body(<_>::default()).unwrap()).await
+}
+
+/// A host name that is pointed at the admin address after a page was loaded from it (DNS rebinding)
+/// makes that page one of the same origin.
+#[tokio::test]
+async fn page_that_reaches_the_admin_address_reads_the_bare_status_only() {
+    let redis = RedisServer::start();
+    let deployment = Deployment::new(&redis.url());
+    let gateway = deployment.serve();
+    until_it_says(&gateway, 503, "not_ready", &["keeps nothing on disk"]).await;
+    for (name, value) in [
+        ("host", "evil.example:9090"),
+        ("host", "gateway.internal"),
+        ("origin", "https://evil.example"),
+    ] {
+        for (target, status) in [("/healthz", 200), ("/readyz", 503)] {
+            let answer = get_with(&gateway, target, name, value).await;
+            assert_eq!((answer.status, &answer.body), (status, &json!("")));
+            assert_eq!(answer.header("cache-control"), "no-store");
+        }
+        for target in ["/metrics", "/policies", "/policies/reload", "/nowhere"] {
+            let answer = get_with(&gateway, target, name, value).await;
+            assert_eq!(answer.says(), (403, "forbidden"), "{target} {value}");
+            let message = answer.body["message"].as_str().unwrap();
+            assert!(message.contains("`admin_hosts`"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn name_in_admin_hosts_reads_everything() {
+    let site = Site::embedded();
+    let hosts = "admin_hosts = [\"Gateway.Internal\"]\nadmin_listen";
+    let gateway = site.deployment.replacing("admin_listen", hosts).serve();
+    for host in ["gateway.internal", "GATEWAY.internal:9090", "localhost"] {
+        let live = get_with(&gateway, "/healthz", "host", host).await;
+        assert_eq!(live.body, json!({ "status": "ok" }), "{host}");
+        let metrics = get_with(&gateway, "/metrics", "host", host).await;
+        let text = metrics.body.as_str().unwrap();
+        assert_eq!(sample(text, "cedargate_store_errors_total"), Some(0));
+        let policies = get_with(&gateway, "/policies", "host", host).await;
+        assert_eq!(policies.status, 200, "{host}");
+    }
+    let other = get_with(&gateway, "/metrics", "host", "evil.internal").await;
+    assert_eq!(other.says(), (403, "forbidden"));
+}
+
+#[tokio::test]
+async fn admin_target_of_another_scheme_than_http_is_400() {
+    let site = Site::embedded();
+    let gateway = site.serve();
+    let host = gateway.admin_url.strip_prefix("http://").unwrap();
+    for (scheme, status) in [("ftp", "400"), ("http", "200")] {
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let request = format!(
+            "GET {scheme}://{host}/metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(&answer["HTTP/1.1 ".len()..][..3], status, "{scheme}");
     }
 }
 

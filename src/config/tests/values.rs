@@ -35,6 +35,7 @@ fn a_wrong_value_is_explained() {
         0o644,
     );
     let store = store_url::FORMS;
+    let host = "each is a host name without a port, such as gateway.internal (IP addresses and localhost need no entry)";
     let port = "the port in the store's URL is not a number from 1 to 65535 (a password has / as %2F, ? as %3F, # as %23 and @ as %40)";
     let party = "[backup_codes]\npepper_files = [\"pepper.key\"]\n[[relying_parties]]\nid = \"example.com\"\norigins = [\"https://example.com\"]\n";
     for (from, to, code, message) in [
@@ -69,6 +70,9 @@ fn a_wrong_value_is_explained() {
         ("data\"", "data\"\nenrollment_ttl = \"0s\"", "invalid_value", "`store.enrollment_ttl`: it is a duration from 1s to 1h, such as \"5m\"".into()),
         ("data\"", "data\"\nenrollment_ttl = \"61m\"", "invalid_value", "`store.enrollment_ttl`: it is a duration from 1s to 1h, such as \"5m\"".into()),
         ("data\"", "data\"\nurl_file = \"url\"", "invalid_value", "`store.url` and `store.url_file` are both set: one of them must go".into()),
+        ("\n[store]", "admin_hosts = [\"gateway.internal:9090\"]\n[store]", "invalid_value", format!("`admin_hosts`: {host}")),
+        ("\n[store]", "admin_hosts = [\"*.internal\"]\n[store]", "invalid_value", format!("`admin_hosts`: {host}")),
+        ("\n[store]", "admin_hosts = [\"\"]\n[store]", "invalid_value", format!("`admin_hosts`: {host}")),
         ("\n[store]", "[network]\ntrusted_proxies = [\"10.0.0.0/33\"]\n[store]", "invalid_value", "`network.trusted_proxies`: each is an address or a network, such as 10.0.0.0/8".into()),
         ("[backup_codes]\npepper_files = [\"pepper.key\"]\n", &format!("{party}tenants = [\"*\", \"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\"]\n"), "invalid_value", "`relying_parties[0].tenants`: \"*\" stands alone: it already means every tenant that no other party names".into()),
         ("[backup_codes]\npepper_files = [\"pepper.key\"]\n", &format!("{party}method_types = [\"totp\"]\n"), "invalid_value", "`relying_parties[0].method_types`: each is webauthn_passkey or webauthn_fido".into()),

@@ -7,7 +7,8 @@
 //!   forms too, and with each whose answer a page of another origin could read. Tools do not.
 //! - **`Host`.** A page whose own host name is pointed at the admin address after it was loaded (DNS
 //!   rebinding) is of the same origin, so it may read, and its GET has no `Origin`. Its `Host` is that
-//!   name: none but an IP address or `localhost`, which nobody can point elsewhere, is taken.
+//!   name. An IP address and `localhost` are taken, which nobody can point elsewhere, and the names in
+//!   `admin_hosts`, which are the operator's own.
 
 use std::net::IpAddr;
 
@@ -21,15 +22,18 @@ use super::Refusal;
 /// What everybody else is told.
 pub(super) const REFUSAL: Refusal = Refusal {
     code: "forbidden",
-    message: "This is not for web pages. Call it without Origin, by an IP address or localhost as \
-              its Host.",
+    message: "This is not for web pages. Call it without Origin, and by an IP address, localhost or a \
+              name in `admin_hosts` of the configuration as its Host.",
 };
 
-/// Whether the policies may be shown to, loaded for, and asked by whoever sends this.
-pub(super) fn is_operator(head: &Parts) -> bool {
+/// Returns true for a request that no web page sends. `hosts` are the names that operators call this
+/// gateway by, in lower case.
+pub(super) fn is_operator(head: &Parts, hosts: &[String]) -> bool {
     let one_host = head.headers.get_all(HOST).iter().nth(1).is_none();
+    let is_known =
+        |host: &str| names_a_machine(host) || hosts.iter().any(|it| it.eq_ignore_ascii_case(host));
     let host = head::host(head);
-    !head.headers.contains_key(ORIGIN) && one_host && host.is_ok_and(names_a_machine)
+    !head.headers.contains_key(ORIGIN) && one_host && host.is_ok_and(is_known)
 }
 
 fn names_a_machine(host: &str) -> bool {
@@ -47,11 +51,12 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        is_operator(&request.body(()).unwrap().into_parts().0)
+        let hosts = ["gateway.internal".to_owned()];
+        is_operator(&request.body(()).unwrap().into_parts().0, &hosts)
     }
 
     #[test]
-    fn an_operator_calls_by_address_or_localhost() {
+    fn operator_calls_by_address_localhost_or_configured_name() {
         for host in [
             "127.0.0.1:9090",
             "127.0.0.1",
@@ -60,6 +65,8 @@ mod tests {
             "[2001:db8::1]",
             "localhost:9090",
             "LocalHost",
+            "gateway.internal",
+            "Gateway.Internal:9090",
         ] {
             assert!(may("/policies", &[("host", host)]), "{host}");
         }
@@ -73,6 +80,10 @@ mod tests {
             "evil.example",
             "127.0.0.1.evil.example",
             "localhost.evil.example",
+            "gateway.internal.evil.example",
+            "evil.gateway.internal",
+            "gateway.internal.",
+            "gateway",
             "localhost.",
             "[::1].evil.example",
             "1",

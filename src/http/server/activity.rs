@@ -149,12 +149,9 @@ impl Activity {
     /// being answered.
     fn unserved_since(&self, stalled: Duration) -> Option<Instant> {
         let state = self.state();
-        let ends = state
-            .requests
-            .iter()
-            .map(|it| it.taken.map(|taken| taken + stalled));
-        ends.fold(Some(state.quiet_since), |latest, end| {
-            Some(latest?.max(end?))
+        let mut requests = state.requests.iter();
+        requests.try_fold(state.quiet_since, |latest, request| {
+            Some(latest.max(request.taken? + stalled))
         })
     }
 

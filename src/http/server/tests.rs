@@ -262,6 +262,19 @@ async fn http_2_names_one_host() {
 }
 
 #[tokio::test]
+async fn target_of_another_scheme_than_http_is_400() {
+    let server = start(Limits::default()).await;
+    for (scheme, status) in [("ftp", 400), ("ws", 400), ("http", 200), ("https", 200)] {
+        let request = get(&format!("{scheme}://test/"));
+        assert_eq!(exchange(&server, request).await.0, status, "{scheme}");
+        let mut request = to("/");
+        *request.uri_mut() = format!("{scheme}://test/").parse().unwrap();
+        let response = http2(&server).await.send_request(request).await.unwrap();
+        assert_eq!(response.status(), status, "{scheme} over HTTP/2");
+    }
+}
+
+#[tokio::test]
 async fn a_panic_is_500_and_the_process_lives() {
     let mut server = start(Limits::default()).await;
     let (status, body) = exchange(&server, get("/panic")).await;
