@@ -206,6 +206,8 @@ pub struct CredentialFault {
 pub enum Reason {
     /// An algorithm that was not offered.
     Algorithm,
+    /// The credential is not one of the options' `allowCredentials`.
+    AllowCredentials,
     /// The attestation statement.
     Attestation,
     /// Authenticator data: cut short, trailing bytes, repeated keys, flags that contradict.

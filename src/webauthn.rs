@@ -161,7 +161,7 @@ pub struct Verified {
     pub credential: Value,
 }
 
-/// What a pending ceremony keeps. The library's own state also holds what the method type
+/// What a pending registration keeps. The library's own state also holds what the method type
 /// decides; that is made again when the ceremony is finished, so that an enrolment that is begun
 /// before an update of the library can be completed after it.
 #[derive(Deserialize, Serialize)]
@@ -169,8 +169,8 @@ struct Pending {
     challenge: Bytes,
 }
 
-/// The [`Started::state`] of a ceremony with this challenge. It is used when one is started;
-/// published responses, whose challenges are fixed, are verified with it too.
+/// The [`Started::state`] of a registration with this challenge. Tests use it for published
+/// responses, whose challenges are fixed.
 pub fn state_for(challenge: &Bytes) -> Value {
     json!(Pending {
         challenge: challenge.clone(),

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Deserialize as _;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use webauthn_rs::prelude::{Credential, DiscoverableAuthentication, PublicKeyCredential};
 
-use super::{Assertion, Pending, RelyingParty, Started, checks, options, state_for};
+use super::{Assertion, RelyingParty, Started, checks, options};
 use crate::error::{CredentialFault, Error, Reason};
 use crate::model::{Authenticator, Bytes, MethodType};
 
@@ -21,6 +21,39 @@ pub struct Asserted {
     /// The signature counter. It has grown since the authenticator was read; only the store can
     /// tell whether it has since it was last used.
     pub sign_count: u32,
+}
+
+/// What a pending authentication keeps: the parts of its options that the assertion must obey
+/// (§7.2, steps 5 and 17).
+#[derive(Deserialize, Serialize)]
+struct Pending {
+    challenge: Bytes,
+    /// The [`Authenticator::id`]s of `allowCredentials`. They are shorter than credential ids, and
+    /// an authenticator that is removed and enrolled again gets a new one.
+    allowed: Vec<Uuid>,
+    /// `userVerification` is `required`.
+    user_verification: bool,
+}
+
+impl Pending {
+    fn new(challenge: &Bytes, allowed: &[&Authenticator]) -> Self {
+        Self {
+            challenge: challenge.clone(),
+            allowed: allowed.iter().map(|one| one.id).collect(),
+            // A security key may have no way to verify its user, so one of them among the allowed
+            // authenticators rules the requirement out.
+            user_verification: allowed
+                .iter()
+                .all(|one| one.method_type == MethodType::Passkey),
+        }
+    }
+}
+
+/// The [`Started::state`] of an authentication with this challenge and these authenticators. Tests
+/// use it for published assertions, whose challenges are fixed.
+#[cfg(test)]
+pub(super) fn state_for(challenge: &Bytes, allowed: &[&Authenticator]) -> Value {
+    json!(Pending::new(challenge, allowed))
 }
 
 /// The fault of an assertion whose counter the store has seen already.
@@ -46,9 +79,17 @@ impl RelyingParty {
                 Error::Internal(format!("an authentication does not start: {error:?}"))
             })?;
         let challenge = Bytes(made.public_key.challenge);
+        let pending = Pending::new(&challenge, allowed);
+        let options = options::request(&options::Assertion {
+            rp_id: &self.id,
+            challenge: &challenge,
+            allowed,
+            user_verification: pending.user_verification,
+            timeout,
+        });
         Ok(Started {
-            options: options::request(&self.id, &challenge, allowed, timeout),
-            state: state_for(&challenge),
+            options,
+            state: json!(pending),
             challenge,
         })
     }
@@ -67,15 +108,21 @@ impl RelyingParty {
     ) -> Result<Asserted, CredentialFault> {
         let pending = Pending::deserialize(state).map_err(|_| CredentialFault {
             reason: Reason::Challenge,
-            message: "This was begun by another version of the gateway: begin anew.".into(),
+            message: "This step-up was begun by another version of the gateway: begin a new one."
+                .into(),
         })?;
         let expected = checks::Expected {
             challenge: &pending.challenge,
             rp_id: &self.id,
             origins: [&self.origins, &self.related_origins],
-            // Who was verified when it was enrolled is verified each time.
-            user_verification: by.user_verified || by.method_type == MethodType::Passkey,
+            // An authenticator that verified its user at enrolment must do so at each use.
+            user_verification: pending.user_verification
+                || by.user_verified
+                || by.method_type == MethodType::Passkey,
         };
+        if !pending.allowed.contains(&by.id) {
+            return Err(checks::not_allowed());
+        }
         let said = checks::assertion(&expected, assertion, by, handle)?;
         self.verify_assertion(&pending.challenge, assertion, by)?;
         checks::counter(said.sign_count, by.sign_count)?;
@@ -112,7 +159,7 @@ impl RelyingParty {
 }
 
 /// The library's state of an authentication, as JSON: its fields are private to it. User verification
-/// is checked by us, as what is stored of the authenticator says.
+/// is checked in [`RelyingParty::finish_authentication`].
 fn library_state(challenge: &Bytes) -> Value {
     json!({
         "ast": {

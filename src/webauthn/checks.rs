@@ -117,6 +117,11 @@ pub(super) fn counter(shown: u32, stored: u32) -> Result<(), CredentialFault> {
     Ok(())
 }
 
+/// §7.2, step 5: the authenticator is not one of `allowCredentials`.
+pub(super) fn not_allowed() -> CredentialFault {
+    plain(Reason::AllowCredentials)
+}
+
 /// The signature counter has not grown.
 pub(super) fn counter_back() -> CredentialFault {
     plain(Reason::Counter)
@@ -287,6 +292,9 @@ fn plain(reason: Reason) -> CredentialFault {
     let message = match reason {
         Reason::Algorithm => {
             "The key is of an algorithm that was not offered: pass `pubKeyCredParams` to the browser unchanged."
+        }
+        Reason::AllowCredentials => {
+            "The authenticator is not one of `allowCredentials`: pass the options to the browser unchanged, or begin again without `method_type` to use any authenticator that you have."
         }
         Reason::Attestation => {
             "The attestation statement does not verify: begin again, and if it persists, use another authenticator."

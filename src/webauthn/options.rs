@@ -40,23 +40,23 @@ pub(super) fn creation(made: &CreationChallengeResponse, request: &Request<'_>) 
     options
 }
 
-/// `PublicKeyCredentialRequestOptionsJSON` (§5.1.9), for one of these authenticators. Only where all of
-/// them verify the user is that required: a security key may have no way to.
-pub(super) fn request(
-    rp_id: &str,
-    challenge: &Bytes,
-    allowed: &[&Authenticator],
-    timeout: Duration,
-) -> Value {
-    let passkeys = allowed
-        .iter()
-        .all(|one| one.method_type == MethodType::Passkey);
+/// An assertion that is asked for.
+pub(super) struct Assertion<'a> {
+    pub(super) rp_id: &'a str,
+    pub(super) challenge: &'a Bytes,
+    pub(super) allowed: &'a [&'a Authenticator],
+    pub(super) user_verification: bool,
+    pub(super) timeout: Duration,
+}
+
+/// `PublicKeyCredentialRequestOptionsJSON` (§5.1.9).
+pub(super) fn request(asked: &Assertion<'_>) -> Value {
     json!({
-        "challenge": challenge,
-        "timeout": u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),
-        "rpId": rp_id,
-        "allowCredentials": descriptors(allowed.iter().copied()),
-        "userVerification": if passkeys { "required" } else { "preferred" },
+        "challenge": asked.challenge,
+        "timeout": u32::try_from(asked.timeout.as_millis()).unwrap_or(u32::MAX),
+        "rpId": asked.rp_id,
+        "allowCredentials": descriptors(asked.allowed.iter().copied()),
+        "userVerification": if asked.user_verification { "required" } else { "preferred" },
     })
 }
 

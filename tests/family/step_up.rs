@@ -267,6 +267,45 @@ async fn options_name_what_fits() {
     .await;
 }
 
+/// The attack: options that ask for a passkey, and so for user verification, answered by a touch of
+/// another key of the same user.
+#[tokio::test]
+async fn authenticator_outside_allow_credentials_is_refused_with_400() {
+    on_both(plain, async |place| {
+        let mut alice = Enrolled::at(place, "alice").await;
+        let strong = alice.strong().await;
+        let origin = place.deployment.origin();
+        let (mut touch, _) = Key::enrol_with(&strong, FIDO, &origin, USER_PRESENT).await;
+        touch.user_handle = None;
+        let only_passkeys = json!({ "method_type": PASSKEY });
+        let begun = alice.weak.post(AUTHENTICATE, &only_passkeys).await;
+        let options = &begun.body["options"];
+        assert_eq!(options["userVerification"], "required");
+        assert_outside(&alice.weak, &touch, options).await;
+        let right = alice.key.sign(&alice.key.assertion(options));
+        let again = complete(&alice.weak, &right).await;
+        assert_eq!(again.says(), (404, "not_found"), "it is used up");
+
+        // One that is enrolled after the options were made is not in them either.
+        let options = begin(&alice.weak).await;
+        let flags = USER_PRESENT | USER_VERIFIED;
+        let (late, answer) = Key::enrol_with(&strong, PASSKEY, &origin, flags).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_outside(&alice.weak, &late, &options).await;
+        // Both are good where they are asked for.
+        touch.token(&alice.weak).await;
+        alice.key.token(&alice.weak).await;
+    })
+    .await;
+}
+
+async fn assert_outside(caller: &Client, key: &Key, options: &Value) {
+    let answer = complete(caller, &key.sign(&key.assertion(options))).await;
+    assert_eq!(answer.says(), (400, "invalid_credential"), "{answer:?}");
+    let details = json!({ "reason": "allow_credentials" });
+    assert_eq!(answer.body["details"], details);
+}
+
 #[tokio::test]
 async fn what_is_synced_now_is_stored_with_each_use() {
     on_both(plain, async |place| {

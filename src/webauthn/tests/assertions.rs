@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::Reason;
+use crate::webauthn::authentication::state_for;
 use crate::webauthn::forge::{EMPTY_MAP, ForgedAssertion};
 
 /// Who uses the authenticators here.
@@ -37,7 +38,7 @@ pub(super) fn asserted(
     assertion: &Assertion,
 ) -> Result<Asserted, CredentialFault> {
     let parties = parties_with(vec![]);
-    let state = state_for(&Bytes(CHALLENGE.to_vec()));
+    let state = state_for(&Bytes(CHALLENGE.to_vec()), &[by]);
     parties
         .of(None)
         .unwrap()
@@ -279,7 +280,7 @@ fn it_answers_for_its_owner_only() {
     let mut assertion = passkey.forge.assertion(&Bytes(CHALLENGE.to_vec()));
     assertion.user_handle = Some(Bytes(handle().as_bytes().to_vec()));
     let parties = parties_with(vec![]);
-    let state = state_for(&Bytes(CHALLENGE.to_vec()));
+    let state = state_for(&Bytes(CHALLENGE.to_vec()), &[&passkey.stored]);
     let party = parties.of(None).unwrap();
     let outcome = party.finish_authentication(&state, &assertion.response(), &passkey.stored, None);
     assert_eq!(outcome.unwrap_err().reason, Reason::UserHandle);
@@ -326,7 +327,22 @@ fn a_stored_key_or_state_that_cannot_be_read_is_said() {
     let passkey = Held::passkey();
     let assertion = passkey.forge.assertion(&Bytes(CHALLENGE.to_vec()));
     let parties = parties_with(vec![]);
-    for state in [json!(null), json!({}), json!({ "challenge": 7 })] {
+    let challenge = Bytes(CHALLENGE.to_vec());
+    let good = state_for(&challenge, &[&passkey.stored]);
+    // A state of a version that did not keep what was asked for, and others that lack a member.
+    let without = |member: &str| {
+        let mut state = good.clone();
+        state.as_object_mut().unwrap().remove(member);
+        state
+    };
+    for state in [
+        json!(null),
+        json!({}),
+        json!({ "challenge": 7 }),
+        json!({ "challenge": challenge }),
+        without("allowed"),
+        without("user_verification"),
+    ] {
         let party = parties.of(None).unwrap();
         let outcome = party.finish_authentication(
             &state,
@@ -335,5 +351,76 @@ fn a_stored_key_or_state_that_cannot_be_read_is_said() {
             Some(handle()),
         );
         assert_eq!(outcome.unwrap_err().reason, Reason::Challenge);
+    }
+}
+
+/// The outcome of this assertion where these authenticators were allowed.
+fn asked_for(
+    allowed: &[&Authenticator],
+    assertion: &Assertion,
+    by: &Authenticator,
+) -> Result<Asserted, CredentialFault> {
+    let state = state_for(&Bytes(CHALLENGE.to_vec()), allowed);
+    let parties = parties_with(vec![]);
+    let party = parties.of(None).unwrap();
+    party.finish_authentication(&state, assertion, by, Some(handle()))
+}
+
+#[test]
+fn authenticator_outside_allow_credentials_is_refused() {
+    let touch = Held::new(MethodType::Fido, UP);
+    let mut passkey = Held::passkey();
+    passkey.stored.id = Uuid::from_u128(2);
+    let mut assertion = touch.forge.assertion(&Bytes(CHALLENGE.to_vec()));
+    assertion.flags = UP;
+    let assertion = assertion.response();
+    for allowed in [&[&passkey.stored][..], &[]] {
+        let fault = asked_for(allowed, &assertion, &touch.stored).unwrap_err();
+        assert_eq!(fault.reason, Reason::AllowCredentials, "{allowed:?}");
+    }
+    let both = [&passkey.stored, &touch.stored];
+    assert!(asked_for(&both, &assertion, &touch.stored).is_ok());
+    // An authenticator that was removed and enrolled again is another one.
+    let mut again = touch.stored.clone();
+    again.id = Uuid::from_u128(3);
+    let fault = asked_for(&both, &assertion, &again).unwrap_err();
+    assert_eq!(fault.reason, Reason::AllowCredentials);
+}
+
+#[test]
+fn required_user_verification_is_checked_whatever_is_stored_of_the_authenticator() {
+    let touch = Held::new(MethodType::Fido, UP);
+    let finish = |required: bool, flags: u8| {
+        let mut assertion = touch.forge.assertion(&Bytes(CHALLENGE.to_vec()));
+        assertion.flags = flags;
+        let mut state = state_for(&Bytes(CHALLENGE.to_vec()), &[&touch.stored]);
+        state["user_verification"] = json!(required);
+        let parties = parties_with(vec![]);
+        let party = parties.of(None).unwrap();
+        party.finish_authentication(&state, &assertion.response(), &touch.stored, None)
+    };
+    let fault = finish(true, UP).unwrap_err();
+    assert_eq!(fault.reason, Reason::UserVerification);
+    assert!(finish(true, UP | UV).unwrap().user_verified);
+    assert!(!finish(false, UP).unwrap().user_verified);
+}
+
+#[test]
+fn state_keeps_what_the_options_ask_for() {
+    let touch = Held::new(MethodType::Fido, UP);
+    let passkey = Held::passkey();
+    let parties = parties_with(vec![]);
+    let party = parties.of(None).unwrap();
+    for (allowed, asked, required) in [
+        (&[&passkey.stored][..], "required", true),
+        (&[&passkey.stored, &touch.stored], "preferred", false),
+        (&[&touch.stored], "preferred", false),
+    ] {
+        let started = party
+            .start_authentication(allowed, Duration::from_secs(270))
+            .unwrap();
+        assert_eq!(started.options["userVerification"], asked);
+        assert_eq!(started.state["user_verification"], required);
+        assert_eq!(started.state, state_for(&started.challenge, allowed));
     }
 }

@@ -4,6 +4,7 @@
 use super::*;
 use crate::model::{Authenticator, Timestamp};
 use crate::webauthn::Assertion;
+use crate::webauthn::authentication;
 use crate::webauthn::forge::{AT, BE, BS, Forge, UP, UV};
 
 impl Case {
@@ -60,10 +61,11 @@ impl Case {
         }
         let assertion = Assertion::parse(&credential).map_err(|_| "shape".to_owned())?;
         let handle = Some(Uuid::from_u128(1));
+        let state = authentication::state_for(&self.challenge, &[&by]);
         let asserted = parties
             .of(None)
             .unwrap()
-            .finish_authentication(&state_for(&self.challenge), &assertion, &by, handle)
+            .finish_authentication(&state, &assertion, &by, handle)
             .map_err(|fault| word(&fault))?;
         let flags = self.flags.as_ref().unwrap();
         let (got, said) = (
