@@ -79,6 +79,7 @@ impl Key {
                 "origin": self.origin,
                 "crossOrigin": false,
             }),
+            before_client_data: b"",
             rp_id: self.rp_id.clone(),
             flags: self.flags,
             sign_count: self.sign_count,
@@ -89,7 +90,8 @@ impl Key {
 
     /// `PublicKeyCredential.toJSON()` of an assertion, signed.
     pub fn sign(&self, assertion: &Assertion) -> Value {
-        let client_data = serde_json::to_vec(&assertion.client_data).unwrap();
+        let json = serde_json::to_vec(&assertion.client_data).unwrap();
+        let client_data = [assertion.before_client_data, &json].concat();
         let mut data = digest(&SHA256, assertion.rp_id.as_bytes())
             .as_ref()
             .to_vec();
@@ -133,6 +135,8 @@ impl Key {
 #[derive(Clone)]
 pub struct Assertion {
     pub client_data: Value,
+    /// Bytes that stand before `clientDataJSON`, and are signed with it.
+    pub before_client_data: &'static [u8],
     pub rp_id: String,
     pub flags: u8,
     pub sign_count: u32,

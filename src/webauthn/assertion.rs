@@ -53,6 +53,10 @@ impl Assertion {
         &self.response.authenticator_data.0
     }
 
+    pub(super) fn signature(&self) -> &[u8] {
+        &self.response.signature.0
+    }
+
     pub(super) fn user_handle(&self) -> Option<&Bytes> {
         self.response.user_handle.as_ref()
     }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use webauthn_rs::prelude::{Credential, DiscoverableAuthentication, PublicKeyCredential};
+use webauthn_rs::prelude::{
+    Credential, DiscoverableAuthentication, PublicKeyCredential, WebauthnError,
+};
 
+use super::response::has_mark;
 use super::{Assertion, RelyingParty, Started, checks, options};
 use crate::error::{CredentialFault, Error, Reason};
 use crate::model::{Authenticator, Bytes, MethodType};
@@ -120,7 +124,7 @@ impl RelyingParty {
                 || by.user_verified
                 || by.method_type == MethodType::Passkey,
         };
-        if !pending.allowed.contains(&by.id) {
+        if !pending.allowed.contains(&by.id) || *assertion.credential_id() != by.credential_id {
             return Err(checks::not_allowed());
         }
         let said = checks::assertion(&expected, assertion, by, handle)?;
@@ -147,6 +151,9 @@ impl RelyingParty {
             serde_json::from_value(by.credential.clone()).map_err(unreadable)?;
         // It is compared by `checks::counter`, after the signature, for its own reason.
         credential.counter = 0;
+        if has_mark(assertion.client_data()) {
+            return verify_signature(&credential, assertion);
+        }
         let state: DiscoverableAuthentication =
             serde_json::from_value(library_state(challenge)).map_err(unreadable)?;
         let response: PublicKeyCredential =
@@ -155,6 +162,22 @@ impl RelyingParty {
             .finish_discoverable_authentication_v2(&response, state, &credential)
             .map(|_| ())
             .map_err(|error| checks::fault_of(&error))
+    }
+}
+
+/// Verifies the signature over the client data as it was sent (§7.2, steps 20 and 21). The library
+/// does not parse client data with a byte-order mark; all that it checks before the signature,
+/// [`checks::assertion`] has checked.
+fn verify_signature(credential: &Credential, assertion: &Assertion) -> Result<(), CredentialFault> {
+    let hash = digest(&SHA256, assertion.client_data());
+    let signed = [assertion.authenticator_data(), hash.as_ref()].concat();
+    match credential
+        .cred
+        .verify_signature(assertion.signature(), &signed)
+    {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(checks::fault_of(&WebauthnError::AuthenticationFailure)),
+        Err(error) => Err(checks::fault_of(&error)),
     }
 }
 

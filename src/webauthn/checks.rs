@@ -14,6 +14,7 @@ use super::Response;
 use super::authenticator_data::{
     AttestationObject, AttestedCredential, AuthenticatorData, Flags, Malformed, PublicKey,
 };
+use super::response::{has_mark, json_text};
 use crate::error::{CredentialFault, Reason};
 use crate::model::{Authenticator, Bytes};
 
@@ -56,6 +57,12 @@ pub(super) fn registration(
     })?;
     public_key(attested.key)?;
     statement(&object)?;
+    if object.format != "none" && has_mark(response.client_data()) {
+        return Err(fault(
+            Reason::Attestation,
+            "An attestation statement over client data with a byte-order mark cannot be verified: send `clientDataJSON` as the browser gave it.",
+        ));
+    }
     credential_id(attested, response.credential_id())?;
     Ok(Facts {
         aaguid: attested.aaguid,
@@ -143,7 +150,8 @@ struct ClientData {
 
 /// What the browser says of the ceremony.
 fn client_data(bytes: &[u8], kind: &str, expected: &Expected<'_>) -> Result<(), CredentialFault> {
-    let data: ClientData = serde_json::from_slice(bytes).map_err(|_| plain(Reason::ClientData))?;
+    let data: ClientData =
+        serde_json::from_slice(json_text(bytes)).map_err(|_| plain(Reason::ClientData))?;
     if data.kind != kind {
         return Err(fault(
             Reason::Type,

@@ -56,14 +56,15 @@ impl Response {
     }
 
     /// The library's form of it, without what the client says unsigned (extensions, transports):
-    /// nothing of that is used.
+    /// nothing of that is used. A byte-order mark is left out, because the library does not parse it:
+    /// `checks::registration` admits one only where no statement signs the client data.
     pub(super) fn for_library(&self) -> Value {
         json!({
             "id": self.credential_id,
             "rawId": self.credential_id,
             "type": "public-key",
             "response": {
-                "clientDataJSON": self.attestation.client_data,
+                "clientDataJSON": Bytes(json_text(self.client_data()).to_vec()),
                 "attestationObject": self.attestation.object,
             },
         })
@@ -205,8 +206,24 @@ fn transport(json: &Value) -> Option<String> {
     good.then(|| text.to_owned())
 }
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The JSON text of `clientDataJSON`. §7.1 step 5 and §7.2 step 8 decode it with "UTF-8 decode", which
+/// strips one byte-order mark. Its hash is that of the bytes as they were sent.
+pub(super) fn json_text(client_data: &[u8]) -> &[u8] {
+    client_data
+        .strip_prefix(BYTE_ORDER_MARK)
+        .unwrap_or(client_data)
+}
+
+/// Returns true if `clientDataJSON` begins with a byte-order mark.
+pub(super) fn has_mark(client_data: &[u8]) -> bool {
+    client_data.starts_with(BYTE_ORDER_MARK)
+}
+
 fn challenge_in(client_data: &Bytes) -> Option<Bytes> {
-    let json: Value = serde_json::from_slice(&client_data.0).ok()?;
+    let json: Value = serde_json::from_slice(json_text(&client_data.0)).ok()?;
     json.get("challenge")?.as_str()?.parse().ok()
 }
 

@@ -22,10 +22,8 @@ fn challenge(answer: &Answer) -> Vec<(String, String)> {
 }
 
 pub(super) fn claims(token: &str) -> Value {
-    use base64::Engine as _;
     let payload = token.split('.').nth(1).unwrap();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);
-    serde_json::from_slice(&bytes.unwrap()).unwrap()
+    serde_json::from_slice(&decoded(&json!(payload))).unwrap()
 }
 
 #[tokio::test]
@@ -304,6 +302,57 @@ async fn assert_outside(caller: &Client, key: &Key, options: &Value) {
     assert_eq!(answer.says(), (400, "invalid_credential"), "{answer:?}");
     let details = json!({ "reason": "allow_credentials" });
     assert_eq!(answer.body["details"], details);
+}
+
+/// WebAuthn decodes client data as UTF-8, which strips one byte-order mark (U+FEFF).
+#[tokio::test]
+async fn one_byte_order_mark_before_client_data_is_stripped() {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    on_both(plain, async |place| {
+        let alice = place.user("alice");
+        let creation = alice.begin(PASSKEY).await;
+        let flags = USER_PRESENT | USER_VERIFIED;
+        let key = Key::for_options(&creation, &place.deployment.origin(), flags);
+        let mut credential = key.attestation(&creation).credential();
+        let json = decoded(&credential["response"]["clientDataJSON"]);
+        let marked = [MARK, &json].concat();
+        credential["response"]["clientDataJSON"] = json!(encoded(&marked));
+        let answer = alice.complete(PASSKEY, &credential).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+
+        let step_up = async |before: &'static [u8], sent: Option<&'static [u8]>| {
+            let mut assertion = key.assertion(&begin(&alice).await);
+            assertion.before_client_data = before;
+            let mut credential = key.sign(&assertion);
+            if let Some(sent) = sent {
+                let json = serde_json::to_vec(&assertion.client_data).unwrap();
+                let sent = [sent, &json].concat();
+                credential["response"]["clientDataJSON"] = json!(encoded(&sent));
+            }
+            complete(&alice, &credential).await
+        };
+        // The hash is over the bytes as they were sent.
+        for (signed, sent) in [(&b""[..], MARK), (MARK, b"")] {
+            let answer = step_up(signed, Some(sent)).await;
+            assert_eq!(answer.body["details"]["reason"], "signature", "{answer:?}");
+        }
+        let twice = step_up(b"\xef\xbb\xbf\xef\xbb\xbf", None).await;
+        assert_eq!(twice.says(), (400, "invalid_request"), "{twice:?}");
+        let answer = step_up(MARK, None).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    })
+    .await;
+}
+
+fn decoded(text: &Value) -> Vec<u8> {
+    use base64::Engine as _;
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    engine.decode(text.as_str().unwrap()).unwrap()
+}
+
+fn encoded(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
 #[tokio::test]

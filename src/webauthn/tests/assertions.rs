@@ -424,3 +424,45 @@ fn state_keeps_what_the_options_ask_for() {
         assert_eq!(started.state, state_for(&started.challenge, allowed));
     }
 }
+
+#[test]
+fn byte_order_mark_of_an_assertion_is_stripped_and_signed() {
+    let passkey = Held::passkey();
+    let marked = |it: &mut ForgedAssertion| it.client_data.insert(0, '\u{feff}');
+    let good = passkey.outcome(marked).unwrap();
+    assert_eq!(good.sign_count, 2);
+    // What stands behind the mark is checked as it is without one.
+    type Case<'a> = (Reason, Change<'a>);
+    let cases: [Case<'_>; 7] = [
+        (Reason::Type, &|it| {
+            it.client(&json!({ "type": "webauthn.create" }));
+        }),
+        (Reason::Origin, &|it| {
+            it.client(&json!({ "origin": "https://evil.example" }));
+        }),
+        (Reason::RpId, &|it| it.rp_id = "app.example.com".into()),
+        (Reason::UserVerification, &|it| it.flags = UP),
+        (Reason::Signature, &|it| it.signature = Some(vec![])),
+        (Reason::Signature, &|it| {
+            let hash = digest(&SHA256, it.client_data.as_bytes());
+            it.signed = Some([&it.authenticator_data(), hash.as_ref()].concat());
+        }),
+        (Reason::Counter, &|it| it.sign_count = 1),
+    ];
+    for (reason, change) in cases {
+        let refused = passkey.refused(|it| {
+            change(it);
+            marked(it);
+        });
+        assert_eq!(refused, reason);
+    }
+    let other = Held::passkey();
+    let mut assertion = other.forge.assertion(&Bytes(CHALLENGE.to_vec()));
+    marked(&mut assertion);
+    let fault = asserted(&passkey.stored, &assertion.response()).unwrap_err();
+    assert_eq!(fault.reason, Reason::Signature, "another key");
+    let mut stored = passkey.stored.clone();
+    stored.credential_id = Bytes(vec![8; 32]);
+    let fault = asserted(&stored, &assertion.response()).unwrap_err();
+    assert_eq!(fault.reason, Reason::AllowCredentials, "another id");
+}

@@ -271,3 +271,23 @@ fn cbor_that_ctap_does_not_allow_is_refused() {
         assert_eq!(fault.reason, Reason::AuthenticatorData, "{bytes:x?}");
     }
 }
+
+#[test]
+fn byte_order_mark_of_a_registration_is_stripped_once() {
+    let marked = |change: fn(&mut Forge), marks: &str| {
+        let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
+        change(&mut forge);
+        forge.client_data.insert_str(0, marks);
+        let response = Response::parse(&forge.json()).map_err(|_| Reason::ClientData)?;
+        finish(MethodType::Passkey, &response).map_err(|fault| fault.reason)
+    };
+    assert!(marked(|_| {}, "\u{feff}").is_ok());
+    let twice = marked(|_| {}, "\u{feff}\u{feff}").unwrap_err();
+    assert_eq!(twice, Reason::ClientData);
+    let other_type = |forge: &mut Forge| forge.client(json!({ "type": "webauthn.get" }));
+    assert_eq!(marked(other_type, "\u{feff}").unwrap_err(), Reason::Type);
+    // The library, which verifies statements, cannot hash client data with a mark.
+    assert!(marked(Forge::sign_itself, "").is_ok());
+    let signed = marked(Forge::sign_itself, "\u{feff}").unwrap_err();
+    assert_eq!(signed, Reason::Attestation);
+}
