@@ -20,7 +20,7 @@ pub use fetch::{JwksUrl, RemoteKeys};
 pub use keys::Keys;
 
 use crate::error::{Error, TokenFault};
-use crate::model::{IssuerName, Timestamp, User};
+use crate::model::{IssuerName, Tenant, Timestamp, User};
 use step_up::StepUpIssuer;
 use token::{Refusal, Token};
 
@@ -52,6 +52,19 @@ pub struct Issuer {
     pub groups_claim: Option<String>,
     /// The `acr` values that count as a strong sign-in.
     pub strong_acr: Arc<[String]>,
+    /// The tenants that its tokens may name; every tenant if `None`.
+    pub tenants: Option<Vec<Tenant>>,
+}
+
+impl Issuer {
+    /// Returns true if a token of a sign-in here may name this tenant. A token that names none
+    /// asserts nothing about any.
+    fn may_assert(&self, tenant: Option<Tenant>) -> bool {
+        match (&self.tenants, tenant) {
+            (Some(tenants), Some(tenant)) => tenants.contains(&tenant),
+            _ => true,
+        }
+    }
 }
 
 /// Whom tokens come from.

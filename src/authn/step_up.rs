@@ -193,6 +193,7 @@ impl StepUpIssuer {
             tenant_claim: TENANT.to_owned(),
             groups_claim: Some(GROUPS.to_owned()),
             strong_acr: Arc::default(),
+            tenants: None,
         })
     }
 

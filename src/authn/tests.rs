@@ -128,6 +128,7 @@ fn issuer(keys: &[Value], algorithms: &[Algorithm]) -> Issuer {
         tenant_claim: "tenant_id".into(),
         groups_claim: Some("groups".into()),
         strong_acr: Arc::new(["phr".to_owned(), "phrh".to_owned()]),
+        tenants: None,
     }
 }
 

@@ -32,6 +32,9 @@ const TYPES: [&str; 4] = ["jwt", "application/jwt", "at+jwt", "application/at+jw
 /// access tokens too, and an ID token's `aud` is the client, not us.
 const CLAIM_TYPES: [&str; 4] = ["id", "logout", "offline", "refresh"];
 
+/// The longest `sub`, in bytes.
+const LONGEST_SUB: usize = 255;
+
 type Claims = Map<String, Value>;
 type Result<T> = std::result::Result<T, TokenFault>;
 
@@ -246,6 +249,13 @@ fn check_purpose(issuer: &Issuer, claims: &Claims) -> Result<()> {
 
 fn check_times(claims: &Claims, now: Timestamp) -> Result<()> {
     let latest = now.plus(LEEWAY);
+    match millis(claims, "exp") {
+        // A `Timestamp` would keep it within the year, as if the issuer had said so.
+        Ok(Some(exp)) if Timestamp::from_millis(exp).millis() < exp => {
+            return fault("the token's `exp` is beyond the year 9999");
+        }
+        _ => {}
+    }
     match moment(claims, "exp") {
         Ok(Some(exp)) if now >= exp.plus(LEEWAY) => return fault("the token has expired"),
         Ok(Some(_)) => {}
@@ -270,32 +280,38 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<()> {
 
 struct NotANumber;
 
-/// A NumericDate: seconds since the epoch, perhaps with a fraction (RFC 7519 §2).
+/// A NumericDate, kept within the years that a [`Timestamp`] knows.
 fn moment(claims: &Claims, name: &str) -> std::result::Result<Option<Timestamp>, NotANumber> {
+    Ok(millis(claims, name)?.map(Timestamp::from_millis))
+}
+
+/// The milliseconds of a NumericDate: seconds since the epoch, perhaps with a fraction (RFC 7519 §2).
+/// A value that is out of range is the nearest in range.
+fn millis(claims: &Claims, name: &str) -> std::result::Result<Option<i64>, NotANumber> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };
-    let millis = match (value.as_i64(), value.as_f64()) {
-        (Some(seconds), _) => seconds.saturating_mul(1000),
-        // The cast saturates, and Timestamp keeps what it is given within the years it knows.
-        (None, Some(seconds)) => (seconds * 1000.0) as i64,
-        (None, None) => return Err(NotANumber),
-    };
-    Ok(Some(Timestamp::from_millis(millis)))
+    match (value.as_i64(), value.as_f64()) {
+        (Some(seconds), _) => Ok(Some(seconds.saturating_mul(1000))),
+        (None, Some(seconds)) => Ok(Some((seconds * 1000.0) as i64)),
+        (None, None) => Err(NotANumber),
+    }
 }
 
 /// The user that a verified token describes.
 fn describe(issuer: &Issuer, issuers: &[Issuer], token: &Token<'_>) -> Result<User> {
     let claims = &token.claims;
-    let subject = match claims.get("sub") {
-        Some(Value::String(sub)) if !sub.is_empty() => sub.clone(),
-        _ => return fault("the token's `sub` is missing, empty or not a string"),
-    };
+    let subject = subject(claims)?;
     let (name, first) = match &issuer.origin {
         Origin::SignIn(name) => (name, issuer),
         Origin::StepUp => first_issuer(claims, issuers)?,
     };
     let tenant = tenant(issuer, claims)?;
+    // The list of the first issuer holds for step-up tokens too, so that a tenant that is taken out
+    // of it ends both.
+    if !first.may_assert(tenant) {
+        return fault("the issuer of the sign-in may not assert the token's tenant");
+    }
     let groups = groups(issuer, claims)?;
     let session = session(issuer, first, token)?;
     let (user_name, display_name) = names(claims, &subject);
@@ -315,6 +331,21 @@ fn describe(issuer: &Issuer, issuers: &[Issuer], token: &Token<'_>) -> Result<Us
         name: user_name,
         display_name,
     })
+}
+
+/// The `sub`. OpenID Connect Core §2 has the bound; a control character would be invisible wherever
+/// the user is named.
+fn subject(claims: &Claims) -> Result<String> {
+    match claims.get("sub") {
+        Some(Value::String(sub)) if sub.len() > LONGEST_SUB => {
+            fault("the token's `sub` is longer than 255 bytes")
+        }
+        Some(Value::String(sub)) if sub.chars().any(char::is_control) => {
+            fault("the token's `sub` holds a control character")
+        }
+        Some(Value::String(sub)) if !sub.is_empty() => Ok(sub.clone()),
+        _ => fault("the token's `sub` is missing, empty or not a string"),
+    }
 }
 
 /// The issuer that the session of a step-up token began at.

@@ -5,6 +5,7 @@ use super::not_empty;
 use super::problems::{Place, Problems};
 use super::section::{Located, Section};
 use crate::authn::{Algorithm, Issuer, KeySource, Keys, Origin, RemoteKeys};
+use crate::model::{IdError, Tenant};
 
 const REQUIRED: [&str; 6] = [
     "name",
@@ -72,6 +73,7 @@ fn issuer(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> 
     let tenant_claim = section.parsed("tenant_claim", problems, not_empty);
     let groups_claim = section.parsed("groups_claim", problems, not_empty);
     let strong_acr = section.parsed_list("strong_acr", problems, acr);
+    let tenants = tenants(section, problems);
     Some(Issuer {
         origin: Origin::SignIn(name?),
         issuer: issuer?,
@@ -81,7 +83,41 @@ fn issuer(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> 
         tenant_claim: tenant_claim?,
         groups_claim,
         strong_acr: strong_acr.unwrap_or_default().into(),
+        tenants: tenants.ok()?,
     })
+}
+
+/// The list of tenants is wrong, which has been reported.
+struct Reported;
+
+/// The tenants that the issuer may assert; `None` for all, where the key is left out.
+fn tenants(
+    section: &mut Section,
+    problems: &mut Problems<'_>,
+) -> Result<Option<Vec<Tenant>>, Reported> {
+    let is_written = section.has("tenants");
+    let tenants = section.parsed_list("tenants", problems, tenant);
+    match tenants {
+        None if is_written => Err(Reported),
+        Some(tenants) if tenants.is_empty() => {
+            let message = format!(
+                "`{}`: with an empty list, every token that names a tenant is refused",
+                section.name("tenants")
+            );
+            let help = "list the tenants that this issuer may assert, or leave the key out for all";
+            let place = section.place_of("tenants");
+            problems.add(place, "invalid_value", message, Some(help.to_owned()));
+            Err(Reported)
+        }
+        tenants => Ok(tenants),
+    }
+}
+
+fn tenant(text: &str) -> Result<Tenant, String> {
+    if text == "*" {
+        return Err("leave the key out to accept tokens of every tenant".to_owned());
+    }
+    text.parse().map_err(|error: IdError| error.to_string())
 }
 
 fn algorithms(section: &mut Section, problems: &mut Problems<'_>) -> Option<Vec<Algorithm>> {

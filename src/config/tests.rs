@@ -226,6 +226,7 @@ fn what_is_not_written_has_its_default() {
     assert!(config.cors_origins.is_empty());
     assert!(config.parties.of(None).is_none());
     assert!(config.authn.issuers[0].strong_acr.is_empty());
+    assert_eq!(config.authn.issuers[0].tenants, None);
     let Location::Embedded(path) = &config.store.location else {
         panic!("not embedded");
     };

@@ -185,3 +185,108 @@ async fn misplaced(place: &Place) {
     assert_eq!(answer.says(), (401, "unauthenticated"));
     begun.stays_pending(0).await;
 }
+
+/// The token is refused, and the answer and the log say why.
+async fn assert_refused(place: &Place, caller: &Client, cause: &str) {
+    let answer = caller.get(METHODS).await;
+    assert_eq!(answer.says(), (401, "unauthenticated"), "{cause}");
+    let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{cause}\"");
+    assert_eq!(answer.header("www-authenticate"), challenge);
+    let message = format!("The access token is not accepted: {cause}. Get a new one.");
+    assert_eq!(answer.body["message"], message);
+    let event = place.gateway.event(answer.header("x-request-id"));
+    assert_eq!(event["cause"], cause);
+}
+
+#[tokio::test]
+async fn sub_that_is_too_long_or_holds_a_control_character_is_refused_with_401() {
+    on_both(plain, async |place| {
+        let long = "the token's `sub` is longer than 255 bytes";
+        let control = "the token's `sub` holds a control character";
+        for (sub, cause) in [
+            ("a".repeat(256), long),
+            ("é".repeat(128), long),
+            ("a\0b".to_owned(), control),
+            ("alice\n".to_owned(), control),
+            ("\u{9b}31m".to_owned(), control),
+        ] {
+            assert_refused(place, &place.user(&sub), cause).await;
+        }
+        assert_eq!(methods(&place.user(&"é".repeat(127))).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn exp_beyond_the_year_9999_is_refused_with_401() {
+    on_both(plain, async |place| {
+        let last = 253_402_300_799_i64;
+        for exp in [json!(last + 1), json!(i64::MAX), json!(1e300)] {
+            let caller = user_with(place, "alice", TENANT, json!({ "exp": exp }));
+            let cause = "the token's `exp` is beyond the year 9999";
+            assert_refused(place, &caller, cause).await;
+        }
+        let caller = user_with(place, "alice", TENANT, json!({ "exp": last }));
+        assert_eq!(methods(&caller).await, 0);
+    })
+    .await;
+}
+
+const TENANT_CLAIM: &str = "tenant_claim = \"tenant_id\"";
+
+/// The deployment, whose issuer may assert these tenants.
+fn asserting(tenants: &[&str]) -> impl Fn(Deployment) -> Deployment {
+    let with_list = format!("{TENANT_CLAIM}\ntenants = {}", json!(tenants));
+    move |it| it.replacing(TENANT_CLAIM, &with_list)
+}
+
+const MAY_NOT: &str = "the issuer of the sign-in may not assert the token's tenant";
+
+#[tokio::test]
+async fn tenant_that_its_issuer_may_not_assert_is_refused_with_401() {
+    on_both(asserting(&[TENANT, CONTRACTORS]), async |place| {
+        for tenant in [TENANT, CONTRACTORS] {
+            assert_eq!(methods(&place.user_in("alice", tenant)).await, 0);
+        }
+        // Whatever the header says: the token's tenant is refused.
+        let other = place.user_in("alice", OWN_PARTY);
+        assert_refused(place, &other, MAY_NOT).await;
+        assert_refused(place, &other.tenant(TENANT), MAY_NOT).await;
+        assert_refused(place, &place.strong_in("alice", OWN_PARTY), MAY_NOT).await;
+        // A token without a tenant asserts none, and tenant isolation refuses it.
+        let free = user_with(place, "alice", TENANT, json!({ "tenant_id": null }));
+        assert_eq!(free.get(METHODS).await.says(), (403, "tenant_mismatch"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tenant_that_is_taken_out_of_the_list_ends_step_up_tokens() {
+    let redis = crate::redis_server::RedisServer::start();
+    for deployment in [Deployment::new(EMBEDDED), super::on_redis(&redis)] {
+        let place = Place::open(asserting(&[TENANT, CONTRACTORS])(deployment));
+        let [mut gone, mut stays] = [CONTRACTORS, TENANT].map(|it| (it, String::new()));
+        for (tenant, token) in [&mut gone, &mut stays] {
+            let weak = place.user_in("alice", tenant);
+            let origin = place.deployment.origin();
+            let (mut key, answer) = crate::key::Key::enrol(&weak, PASSKEY, &origin).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            *token = key.token(&weak).await;
+            assert_eq!(methods(&weak.with(&*token, *tenant)).await, 1);
+        }
+        let Place {
+            deployment,
+            gateway,
+            ..
+        } = place;
+        gateway.stop();
+
+        let both = format!("tenants = {}", json!([TENANT, CONTRACTORS]));
+        let one = format!("tenants = {}", json!([TENANT]));
+        let place = Place::open(deployment.replacing(&both, &one));
+        let of = |(tenant, token): (&str, String)| place.nobody.with(token, tenant);
+        assert_refused(&place, &of(gone), MAY_NOT).await;
+        assert_eq!(methods(&of(stays)).await, 1);
+        place.close();
+    }
+}

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// The last second of the year 9999, which RFC 3339 can still write.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 #[test]
 fn each_claim_is_refused_for_its_own_reason() {
     let (authn, signer) = corp();
@@ -10,7 +13,10 @@ fn each_claim_is_refused_for_its_own_reason() {
     let aud = "the token's `aud` is missing, or no string or list of strings";
     let not_us = "the token's `aud` does not contain an audience of this gateway";
     let sub = "the token's `sub` is missing, empty or not a string";
+    let long = "the token's `sub` is longer than 255 bytes";
+    let control = "the token's `sub` holds a control character";
     let exp = "the token's `exp` is missing or not a number";
+    let late = "the token's `exp` is beyond the year 9999";
     let tenant = "the token's tenant claim is not one UUID";
     let groups = "the token's groups are no list of strings";
     let elsewhere = "the token's groups are not in it but kept elsewhere (`_claim_names`)";
@@ -29,8 +35,19 @@ fn each_claim_is_refused_for_its_own_reason() {
         (json!({"sub": null}), sub),
         (json!({"sub": ""}), sub),
         (json!({"sub": 1}), sub),
+        (json!({"sub": "a".repeat(256)}), long),
+        (json!({"sub": "é".repeat(128)}), long),
+        (json!({"sub": "a\u{0}b"}), control),
+        (json!({"sub": "\n"}), control),
+        (json!({"sub": "a\u{7f}"}), control),
+        (json!({"sub": "\u{85}a"}), control),
         (json!({"exp": null}), exp),
         (json!({"exp": "1900000000"}), exp),
+        (json!({"exp": LAST_SECOND + 1}), late),
+        (json!({"exp": (LAST_SECOND + 1) as f64}), late),
+        (json!({"exp": i64::MAX}), late),
+        (json!({"exp": u64::MAX}), late),
+        (json!({"exp": 1e300}), late),
         (json!({"nbf": "0"}), "the token's `nbf` is not a number"),
         (json!({"iat": "0"}), "the token's `iat` is not a number"),
         (
@@ -75,6 +92,55 @@ fn each_claim_is_refused_for_its_own_reason() {
     }
     let fine = json!({"_claim_names": {"photos": "src1"}, "hasgroups": false, "typ": "Bearer", "nonce": "x"});
     assert!(user(&authn, &signer.token(json!({}), fine)).is_ok());
+}
+
+#[test]
+fn sub_of_255_bytes_without_control_characters_is_accepted() {
+    let (authn, signer) = corp();
+    let long = "é".repeat(127) + "a";
+    for sub in [
+        &long,
+        " ",
+        "a/b\\c",
+        "..",
+        "%2e;x",
+        "\u{ad}\u{200b}\u{fe0f}",
+        "𝕏|é",
+    ] {
+        let claims = json!({ "sub": sub });
+        let user = user(&authn, &signer.token(json!({}), claims)).unwrap();
+        assert_eq!(user.id.subject, *sub);
+    }
+}
+
+#[test]
+fn exp_of_the_last_second_of_9999_is_accepted() {
+    let (authn, signer) = corp();
+    for exp in [json!(LAST_SECOND), json!(LAST_SECOND as f64 + 0.5)] {
+        let token = signer.token(json!({}), json!({ "exp": exp }));
+        assert!(user(&authn, &token).is_ok(), "{exp}");
+    }
+}
+
+#[test]
+fn tenant_that_its_issuer_may_not_assert_is_refused() {
+    const OTHER: &str = "5a5a5a5a-0000-4000-8000-000000000001";
+    let (mut authn, signer) = corp();
+    let mut outcome = |tenants: &[&str], claim: Value| {
+        let tenants = tenants.iter().map(|one| one.parse().unwrap());
+        authn.issuers[0].tenants = Some(tenants.collect());
+        user(
+            &authn,
+            &signer.token(json!({}), json!({ "tenant_id": claim })),
+        )
+    };
+    let why = "the issuer of the sign-in may not assert the token's tenant";
+    assert_eq!(outcome(&[OTHER], json!(TENANT)).unwrap_err(), why);
+    for tenants in [&[TENANT][..], &[OTHER, TENANT]] {
+        assert!(outcome(tenants, json!(TENANT.to_uppercase())).is_ok());
+        // Without a tenant it asserts none.
+        assert!(outcome(tenants, json!(null)).unwrap().id.tenant.is_none());
+    }
 }
 
 #[test]

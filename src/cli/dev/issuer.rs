@@ -108,6 +108,7 @@ pub(super) fn issuer(key: &SigningKey) -> Result<Issuer, String> {
         tenant_claim: TENANT_CLAIM.to_owned(),
         groups_claim: Some(GROUPS_CLAIM.to_owned()),
         strong_acr: [STRONG_ACR.to_owned()].into(),
+        tenants: None,
     })
 }
 

@@ -148,6 +148,56 @@ fn two_issuers_share_neither_name_nor_url() {
 }
 
 #[test]
+fn tenants_of_an_issuer_are_uuids_and_never_an_empty_list() {
+    let folder = Folder::new();
+    let with = |list: &str| LEAST.replace("tenant_id\"", &format!("tenant_id\"\ntenants = {list}"));
+    let (one, other) = (
+        "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0",
+        "5a5a5a5a-0000-4000-8000-000000000001",
+    );
+    let config = folder.load(&with(&format!("[\"{one}\", \"{}\"]", other.to_uppercase())));
+    let tenants = [one, other].map(|it| it.parse().unwrap());
+    assert_eq!(config.authn.issuers[0].tenants, Some(tenants.to_vec()));
+    let env = [("CEDARGATE_ISSUERS__0__TENANTS", other)];
+    let config = folder.load_with(LEAST, &env, &[]).ok().unwrap();
+    assert_eq!(config.authn.issuers[0].tenants, Some(vec![tenants[1]]));
+
+    let not_one = "`issuers[0].tenants`: a tenant is a UUID with hyphens, such as 2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
+    let star = "`issuers[0].tenants`: leave the key out to accept tokens of every tenant";
+    let empty =
+        "`issuers[0].tenants`: with an empty list, every token that names a tenant is refused";
+    let type_of_list = "`issuers[0].tenants` must be a list of texts, and is a text";
+    let type_of_one = "each of `issuers[0].tenants` must be a text in quotes, and is a number";
+    for (list, code, message) in [
+        ("[]".to_owned(), "invalid_value", empty),
+        (format!("[\"{one}\", \"acme\"]"), "invalid_value", not_one),
+        (
+            format!("[\"{}\"]", one.replace('-', "")),
+            "invalid_value",
+            not_one,
+        ),
+        ("[\"*\"]".to_owned(), "invalid_value", star),
+        (format!("\"{one}\""), "wrong_type", type_of_list),
+        ("[1]".to_owned(), "wrong_type", type_of_one),
+    ] {
+        let found = folder.messages(&with(&list), &[]);
+        assert_eq!(found, [(code, message.to_owned())], "{list}");
+    }
+    // The finding points to the entry that is wrong, and says what to write for an empty list.
+    let text = with(&format!("[\"{one}\",\n  \"acme\"]"));
+    let findings = folder.load_with(&text, &[], &[]).err().unwrap();
+    let line = 1 + text[..text.find("\"acme").unwrap()].matches('\n').count();
+    assert_eq!((findings.0[0].line, findings.0[0].column), (line, 3));
+    let findings = folder.load_with(&with("[]"), &[], &[]).err().unwrap();
+    let help = "list the tenants that this issuer may assert, or leave the key out for all";
+    assert_eq!(findings.0[0].help.as_deref(), Some(help));
+    let typo = LEAST.replace("tenant_id\"", "tenant_id\"\ntenant = []");
+    let findings = folder.load_with(&typo, &[], &[]).err().unwrap();
+    let help = "did you mean `issuers[0].tenants`?";
+    assert_eq!(findings.0[0].help.as_deref(), Some(help));
+}
+
+#[test]
 fn step_ups_are_made_as_configured() {
     use crate::authn::signing::SigningKey;
     let folder = Folder::new();
