@@ -5,6 +5,7 @@ mod admin;
 mod audit;
 mod authenticators;
 mod codes;
+mod names;
 mod parties;
 mod recovery;
 mod sessions;

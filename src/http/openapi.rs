@@ -152,8 +152,10 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
                 json!({"type": "string", "format": "uuid"}),
             ),
             _ => (
-                "The user in the header's tenant: `<issuer name>|<sub>`, percent-encoded",
-                json!({"type": "string", "examples": ["corp|alice"]}),
+                "The user in the header's tenant: `<issuer name>|<sub>`, percent-encoded, or `~` \
+                 followed by the base64url without padding of `<issuer name>|<sub>`. The second \
+                 form names every user; a `sub` with a slash or a backslash needs it.",
+                json!({"type": "string", "examples": ["corp|alice", "~Y29ycHxhL2I"]}),
             ),
         };
         json!({

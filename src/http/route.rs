@@ -187,6 +187,66 @@ pub(super) fn allow(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
+    use crate::http::target::Target;
+    use crate::mfa::admin::named_user;
+    use crate::model::{Bytes, Tenant, UserId};
+    use hyper::Uri;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// Any `sub` that a token may have: 1 to 255 bytes without control characters.
+    fn sub() -> impl Strategy<Value = String> {
+        let awkward = "/\\.%;|~?#:@&=+ é€𝕏\u{feff}\u{2028}a0".chars();
+        let one = prop_oneof![select(awkward.collect::<Vec<_>>()), any::<char>()];
+        let any_sub = prop::collection::vec(one, 1..80).prop_map(String::from_iter);
+        let known = [
+            "a/b\\c", "/", "\\", "..", "a/../b", "%2F", "%", ";x", "~", "|",
+        ];
+        prop_oneof![any_sub, select(known.map(str::to_owned).to_vec())]
+            .prop_filter("too long", |it| it.len() <= 255)
+            .prop_filter("control character", |it| !it.contains(char::is_control))
+    }
+
+    /// The user that this segment names, as a request to remove one of their authenticators has it.
+    fn named(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
+        let uri: Uri = format!("/v1/admin/users/{segment}/mfa/7").parse().unwrap();
+        let target = Target::parse(&uri)?;
+        let found = find(&Method::DELETE, &target.path);
+        let Found::Door(door, pattern) = found else {
+            panic!("{} is no row", target.path);
+        };
+        assert_eq!(door, Door::Member(Protected::AdminDeleteMethod));
+        let segments: Vec<_> = parameters(pattern, &target.path).collect();
+        assert_eq!(segments[1..], ["7"]);
+        named_user(segments[0], tenant)
+    }
+
+    proptest! {
+        #[test]
+        fn every_sub_can_be_named_in_a_path_and_none_as_another(sub in sub()) {
+            let tenant: Tenant = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap();
+            let user = UserId {
+                issuer: "corp".parse().unwrap(),
+                tenant: Some(tenant),
+                subject: sub,
+            };
+            let plain = format!("corp|{}", user.subject);
+            let percents = |text: &str| -> String {
+                text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+            };
+            let encoded = format!("~{}", Bytes(plain.clone().into_bytes()));
+            for segment in [percents(&encoded), encoded] {
+                prop_assert_eq!(named(&segment, tenant), Ok(user.clone()));
+            }
+            let in_percents = named(&percents(&plain), tenant);
+            if plain.contains(['/', '\\']) {
+                prop_assert!(matches!(in_percents, Err(Error::Invalid(_))));
+            } else {
+                prop_assert_eq!(in_percents, Ok(user));
+            }
+        }
+    }
 
     #[test]
     fn a_path_that_stands_in_the_table_comes_before_a_pattern() {

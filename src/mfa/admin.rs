@@ -1,5 +1,7 @@
 //! Recovery: a security admin helps a user who lost a device. Who may is the policies' to say.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
@@ -10,7 +12,7 @@ use super::methods::{
 use super::{Mfa, RETRIES, changes_too_fast};
 use crate::error::Error;
 use crate::gate::{Operation, Permit};
-use crate::model::{Action, IssuerName, Member, Tenant, UserId};
+use crate::model::{Action, Bytes, IssuerName, Member, Tenant, UserId};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
 use crate::store::{Account, RecoveryCode, Removed, Remover, Reset, Store};
@@ -62,14 +64,22 @@ pub struct ResetMethods {
     pub recovery: RecoveryAnswer,
 }
 
-/// The user that the path's `<issuer name>|<sub>` names, in this tenant.
+/// The user that a segment of a path names, in this tenant: `<issuer name>|<sub>`, or `~` followed by
+/// the base64url of that. The second form is for a `sub` that no path can hold, such as one with a
+/// slash. No issuer's name begins with `~`, so each segment has one meaning.
 ///
 /// # Errors
-/// [`Error::Invalid`] where it is not written so.
+/// [`Error::Invalid`] with both forms.
 pub fn named_user(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
-    const RULE: &str = "must be <issuer name>|<sub>, percent-encoded, such as corp%7Calice";
+    const RULE: &str = "must be <issuer name>|<sub>, percent-encoded, such as corp%7Calice, or ~ \
+                        followed by the base64url without padding of <issuer name>|<sub>, such as \
+                        ~Y29ycHxhbGljZQ";
     let rule = || Error::field("user", RULE);
-    let (issuer, subject) = segment.split_once('|').ok_or_else(rule)?;
+    let plain = match segment.strip_prefix('~') {
+        Some(encoded) => decoded(encoded).ok_or_else(rule)?.into(),
+        None => Cow::Borrowed(segment),
+    };
+    let (issuer, subject) = plain.split_once('|').ok_or_else(rule)?;
     let issuer: IssuerName = issuer.parse().map_err(|_| rule())?;
     if subject.is_empty() {
         return Err(rule());
@@ -103,6 +113,12 @@ pub async fn reset_account(
         record.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
     }
     Ok(reset)
+}
+
+/// A text in base64url without padding.
+fn decoded(encoded: &str) -> Option<String> {
+    let Bytes(bytes) = encoded.parse().ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 impl Mfa {

@@ -9,7 +9,7 @@ use super::backup_codes::Code;
 use super::methods::{RenameMethod, method_id};
 use super::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBackupCode};
 use crate::error::Error;
-use crate::model::Tenant;
+use crate::model::{Bytes, Tenant};
 
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -100,12 +100,15 @@ proptest! {
     }
 
     #[test]
-    fn any_segment_is_one_user_or_says_how_it_is_written(segment in "(corp\\||\\PC{0,6}\\||)\\PC{0,40}") {
+    fn any_segment_is_one_user_or_says_how_it_is_written(
+        segment in "(corp\\||\\PC{0,6}\\||)\\PC{0,40}|~[a-zA-Z0-9_=-]{0,20}|~Y29ycH[w-z][a-z]{0,9}",
+    ) {
         let tenant: Tenant = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap();
         match named_user(&segment, tenant) {
             Ok(user) => {
                 let spelt = format!("{}|{}", user.issuer, user.subject);
-                prop_assert_eq!(spelt, segment);
+                let encoded = format!("~{}", Bytes(spelt.clone().into_bytes()));
+                prop_assert!(segment == spelt || segment == encoded, "{} {}", spelt, encoded);
                 prop_assert_eq!(user.tenant, Some(tenant));
                 prop_assert!(!user.subject.is_empty());
             }
@@ -134,4 +137,32 @@ fn an_id_is_read_in_any_letter_case_and_in_no_other_form() {
     ] {
         assert_eq!(method_id(&other), None, "{other}");
     }
+}
+
+#[test]
+fn segment_that_names_no_user_says_both_forms() {
+    let tenant = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap();
+    let encoded = |text: &[u8]| format!("~{}", Bytes(text.to_vec()));
+    let rule = "must be <issuer name>|<sub>, percent-encoded, such as corp%7Calice, or ~ followed by \
+                the base64url without padding of <issuer name>|<sub>, such as ~Y29ycHxhbGljZQ";
+    for segment in [
+        "~".to_owned(),
+        "~Y29ycHxhbGljZQ==".to_owned(),
+        "~Y29ycHxhbGljZR".to_owned(),
+        "~Y29ycHxhbGljZ".to_owned(),
+        "~Y29y cHxhbGljZQ".to_owned(),
+        "~corp|alice".to_owned(),
+        encoded(b"alice"),
+        encoded(b"corp|"),
+        encoded(b"|alice"),
+        encoded(b"Corp|alice"),
+        encoded(b"corp|\xff"),
+        encoded(encoded(b"corp|alice").as_bytes()),
+    ] {
+        let error = named_user(&segment, tenant).unwrap_err();
+        assert_eq!(error, Error::field("user", rule), "{segment}");
+    }
+    let user = named_user("~Y29ycHxhbGljZQ", tenant);
+    assert_eq!(user, named_user("corp|alice", tenant));
+    assert!(user.is_ok());
 }
