@@ -38,7 +38,8 @@ pub const PENDING_PER_ACCOUNT: usize = 64;
 /// How many wrong codes a session may try within [`TRIES_WINDOW`], over all gateways.
 pub const TRIES_LIMIT: u64 = 10;
 
-/// From a session's first wrong code until its count begins anew.
+/// From a session's first wrong code until its count begins anew. It begins anew for each set of codes,
+/// so that a recovery code can be typed at once.
 pub const TRIES_WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// How many ceremonies a session may begin within [`BEGINS_WINDOW`], over all gateways: more than a
@@ -109,8 +110,9 @@ pub struct Account {
     /// The set that a code is tried against: the recovery code where one was made, else the backup
     /// codes. There are never both.
     pub codes: Option<ActiveCodes>,
-    /// The salt of the set that the last enrolment replaced, where a code of that set opened the
-    /// session that enrolled: its token stays good for a repetition of that very request.
+    /// The salt of the set before the active one, where a code of that set opened the session whose
+    /// enrolment replaced or ended it: its token stays good for a repetition of that very request.
+    /// Cleared by every other change of the active set, and by nothing else.
     pub replaced_salt: Option<Bytes>,
     /// After too many wrong codes in the session that was asked for: when it may try the next.
     pub codes_shut: Option<Duration>,
@@ -454,8 +456,8 @@ impl Store {
         })
     }
 
-    /// Completes an enrolment in one step. Codes are stored only if none are left. Idempotent for
-    /// the authenticator's id: a repetition answers as the first did.
+    /// Completes an enrolment in one step. Codes are stored only if none are left; a reset and its
+    /// recovery code end. Idempotent for the authenticator's id: a repetition answers as the first did.
     pub async fn complete(
         &self,
         user: &UserId,
@@ -467,8 +469,8 @@ impl Store {
         })
     }
 
-    /// Stores a pending authentication. Stale when the version is another. Over
-    /// [`PENDING_PER_SESSION`] and [`PENDING_PER_ACCOUNT`] an older one goes.
+    /// Stores a pending authentication. Stale when the version is another; counted together with
+    /// enrolments. Over [`PENDING_PER_SESSION`] and [`PENDING_PER_ACCOUNT`] an older one goes.
     pub async fn begin_authentication(
         &self,
         user: &UserId,
@@ -513,7 +515,8 @@ impl Store {
     }
 
     /// Removes an authenticator, raises version and epoch, and with the last authenticator removes
-    /// the backup codes. Stale when the version is another.
+    /// the backup codes. Stale when the version is another, and when an administrator removes the last
+    /// one without a recovery code to store.
     pub async fn remove(
         &self,
         user: &UserId,
@@ -543,7 +546,8 @@ impl Store {
     }
 
     /// Puts a set of backup codes in the place of the one with the salt `old`. Stale when the version
-    /// is another. A repetition answers as the first did.
+    /// is another, and for an account without authenticators: it never gets codes. A repetition answers
+    /// as the first did.
     pub async fn replace_codes(
         &self,
         user: &UserId,
@@ -558,8 +562,8 @@ impl Store {
     }
 
     /// Tries a backup or recovery code by its hash, which was made with this salt: one step that
-    /// counts the attempt for this session before it compares. Success begins the count anew. A
-    /// recovery code past its deadline is wrong.
+    /// counts the attempt for this session and this set before it compares. Success begins the count
+    /// anew. A recovery code past its deadline is wrong.
     pub async fn try_code(
         &self,
         session: &SessionKey,

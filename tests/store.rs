@@ -9,5 +9,7 @@ mod fixture;
 mod health;
 mod lost_changes;
 mod model;
+mod recovery;
 mod redis_faults;
 mod redis_keys;
+mod sessions;

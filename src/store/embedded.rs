@@ -1,6 +1,7 @@
 //! The store in a folder of this machine, for one process: redb, with one thread that writes.
 
 mod clock;
+mod counts;
 mod file;
 mod steps;
 mod tables;
@@ -14,9 +15,12 @@ use redb::ReadableDatabase as _;
 use uuid::Uuid;
 
 pub(super) use self::clock::system_clock;
+use self::counts::Counter;
 use self::file::StoreFile;
-use self::steps::{CodeTry, Completion, NewCeremony, Removal, Renaming, Replacement, Using};
-use self::tables::{PENDING, USERS};
+use self::steps::{
+    CodeTry, Completion, NewCeremony, Removal, RemovalBy, Renaming, Replacement, Resetting, Using,
+};
+use self::tables::{COUNTS, PENDING, USERS, UserRecord};
 use self::writer::{Failure, Writer};
 use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::encode;
@@ -50,23 +54,31 @@ impl Embedded {
     pub(super) fn read(
         &self,
         user: &UserId,
-        _session: &SessionKey,
+        session: &SessionKey,
         challenge: Option<&Bytes>,
     ) -> Result<Account, Error> {
         let user = UserKey::of(user);
         let now = (self.clock)();
-        let read = self.file.with(|database| {
-            let snapshot = database.begin_read()?;
-            let record = steps::user(&snapshot.open_table(USERS)?, user.digest())?;
-            let Some(challenge) = challenge.map(challenge_digest) else {
-                return Ok(record.map(|record| record.into_account(now, None, None)));
-            };
-            let table = snapshot.open_table(PENDING)?;
-            let enrolment = steps::pending(&table, user.digest(), &challenge, now)?;
-            let owner = user.digest_of_authentications();
-            let authentication = steps::pending(&table, &owner, &challenge, now)?;
-            Ok(record.and_then(|record| Ok(record.into_account(now, enrolment?, authentication?))))
-        });
+        let read =
+            self.file.with(|database| {
+                let snapshot = database.begin_read()?;
+                let record = steps::user(&snapshot.open_table(USERS)?, user.digest())?;
+                let salt = record.as_ref().ok().and_then(UserRecord::active_salt);
+                let counter = salt.map(|salt| Counter::tries(&user, session, salt));
+                let shut = match counter {
+                    Some(counter) => counter.shut(&snapshot.open_table(COUNTS)?, now)?,
+                    None => None,
+                };
+                let Some(challenge) = challenge.map(challenge_digest) else {
+                    return Ok(record.map(|record| record.into_account(shut, None, None)));
+                };
+                let table = snapshot.open_table(PENDING)?;
+                let enrolment = steps::pending(&table, user.digest(), &challenge, now)?;
+                let owner = user.digest_of_authentications();
+                let authentication = steps::pending(&table, &owner, &challenge, now)?;
+                Ok(record
+                    .and_then(|record| Ok(record.into_account(shut, enrolment?, authentication?))))
+            });
         read.unwrap_or_else(|cause| {
             self.writer.reopen();
             Err(Error::unavailable(cause))
@@ -85,6 +97,7 @@ impl Embedded {
         let step = NewCeremony {
             owner: user.digest().to_owned(),
             user,
+            session: enrolment.session_key.clone(),
             version,
             handle: Some(handle),
             challenge: challenge_digest(&enrolment.challenge),
@@ -108,6 +121,7 @@ impl Embedded {
         let step = NewCeremony {
             owner: user.digest_of_authentications(),
             user,
+            session: authentication.session_key.clone(),
             version,
             handle: None,
             challenge: challenge_digest(&authentication.challenge),
@@ -157,27 +171,34 @@ impl Embedded {
         user: &UserId,
         version: u64,
         id: Uuid,
-        _by: Remover<'_>,
+        by: Remover<'_>,
     ) -> Result<Removed, Error> {
-        let user = UserKey::of(user);
-        let step = Removal { user, version, id };
-        once(
-            self.writer
-                .write(move |tables, _| step.remove(tables))
-                .await,
-        )
+        let step = Removal {
+            user: UserKey::of(user),
+            version,
+            id,
+            by: RemovalBy::from(by),
+        };
+        let written = self
+            .writer
+            .write(move |tables, now| step.remove(tables, now));
+        once(written.await)
     }
 
     pub(super) async fn reset(
         &self,
         user: &UserId,
-        _recovery: &RecoveryCode,
-        _even_if_enrolled: bool,
+        recovery: &RecoveryCode,
+        even_if_enrolled: bool,
     ) -> Result<Reset, Error> {
-        let user = UserKey::of(user);
+        let step = Resetting {
+            user: UserKey::of(user),
+            recovery: recovery.clone(),
+            even_if_enrolled,
+        };
         let written = self
             .writer
-            .write(move |tables, _| steps::reset(tables, &user));
+            .write(move |tables, now| step.reset(tables, now));
         once(written.await)
     }
 
@@ -185,12 +206,13 @@ impl Embedded {
         &self,
         user: &UserId,
         version: u64,
-        _old: Option<&Bytes>,
+        old: Option<&Bytes>,
         codes: &CodeSet,
     ) -> Result<Replaced, Error> {
         let step = Replacement {
             user: UserKey::of(user),
             version,
+            old: old.cloned(),
             codes: codes.clone(),
         };
         let repeated = step.clone();
@@ -209,12 +231,13 @@ impl Embedded {
     pub(super) async fn try_code(
         &self,
         user: &UserId,
-        _session: &SessionKey,
+        session: &SessionKey,
         salt: &Bytes,
         hash: &Bytes,
     ) -> Result<Tried, Error> {
         let step = CodeTry {
             user: UserKey::of(user),
+            session: session.clone(),
             salt: salt.clone(),
             hash: hash.clone(),
         };
@@ -234,7 +257,8 @@ impl Embedded {
             challenge,
             authenticator,
             codes,
-            ..
+            max_authenticators,
+            opened_by,
         } = *completion;
         let step = Completion {
             user: UserKey::of(user),
@@ -243,6 +267,8 @@ impl Embedded {
             challenge: challenge_digest(challenge),
             authenticator: authenticator.clone(),
             codes: codes.cloned(),
+            max_authenticators,
+            opened_by: opened_by.cloned(),
         };
         let repeated = step.clone();
         match self

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::model::{Bytes, UserId};
+use crate::model::{Bytes, SessionKey, UserId};
 
 /// The keys of one user. The braces make the digest the hash tag of a Redis cluster, so that all
 /// keys of a user are in one slot and one script may touch them together.
@@ -39,7 +39,7 @@ impl UserKey {
         format!("{}:auth", self.0)
     }
 
-    /// Hash: version, epoch, handle, the code set's salt and pepper id. Never expires.
+    /// Hash: version, epoch, handle, the code set's salt and pepper id, the recovery code. Never expires.
     pub(super) fn account(&self) -> String {
         self.named("user")
     }
@@ -69,8 +69,18 @@ impl UserKey {
         self.named("auth")
     }
 
-    /// Counter: wrong backup codes. Expires.
-    pub(super) fn tries(&self) -> String {
+    /// Hash: salt of the set that is tried → wrong codes of this session. Expires.
+    pub(super) fn tries(&self, session: &SessionKey) -> String {
+        self.named(&format!("tries:{}", session.as_str()))
+    }
+
+    /// Counter: ceremonies that this session began. Expires.
+    pub(super) fn begins(&self, session: &SessionKey) -> String {
+        self.named(&format!("begins:{}", session.as_str()))
+    }
+
+    /// Counter: wrong codes of all sessions together, as older releases count them. Expires.
+    pub(super) fn tries_of_account(&self) -> String {
         self.named("tries")
     }
 
@@ -144,7 +154,23 @@ mod tests {
             alice.authentications(),
             "cg:1:{rymVIm5gM4EICepjaT431Q}:auth"
         );
-        assert_eq!(alice.tries(), "cg:1:{rymVIm5gM4EICepjaT431Q}:tries");
+        let session = SessionKey::of_sid("s1");
+        assert_eq!(
+            alice.tries(&session),
+            "cg:1:{rymVIm5gM4EICepjaT431Q}:tries:q4R2RWlh_5hNwfYxiQYbTQ"
+        );
+        assert_eq!(
+            alice.begins(&session),
+            "cg:1:{rymVIm5gM4EICepjaT431Q}:begins:q4R2RWlh_5hNwfYxiQYbTQ"
+        );
+        assert_eq!(
+            alice.tries(&SessionKey::of_account()),
+            "cg:1:{rymVIm5gM4EICepjaT431Q}:tries:"
+        );
+        assert_eq!(
+            alice.tries_of_account(),
+            "cg:1:{rymVIm5gM4EICepjaT431Q}:tries"
+        );
         assert_eq!(
             user("corp||alice").account(),
             "cg:1:{bV_vyOZvuP3tLU48DmYq3g}:user"

@@ -1,6 +1,8 @@
 //! The store in one Redis: each step is one script, and all keys of a script are one user's.
 
+mod account;
 mod changes;
+mod codes;
 mod health;
 mod link;
 
@@ -12,13 +14,13 @@ use uuid::Uuid;
 
 use self::link::{Failure, Link};
 use super::keys::{ClaimKey, UserKey, challenge_digest};
-use super::stored::{decode, encode};
+use super::stored::encode;
 use super::{
-    Account, ActiveCodes, Authentication, Begun, CodeSalt, CodeSet, Committed, Completion,
-    Enrolment, Health, PENDING_PER_SESSION, TRIES_LIMIT, oldest_first,
+    Account, Authentication, BEGINS_LIMIT, BEGINS_WINDOW, Begun, Committed, Completion, Enrolment,
+    Health, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, TRIES_LIMIT,
 };
 use crate::error::Error;
-use crate::model::{Authenticator, Bytes, CodeKind, SessionKey, Timestamp, UserId};
+use crate::model::{Authenticator, Bytes, SessionKey, Timestamp, UserId};
 
 /// How long a step may take before the answer is that the store is not available.
 const STEP: Duration = Duration::from_millis(500);
@@ -34,60 +36,38 @@ const ORPHANED_MS: u64 = 60_000;
 /// commit that a hung server carries out late cannot give one credential id to two users.
 const CLAIM_GOOD_MS: u64 = 30_000;
 
-/// A script's text: its flags, what the scripts share, its own.
+/// A script's text: its flags, what all scripts share, its own files.
 macro_rules! script {
-    ($flags:literal, $file:literal) => {
+    ($flags:literal, $($file:literal),+) => {
         concat!(
             "#!lua",
             $flags,
             "\n",
             include_str!("redis/pending.lua"),
-            "\n",
-            include_str!($file)
+            $("\n", include_str!($file)),+
         )
     };
 }
 
 // A full Redis (`noeviction`) starts nothing new, and still finishes what was begun, lets a user in and
 // lets go of what is stored: what has no such hurry is without `allow-oom`.
-const READ: &str = script!(" flags=no-writes", "redis/read.lua");
+const READ: &str = script!(" flags=no-writes", "redis/codes.lua", "redis/read.lua");
 const BEGIN: &str = script!("", "redis/begin.lua");
 const CLAIM: &str = script!(" flags=allow-oom", "redis/claim.lua");
 const RELEASE: &str = script!(" flags=allow-oom", "redis/release.lua");
-const COMMIT: &str = script!(" flags=allow-oom", "redis/commit.lua");
+const COMMIT: &str = script!(" flags=allow-oom", "redis/codes.lua", "redis/commit.lua");
 const DISCARD: &str = script!(" flags=allow-oom", "redis/discard.lua");
 const USE: &str = script!(" flags=allow-oom", "redis/use.lua");
 const RENAME: &str = script!("", "redis/rename.lua");
-const REMOVE: &str = script!(" flags=allow-oom", "redis/remove.lua");
-const RESET: &str = script!(" flags=allow-oom", "redis/reset.lua");
-const REPLACE_CODES: &str = script!("", "redis/replace_codes.lua");
-const TRY_CODE: &str = script!(" flags=allow-oom", "redis/try_code.lua");
+const REMOVE: &str = script!(" flags=allow-oom", "redis/codes.lua", "redis/remove.lua");
+const RESET: &str = script!(" flags=allow-oom", "redis/codes.lua", "redis/reset.lua");
+const REPLACE_CODES: &str = script!("", "redis/codes.lua", "redis/replace_codes.lua");
+const TRY_CODE: &str = script!(" flags=allow-oom", "redis/codes.lua", "redis/try_code.lua");
 
 pub(super) struct Redis {
     link: Link,
     require_durable: bool,
 }
-
-/// What `read.lua` answers of the account: version, handle, epoch, salt, pepper id.
-type AccountReply = (
-    Option<u64>,
-    Option<String>,
-    Option<u64>,
-    Option<String>,
-    Option<String>,
-);
-
-/// What `read.lua` answers: the account, how many codes there are, the two pending records, the
-/// records of authenticators and of their uses, and for how many milliseconds codes are shut.
-type ReadReply = (
-    AccountReply,
-    usize,
-    Option<Vec<u8>>,
-    Option<Vec<u8>>,
-    Vec<Vec<u8>>,
-    Vec<(String, Vec<u8>)>,
-    Option<u64>,
-);
 
 /// A credential id that is held for this user.
 struct Claim {
@@ -108,16 +88,18 @@ impl Redis {
     pub(super) async fn read(
         &self,
         user: &UserId,
-        _session: &SessionKey,
+        session: &SessionKey,
         challenge: Option<&Bytes>,
     ) -> Result<Account, Error> {
         let deadline = Instant::now() + STEP;
-        self.read_key(&UserKey::of(user), challenge, deadline).await
+        self.read_key(&UserKey::of(user), session, challenge, deadline)
+            .await
     }
 
     async fn read_key(
         &self,
         user: &UserKey,
+        session: &SessionKey,
         challenge: Option<&Bytes>,
         deadline: Instant,
     ) -> Result<Account, Error> {
@@ -130,50 +112,13 @@ impl Redis {
             enrolments,
             uses,
             authentications,
-            user.tries(),
+            user.tries(session),
         ];
         let mut command = eval(READ, &keys);
         command
             .arg(challenge.map(challenge_digest).unwrap_or_default())
             .arg(TRIES_LIMIT);
-        let (account, codes_remaining, enrolment, authentication, records, uses, shut): ReadReply =
-            self.link.ask(&command, deadline).await?;
-        let (version, handle, epoch, salt, pepper_id) = account;
-        let mut authenticators = records
-            .iter()
-            .map(|record| decode("authenticator", record))
-            .collect::<Result<Vec<Authenticator>, _>>()?;
-        changes::show_uses(&mut authenticators, &uses)?;
-        oldest_first(&mut authenticators);
-        let handle = handle
-            .map(|text| Uuid::try_parse(&text))
-            .transpose()
-            .map_err(|_| Error::Internal("a stored user handle cannot be read".to_owned()))?;
-        let salt = salt
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| Error::Internal("a stored salt cannot be read".to_owned()))?;
-        Ok(Account {
-            version: version.unwrap_or(0),
-            handle,
-            authenticators,
-            epoch: epoch.unwrap_or(0),
-            codes_remaining,
-            reset: false,
-            codes: salt.zip(pepper_id).map(|(salt, pepper_id)| ActiveCodes {
-                salt: CodeSalt { salt, pepper_id },
-                kind: CodeKind::Backup,
-                expires_at: None,
-            }),
-            replaced_salt: None,
-            codes_shut: shut.map(Duration::from_millis),
-            pending: enrolment
-                .map(|record| decode::<Enrolment>("pending enrolment", &record))
-                .transpose()?,
-            authentication: authentication
-                .map(|record| decode::<Authentication>("pending authentication", &record))
-                .transpose()?,
-        })
+        account::read(self.link.ask(&command, deadline).await?)
     }
 
     pub(super) async fn begin(
@@ -185,13 +130,14 @@ impl Redis {
         ttl: Duration,
     ) -> Result<Begun, Error> {
         let user = UserKey::of(user);
-        let mut command = eval(BEGIN, &[user.account(), user.enrolments()]);
+        let begins = user.begins(&enrolment.session_key);
+        let mut command = eval(BEGIN, &[user.account(), user.enrolments(), begins]);
         command
             .arg(version)
             .arg(handle.as_hyphenated().to_string())
             .arg(challenge_digest(&enrolment.challenge))
             .arg(encode(enrolment)?);
-        self.begun(command, ttl).await
+        self.begun(command, ttl, &enrolment.session_key).await
     }
 
     pub(super) async fn begin_authentication(
@@ -202,26 +148,40 @@ impl Redis {
         ttl: Duration,
     ) -> Result<Begun, Error> {
         let user = UserKey::of(user);
-        let mut command = eval(BEGIN, &[user.account(), user.authentications()]);
+        let begins = user.begins(&authentication.session_key);
+        let mut command = eval(BEGIN, &[user.account(), user.authentications(), begins]);
         // whoever has an authenticator has a handle, which stays as it is
         command
             .arg(version)
             .arg("")
             .arg(challenge_digest(&authentication.challenge))
             .arg(encode(authentication)?);
-        self.begun(command, ttl).await
+        self.begun(command, ttl, &authentication.session_key).await
     }
 
-    async fn begun(&self, mut command: Cmd, ttl: Duration) -> Result<Begun, Error> {
+    async fn begun(
+        &self,
+        mut command: Cmd,
+        ttl: Duration,
+        session: &SessionKey,
+    ) -> Result<Begun, Error> {
         command
-            .arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
-            .arg(PENDING_PER_SESSION);
-        match self.link.ask(&command, Instant::now() + STEP).await? {
-            0 => Ok(Begun::Stale),
-            deadline => Ok(Begun::Stored {
-                expires_at: Timestamp::from_millis(deadline),
-            }),
-        }
+            .arg(millis(ttl))
+            .arg(session.as_str())
+            .arg(PENDING_PER_SESSION)
+            .arg(PENDING_PER_ACCOUNT)
+            .arg(BEGINS_LIMIT)
+            .arg(millis(BEGINS_WINDOW));
+        let (word, number): (String, u64) = self.link.ask(&command, Instant::now() + STEP).await?;
+        Ok(match word.as_str() {
+            "stored" => Begun::Stored {
+                expires_at: moment(number),
+            },
+            "many" => Begun::TooMany {
+                retry_after: Duration::from_millis(number),
+            },
+            _ => Begun::Stale,
+        })
     }
 
     pub(super) async fn discard(&self, user: &UserId, challenge: &Bytes) -> Result<bool, Error> {
@@ -240,13 +200,7 @@ impl Redis {
         user: &UserId,
         completion: &Completion<'_>,
     ) -> Result<Committed, Error> {
-        let Completion {
-            version,
-            challenge,
-            authenticator,
-            codes,
-            ..
-        } = *completion;
+        let authenticator = completion.authenticator;
         let started = Instant::now();
         let user = UserKey::of(user);
         let key = ClaimKey::of(&authenticator.rp_id, &authenticator.credential_id).claim();
@@ -256,7 +210,7 @@ impl Redis {
         else {
             return Ok(Committed::Exists);
         };
-        let command = commit_command(&user, version, challenge, authenticator, codes, &claim)?;
+        let command = commit_command(&user, completion, &claim)?;
         let deadline = started + COMPLETION;
         let (word, number, remaining): (String, u64, usize) =
             self.commit(&command, deadline).await?;
@@ -271,6 +225,7 @@ impl Redis {
             }
             "exists" => (Committed::Exists, true),
             "gone" => (Committed::Gone, number == 1),
+            "limit" => (Committed::LimitReached, false),
             "stale" => (Committed::Stale, false),
             _ => {
                 return Err(Error::unavailable(
@@ -328,7 +283,8 @@ impl Redis {
             return Ok(false);
         }
         let owner = UserKey::from_digest(owner);
-        let account = self.read_key(&owner, None, deadline).await?;
+        let session = SessionKey::of_account();
+        let account = self.read_key(&owner, &session, None, deadline).await?;
         Ok(!account.holds(&authenticator.rp_id, &authenticator.credential_id))
     }
 
@@ -397,30 +353,35 @@ fn user_keys(user: &UserKey) -> [String; 4] {
 
 fn commit_command(
     user: &UserKey,
-    version: u64,
-    challenge: &Bytes,
-    authenticator: &Authenticator,
-    codes: Option<&CodeSet>,
+    completion: &Completion<'_>,
     claim: &Claim,
 ) -> Result<Cmd, Error> {
+    let authenticator = completion.authenticator;
+    let opened_by = completion.opened_by.map(Bytes::to_string);
     let mut command = eval(COMMIT, &user_keys(user));
     command
-        .arg(version)
-        .arg(challenge_digest(challenge))
+        .arg(completion.version)
+        .arg(challenge_digest(completion.challenge))
         .arg(authenticator.id.as_hyphenated().to_string())
         .arg(encode(authenticator)?)
         .arg(&authenticator.rp_id)
         .arg(authenticator.credential_id.to_string())
-        .arg(claim.good_until);
-    match codes {
-        None => command.arg("").arg(""),
-        Some(codes) => {
-            command.arg(codes.salt.to_string()).arg(&codes.pepper_id);
-            for hash in &codes.hashes {
-                command.arg(hash.to_string());
-            }
-            &mut command
+        .arg(claim.good_until)
+        .arg(completion.max_authenticators)
+        .arg(opened_by.unwrap_or_default());
+    match completion.codes {
+        None => {
+            command.arg("").arg("");
         }
-    };
+        Some(set) => codes::add_set(&mut command, set),
+    }
     Ok(command)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn moment(millis: u64) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }

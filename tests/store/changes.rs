@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use cedargate::error::Error;
 use cedargate::model::{Timestamp, UserId};
-use cedargate::store::{Begun, Committed, PENDING_LIMIT, Removed, Replaced, Store, Use, Used};
+use cedargate::store::{
+    Begun, Committed, PENDING_PER_SESSION, Removed, Replaced, Store, Use, Used,
+};
 use uuid::Uuid;
 
 use super::fixture::*;
@@ -30,7 +32,7 @@ on_both! {
     the_last_authenticator_takes_the_codes_along
     what_was_removed_is_another_users_to_enrol
     nothing_is_left_after_a_reset
-    a_reset_of_nobody_leaves_nothing
+    a_user_without_a_record_gets_one_by_a_reset
     what_was_begun_before_a_removal_is_decided_anew
 }
 
@@ -69,7 +71,7 @@ mod cases {
             backed_up: true,
             ..assertion(&one, 7)
         };
-        assert_eq!(authenticate(&store, &alice, 3, &made).await, Used::Stored);
+        assert_eq!(authenticate(&store, &alice, 3, &made).await, USED);
         let read = account(&store, &alice, 3).await;
         assert_eq!(read.authentication, None, "it is used up");
         let mut used = one;
@@ -149,7 +151,10 @@ mod cases {
         for begin in begins.collect::<Vec<_>>() {
             begin.await.unwrap();
         }
-        assert_eq!(pending(&store, &alice, 1..=9).await.len(), PENDING_LIMIT);
+        assert_eq!(
+            pending(&store, &alice, 1..=9).await.len(),
+            PENDING_PER_SESSION
+        );
         for seed in 11..=18 {
             asked(&store, &alice, seed).await;
         }
@@ -162,7 +167,10 @@ mod cases {
             let read = account(&store, &alice, seed).await;
             assert_eq!(read.pending, Some(enrolment(seed)), "an enrolment stays");
         }
-        assert_eq!(pending(&store, &alice, 11..=19).await.len(), PENDING_LIMIT);
+        assert_eq!(
+            pending(&store, &alice, 11..=19).await.len(),
+            PENDING_PER_SESSION
+        );
     }
 
     pub(super) async fn a_pending_authentication_runs_out(store: Arc<Store>) {
@@ -191,16 +199,16 @@ mod cases {
         let alice = user("alice");
         let one = enrolled(&store, &alice, 1).await;
         for (shown, outcome, kept) in [
-            (0, Used::Stored, 0),
-            (0, Used::Stored, 0),
-            (1, Used::Stored, 1),
+            (0, USED, 0),
+            (0, USED, 0),
+            (1, USED, 1),
             (1, Used::CounterBack, 1),
             (0, Used::CounterBack, 1),
-            (9, Used::Stored, 9),
+            (9, USED, 9),
             (8, Used::CounterBack, 9),
-            (10, Used::Stored, 10),
-            (u32::MAX - 1, Used::Stored, u32::MAX - 1),
-            (u32::MAX, Used::Stored, u32::MAX),
+            (10, USED, 10),
+            (u32::MAX - 1, USED, u32::MAX - 1),
+            (u32::MAX, USED, u32::MAX),
             (u32::MAX, Used::CounterBack, u32::MAX),
             (0, Used::CounterBack, u32::MAX),
         ] {
@@ -223,7 +231,7 @@ mod cases {
         asked(&store, &alice, 2).await;
         assert_eq!(
             authenticate(&store, &alice, 2, &assertion(&one, 5)).await,
-            Used::Stored
+            USED
         );
         let before = account(&store, &alice, 2).await.authenticators;
         asked(&store, &alice, 3).await;
@@ -271,7 +279,7 @@ mod cases {
         let (mut stored, mut unanswered) = (Vec::new(), 0);
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
-                (count, Some(Used::Stored)) => stored.push(count),
+                (count, Some(USED)) => stored.push(count),
                 (_, Some(outcome)) => assert_eq!(outcome, Used::Gone),
                 (_, None) => unanswered += 1,
             }
@@ -299,7 +307,7 @@ mod cases {
         let (mut stored, mut unanswered) = (0, 0);
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
-                Some(Used::Stored) => stored += 1,
+                Some(USED) => stored += 1,
                 Some(outcome) => assert_eq!(outcome, Used::CounterBack),
                 None => unanswered += 1,
             }
@@ -338,7 +346,7 @@ mod cases {
         );
         asked(&store, &alice, 3).await;
         let made = assertion(&one, 4);
-        assert_eq!(authenticate(&store, &alice, 3, &made).await, Used::Stored);
+        assert_eq!(authenticate(&store, &alice, 3, &made).await, USED);
         let before = account(&store, &alice, 3).await;
         let name = "ｎew \u{1f511} | \"{}\\";
         assert_eq!(store.rename(&alice, one.id, name).await, Ok(true));
@@ -372,7 +380,7 @@ mod cases {
             assert_eq!(renamed, Ok(true));
             for made in uses {
                 let outcome = made.await.unwrap();
-                assert!(matches!(outcome, Used::Stored | Used::CounterBack));
+                assert!(matches!(outcome, USED | Used::CounterBack));
             }
             let read = account(&store, &alice, 1).await;
             assert_eq!(read.authenticators[0].device_name, name);
@@ -390,18 +398,18 @@ mod cases {
         );
         let before = account(&store, &alice, 1).await;
         assert_eq!((before.version, before.epoch), (2, 0));
-        let removed = store.remove(&alice, 2, one.id).await;
-        assert_eq!(removed, Ok(Removed::Removed(Box::new(one.clone()))));
+        let outcome = remove(&store, &alice, 2, one.id).await;
+        assert_eq!(outcome, Ok(removed(&one)));
         let read = account(&store, &alice, 1).await;
         assert_eq!(read.authenticators, [other]);
         assert_eq!((read.version, read.epoch, read.codes_remaining), (3, 1, 10));
-        assert_eq!(read.code_salt, before.code_salt);
+        assert_eq!(read.codes, before.codes);
         assert_eq!(read.handle, before.handle);
         for version in [3, 0] {
-            let again = store.remove(&alice, version, one.id).await;
+            let again = remove(&store, &alice, version, one.id).await;
             assert_eq!(again, Ok(Removed::Nothing));
         }
-        let of_bob = store.remove(&user("bob"), 0, one.id).await;
+        let of_bob = remove(&store, &user("bob"), 0, one.id).await;
         assert_eq!(of_bob, Ok(Removed::Nothing));
         assert_eq!(account(&store, &alice, 1).await.version, 3);
         assert_eq!(account(&store, &user("bob"), 1).await.version, 0);
@@ -411,15 +419,18 @@ mod cases {
         let alice = user("alice");
         let one = enrolled(&store, &alice, 1).await;
         for version in [0, 2] {
-            let outcome = store.remove(&alice, version, one.id).await;
+            let outcome = remove(&store, &alice, version, one.id).await;
             assert_eq!(outcome, Ok(Removed::Stale));
         }
         let read = account(&store, &alice, 1).await;
         assert_eq!(read.authenticators, std::slice::from_ref(&one));
         assert_eq!(read.epoch, 0);
         assert_whole(&read);
-        let removed = store.remove(&alice, 1, one.id).await;
-        assert!(matches!(removed, Ok(Removed::Removed(_))), "{removed:?}");
+        let removed = remove(&store, &alice, 1, one.id).await;
+        assert!(
+            matches!(removed, Ok(Removed::Removed { .. })),
+            "{removed:?}"
+        );
     }
 
     pub(super) async fn of_racing_removals_one_finds_it(store: Arc<Store>) {
@@ -431,12 +442,12 @@ mod cases {
         let racers = (0..20).map(|at| {
             let (store, alice) = (Arc::clone(&store), alice.clone());
             let id = [one.id, other.id][at % 2];
-            tokio::spawn(async move { store.remove(&alice, 2, id).await.unwrap() })
+            tokio::spawn(async move { remove(&store, &alice, 2, id).await.unwrap() })
         });
         let mut removed = 0;
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
-                Removed::Removed(_) => removed += 1,
+                Removed::Removed { .. } => removed += 1,
                 outcome => assert!(matches!(outcome, Removed::Nothing | Removed::Stale)),
             }
         }
@@ -449,15 +460,22 @@ mod cases {
     pub(super) async fn the_last_authenticator_takes_the_codes_along(store: Arc<Store>) {
         let alice = user("alice");
         let one = enrolled(&store, &alice, 1).await;
-        let removed = store.remove(&alice, 1, one.id).await;
-        assert!(matches!(removed, Ok(Removed::Removed(_))), "{removed:?}");
+        let removed = remove(&store, &alice, 1, one.id).await;
+        assert!(
+            matches!(removed, Ok(Removed::Removed { .. })),
+            "{removed:?}"
+        );
         let read = account(&store, &alice, 1).await;
         assert!(read.authenticators.is_empty());
-        assert_eq!((read.codes_remaining, read.code_salt), (0, None));
+        assert_eq!((read.codes_remaining, read.codes), (0, None));
         // what was decided on before gives nobody codes
-        let outcome = store.replace_codes(&alice, 1, &codes()).await;
-        assert_eq!(outcome, Ok(Replaced::Stale));
-        assert_eq!(account(&store, &alice, 1).await.codes_remaining, 0);
+        for version in [1, 2] {
+            let outcome = store.replace_codes(&alice, version, None, &codes()).await;
+            assert_eq!(outcome, Ok(Replaced::Stale), "nor does what is true now");
+        }
+        let read = account(&store, &alice, 1).await;
+        assert_eq!((read.codes_remaining, read.codes), (0, None));
+        assert!(!read.reset, "its owner removed it");
         // the next is a first one again
         begun(&store, &alice, 2).await;
         let outcome = complete(&store, &alice, 2, 2, &authenticator(2), Some(&codes())).await;
@@ -480,10 +498,13 @@ mod cases {
             };
             assert_eq!(take().await, Ok(Committed::Exists));
             if round == 0 {
-                let removed = store.remove(&alice, 1, one.id).await;
-                assert!(matches!(removed, Ok(Removed::Removed(_))), "{removed:?}");
+                let removed = remove(&store, &alice, 1, one.id).await;
+                assert!(
+                    matches!(removed, Ok(Removed::Removed { .. })),
+                    "{removed:?}"
+                );
             } else {
-                assert_eq!(store.reset(&alice).await, Ok(1));
+                assert_eq!(reset(&store, &alice).await.0.len(), 1);
             }
             assert_eq!(take().await, Ok(FIRST));
             // and not the first user's any more
@@ -491,7 +512,7 @@ mod cases {
             let version = account(&store, &alice, 1).await.version;
             let outcome = complete(&store, &alice, version, 2, &authenticator(1), None).await;
             assert_eq!(outcome, Ok(Committed::Exists));
-            assert_eq!(store.reset(&bob).await, Ok(1));
+            assert_eq!(reset(&store, &bob).await.0.len(), 1);
         }
     }
 
@@ -501,15 +522,18 @@ mod cases {
         enrolled(&store, &alice, 2).await;
         asked(&store, &alice, 3).await;
         let made = assertion(&one, 9);
-        assert_eq!(authenticate(&store, &alice, 3, &made).await, Used::Stored);
+        assert_eq!(authenticate(&store, &alice, 3, &made).await, USED);
         begun(&store, &alice, 4).await;
         asked(&store, &alice, 5).await;
-        assert_eq!(store.reset(&alice).await, Ok(2));
+        let (removed, code) = reset(&store, &alice).await;
+        assert_eq!(removed.len(), 2);
+        assert_eq!(removed[0].sign_count, 9, "as it was last used");
 
         let read = account(&store, &alice, 4).await;
         assert!(read.authenticators.is_empty());
         assert_eq!((read.version, read.epoch), (3, 1));
-        assert_eq!((read.codes_remaining, read.code_salt), (0, None));
+        assert_eq!(read.codes_remaining, 0);
+        assert_eq!(active_salt(&read), Some(code.set.salt));
         assert_eq!(read.pending, None);
         assert_eq!(account(&store, &alice, 5).await.authentication, None);
         assert_eq!(read.handle, Some(handle(&alice)), "whoever comes back");
@@ -521,21 +545,29 @@ mod cases {
         begun(&store, &alice, 1).await;
         let outcome = complete(&store, &alice, 3, 1, &one, Some(&codes())).await;
         assert_eq!(outcome, Ok(FIRST));
-        assert_eq!(account(&store, &alice, 1).await.authenticators, [one]);
-        assert_eq!(store.reset(&alice).await, Ok(1));
+        let account_of_one = account(&store, &alice, 1).await.authenticators;
+        assert_eq!(account_of_one, [one]);
+        assert_eq!(reset(&store, &alice).await.0, account_of_one);
         assert_eq!(account(&store, &alice, 1).await.epoch, 2);
     }
 
-    pub(super) async fn a_reset_of_nobody_leaves_nothing(store: Arc<Store>) {
+    pub(super) async fn a_user_without_a_record_gets_one_by_a_reset(store: Arc<Store>) {
         let nobody = user("nobody");
-        assert_eq!(store.reset(&nobody).await, Ok(0));
-        let read = account(&store, &nobody, 1).await;
-        assert_eq!((read.version, read.epoch, read.handle), (0, 0, None));
-        // who has only begun has something to lose
+        for round in 1..=2 {
+            let (removed, code) = reset(&store, &nobody).await;
+            assert_eq!(removed, []);
+            let read = account(&store, &nobody, 1).await;
+            assert_eq!(
+                (read.version, read.epoch, read.handle),
+                (round, round, None)
+            );
+            assert!(read.reset);
+            assert_eq!(active_salt(&read), Some(code.set.salt));
+        }
         begun(&store, &nobody, 1).await;
-        assert_eq!(store.reset(&nobody).await, Ok(0));
+        assert_eq!(reset(&store, &nobody).await.0, []);
         let read = account(&store, &nobody, 1).await;
-        assert_eq!((read.version, read.epoch, read.pending), (1, 1, None));
+        assert_eq!((read.version, read.epoch, read.pending), (3, 3, None));
     }
 
     pub(super) async fn what_was_begun_before_a_removal_is_decided_anew(store: Arc<Store>) {
@@ -544,8 +576,11 @@ mod cases {
         enrolled(&store, &alice, 2).await;
         begun(&store, &alice, 3).await;
         asked(&store, &alice, 4).await;
-        let removed = store.remove(&alice, 2, one.id).await;
-        assert!(matches!(removed, Ok(Removed::Removed(_))), "{removed:?}");
+        let removed = remove(&store, &alice, 2, one.id).await;
+        assert!(
+            matches!(removed, Ok(Removed::Removed { .. })),
+            "{removed:?}"
+        );
         let outcome = complete(&store, &alice, 2, 3, &authenticator(3), None).await;
         assert_eq!(outcome, Ok(Committed::Stale));
         let made = assertion(&one, 1);
@@ -553,7 +588,7 @@ mod cases {
             authenticate(&store, &alice, 4, &made).await,
             Used::NoAuthenticator
         );
-        let outcome: Result<_, Error> = store.remove(&alice, 2, one.id).await;
+        let outcome: Result<_, Error> = remove(&store, &alice, 2, one.id).await;
         assert_eq!(outcome, Ok(Removed::Nothing));
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use cedargate::model::{Bytes, UserId};
-use cedargate::store::{CodeSet, Replaced, Store, TRIES_LIMIT, TRIES_WINDOW, Tried};
+use cedargate::model::{Bytes, SessionKey, UserId};
+use cedargate::store::{CodeSet, Committed, Replaced, Store, TRIES_LIMIT, TRIES_WINDOW, Tried};
 use tempfile::TempDir;
 
 use super::fixture::*;
@@ -19,7 +19,9 @@ on_both! {
     an_attempt_is_counted_before_it_is_compared
     success_begins_the_count_anew
     a_code_of_another_set_is_not_tried
-    a_count_outlives_its_set_and_ends_with_a_reset
+    a_count_ends_with_its_set
+    wrong_codes_of_one_session_leave_the_codes_of_another_working
+    of_four_racing_regenerations_one_is_stored
 }
 
 fn wrong() -> Bytes {
@@ -27,7 +29,10 @@ fn wrong() -> Bytes {
 }
 
 async fn attempt(store: &Store, user: &UserId, set: &CodeSet, hash: &Bytes) -> Tried {
-    store.try_code(user, &set.salt, hash).await.unwrap()
+    store
+        .try_code(&session("a"), user, &set.salt, hash)
+        .await
+        .unwrap()
 }
 
 async fn guess(store: &Store, user: &UserId, set: &CodeSet, times: u64) {
@@ -54,7 +59,7 @@ async fn with_codes(store: &Store, user: &UserId) -> CodeSet {
     enrolled(store, user, 1).await;
     let set = codes();
     let version = store.read(user, None).await.unwrap().version;
-    let outcome = store.replace_codes(user, version, &set).await;
+    let outcome = replace(store, user, version, &set).await;
     assert_eq!(outcome, Ok(Replaced::Stored));
     set
 }
@@ -63,8 +68,17 @@ async fn remaining(store: &Store, user: &UserId) -> usize {
     store.read(user, None).await.unwrap().codes_remaining
 }
 
+/// For how long this session may try no code.
+async fn shut(store: &Store, user: &UserId, name: &str) -> Option<Duration> {
+    let read = store.read_in(&session(name), user, None).await.unwrap();
+    read.codes_shut
+}
+
 fn used(remaining: usize) -> Tried {
-    Tried::Used { remaining }
+    Tried::Used {
+        remaining,
+        epoch: 0,
+    }
 }
 
 mod cases {
@@ -77,12 +91,12 @@ mod cases {
         let mut new = codes();
         new.pepper_id = "p2".to_owned();
         for _ in 0..3 {
-            let outcome = store.replace_codes(&alice, 1, &new).await;
+            let outcome = replace(&store, &alice, 1, &new).await;
             assert_eq!(outcome, Ok(Replaced::Stored), "a repetition too");
         }
         let read = account(&store, &alice, 1).await;
         assert_eq!((read.version, read.epoch, read.codes_remaining), (1, 0, 10));
-        let salt = read.code_salt.unwrap();
+        let salt = read.codes.unwrap().salt;
         assert_eq!((&salt.salt, salt.pepper_id.as_str()), (&new.salt, "p2"));
         for hash in &old.hashes {
             assert_eq!(attempt(&store, &alice, &old, hash).await, Tried::OtherSet);
@@ -93,7 +107,7 @@ mod cases {
         );
         assert_eq!(attempt(&store, &alice, &new, &new.hashes[0]).await, used(9));
         // a repetition brings nothing back
-        let outcome = store.replace_codes(&alice, 1, &new).await;
+        let outcome = replace(&store, &alice, 1, &new).await;
         assert_eq!(outcome, Ok(Replaced::Stored));
         assert_eq!(remaining(&store, &alice).await, 9);
     }
@@ -102,7 +116,7 @@ mod cases {
         let alice = user("alice");
         let set = with_codes(&store, &alice).await;
         for version in [0, 2] {
-            let outcome = store.replace_codes(&alice, version, &codes()).await;
+            let outcome = replace(&store, &alice, version, &codes()).await;
             assert_eq!(outcome, Ok(Replaced::Stale));
         }
         assert_eq!(attempt(&store, &alice, &set, &set.hashes[0]).await, used(9));
@@ -134,14 +148,16 @@ mod cases {
         let racers = (0..50).map(|_| {
             let (store, alice, set) = (Arc::clone(&store), alice.clone(), set.clone());
             tokio::spawn(async move {
-                let outcome = store.try_code(&alice, &set.salt, &set.hashes[4]).await;
+                let outcome = store
+                    .try_code(&session("a"), &alice, &set.salt, &set.hashes[4])
+                    .await;
                 answered(outcome)
             })
         });
         let (mut successes, mut wrong, mut unanswered) = (0, 0, 0);
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
-                Some(Tried::Used { remaining: 9 }) => successes += 1,
+                Some(Tried::Used { remaining: 9, .. }) => successes += 1,
                 Some(Tried::Wrong) => wrong += 1,
                 Some(outcome) => assert!(matches!(outcome, Tried::TooMany { .. }), "{outcome:?}"),
                 None => unanswered += 1,
@@ -159,7 +175,9 @@ mod cases {
         let racers = (0..50).map(|_| {
             let (store, alice, set) = (Arc::clone(&store), alice.clone(), set.clone());
             tokio::spawn(async move {
-                let outcome = store.try_code(&alice, &set.salt, &wrong()).await;
+                let outcome = store
+                    .try_code(&session("a"), &alice, &set.salt, &wrong())
+                    .await;
                 answered(outcome)
             })
         });
@@ -182,7 +200,7 @@ mod cases {
         let bob = user("bob");
         enrolled(&store, &bob, 2).await;
         let of_bob = codes();
-        let outcome = store.replace_codes(&bob, 1, &of_bob).await;
+        let outcome = replace(&store, &bob, 1, &of_bob).await;
         assert_eq!(outcome, Ok(Replaced::Stored));
         assert_eq!(
             attempt(&store, &bob, &of_bob, &of_bob.hashes[0]).await,
@@ -223,17 +241,80 @@ mod cases {
         );
     }
 
-    pub(super) async fn a_count_outlives_its_set_and_ends_with_a_reset(store: Arc<Store>) {
+    pub(super) async fn a_count_ends_with_its_set(store: Arc<Store>) {
         let alice = user("alice");
         let set = with_codes(&store, &alice).await;
         guess(&store, &alice, &set, TRIES_LIMIT).await;
         let new = codes();
-        let outcome = store.replace_codes(&alice, 1, &new).await;
+        let outcome = replace(&store, &alice, 1, &new).await;
         assert_eq!(outcome, Ok(Replaced::Stored));
+        assert_eq!(shut(&store, &alice, "a").await, None);
+        assert_eq!(attempt(&store, &alice, &new, &new.hashes[0]).await, used(9));
+        guess(&store, &alice, &new, TRIES_LIMIT).await;
         assert_too_many(&store, &alice, &new).await;
-        assert_eq!(store.reset(&alice).await, Ok(1));
+        // a recovery code that was made for a session that is shut
+        let (_, code) = reset(&store, &alice).await;
+        let hash = &code.set.hashes[0];
+        let outcome = attempt(&store, &alice, &code.set, hash).await;
+        let used = Tried::Used {
+            remaining: 0,
+            epoch: 1,
+        };
+        assert_eq!(outcome, used);
+    }
+
+    pub(super) async fn wrong_codes_of_one_session_leave_the_codes_of_another_working(
+        store: Arc<Store>,
+    ) {
+        let alice = user("alice");
         let set = with_codes(&store, &alice).await;
-        assert_eq!(attempt(&store, &alice, &set, &set.hashes[0]).await, used(9));
+        guess(&store, &alice, &set, TRIES_LIMIT).await;
+        assert_too_many(&store, &alice, &set).await;
+        let wait = shut(&store, &alice, "a").await.unwrap();
+        assert!(wait > TRIES_WINDOW / 2 && wait <= TRIES_WINDOW, "{wait:?}");
+
+        for (at, owner) in [session("b"), SessionKey::of_account()].iter().enumerate() {
+            let read = store.read_in(owner, &alice, None).await.unwrap();
+            assert_eq!(read.codes_shut, None);
+            let hash = &set.hashes[at];
+            let outcome = store.try_code(owner, &alice, &set.salt, hash).await;
+            assert_eq!(outcome, Ok(used(9 - at)));
+        }
+        // a success of one does not open the other again
+        assert_too_many(&store, &alice, &set).await;
+    }
+
+    pub(super) async fn of_four_racing_regenerations_one_is_stored(store: Arc<Store>) {
+        let alice = user("alice");
+        begun(&store, &alice, 1).await;
+        let outcome = complete(&store, &alice, 0, 1, &authenticator(1), None).await;
+        assert!(
+            matches!(outcome, Ok(Committed::Stored { .. })),
+            "{outcome:?}"
+        );
+        for round in 0..2 {
+            let read = store.read(&alice, None).await.unwrap();
+            assert_eq!(read.codes.is_some(), round > 0);
+            let racers = (0..4).map(|_| {
+                let (store, alice, set) = (Arc::clone(&store), alice.clone(), codes());
+                let (version, old) = (read.version, active_salt(&read));
+                tokio::spawn(async move {
+                    let outcome = store.replace_codes(&alice, version, old.as_ref(), &set);
+                    (outcome.await.unwrap(), set)
+                })
+            });
+            let mut stored = Vec::new();
+            for racer in racers.collect::<Vec<_>>() {
+                match racer.await.unwrap() {
+                    (Replaced::Stored, set) => stored.push(set),
+                    (outcome, _) => assert_eq!(outcome, Replaced::Superseded),
+                }
+            }
+            let [set] = stored.as_slice() else {
+                panic!("{} were stored", stored.len());
+            };
+            assert_eq!(attempt(&store, &alice, set, &set.hashes[0]).await, used(9));
+        }
     }
 }
 
@@ -267,7 +348,7 @@ async fn redis_counts_anew_when_the_count_has_run_out() {
     let (store, alice) = (open_redis(&server.url()).await, user("alice"));
     let set = with_codes(&store, &alice).await;
     guess(&store, &alice, &set, 1).await;
-    let key = &server.command::<Vec<String>>(&["KEYS", "*:tries"])[0];
+    let key = &server.command::<Vec<String>>(&["KEYS", "*:tries:*"])[0];
     let window = u64::try_from(TRIES_WINDOW.as_millis()).unwrap();
     let left: u64 = server.command(&["PTTL", key]);
     assert!((window - 60_000..=window).contains(&left), "{left}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cedargate::store::{Begun, Committed, PENDING_LIMIT, Store};
+use cedargate::store::{Begun, Committed, PENDING_PER_SESSION, Store};
 use uuid::Uuid;
 
 use super::fixture::*;
@@ -128,7 +128,7 @@ mod cases {
         for begin in begins.collect::<Vec<_>>() {
             assert!(matches!(begin.await.unwrap(), Begun::Stored { .. }));
         }
-        assert_eq!(pending(&store, 1..=9).await.len(), PENDING_LIMIT);
+        assert_eq!(pending(&store, 1..=9).await.len(), PENDING_PER_SESSION);
     }
 
     pub(super) async fn the_oldest_goes_first(store: Arc<Store>) {

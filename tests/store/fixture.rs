@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use cedargate::error::Error;
-use cedargate::model::{Authenticator, Bytes, MethodType, Timestamp, UserId};
+use cedargate::model::{Authenticator, Bytes, MethodType, SessionKey, Timestamp, UserId};
 use cedargate::store::{
-    Account, Authentication, Begun, Clock, CodeSet, Committed, Enrolment, Location, Settings,
-    Store, Use,
+    Account, Authentication, Begun, Clock, CodeSet, Committed, Completion, Enrolment, Location,
+    RecoveryCode, Removed, Remover, Replaced, Reset, Settings, Store, Use, Used,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -33,6 +33,8 @@ pub(super) use on_both;
 
 pub(super) const TTL: Duration = Duration::from_secs(300);
 pub(super) const RP_ID: &str = "example.com";
+/// More than any test but those of the limit enrols.
+pub(super) const MAX_AUTHENTICATORS: usize = 20;
 
 /// A store with what it stands on, which may be closed and opened again.
 pub(super) enum Home {
@@ -127,7 +129,28 @@ pub(super) fn enrolment(seed: u8) -> Enrolment {
         challenge: challenge(seed),
         method_type: MethodType::Passkey,
         rp_id: RP_ID.to_owned(),
+        session_key: SessionKey::of_account(),
         state: serde_json::json!({ "of": seed, "text": "naïve | \"quoted\"\n" }),
+    }
+}
+
+pub(super) fn session(name: &str) -> SessionKey {
+    SessionKey::of_sid(name)
+}
+
+/// An enrolment that was begun in this session.
+pub(super) fn enrolment_in(session: &SessionKey, seed: u8) -> Enrolment {
+    Enrolment {
+        session_key: session.clone(),
+        ..enrolment(seed)
+    }
+}
+
+/// An authentication that was begun in this session.
+pub(super) fn authentication_in(session: &SessionKey, seed: u8) -> Authentication {
+    Authentication {
+        session_key: session.clone(),
+        ..authentication(seed)
     }
 }
 
@@ -152,6 +175,7 @@ pub(super) fn authenticator(seed: u8) -> Authenticator {
         sign_count: 0,
         created_at: Timestamp::from_millis(1_700_000_000_000 + i64::from(seed)),
         last_used_at: None,
+        trusted: seed % 2 == 1,
         credential: serde_json::json!({ "counter": 0, "deep": [[1.5, null, {}]] }),
     }
 }
@@ -164,6 +188,16 @@ pub(super) fn codes() -> CodeSet {
         hashes: (0..10).map(hash).collect(),
         pepper_id: "p1".to_owned(),
         salt,
+    }
+}
+
+/// A new recovery code that works for a day.
+pub(super) fn recovery() -> RecoveryCode {
+    let mut set = codes();
+    set.hashes.truncate(1);
+    RecoveryCode {
+        set,
+        ttl: Duration::from_secs(86_400),
     }
 }
 
@@ -189,9 +223,58 @@ pub(super) async fn complete(
     authenticator: &Authenticator,
     codes: Option<&CodeSet>,
 ) -> Result<Committed, Error> {
-    store
-        .complete(user, version, &challenge(seed), authenticator, codes)
-        .await
+    let completion = Completion {
+        version,
+        challenge: &challenge(seed),
+        authenticator,
+        codes,
+        max_authenticators: MAX_AUTHENTICATORS,
+        opened_by: None,
+    };
+    store.complete(user, &completion).await
+}
+
+/// Removes as the owner does.
+pub(super) async fn remove(
+    store: &Store,
+    user: &UserId,
+    version: u64,
+    id: Uuid,
+) -> Result<Removed, Error> {
+    store.remove(user, version, id, Remover::Owner).await
+}
+
+/// What the removal of this authenticator by its owner answers.
+pub(super) fn removed(authenticator: &Authenticator) -> Removed {
+    Removed::Removed {
+        authenticator: Box::new(authenticator.clone()),
+        recovery_expires_at: None,
+    }
+}
+
+/// Resets a user whatever is enrolled; returns what was removed and the recovery code.
+pub(super) async fn reset(store: &Store, user: &UserId) -> (Vec<Authenticator>, RecoveryCode) {
+    let code = recovery();
+    match store.reset(user, &code, true).await {
+        Ok(Reset::Done { removed, .. }) => (removed, code),
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+/// Puts this set in the place of the one that is active, decided on this version.
+pub(super) async fn replace(
+    store: &Store,
+    user: &UserId,
+    version: u64,
+    set: &CodeSet,
+) -> Result<Replaced, Error> {
+    let old = active_salt(&store.read(user, None).await.unwrap());
+    store.replace_codes(user, version, old.as_ref(), set).await
+}
+
+/// The salt of the set of codes that is tried now.
+pub(super) fn active_salt(account: &Account) -> Option<Bytes> {
+    account.codes.as_ref().map(|codes| codes.salt.salt.clone())
 }
 
 /// Completes a first enrolment, again when a busy machine did not in the store's time: a repetition
@@ -222,6 +305,7 @@ pub(super) fn authentication(seed: u8) -> Authentication {
         challenge: challenge(seed),
         rp_id: RP_ID.to_owned(),
         session: "a | \"session\"".to_owned(),
+        session_key: SessionKey::of_account(),
         state: serde_json::json!({ "of": seed }),
     }
 }
@@ -278,6 +362,8 @@ pub(super) fn assert_whole(account: &Account) {
     assert_eq!(account.version, account.authenticators.len() as u64);
 }
 
+/// A use that was stored before anything was removed.
+pub(super) const USED: Used = Used::Stored { epoch: 0 };
 pub(super) const FIRST: Committed = Committed::Stored {
     codes_stored: true,
     remaining: 10,

@@ -47,17 +47,19 @@ async fn of_a_removal_or_a_reset_the_outcome_is_unknown_and_all_is_done() {
         proxy.lose(0);
         let id = read(&store, &alice).await.authenticators[0].id;
         proxy.lose(1);
-        assert!(unknown(&store.remove(&alice, 1, id).await));
+        assert!(unknown(&remove(&store, &alice, 1, id).await));
         let after = read(&store, &alice).await;
         assert!(after.authenticators.is_empty());
-        assert_eq!((after.codes_remaining, after.code_salt), (0, None));
+        assert_eq!((after.codes_remaining, after.codes), (0, None));
         assert_eq!((after.version, after.epoch), (2, 1));
-        let again = store.remove(&alice, 2, id).await;
+        let again = remove(&store, &alice, 2, id).await;
         assert_eq!(again, Ok(Removed::Nothing));
 
         let (_server, _proxy, store, alice) = losing(loss).await;
-        assert!(unknown(&store.reset(&alice).await));
+        let code = recovery();
+        assert!(unknown(&store.reset(&alice, &code, true).await));
         let after = read(&store, &alice).await;
+        assert_eq!(active_salt(&after), Some(code.set.salt));
         assert!(after.authenticators.is_empty());
         assert_eq!((after.codes_remaining, after.authentication), (0, None));
         assert_eq!((after.version, after.epoch), (2, 1));
@@ -82,13 +84,17 @@ async fn of_a_use_and_of_a_code_the_outcome_is_unknown_and_neither_counts_twice(
         assert_eq!(again, Ok(Used::Gone));
 
         let set = codes();
-        let replaced = store.replace_codes(&alice, 1, &set).await;
+        let replaced = replace(&store, &alice, 1, &set).await;
         assert_eq!(replaced, Ok(Replaced::Stored));
         proxy.lose(1);
-        let tried = store.try_code(&alice, &set.salt, &set.hashes[0]).await;
+        let tried = store
+            .try_code(&session("a"), &alice, &set.salt, &set.hashes[0])
+            .await;
         assert!(unknown(&tried));
         assert_eq!(read(&store, &alice).await.codes_remaining, 9);
-        let again = store.try_code(&alice, &set.salt, &set.hashes[0]).await;
+        let again = store
+            .try_code(&session("a"), &alice, &set.salt, &set.hashes[0])
+            .await;
         assert_eq!(again, Ok(Tried::Wrong));
     }
 }
@@ -97,10 +103,11 @@ async fn of_a_use_and_of_a_code_the_outcome_is_unknown_and_neither_counts_twice(
 async fn a_new_set_of_codes_is_stored_once_or_said_to_be_perhaps() {
     for loss in [Loss::Broken, Loss::Silent] {
         let (_server, proxy, store, alice) = losing(loss).await;
+        proxy.lose(0);
         until("it is sent once more", async || {
+            let (old, set) = (active_salt(&read(&store, &alice).await), codes());
             proxy.lose(1);
-            let set = codes();
-            let replaced = store.replace_codes(&alice, 1, &set).await;
+            let replaced = store.replace_codes(&alice, 1, old.as_ref(), &set).await;
             // A busy machine may have no time to repeat it, or none to send it.
             if replaced.is_ok() || unknown(&replaced) {
                 assert_works(&store, &alice, &set).await;
@@ -109,9 +116,10 @@ async fn a_new_set_of_codes_is_stored_once_or_said_to_be_perhaps() {
         })
         .await;
         // Whoever heard that nothing has changed would keep codes that do not work any more.
+        let (old, set) = (active_salt(&read(&store, &alice).await), codes());
         proxy.lose(usize::MAX);
-        let set = codes();
-        assert!(unknown(&store.replace_codes(&alice, 1, &set).await));
+        let replaced = store.replace_codes(&alice, 1, old.as_ref(), &set).await;
+        assert!(unknown(&replaced));
         proxy.lose(0);
         assert_works(&store, &alice, &set).await;
     }
@@ -119,8 +127,16 @@ async fn a_new_set_of_codes_is_stored_once_or_said_to_be_perhaps() {
 
 async fn assert_works(store: &Store, user: &UserId, set: &CodeSet) {
     assert_eq!(read(store, user).await.codes_remaining, 10);
-    let tried = store.try_code(user, &set.salt, &set.hashes[0]).await;
-    assert_eq!(tried, Ok(Tried::Used { remaining: 9 }));
+    let tried = store
+        .try_code(&session("a"), user, &set.salt, &set.hashes[0])
+        .await;
+    assert_eq!(
+        tried,
+        Ok(Tried::Used {
+            remaining: 9,
+            epoch: 0
+        })
+    );
 }
 
 #[tokio::test]
@@ -158,7 +174,7 @@ async fn a_full_redis_lets_users_in_and_lets_go() {
     let other = enrolled(&store, &alice, 2).await;
     asked(&store, &alice, 3).await;
     let set = codes();
-    let replaced = store.replace_codes(&alice, 2, &set).await;
+    let replaced = replace(&store, &alice, 2, &set).await;
     assert_eq!(replaced, Ok(Replaced::Stored));
     let _: () = server.command(&["CONFIG", "SET", "maxmemory", "1"]);
 
@@ -167,18 +183,38 @@ async fn a_full_redis_lets_users_in_and_lets_go() {
         .await;
     assert!(!unknown(&begun));
     assert!(!unknown(&store.rename(&alice, one.id, "x").await));
-    assert!(!unknown(&store.replace_codes(&alice, 2, &codes()).await));
+    assert!(!unknown(&replace(&store, &alice, 2, &codes()).await));
     let made = assertion(&one, 1);
     let used = store.authenticate(&alice, &challenge(3), &made).await;
-    assert_eq!(used, Ok(Used::Stored));
+    assert_eq!(used, Ok(USED));
     let wrong = Bytes(vec![0xee; 32]);
-    let tried = store.try_code(&alice, &set.salt, &wrong).await;
+    let tried = store
+        .try_code(&session("a"), &alice, &set.salt, &wrong)
+        .await;
     assert_eq!(tried, Ok(Tried::Wrong), "counted all the same");
-    let tried = store.try_code(&alice, &set.salt, &set.hashes[0]).await;
-    assert_eq!(tried, Ok(Tried::Used { remaining: 9 }));
-    let removed = store.remove(&alice, 2, other.id).await;
-    assert_eq!(removed, Ok(Removed::Removed(Box::new(other))));
-    assert_eq!(store.reset(&alice).await, Ok(1));
+    let tried = store
+        .try_code(&session("a"), &alice, &set.salt, &set.hashes[0])
+        .await;
+    assert_eq!(
+        tried,
+        Ok(Tried::Used {
+            remaining: 9,
+            epoch: 0
+        })
+    );
+    let outcome = remove(&store, &alice, 2, other.id).await;
+    assert_eq!(outcome, Ok(removed(&other)));
+    let (gone, code) = reset(&store, &alice).await;
+    assert_eq!(gone.len(), 1);
+    let hash = &code.set.hashes[0];
+    let tried = store
+        .try_code(&session("a"), &alice, &code.set.salt, hash)
+        .await;
+    let outcome = Tried::Used {
+        remaining: 0,
+        epoch: 2,
+    };
+    assert_eq!(tried, Ok(outcome));
     assert_eq!(
         server.command::<Vec<String>>(&["KEYS", "*claim"]),
         [] as [&str; 0]
@@ -194,7 +230,7 @@ async fn a_server_that_dies_under_a_removal_leaves_all_or_nothing() {
         let one = enrolled(&store, &alice, round).await;
         let racer = {
             let (store, alice) = (Arc::clone(&store), alice.clone());
-            tokio::spawn(async move { store.remove(&alice, 1, one.id).await })
+            tokio::spawn(async move { remove(&store, &alice, 1, one.id).await })
         };
         tokio::time::sleep(Duration::from_micros(u64::from(round) * 300)).await;
         server.kill();

@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock};
 
 use redb::{Database, DatabaseError, StorageError};
 
-use super::tables::{FORMAT, META, create_tables};
+use super::tables::{FORMAT, META, add_counts, create_tables};
 
 const NAME: &str = "cedargate.redb";
 const LOCK_NAME: &str = "cedargate.lock";
@@ -137,7 +137,11 @@ fn check(path: &Path) -> Result<Database, String> {
         )
     };
     match format(&database).map_err(damaged)? {
-        Some(FORMAT) => Ok(database),
+        Some(FORMAT) => {
+            add_counts(&database)
+                .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
+            Ok(database)
+        }
         found => Err(format!(
             "{}: has format {}, and this release reads format {FORMAT}: use the release that wrote it",
             path.display(),

@@ -7,12 +7,13 @@ use redb::ReadableTable;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::tables::{PendingEntry, PendingKey, Tables, UserRecord};
+use super::counts::Counter;
+use super::tables::{PendingEntry, PendingKey, Tables, UserRecord, live};
 use crate::error::Error;
-use crate::model::{Authenticator, Timestamp};
+use crate::model::{Authenticator, Bytes, SessionKey, Timestamp};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
-use crate::store::{Begun, CodeSet, Committed, PENDING_PER_SESSION, holds};
+use crate::store::{Begun, CodeSet, Committed, holds};
 
 /// The outer error is the disk's and ends the transaction; the inner one is this step's alone.
 pub(super) type Step<R> = Result<Result<R, Error>, redb::Error>;
@@ -28,8 +29,13 @@ macro_rules! own {
 }
 
 mod changes;
+mod codes;
+mod removals;
+mod room;
 
-pub(super) use changes::{CodeTry, Removal, Renaming, Replacement, Using, reset};
+pub(super) use changes::{Renaming, Using};
+pub(super) use codes::{CodeTry, Replacement};
+pub(super) use removals::{Removal, RemovalBy, Resetting};
 
 /// What is stored of a user; of nobody, nothing.
 pub(super) fn user(
@@ -59,16 +65,11 @@ pub(super) fn pending<T: DeserializeOwned>(
     Ok(decode("pending ceremony", record).map(Some))
 }
 
-/// One that was begun in the future is not live: the clock went back between two runs, and it would
-/// be valid for too long.
-pub(super) fn live(begun: i64, deadline: i64, now: Timestamp) -> bool {
-    begun <= now.millis() && now.millis() < deadline
-}
-
 pub(super) struct NewCeremony {
     pub(super) user: UserKey,
     /// Whose pending ceremonies it is one of: [`UserKey::digest`] or that of authentications.
     pub(super) owner: String,
+    pub(super) session: SessionKey,
     pub(super) version: u64,
     /// The user handle; none: as it is.
     pub(super) handle: Option<Uuid>,
@@ -85,10 +86,15 @@ impl NewCeremony {
         if record.version != self.version || (other_handle && record.handle != self.handle) {
             return Ok(Ok(Begun::Stale));
         }
+        let begins = Counter::begins(&self.user, &self.session);
+        if let Some(retry_after) = begins.shut(&tables.counts, now)? {
+            return Ok(Ok(Begun::TooMany { retry_after }));
+        }
         record.handle = self.handle.or(record.handle);
         record.begun += 1;
         let encoded = own!(encode(&record));
-        make_room(tables, &self.owner, &self.challenge, now)?;
+        begins.raise(&mut tables.counts, now)?;
+        room::make(tables, &self.owner, &self.session, &self.challenge, now)?;
         let expires_at = now.plus(self.ttl);
         tables.pending.insert(
             (self.owner.as_str(), self.challenge.as_str()),
@@ -104,35 +110,6 @@ impl NewCeremony {
     }
 }
 
-/// Removes what is out of time, and then the oldest, until one more may be pending.
-fn make_room(
-    tables: &mut Tables<'_>,
-    user: &str,
-    challenge: &str,
-    now: Timestamp,
-) -> Result<(), redb::Error> {
-    let mut kept = Vec::new();
-    let mut dropped = Vec::new();
-    // No digest is empty, and none begins with a byte as high as `~`.
-    for entry in tables.pending.range((user, "")..(user, "~"))? {
-        let (key, value) = entry?;
-        let (begun, deadline, sequence, _) = value.value();
-        let other = key.value().1.to_owned();
-        if !live(begun, deadline, now) {
-            dropped.push(other);
-        } else if other != challenge {
-            kept.push((sequence, other));
-        }
-    }
-    kept.sort_unstable();
-    let surplus = (kept.len() + 1).saturating_sub(PENDING_PER_SESSION);
-    dropped.extend(kept.drain(..surplus).map(|(_, other)| other));
-    for other in dropped {
-        tables.pending.remove((user, other.as_str()))?;
-    }
-    Ok(())
-}
-
 #[derive(Clone)]
 pub(super) struct Completion {
     pub(super) user: UserKey,
@@ -141,6 +118,8 @@ pub(super) struct Completion {
     pub(super) challenge: String,
     pub(super) authenticator: Authenticator,
     pub(super) codes: Option<CodeSet>,
+    pub(super) max_authenticators: usize,
+    pub(super) opened_by: Option<Bytes>,
 }
 
 impl Completion {
@@ -150,8 +129,10 @@ impl Completion {
         if let Some(refused) = self.refusal(&record, tables, now)? {
             return Ok(Ok(refused));
         }
+        let before = record.active_salt().cloned();
         record.version += 1;
         record.authenticators.push(self.authenticator);
+        record.recovery = None;
         let codes = self.codes.filter(|set| !set.hashes.is_empty());
         let codes_stored = match codes {
             Some(set) if record.codes.hashes.is_empty() => {
@@ -160,6 +141,9 @@ impl Completion {
             }
             _ => false,
         };
+        if record.active_salt() != before.as_ref() {
+            record.replaced_salt = self.opened_by.filter(|salt| before.as_ref() == Some(salt));
+        }
         let encoded = own!(encode(&record));
         tables.users.insert(key, encoded.as_slice())?;
         tables.claims.insert(self.claim.digest(), key)?;
@@ -204,6 +188,9 @@ impl Completion {
         }
         if holds(&record.authenticators, &one.rp_id, &one.credential_id) {
             return Ok(Some(Committed::Exists));
+        }
+        if record.authenticators.len() >= self.max_authenticators {
+            return Ok(Some(Committed::LimitReached));
         }
         Ok((record.version != self.version).then_some(Committed::Stale))
     }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use redb::{Database, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadableDatabase as _, Table, TableDefinition, TableHandle as _, WriteTransaction,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::{Authenticator, Bytes, CodeKind, Timestamp};
 use crate::store::{
-    Account, ActiveCodes, Authentication, CodeSalt, CodeSet, Enrolment, TRIES_LIMIT, TRIES_WINDOW,
-    oldest_first,
+    Account, ActiveCodes, Authentication, CodeSalt, CodeSet, Enrolment, RecoveryCode, oldest_first,
 };
 
 /// What `META` says of the format: raised when this release's readers could not read it any more.
@@ -29,8 +30,13 @@ pub(super) const PENDING: TableDefinition<'_, PendingKey, PendingEntry> =
     TableDefinition::new("pending");
 /// Credential → user. In one transaction with the authenticator: there are no orphans.
 pub(super) const CLAIMS: TableDefinition<'_, &str, &str> = TableDefinition::new("claims");
+/// When counting began and when the count ends in milliseconds, the count, and the salt of the set of
+/// codes that it is of, empty for begins.
+pub(super) type CountEntry = (i64, i64, u64, &'static str);
+/// The key that the count has in Redis → the count.
+pub(super) const COUNTS: TableDefinition<'_, &str, CountEntry> = TableDefinition::new("counts");
 
-/// All that is kept of one user but what is pending.
+/// All that is kept of one user but what is pending and counted.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct UserRecord {
@@ -41,16 +47,9 @@ pub(super) struct UserRecord {
     pub(super) begun: u64,
     pub(super) authenticators: Vec<Authenticator>,
     pub(super) codes: StoredCodes,
-    pub(super) tries: Tries,
-}
-
-/// How many wrong backup codes were tried since the first of them.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub(super) struct Tries {
-    pub(super) count: u64,
-    /// The moment of the first, in milliseconds.
-    pub(super) since: i64,
+    /// Stored by an administrator's reset; ends with the next authenticator.
+    pub(super) recovery: Option<StoredRecovery>,
+    pub(super) replaced_salt: Option<Bytes>,
 }
 
 /// A set of backup codes, of which some may be used up.
@@ -62,17 +61,45 @@ pub(super) struct StoredCodes {
     pub(super) hashes: Vec<Bytes>,
 }
 
-impl Tries {
-    /// How many of them count still.
-    pub(super) fn counted(self, now: Timestamp) -> u64 {
-        let within = now.since(Timestamp::from_millis(self.since)) < TRIES_WINDOW;
-        if within { self.count } else { 0 }
+/// A recovery code. The code goes when it is used, and its salt stays.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct StoredRecovery {
+    salt: Bytes,
+    pepper_id: String,
+    code: Option<UnusedCode>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct UnusedCode {
+    hash: Bytes,
+    /// Milliseconds since the Unix epoch, as `until`.
+    from: i64,
+    until: i64,
+}
+
+impl StoredRecovery {
+    pub(super) fn new(code: RecoveryCode, now: Timestamp) -> Self {
+        let hash = code.set.hashes.into_iter().next();
+        Self {
+            salt: code.set.salt,
+            pepper_id: code.set.pepper_id,
+            code: hash.map(|hash| UnusedCode {
+                hash,
+                from: now.millis(),
+                until: now.plus(code.ttl).millis(),
+            }),
+        }
     }
 
-    /// When there are too many: when the next may be tried.
-    pub(super) fn shut(self, now: Timestamp) -> Option<Duration> {
-        let elapsed = now.since(Timestamp::from_millis(self.since));
-        (self.counted(now) >= TRIES_LIMIT).then(|| TRIES_WINDOW.saturating_sub(elapsed))
+    fn expires_at(&self) -> Option<Timestamp> {
+        let code = self.code.as_ref();
+        code.map(|code| Timestamp::from_millis(code.until))
+    }
+
+    /// Uses the code up if this is its hash and it is in time.
+    pub(super) fn use_up(&mut self, hash: &Bytes, now: Timestamp) -> bool {
+        let works = |code: &UnusedCode| code.hash == *hash && live(code.from, code.until, now);
+        self.code.take_if(|code| works(code)).is_some()
     }
 }
 
@@ -87,32 +114,60 @@ impl From<CodeSet> for StoredCodes {
 }
 
 impl UserRecord {
+    /// Returns the salt of the set of codes that is tried now.
+    pub(super) fn active_salt(&self) -> Option<&Bytes> {
+        match &self.recovery {
+            Some(recovery) => Some(&recovery.salt),
+            None => self.codes.salt.as_ref(),
+        }
+    }
+
     pub(super) fn into_account(
         mut self,
-        now: Timestamp,
+        codes_shut: Option<Duration>,
         pending: Option<Enrolment>,
         authentication: Option<Authentication>,
     ) -> Account {
         oldest_first(&mut self.authenticators);
-        let pepper_id = self.codes.pepper_id;
         Account {
             version: self.version,
             handle: self.handle,
-            authenticators: self.authenticators,
             epoch: self.epoch,
+            reset: self.recovery.is_some(),
             codes_remaining: self.codes.hashes.len(),
-            reset: false,
-            codes: self.codes.salt.map(|salt| ActiveCodes {
-                salt: CodeSalt { salt, pepper_id },
-                kind: CodeKind::Backup,
-                expires_at: None,
-            }),
-            replaced_salt: None,
-            codes_shut: self.tries.shut(now),
+            codes: active_codes(self.recovery, self.codes),
+            authenticators: self.authenticators,
+            replaced_salt: self.replaced_salt,
+            codes_shut,
             pending,
             authentication,
         }
     }
+}
+
+fn active_codes(recovery: Option<StoredRecovery>, backup: StoredCodes) -> Option<ActiveCodes> {
+    if let Some(recovery) = recovery {
+        return Some(ActiveCodes {
+            kind: CodeKind::Recovery,
+            expires_at: recovery.expires_at(),
+            salt: CodeSalt {
+                salt: recovery.salt,
+                pepper_id: recovery.pepper_id,
+            },
+        });
+    }
+    let pepper_id = backup.pepper_id;
+    backup.salt.map(|salt| ActiveCodes {
+        salt: CodeSalt { salt, pepper_id },
+        kind: CodeKind::Backup,
+        expires_at: None,
+    })
+}
+
+/// Returns true between the two moments. What began in the future is not live: the clock went back
+/// between two runs, and it would be valid for too long.
+pub(super) fn live(from: i64, until: i64, now: Timestamp) -> bool {
+    from <= now.millis() && now.millis() < until
 }
 
 /// The tables that steps write, open in one transaction.
@@ -121,6 +176,7 @@ pub(super) struct Tables<'t> {
     pub(super) users: Table<'t, &'static str, &'static [u8]>,
     pub(super) pending: Table<'t, PendingKey, PendingEntry>,
     pub(super) claims: Table<'t, &'static str, &'static str>,
+    pub(super) counts: Table<'t, &'static str, CountEntry>,
 }
 
 impl<'t> Tables<'t> {
@@ -130,6 +186,7 @@ impl<'t> Tables<'t> {
             users: transaction.open_table(USERS)?,
             pending: transaction.open_table(PENDING)?,
             claims: transaction.open_table(CLAIMS)?,
+            counts: transaction.open_table(COUNTS)?,
         })
     }
 }
@@ -143,4 +200,16 @@ pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Makes the table that a file of an older release does not have. That release ignores it.
+pub(super) fn add_counts(database: &Database) -> Result<(), redb::Error> {
+    let snapshot = database.begin_read()?;
+    let mut tables = snapshot.list_tables()?;
+    if tables.any(|table| table.name() == COUNTS.name()) {
+        return Ok(());
+    }
+    let transaction = database.begin_write()?;
+    transaction.open_table(COUNTS)?;
+    Ok(transaction.commit()?)
 }

@@ -10,8 +10,8 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction
 use tokio::sync::oneshot;
 
 use super::file::StoreFile;
-use super::steps::{Step, live};
-use super::tables::{PENDING, Tables};
+use super::steps::Step;
+use super::tables::{COUNTS, PENDING, Tables, live};
 use crate::error::Error;
 use crate::model::Timestamp;
 use crate::store::Clock;
@@ -229,13 +229,17 @@ fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
     Ok(transaction)
 }
 
-/// Removes the pending enrolments that are out of time. Writes only when there are some.
+/// Removes pending ceremonies and counts that are out of time. Writes only when there are some.
 fn sweep(database: &Database, now: Timestamp) -> Result<(), redb::Error> {
-    let pending = database.begin_read()?.open_table(PENDING)?;
+    let snapshot = database.begin_read()?;
     let mut dead = false;
-    for entry in pending.iter()? {
+    for entry in snapshot.open_table(PENDING)?.iter()? {
         let (begun, deadline, _, _) = entry?.1.value();
         dead |= !live(begun, deadline, now);
+    }
+    for entry in snapshot.open_table(COUNTS)?.iter()? {
+        let (since, until, _, _) = entry?.1.value();
+        dead |= !live(since, until, now);
     }
     if !dead {
         return Ok(());
@@ -244,5 +248,8 @@ fn sweep(database: &Database, now: Timestamp) -> Result<(), redb::Error> {
     transaction
         .open_table(PENDING)?
         .retain(|_, (begun, deadline, _, _)| live(begun, deadline, now))?;
+    transaction
+        .open_table(COUNTS)?
+        .retain(|_, (since, until, _, _)| live(since, until, now))?;
     Ok(transaction.commit()?)
 }

@@ -1,7 +1,6 @@
-//! What happens to authenticators and codes once they are enrolled: each a script of one user's keys.
+//! What happens to authenticators once they are enrolled: each a script of one user's keys.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue};
 use serde::{Deserialize, Serialize};
@@ -10,17 +9,13 @@ use uuid::Uuid;
 
 use super::link::Failure;
 use super::{
-    COMPLETION, REMOVE, RENAME, REPLACE_CODES, RESET, Redis, STEP, TRY_CODE, USE, challenge_digest,
-    eval, user_keys,
+    REMOVE, RENAME, RESET, Redis, STEP, USE, challenge_digest, codes, eval, moment, user_keys,
 };
 use crate::error::Error;
-use crate::model::{Authenticator, Bytes, SessionKey, Timestamp, UserId};
+use crate::model::{Authenticator, Bytes, Timestamp, UserId};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
-use crate::store::{
-    CodeSet, RecoveryCode, Removed, Remover, Replaced, Reset, TRIES_LIMIT, TRIES_WINDOW, Tried,
-    Use, Used,
-};
+use crate::store::{RecoveryCode, Removed, Remover, Reset, Use, Used, oldest_first};
 
 /// How often a renaming is tried again that found another record than it had read.
 const RENAME_TRIES: usize = 4;
@@ -32,6 +27,10 @@ struct LastUse {
     backed_up: bool,
     last_used_at: Timestamp,
 }
+
+/// What `reset.lua` answers: a word, the recovery code's deadline, the records of authenticators and of
+/// their uses.
+type ResetReply = (String, u64, Vec<Vec<u8>>, Vec<(String, Vec<u8>)>);
 
 /// Shows authenticators as they are since their last use.
 pub(super) fn show_uses(
@@ -65,16 +64,21 @@ impl Redis {
             backed_up: made.backed_up,
             last_used_at: made.at,
         };
-        let keys = [user.authenticators(), user.uses(), user.authentications()];
+        let keys = [
+            user.authenticators(),
+            user.uses(),
+            user.authentications(),
+            user.account(),
+        ];
         let mut command = eval(USE, &keys);
         command
             .arg(challenge_digest(challenge))
             .arg(id(made.id))
             .arg(made.sign_count)
             .arg(encode(&record)?);
-        let word: String = self.once(&command).await?;
+        let (word, epoch): (String, u64) = self.once(&command).await?;
         Ok(match word.as_str() {
-            "stored" => Used::Stored { epoch: 0 },
+            "stored" => Used::Stored { epoch },
             "gone" => Used::Gone,
             "back" => Used::CounterBack,
             _ => Used::NoAuthenticator,
@@ -118,10 +122,10 @@ impl Redis {
         user: &UserId,
         version: u64,
         method: Uuid,
-        _by: Remover<'_>,
+        by: Remover<'_>,
     ) -> Result<Removed, Error> {
         let user = UserKey::of(user);
-        let [account, authenticators, codes, _] = user_keys(&user);
+        let [account, authenticators, codes, enrolments] = user_keys(&user);
         let mut find = redis::cmd("HGET");
         find.arg(&authenticators).arg(id(method));
         let deadline = Instant::now() + STEP;
@@ -130,9 +134,24 @@ impl Redis {
             .map(|record| decode("authenticator", &record))
             .transpose()?;
         let claims = self.claims(&user, found.as_slice()).await;
-        let mut command = eval(REMOVE, &[account, authenticators, codes, user.uses()]);
+        let keys = [
+            account,
+            authenticators,
+            codes,
+            user.uses(),
+            enrolments,
+            user.authentications(),
+        ];
+        let mut command = eval(REMOVE, &keys);
         command.arg(version).arg(id(method));
-        let (word, record, used): (String, Vec<u8>, Vec<u8>) = self.once(&command).await?;
+        let (who, recovery) = match by {
+            Remover::Owner => ("owner", None),
+            Remover::Admin(recovery) => ("admin", recovery),
+        };
+        command.arg(who);
+        codes::add_recovery(&mut command, recovery);
+        let (word, record, used, recovery_until): (String, Vec<u8>, Vec<u8>, u64) =
+            self.once(&command).await?;
         Ok(match word.as_str() {
             "removed" => {
                 self.release_all(&claims).await;
@@ -142,7 +161,7 @@ impl Redis {
                 }
                 Removed::Removed {
                     authenticator: Box::new(removed),
-                    recovery_expires_at: None,
+                    recovery_expires_at: (recovery_until != 0).then(|| moment(recovery_until)),
                 }
             }
             "stale" => Removed::Stale,
@@ -153,8 +172,8 @@ impl Redis {
     pub(in crate::store) async fn reset(
         &self,
         user: &UserId,
-        _recovery: &RecoveryCode,
-        _even_if_enrolled: bool,
+        recovery: &RecoveryCode,
+        even_if_enrolled: bool,
     ) -> Result<Reset, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, enrolments] = user_keys(&user);
@@ -162,12 +181,7 @@ impl Redis {
         find.arg(&authenticators);
         let deadline = Instant::now() + STEP;
         let found: Vec<Vec<u8>> = self.link.ask(&find, deadline).await?;
-        // One that cannot be read is let go of all the same.
-        let found: Vec<Authenticator> = found
-            .iter()
-            .filter_map(|record| decode("authenticator", record).ok())
-            .collect();
-        let claims = self.claims(&user, &found).await;
+        let claims = self.claims(&user, &readable(&found)).await;
         let keys = [
             account,
             authenticators,
@@ -175,71 +189,28 @@ impl Redis {
             user.uses(),
             enrolments,
             user.authentications(),
-            user.tries(),
+            user.tries_of_account(),
         ];
-        let _removed: usize = self.once(&eval(RESET, &keys)).await?;
-        self.release_all(&claims).await;
-        Ok(Reset::Done {
-            removed: found,
-            expires_at: Timestamp::default(),
-        })
-    }
-
-    pub(in crate::store) async fn replace_codes(
-        &self,
-        user: &UserId,
-        version: u64,
-        _old: Option<&Bytes>,
-        codes: &CodeSet,
-    ) -> Result<Replaced, Error> {
-        let user = UserKey::of(user);
-        let mut command = eval(REPLACE_CODES, &[user.account(), user.codes()]);
-        command
-            .arg(version)
-            .arg(codes.salt.to_string())
-            .arg(&codes.pepper_id);
-        for hash in &codes.hashes {
-            command.arg(hash.to_string());
+        let mut command = eval(RESET, &keys);
+        command.arg(u8::from(even_if_enrolled));
+        codes::add_recovery(&mut command, Some(recovery));
+        let (word, recovery_until, records, uses): ResetReply = self.once(&command).await?;
+        if word == "enrolled" {
+            return Ok(Reset::Enrolled);
         }
-        // Idempotent for its salt, and repeated as a completion is: only who made the codes can show
-        // them, and whoever heard that nothing has changed would keep some that do not work any more.
-        let deadline = Instant::now() + COMPLETION;
-        Ok(match self.commit(&command, deadline).await? {
-            1_u8 => Replaced::Stored,
-            _ => Replaced::Stale,
-        })
-    }
-
-    pub(in crate::store) async fn try_code(
-        &self,
-        user: &UserId,
-        _session: &SessionKey,
-        salt: &Bytes,
-        hash: &Bytes,
-    ) -> Result<Tried, Error> {
-        let user = UserKey::of(user);
-        let mut command = eval(TRY_CODE, &[user.account(), user.codes(), user.tries()]);
-        command
-            .arg(salt.to_string())
-            .arg(hash.to_string())
-            .arg(TRIES_LIMIT)
-            .arg(u64::try_from(TRIES_WINDOW.as_millis()).unwrap_or(u64::MAX));
-        let (word, number): (String, u64) = self.once(&command).await?;
-        Ok(match word.as_str() {
-            "used" => Tried::Used {
-                remaining: usize::try_from(number).unwrap_or(usize::MAX),
-                epoch: 0,
-            },
-            "wrong" => Tried::Wrong,
-            "many" => Tried::TooMany {
-                retry_after: Duration::from_millis(number),
-            },
-            _ => Tried::OtherSet,
+        self.release_all(&claims).await;
+        let mut removed = readable(&records);
+        // It is done: a use that cannot be read must not hide that.
+        let _unreadable = show_uses(&mut removed, &uses);
+        oldest_first(&mut removed);
+        Ok(Reset::Done {
+            removed,
+            expires_at: moment(recovery_until),
         })
     }
 
     /// Sends what must not be done twice: of two, the second would answer otherwise.
-    async fn once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
+    pub(super) async fn once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
         match self.link.send(command, Instant::now() + STEP).await {
             Err(Failure::Lost(cause)) => Err(Error::outcome_unknown(cause)),
             outcome => Ok(outcome?),
@@ -278,6 +249,12 @@ impl Redis {
             self.release(key, value, deadline).await;
         }
     }
+}
+
+/// Skips records that cannot be read: a reset removes them all the same.
+fn readable(records: &[Vec<u8>]) -> Vec<Authenticator> {
+    let read = |record: &Vec<u8>| decode("authenticator", record).ok();
+    records.iter().filter_map(read).collect()
 }
 
 fn id(of: Uuid) -> String {

@@ -1,12 +1,14 @@
 -- KEYS: account, authenticators, codes, enrolments. ARGV: version, the challenge's digest, the
--- authenticator's id, its record, RP ID, credential id, until when the claim is good, and a code
--- set: salt (empty for none), pepper id, hashes. Everything is checked before the first write: a
+-- authenticator's id, its record, RP ID, credential id, until when the claim is good, how many
+-- authenticators there may be, the salt of the codes that opened the session (empty for none), and a
+-- code set: salt (empty for none), pepper id, hashes. Everything is checked before the first write: a
 -- script that fails midway keeps what it wrote. Answers a word and two numbers.
 local version, challenge, id, record = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local rp_id, credential_id, claimed_until = ARGV[5], ARGV[6], tonumber(ARGV[7])
-local salt, pepper_id = ARGV[8], ARGV[9]
+local max_authenticators, opened_by = tonumber(ARGV[8]), ARGV[9]
+local salt, pepper_id = ARGV[10], ARGV[11]
 local hashes = {}
-for i = 10, #ARGV do
+for i = 12, #ARGV do
     hashes[#hashes + 1] = ARGV[i]
     hashes[#hashes + 1] = '1'
 end
@@ -37,16 +39,26 @@ end
 if held then
     return { 'exists', 0, 0 }
 end
+if redis.call('HLEN', KEYS[2]) >= max_authenticators then
+    return { 'limit', 0, 0 }
+end
 if (redis.call('HGET', KEYS[1], 'version') or '0') ~= version then
     return { 'stale', 0, 0 }
 end
 
+local before = active_codes(KEYS[1])
 redis.call('HSET', KEYS[2], id, record)
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('HDEL', KEYS[4], challenge)
-if salt == '' or #hashes == 0 or remaining > 0 then
-    return { 'stored', 0, remaining }
+end_reset(KEYS[1])
+local stores_codes = salt ~= '' and #hashes > 0 and remaining == 0
+if stores_codes then
+    redis.call('HSET', KEYS[1], 'salt', salt, 'pepper', pepper_id)
+    redis.call('HSET', KEYS[3], unpack(hashes))
 end
-redis.call('HSET', KEYS[1], 'salt', salt, 'pepper', pepper_id)
-redis.call('HSET', KEYS[3], unpack(hashes))
-return { 'stored', 1, redis.call('HLEN', KEYS[3]) }
+if before.salt and before.salt == opened_by and (stores_codes or before.is_recovery) then
+    redis.call('HSET', KEYS[1], 'replaced', opened_by)
+elseif stores_codes or before.is_recovery then
+    redis.call('HDEL', KEYS[1], 'replaced')
+end
+return { 'stored', stores_codes and 1 or 0, redis.call('HLEN', KEYS[3]) }

@@ -1,21 +1,33 @@
--- KEYS: account, authenticators, codes, uses. ARGV: version, the authenticator's id.
--- Answers a word, and the record that was removed with that of its last use, empty for none.
-local version, id = ARGV[1], ARGV[2]
+-- KEYS: account, authenticators, codes, uses, enrolments, authentications. ARGV: version, the
+-- authenticator's id, who removes it (owner or admin), and a recovery code: salt (empty for none),
+-- pepper id, hash, TTL in milliseconds. Answers a word, the record that was removed with that of its
+-- last use, empty for none, and the recovery code's deadline, 0 for none.
+local version, id, is_admin = ARGV[1], ARGV[2], ARGV[3] == 'admin'
+local recovery = { salt = ARGV[4], pepper = ARGV[5], hash = ARGV[6], ttl = ARGV[7] }
 local record = redis.call('HGET', KEYS[2], id)
 if not record then
-    return { 'nothing', '', '' }
+    return { 'nothing', '', '', 0 }
 end
-if (redis.call('HGET', KEYS[1], 'version') or '0') ~= version then
-    return { 'stale', '', '' }
+local is_last = redis.call('HLEN', KEYS[2]) == 1
+local no_code = is_admin and is_last and recovery.salt == ''
+if (redis.call('HGET', KEYS[1], 'version') or '0') ~= version or no_code then
+    return { 'stale', '', '', 0 }
 end
 
 local use = redis.call('HGET', KEYS[4], id) or ''
 redis.call('HDEL', KEYS[2], id)
 redis.call('HDEL', KEYS[4], id)
-redis.call('HINCRBY', KEYS[1], 'version', 1)
+local raised = redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-if redis.call('HLEN', KEYS[2]) == 0 then
-    redis.call('DEL', KEYS[3])
-    redis.call('HDEL', KEYS[1], 'salt', 'pepper')
+if is_admin then
+    redis.call('DEL', KEYS[5], KEYS[6])
 end
-return { 'removed', record, use }
+local deadline = 0
+if is_last then
+    redis.call('DEL', KEYS[3])
+    redis.call('HDEL', KEYS[1], 'salt', 'pepper', 'replaced')
+    if is_admin then
+        deadline = store_recovery(KEYS[1], raised, recovery)
+    end
+end
+return { 'removed', record, use, deadline }

@@ -1,15 +1,19 @@
--- KEYS: account, codes. ARGV: version, salt, pepper id, hashes. Answers 1 when they are stored, 0
--- when the account has changed.
-local version, salt, pepper_id = ARGV[1], ARGV[2], ARGV[3]
-local account = redis.call('HMGET', KEYS[1], 'version', 'salt')
-if account[2] == salt then
-    return 1
+-- KEYS: account, codes, authenticators. ARGV: version, the salt of the set to replace (empty for
+-- none), salt, pepper id, hashes. Answers a word.
+local version, old, salt, pepper_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local active = active_codes(KEYS[1]).salt or ''
+if active == salt then
+    return 'stored'
 end
-if (account[1] or '0') ~= version then
-    return 0
+local has_changed = (redis.call('HGET', KEYS[1], 'version') or '0') ~= version
+if has_changed or redis.call('HLEN', KEYS[3]) == 0 then
+    return 'stale'
+end
+if active ~= old then
+    return 'superseded'
 end
 local hashes = {}
-for i = 4, #ARGV do
+for i = 5, #ARGV do
     hashes[#hashes + 1] = ARGV[i]
     hashes[#hashes + 1] = '1'
 end
@@ -17,4 +21,5 @@ end
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[2], unpack(hashes))
 redis.call('HSET', KEYS[1], 'salt', salt, 'pepper', pepper_id)
-return 1
+redis.call('HDEL', KEYS[1], 'replaced')
+return 'stored'

@@ -1,20 +1,40 @@
--- KEYS: account, codes, tries. ARGV: salt, hash, how many wrong ones there may be, within how many
--- milliseconds. Answers a word and a number.
+-- KEYS: account, codes, the session's tries. ARGV: salt, hash, how many wrong ones there may be,
+-- within how many milliseconds. Answers a word, a number and the epoch. The tries are a hash with one
+-- field, which is the salt of the set that they were made at: a set that is over has no count.
 local salt, hash, limit, window = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
-if (redis.call('HGET', KEYS[1], 'salt') or '') ~= salt then
-    return { 'other', 0 }
+local codes = active_codes(KEYS[1])
+if (codes.salt or '') ~= salt then
+    return { 'other', 0, 0 }
 end
-if tonumber(redis.call('GET', KEYS[3]) or '0') >= limit then
-    return { 'many', redis.call('PTTL', KEYS[3]) }
+local tries = tonumber(redis.call('HGET', KEYS[3], salt) or '0')
+if tries >= limit then
+    return { 'many', math.max(redis.call('PTTL', KEYS[3]), 0), 0 }
+end
+
+local function use_up()
+    if not codes.is_recovery then
+        return redis.call('HDEL', KEYS[2], hash) == 1
+    end
+    local now = now_ms()
+    if codes.hash ~= hash or now < codes.from or now >= codes.deadline then
+        return false
+    end
+    redis.call('HDEL', KEYS[1], 'recovery_code')
+    return true
 end
 
 -- Counted before it is compared.
-if redis.call('INCR', KEYS[3]) == 1 then
+if tries == 0 then
+    redis.call('DEL', KEYS[3])
+end
+redis.call('HINCRBY', KEYS[3], salt, 1)
+if tries == 0 then
     redis.call('PEXPIRE', KEYS[3], window)
 end
-if redis.call('HDEL', KEYS[2], hash) == 0 then
-    return { 'wrong', 0 }
+if not use_up() then
+    return { 'wrong', 0, 0 }
 end
 redis.call('DEL', KEYS[3])
-return { 'used', redis.call('HLEN', KEYS[2]) }
+local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
+return { 'used', redis.call('HLEN', KEYS[2]), epoch }

@@ -1,9 +1,9 @@
--- KEYS: authenticators, uses, authentications. ARGV: the challenge's digest, the authenticator's id,
--- the counter that it showed, the record of the use. Answers a word.
+-- KEYS: authenticators, uses, authentications, account. ARGV: the challenge's digest, the
+-- authenticator's id, the counter that it showed, the record of the use. Answers a word and the epoch.
 local challenge, id, count, record = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
 if not live(redis.call('HGET', KEYS[3], challenge), now_ms()) then
-    return 'gone'
+    return { 'gone', 0 }
 end
 local stored = redis.call('HGET', KEYS[1], id)
 local latest = redis.call('HGET', KEYS[2], id) or stored
@@ -11,10 +11,10 @@ local before = latest and cjson.decode(latest).sign_count or 0
 
 redis.call('HDEL', KEYS[3], challenge)
 if not stored then
-    return 'nothing'
+    return { 'nothing', 0 }
 end
 if (before ~= 0 or count ~= 0) and count <= before then
-    return 'back'
+    return { 'back', 0 }
 end
 redis.call('HSET', KEYS[2], id, record)
-return 'stored'
+return { 'stored', tonumber(redis.call('HGET', KEYS[4], 'epoch') or '0') }

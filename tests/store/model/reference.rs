@@ -1,10 +1,11 @@
 //! The store's contract in the fewest words: no time, no failures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedargate::model::{Authenticator, Bytes, UserId};
 use cedargate::store::{
-    CodeSet, Committed, PENDING_LIMIT, Removed, Replaced, TRIES_LIMIT, Tried, Use, Used,
+    BEGINS_LIMIT, CodeSet, Committed, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, Replaced,
+    TRIES_LIMIT, Tried, Use, Used,
 };
 use proptest::sample::Index;
 use uuid::Uuid;
@@ -15,20 +16,76 @@ pub(super) struct Model {
     users: BTreeMap<String, User>,
 }
 
+/// A session, by its number.
+pub(super) type Session = u8;
+
 #[derive(Default)]
 pub(super) struct User {
     /// Has a handle.
     pub(super) known: bool,
-    pub(super) has_asked: bool,
     pub(super) version: u64,
     pub(super) epoch: u64,
-    pub(super) pending: Vec<u8>,
-    pub(super) asked: Vec<u8>,
+    /// Oldest first.
+    pub(super) pending: Vec<(Session, u8)>,
+    pub(super) asked: Vec<(Session, u8)>,
+    /// Every challenge that was ever begun.
+    pub(super) seen: BTreeSet<u8>,
+    pub(super) begins: BTreeMap<Session, u64>,
     pub(super) authenticators: Vec<Authenticator>,
-    /// Of the set, those that are left.
+    pub(super) codes: Codes,
+    pub(super) replaced: Option<Bytes>,
+    /// Wrong codes, and the salt of the set that they were tried at.
+    pub(super) tries: BTreeMap<Session, (Bytes, u64)>,
+    pub(super) last: Option<Attempt>,
+}
+
+/// The set that is tried now. Of a set, only the hashes that are left.
+#[derive(Default)]
+pub(super) enum Codes {
+    #[default]
+    None,
+    Backup(CodeSet),
+    /// After a reset.
+    Recovery {
+        set: CodeSet,
+        is_expired: bool,
+    },
+}
+
+/// A completion.
+#[derive(Clone)]
+pub(super) struct Attempt {
+    pub(super) version: u64,
+    pub(super) challenge: u8,
+    pub(super) one: Authenticator,
     pub(super) set: Option<CodeSet>,
-    pub(super) tries: u64,
-    pub(super) last: Option<(u64, u8, Authenticator, Option<CodeSet>)>,
+    pub(super) max: usize,
+    pub(super) opened_by: Option<Bytes>,
+}
+
+/// Who removes. An admin may bring a recovery code: its set, and whether it is expired.
+pub(super) enum By {
+    Owner,
+    Admin(Option<(CodeSet, bool)>),
+}
+
+/// What became of a removal.
+#[derive(Debug, PartialEq)]
+pub(super) enum Removal {
+    Removed {
+        authenticator: Authenticator,
+        with_code: bool,
+    },
+    Nothing,
+    Stale,
+}
+
+/// What became of a begin.
+#[derive(Debug, PartialEq)]
+pub(super) enum Begin {
+    Stored,
+    Stale,
+    TooMany,
 }
 
 impl Model {
@@ -36,112 +93,8 @@ impl Model {
         self.users.entry(user.subject.clone()).or_default()
     }
 
-    pub(super) fn begin(&mut self, user: &UserId, version: u64, challenge: u8) -> bool {
-        let user = self.user(user);
-        if user.version != version {
-            return false;
-        }
-        user.known = true;
-        newest(&mut user.pending, challenge);
-        true
-    }
-
-    pub(super) fn ask(&mut self, user: &UserId, version: u64, challenge: u8) -> bool {
-        let user = self.user(user);
-        if user.version == version {
-            user.has_asked = true;
-            newest(&mut user.asked, challenge);
-        }
-        user.version == version
-    }
-
-    pub(super) fn authenticate(&mut self, user: &UserId, challenge: u8, made: &Use) -> Used {
-        let user = self.user(user);
-        if !user.asked.contains(&challenge) {
-            return Used::Gone;
-        }
-        user.asked.retain(|other| *other != challenge);
-        let found = user.authenticators.iter_mut().find(|it| it.id == made.id);
-        let Some(one) = found else {
-            return Used::NoAuthenticator;
-        };
-        if (one.sign_count, made.sign_count) != (0, 0) && made.sign_count <= one.sign_count {
-            return Used::CounterBack;
-        }
-        one.sign_count = made.sign_count;
-        one.backed_up = made.backed_up;
-        one.last_used_at = Some(made.at);
-        Used::Stored
-    }
-
-    pub(super) fn remove(&mut self, user: &UserId, version: u64, id: Uuid) -> Removed {
-        let user = self.user(user);
-        let Some(at) = user.authenticators.iter().position(|it| it.id == id) else {
-            return Removed::Nothing;
-        };
-        if user.version != version {
-            return Removed::Stale;
-        }
-        user.version += 1;
-        user.epoch += 1;
-        let removed = user.authenticators.remove(at);
-        if user.authenticators.is_empty() {
-            user.set = None;
-        }
-        Removed::Removed(Box::new(removed))
-    }
-
-    pub(super) fn reset(&mut self, user: &UserId) -> usize {
-        let user = self.user(user);
-        let removed = user.authenticators.len();
-        // Whoever was never known, or only asked for something, has no record.
-        let is_recorded = user.known || user.has_asked;
-        *user = User {
-            known: user.known,
-            has_asked: user.has_asked,
-            version: user.version + u64::from(is_recorded),
-            epoch: user.epoch + u64::from(is_recorded),
-            last: user.last.take(),
-            ..User::default()
-        };
-        removed
-    }
-
-    pub(super) fn replace(&mut self, user: &UserId, version: u64, set: &CodeSet) -> Replaced {
-        let user = self.user(user);
-        if user.version != version {
-            return Replaced::Stale;
-        }
-        user.set = Some(set.clone());
-        Replaced::Stored
-    }
-
-    pub(super) fn attempt(&mut self, user: &UserId, salt: &Bytes, hash: &Bytes) -> Option<Tried> {
-        let user = self.user(user);
-        let Some(set) = user.set.as_mut().filter(|set| set.salt == *salt) else {
-            return Some(Tried::OtherSet);
-        };
-        if user.tries == TRIES_LIMIT {
-            return None;
-        }
-        user.tries += 1;
-        let Some(at) = set.hashes.iter().position(|it| it == hash) else {
-            return Some(Tried::Wrong);
-        };
-        set.hashes.remove(at);
-        user.tries = 0;
-        let remaining = set.hashes.len();
-        Some(Tried::Used { remaining })
-    }
-
-    pub(super) fn complete(
-        &mut self,
-        id: &UserId,
-        version: u64,
-        challenge: u8,
-        one: &Authenticator,
-        set: Option<&CodeSet>,
-    ) -> Committed {
+    pub(super) fn complete(&mut self, id: &UserId, attempt: &Attempt) -> Committed {
+        let one = &attempt.one;
         let held = |user: &User| {
             user.authenticators
                 .iter()
@@ -152,50 +105,204 @@ impl Model {
             .iter()
             .any(|(name, user)| *name != id.subject && held(user));
         let user = self.user(id);
-        let mine = set.map(|set| &set.salt);
         if user.authenticators.iter().any(|other| other.id == one.id) {
+            let mine = attempt.set.as_ref().map(|set| &set.salt);
             return Committed::Stored {
-                codes_stored: mine.is_some() && mine == user.set.as_ref().map(|set| &set.salt),
-                remaining: user.codes(),
+                codes_stored: mine.is_some() && mine == user.codes.salt(),
+                remaining: user.codes.remaining(),
             };
         }
         if elsewhere {
             return Committed::Exists;
         }
-        if !user.pending.contains(&challenge) {
+        if !user.pending.iter().any(|(_, it)| *it == attempt.challenge) {
             return Committed::Gone;
         }
         if held(user) {
             return Committed::Exists;
         }
-        if user.version != version {
+        if user.authenticators.len() >= attempt.max {
+            return Committed::LimitReached;
+        }
+        if user.version != attempt.version {
             return Committed::Stale;
         }
-        user.pending.retain(|other| *other != challenge);
-        user.authenticators.push(one.clone());
-        user.version += 1;
-        let codes_stored = set.is_some() && user.codes() == 0;
-        if codes_stored {
-            user.set = set.cloned();
-        }
-        Committed::Stored {
-            codes_stored,
-            remaining: user.codes(),
-        }
-    }
-
-    pub(super) fn discard(&mut self, user: &UserId, challenge: u8) -> bool {
-        let user = self.user(user);
-        let before = user.pending.len() + user.asked.len();
-        user.pending.retain(|other| *other != challenge);
-        user.asked.retain(|other| *other != challenge);
-        user.pending.len() + user.asked.len() < before
+        user.store(attempt)
     }
 }
 
 impl User {
-    pub(super) fn codes(&self) -> usize {
-        self.set.as_ref().map_or(0, |set| set.hashes.len())
+    pub(super) fn begin(&mut self, version: u64, session: Session, challenge: u8) -> Begin {
+        let outcome = self.count_begin(version, session, challenge);
+        if outcome == Begin::Stored {
+            self.known = true;
+            add_newest(&mut self.pending, session, challenge);
+        }
+        outcome
+    }
+
+    pub(super) fn ask(&mut self, version: u64, session: Session, challenge: u8) -> Begin {
+        let outcome = self.count_begin(version, session, challenge);
+        if outcome == Begin::Stored {
+            add_newest(&mut self.asked, session, challenge);
+        }
+        outcome
+    }
+
+    fn count_begin(&mut self, version: u64, session: Session, challenge: u8) -> Begin {
+        if self.version != version {
+            return Begin::Stale;
+        }
+        let begins = self.begins.entry(session).or_default();
+        if *begins == BEGINS_LIMIT {
+            return Begin::TooMany;
+        }
+        *begins += 1;
+        self.seen.insert(challenge);
+        Begin::Stored
+    }
+
+    pub(super) fn authenticate(&mut self, challenge: u8, made: &Use) -> Used {
+        if !take(&mut self.asked, challenge) {
+            return Used::Gone;
+        }
+        let found = self.authenticators.iter_mut().find(|it| it.id == made.id);
+        let Some(one) = found else {
+            return Used::NoAuthenticator;
+        };
+        if (one.sign_count, made.sign_count) != (0, 0) && made.sign_count <= one.sign_count {
+            return Used::CounterBack;
+        }
+        one.sign_count = made.sign_count;
+        one.backed_up = made.backed_up;
+        one.last_used_at = Some(made.at);
+        Used::Stored { epoch: self.epoch }
+    }
+
+    pub(super) fn discard(&mut self, challenge: u8) -> bool {
+        let (enrolment, authentication) = (
+            take(&mut self.pending, challenge),
+            take(&mut self.asked, challenge),
+        );
+        enrolment || authentication
+    }
+
+    fn store(&mut self, attempt: &Attempt) -> Committed {
+        take(&mut self.pending, attempt.challenge);
+        self.authenticators.push(attempt.one.clone());
+        self.version += 1;
+        let before = self.codes.salt().cloned();
+        if matches!(self.codes, Codes::Recovery { .. }) {
+            self.codes = Codes::None;
+        }
+        let mut codes_stored = false;
+        if let (Some(set), 0) = (&attempt.set, self.codes.remaining()) {
+            self.codes = Codes::Backup(set.clone());
+            codes_stored = true;
+        }
+        if before.as_ref() != self.codes.salt() {
+            let opened_by = attempt.opened_by.clone();
+            self.replaced = opened_by.filter(|salt| before.as_ref() == Some(salt));
+        }
+        Committed::Stored {
+            codes_stored,
+            remaining: self.codes.remaining(),
+        }
+    }
+
+    pub(super) fn remove(&mut self, version: u64, id: Uuid, by: By) -> Removal {
+        let Some(at) = self.authenticators.iter().position(|it| it.id == id) else {
+            return Removal::Nothing;
+        };
+        let is_last = self.authenticators.len() == 1;
+        if self.version != version || (is_last && matches!(by, By::Admin(None))) {
+            return Removal::Stale;
+        }
+        self.version += 1;
+        self.epoch += 1;
+        let authenticator = self.authenticators.remove(at);
+        if is_last {
+            self.codes = Codes::None;
+            self.replaced = None;
+        }
+        let mut with_code = false;
+        if let By::Admin(code) = by {
+            self.pending.clear();
+            self.asked.clear();
+            if let (Some((set, is_expired)), true) = (code, is_last) {
+                self.codes = Codes::Recovery { set, is_expired };
+                with_code = true;
+            }
+        }
+        Removal::Removed {
+            authenticator,
+            with_code,
+        }
+    }
+
+    /// What was removed, oldest first; none when there were authenticators that had to stay.
+    pub(super) fn reset(
+        &mut self,
+        set: CodeSet,
+        is_expired: bool,
+        even_if_enrolled: bool,
+    ) -> Option<Vec<Authenticator>> {
+        if !even_if_enrolled && !self.authenticators.is_empty() {
+            return None;
+        }
+        let mut removed = std::mem::take(&mut self.authenticators);
+        removed.sort_by_key(|one| one.created_at);
+        self.version += 1;
+        self.epoch += 1;
+        self.pending.clear();
+        self.asked.clear();
+        self.codes = Codes::Recovery { set, is_expired };
+        self.replaced = None;
+        Some(removed)
+    }
+
+    pub(super) fn replace(&mut self, version: u64, old: Option<&Bytes>, set: &CodeSet) -> Replaced {
+        if self.version != version || self.authenticators.is_empty() {
+            return Replaced::Stale;
+        }
+        if self.codes.salt() != old {
+            return Replaced::Superseded;
+        }
+        self.codes = Codes::Backup(set.clone());
+        self.replaced = None;
+        Replaced::Stored
+    }
+
+    /// None after too many wrong ones.
+    pub(super) fn attempt(
+        &mut self,
+        session: Session,
+        salt: &Bytes,
+        hash: &Bytes,
+    ) -> Option<Tried> {
+        if self.codes.salt() != Some(salt) {
+            return Some(Tried::OtherSet);
+        }
+        if self.is_shut(session) {
+            return None;
+        }
+        if !self.codes.use_up(hash) {
+            let tries = self.tries.remove(&session);
+            let tries = tries.filter(|(of, _)| of == salt);
+            let count = tries.map_or(1, |(_, count)| count + 1);
+            self.tries.insert(session, (salt.clone(), count));
+            return Some(Tried::Wrong);
+        }
+        self.tries.remove(&session);
+        Some(Tried::Used {
+            remaining: self.codes.remaining(),
+            epoch: self.epoch,
+        })
+    }
+
+    pub(super) fn is_shut(&self, session: Session) -> bool {
+        let tries = self.tries.get(&session);
+        tries.is_some_and(|(of, count)| Some(of) == self.codes.salt() && *count >= TRIES_LIMIT)
     }
 
     /// One of the authenticators; nobody's, where there is none.
@@ -207,10 +314,60 @@ impl User {
     }
 }
 
-/// Makes this the newest of those that are pending, of which the oldest goes.
-fn newest(pending: &mut Vec<u8>, challenge: u8) {
-    pending.retain(|other| *other != challenge);
-    pending.push(challenge);
-    let surplus = pending.len().saturating_sub(PENDING_LIMIT);
-    pending.drain(..surplus);
+impl Codes {
+    pub(super) fn set(&self) -> Option<&CodeSet> {
+        match self {
+            Codes::None => None,
+            Codes::Backup(set) | Codes::Recovery { set, .. } => Some(set),
+        }
+    }
+
+    pub(super) fn salt(&self) -> Option<&Bytes> {
+        self.set().map(|set| &set.salt)
+    }
+
+    /// How many backup codes work.
+    pub(super) fn remaining(&self) -> usize {
+        match self {
+            Codes::Backup(set) => set.hashes.len(),
+            Codes::None | Codes::Recovery { .. } => 0,
+        }
+    }
+
+    fn use_up(&mut self, hash: &Bytes) -> bool {
+        let hashes = match self {
+            Codes::Backup(set) => &mut set.hashes,
+            Codes::Recovery {
+                set,
+                is_expired: false,
+            } => &mut set.hashes,
+            Codes::None | Codes::Recovery { .. } => return false,
+        };
+        let found = hashes.iter().position(|it| it == hash);
+        found.map(|at| hashes.remove(at)).is_some()
+    }
+}
+
+fn take(pending: &mut Vec<(Session, u8)>, challenge: u8) -> bool {
+    let before = pending.len();
+    pending.retain(|(_, other)| *other != challenge);
+    pending.len() < before
+}
+
+/// Adds a ceremony. Over a limit, an older one goes: the session's own, or that of the session that has
+/// the most.
+fn add_newest(pending: &mut Vec<(Session, u8)>, session: Session, challenge: u8) {
+    take(pending, challenge);
+    pending.push((session, challenge));
+    let count = |pending: &[(Session, u8)], of| pending.iter().filter(|(it, _)| *it == of).count();
+    let loser = if count(pending, session) > PENDING_PER_SESSION {
+        pending.iter().position(|(of, _)| *of == session)
+    } else if pending.len() > PENDING_PER_ACCOUNT {
+        let most = pending.iter().map(|(of, _)| count(pending, *of)).max();
+        let has_most = |(of, _): &(Session, u8)| Some(count(pending, *of)) == most;
+        pending.iter().position(has_most)
+    } else {
+        None
+    };
+    loser.map(|at| pending.remove(at));
 }

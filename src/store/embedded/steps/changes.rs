@@ -1,13 +1,10 @@
-//! What happens to authenticators and codes once they are enrolled.
+//! What happens to authenticators once they are enrolled.
 
-use redb::ReadableTable as _;
 use uuid::Uuid;
 
-use super::{Step, Tables, UserKey, UserRecord, decode, encode, take, user};
-use crate::model::{Bytes, Timestamp};
-use crate::store::embedded::tables::{StoredCodes, Tries};
-use crate::store::keys::ClaimKey;
-use crate::store::{CodeSet, Removed, Replaced, Reset, Tried, Use, Used};
+use super::{Step, Tables, UserKey, UserRecord, encode, take, user};
+use crate::model::Timestamp;
+use crate::store::{Use, Used};
 
 pub(in crate::store::embedded) struct Using {
     pub(in crate::store::embedded) user: UserKey,
@@ -73,143 +70,13 @@ impl Renaming {
     }
 }
 
-pub(in crate::store::embedded) struct Removal {
-    pub(in crate::store::embedded) user: UserKey,
-    pub(in crate::store::embedded) version: u64,
-    pub(in crate::store::embedded) id: Uuid,
-}
-
-impl Removal {
-    pub(in crate::store::embedded) fn remove(self, tables: &mut Tables<'_>) -> Step<Removed> {
-        let key = self.user.digest();
-        let mut record = own!(user(&tables.users, key)?);
-        let found = record.authenticators.iter();
-        let Some(at) = found.into_iter().position(|one| one.id == self.id) else {
-            return Ok(Ok(Removed::Nothing));
-        };
-        if self.version != record.version {
-            return Ok(Ok(Removed::Stale));
-        }
-        let removed = record.authenticators.remove(at);
-        record.version += 1;
-        record.epoch += 1;
-        if record.authenticators.is_empty() {
-            record.codes = StoredCodes::default();
-        }
-        let claim = ClaimKey::of(&removed.rp_id, &removed.credential_id);
-        let encoded = own!(encode(&record));
-        tables.claims.remove(claim.digest())?;
-        tables.users.insert(key, encoded.as_slice())?;
-        Ok(Ok(Removed::Removed {
-            authenticator: Box::new(removed),
-            recovery_expires_at: None,
-        }))
-    }
-}
-
-/// Whoever has no record has none afterwards.
-pub(in crate::store::embedded) fn reset(tables: &mut Tables<'_>, of: &UserKey) -> Step<Reset> {
-    let key = of.digest();
-    let before = match tables.users.get(key)? {
-        None => {
-            return Ok(Ok(Reset::Done {
-                removed: Vec::new(),
-                expires_at: Timestamp::default(),
-            }));
-        }
-        Some(stored) => decode::<UserRecord>("user", stored.value()),
-    };
-    let mut record = own!(before);
-    let removed = std::mem::take(&mut record.authenticators);
-    record.version += 1;
-    record.epoch += 1;
-    record.codes = StoredCodes::default();
-    record.tries = Tries::default();
-    let encoded = own!(encode(&record));
-    for one in &removed {
-        let claim = ClaimKey::of(&one.rp_id, &one.credential_id);
-        tables.claims.remove(claim.digest())?;
-    }
-    for owner in [key, &of.digest_of_authentications()] {
-        // No digest is empty, and none begins with a byte as high as `~`.
-        tables
-            .pending
-            .retain_in((owner, "")..(owner, "~"), |_, _| false)?;
-    }
-    tables.users.insert(key, encoded.as_slice())?;
-    Ok(Ok(Reset::Done {
-        removed,
-        expires_at: Timestamp::default(),
-    }))
-}
-
-#[derive(Clone)]
-pub(in crate::store::embedded) struct Replacement {
-    pub(in crate::store::embedded) user: UserKey,
-    pub(in crate::store::embedded) version: u64,
-    pub(in crate::store::embedded) codes: CodeSet,
-}
-
-impl Replacement {
-    pub(in crate::store::embedded) fn replace(self, tables: &mut Tables<'_>) -> Step<Replaced> {
-        let key = self.user.digest();
-        let mut record = own!(user(&tables.users, key)?);
-        if record.codes.salt.as_ref() == Some(&self.codes.salt) {
-            return Ok(Ok(Replaced::Stored));
-        }
-        if record.version != self.version {
-            return Ok(Ok(Replaced::Stale));
-        }
-        record.codes = self.codes.into();
-        store(tables, key, &record, Replaced::Stored)
-    }
-}
-
-pub(in crate::store::embedded) struct CodeTry {
-    pub(in crate::store::embedded) user: UserKey,
-    pub(in crate::store::embedded) salt: Bytes,
-    pub(in crate::store::embedded) hash: Bytes,
-}
-
-impl CodeTry {
-    pub(in crate::store::embedded) fn attempt(
-        self,
-        tables: &mut Tables<'_>,
-        now: Timestamp,
-    ) -> Step<Tried> {
-        let key = self.user.digest();
-        let mut record = own!(user(&tables.users, key)?);
-        if record.codes.salt.as_ref() != Some(&self.salt) {
-            return Ok(Ok(Tried::OtherSet));
-        }
-        if let Some(retry_after) = record.tries.shut(now) {
-            return Ok(Ok(Tried::TooMany { retry_after }));
-        }
-        let Some(at) = record.codes.hashes.iter().position(|one| *one == self.hash) else {
-            let counted = record.tries.counted(now);
-            if counted == 0 {
-                record.tries.since = now.millis();
-            }
-            record.tries.count = counted + 1;
-            return store(tables, key, &record, Tried::Wrong);
-        };
-        record.codes.hashes.swap_remove(at);
-        record.tries = Tries::default();
-        let remaining = record.codes.hashes.len();
-        store(
-            tables,
-            key,
-            &record,
-            Tried::Used {
-                remaining,
-                epoch: record.epoch,
-            },
-        )
-    }
-}
-
 /// Writes a user's record, and answers.
-fn store<R>(tables: &mut Tables<'_>, key: &str, record: &UserRecord, answer: R) -> Step<R> {
+pub(super) fn store<R>(
+    tables: &mut Tables<'_>,
+    key: &str,
+    record: &UserRecord,
+    answer: R,
+) -> Step<R> {
     let encoded = own!(encode(record));
     tables.users.insert(key, encoded.as_slice())?;
     Ok(Ok(answer))

@@ -1,0 +1,90 @@
+//! Backup and recovery codes: each step is a script of one user's keys.
+
+use std::time::Duration;
+
+use redis::Cmd;
+use tokio::time::Instant;
+
+use super::{COMPLETION, REPLACE_CODES, Redis, TRY_CODE, eval, millis};
+use crate::error::Error;
+use crate::model::{Bytes, SessionKey, UserId};
+use crate::store::keys::UserKey;
+use crate::store::{CodeSet, RecoveryCode, Replaced, TRIES_LIMIT, TRIES_WINDOW, Tried};
+
+impl Redis {
+    pub(in crate::store) async fn replace_codes(
+        &self,
+        user: &UserId,
+        version: u64,
+        old: Option<&Bytes>,
+        codes: &CodeSet,
+    ) -> Result<Replaced, Error> {
+        let user = UserKey::of(user);
+        let keys = [user.account(), user.codes(), user.authenticators()];
+        let mut command = eval(REPLACE_CODES, &keys);
+        command
+            .arg(version)
+            .arg(old.map(Bytes::to_string).unwrap_or_default());
+        add_set(&mut command, codes);
+        // Idempotent for its salt, and repeated as a completion is: only who made the codes can show
+        // them, and whoever heard that nothing has changed would keep some that do not work any more.
+        let deadline = Instant::now() + COMPLETION;
+        let word: String = self.commit(&command, deadline).await?;
+        Ok(match word.as_str() {
+            "stored" => Replaced::Stored,
+            "superseded" => Replaced::Superseded,
+            _ => Replaced::Stale,
+        })
+    }
+
+    pub(in crate::store) async fn try_code(
+        &self,
+        user: &UserId,
+        session: &SessionKey,
+        salt: &Bytes,
+        hash: &Bytes,
+    ) -> Result<Tried, Error> {
+        let user = UserKey::of(user);
+        let keys = [user.account(), user.codes(), user.tries(session)];
+        let mut command = eval(TRY_CODE, &keys);
+        command
+            .arg(salt.to_string())
+            .arg(hash.to_string())
+            .arg(TRIES_LIMIT)
+            .arg(millis(TRIES_WINDOW));
+        let (word, number, epoch): (String, u64, u64) = self.once(&command).await?;
+        Ok(match word.as_str() {
+            "used" => Tried::Used {
+                remaining: usize::try_from(number).unwrap_or(usize::MAX),
+                epoch,
+            },
+            "wrong" => Tried::Wrong,
+            "many" => Tried::TooMany {
+                retry_after: Duration::from_millis(number),
+            },
+            _ => Tried::OtherSet,
+        })
+    }
+}
+
+/// Adds salt, pepper id and hashes.
+pub(super) fn add_set(command: &mut Cmd, set: &CodeSet) {
+    command.arg(set.salt.to_string()).arg(&set.pepper_id);
+    for hash in &set.hashes {
+        command.arg(hash.to_string());
+    }
+}
+
+/// Adds salt, pepper id, hash and TTL; an empty salt for none.
+pub(super) fn add_recovery(command: &mut Cmd, code: Option<&RecoveryCode>) {
+    let Some(RecoveryCode { set, ttl }) = code else {
+        command.arg("").arg("").arg("").arg(0);
+        return;
+    };
+    let hash = set.hashes.first().map(Bytes::to_string);
+    command
+        .arg(set.salt.to_string())
+        .arg(&set.pepper_id)
+        .arg(hash.unwrap_or_default())
+        .arg(millis(*ttl));
+}
