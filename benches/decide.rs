@@ -6,7 +6,9 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use cedargate::model::{Action, Factors, MethodType, Session, Tenant, Timestamp, User, UserId};
+use cedargate::model::{
+    Action, Factors, Means, MethodType, Session, Tenant, Timestamp, User, UserId,
+};
 use cedargate::policy::{Asker, Bundle, Question, Resource, Sources};
 use cedargate::record::Effect;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -66,6 +68,7 @@ fn alice() -> User {
 fn decide(criterion: &mut Criterion) {
     let user = alice();
     let factors = Factors::default();
+    let means = Means::default();
     let tenant: Tenant = TENANT.parse().expect("a tenant");
     let mut group = criterion.benchmark_group("decide");
     for policies in [10, 100, 1_000, 10_000] {
@@ -76,6 +79,7 @@ fn decide(criterion: &mut Criterion) {
                 user: &user,
                 tenant,
                 factors: &factors,
+                means: &means,
                 method_type: Some(MethodType::Passkey),
             },
             action: Action::BeginWebauthnRegistration,

@@ -22,8 +22,10 @@ policies![
     "30-step-up.cedar",
     "40-admins.cedar",
     "dev.links.json",
+    "examples/admins.cedar",
     "examples/contractors.cedar",
     "examples/one-network.cedar",
     "examples/security-keys-only.cedar",
+    "examples/strong-first-enrolment.cedar",
     "examples/two-models.cedar",
 ];

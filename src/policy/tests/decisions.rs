@@ -13,7 +13,7 @@ use serde_json::json;
 use super::super::schema::Vocabulary;
 use super::super::*;
 use super::{load, load_files};
-use crate::model::{Bytes, Session, path};
+use crate::model::{Bytes, Confirmer, Session, path};
 use crate::record::Effect;
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -60,6 +60,7 @@ fn key() -> Authenticator {
         sign_count: 0,
         created_at: now(),
         last_used_at: None,
+        trusted: false,
         credential: serde_json::Value::Null,
     }
 }
@@ -69,6 +70,7 @@ struct Asked {
     user: User,
     tenant: Tenant,
     factors: Factors,
+    means: Means,
     action: Action,
     address: IpAddr,
 }
@@ -79,13 +81,19 @@ impl Asked {
             user,
             tenant: TENANT.parse().unwrap(),
             factors: Factors::default(),
+            means: Means::default(),
             action: Action::ListMfaMethods,
             address: "192.0.2.7".parse().unwrap(),
         }
     }
 
     fn with_key(mut self) -> Self {
-        self.factors = Factors::of(&[key()]);
+        self.factors = Factors::of(&[key()], false);
+        self.means.authenticators = vec![Confirmer {
+            method_type: MethodType::Fido,
+            trusted: false,
+            age: 0,
+        }];
         self
     }
 
@@ -113,6 +121,7 @@ impl Asked {
                 user: &self.user,
                 tenant: self.tenant,
                 factors: &self.factors,
+                means: &self.means,
                 method_type: enrols.then_some(MethodType::Fido),
             },
             action: self.action,

@@ -11,6 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::super::*;
 use super::decisions::user;
 use super::load_files;
+use crate::model::Confirmer;
 use crate::record::Effect;
 
 const TENANTS: [&str; 2] = [
@@ -29,6 +30,7 @@ struct Drawn {
     user: User,
     header: Tenant,
     factors: Factors,
+    means: Means,
     method_type: MethodType,
     action: Action,
 }
@@ -45,6 +47,7 @@ impl Drawn {
                 user: &self.user,
                 tenant: self.header,
                 factors: &self.factors,
+                means: &self.means,
                 method_type: enrols.then_some(self.method_type),
             },
             action: self.action,
@@ -107,11 +110,23 @@ fn request() -> impl Strategy<Value = Drawn> {
                 let factors = Factors {
                     count,
                     method_types,
+                    reset: false,
+                };
+                let usable = |one: &MethodType| Confirmer {
+                    method_type: *one,
+                    trusted: false,
+                    age: 0,
+                };
+                let means = Means {
+                    authenticators: factors.method_types.iter().map(usable).collect(),
+                    backup_code: count > 0,
+                    recovery_code: false,
                 };
                 Drawn {
                     user,
                     header: header.parse().unwrap(),
                     factors,
+                    means,
                     method_type,
                     action,
                 }

@@ -10,7 +10,7 @@ use super::load;
 
 const ALICE: &str = "corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice";
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
-const NOTICE: &str = "To add an authenticator, first confirm one that you have, or use a backup code: within the last 5 minutes.";
+const NOTICE: &str = "To add an authenticator, first confirm one that you have, or use a backup code: within the last 5 minutes. After a reset by an administrator, use the recovery code that you were given, or a strong sign-in.";
 
 /// A second factor without a step-up, over the shipped policies: denied.
 pub(super) fn case() -> Value {
@@ -24,8 +24,8 @@ pub(super) fn case() -> Value {
             "context": {
                 "tenant": {"type": "Gate::Tenant", "id": TENANT},
                 "methodType": {"type": "Gate::MethodType", "id": "webauthn_fido"},
-                "session": {"amr": [], "acr": "", "sinceStrong": "36500d", "sinceBackupCode": "36500d"},
-                "factors": {"count": 1, "methodTypes": [{"type": "Gate::MethodType", "id": "webauthn_passkey"}]},
+                "session": {"amr": [], "acr": "", "sinceStrong": "36500d", "sinceBackupCode": "36500d", "trusted": false, "authenticatorAge": "0s"},
+                "factors": {"count": 1, "methodTypes": [{"type": "Gate::MethodType", "id": "webauthn_passkey"}], "reset": false},
                 "network": {"address": "203.0.113.7"}, "now": "2026-01-15T09:00:00Z",
             },
         },

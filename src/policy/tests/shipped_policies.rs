@@ -78,6 +78,7 @@ fn the_policies_stand_in_the_files_where_admins_are_told_to_look() {
                 "step-up-complete",
                 "step-up-change",
                 "step-up-admin",
+                "trusted-admin",
             ],
         ),
         ("40-admins.cedar", &["mfa-admins"]),
@@ -108,11 +109,17 @@ fn examples_are_live_and_for_tenants_that_nobody_has() {
         examples += 1;
         let heads = text.split("\n@id(").skip(1);
         for head in heads.map(|policy| policy.split_once(") {").map_or(policy, |it| it.0)) {
-            let tenant = "(\n  principal in Gate::Tenant::\"0e0e0e0e-0000-4000-8000-";
-            assert!(head.contains(tenant), "{name}: {head}");
+            let (_, scope) = head.split_once("(\n  principal in").unwrap();
+            let (principal, _) = scope.split_once("\n  action").unwrap();
+            let of_nobody = principal.trim_start();
+            let is_example = ["Gate::Tenant::\"", "Gate::Group::\"dev|"]
+                .iter()
+                .filter_map(|before| of_nobody.strip_prefix(before))
+                .any(|id| id.starts_with("0e0e0e0e-0000-4000-8000-"));
+            assert!(is_example, "{name}: {head}");
         }
     }
-    assert_eq!(examples, 4);
+    assert_eq!(examples, 6);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::*;
 use super::decisions::user;
-use crate::model::{Bytes, Session, path};
+use crate::model::{Bytes, CodeKind, CodeSetId, CodeUse, Confirmer, Session, path};
 use crate::record::Effect;
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -67,6 +67,7 @@ struct Drawn {
     route: &'static str,
     tenant: Tenant,
     factors: Factors,
+    means: Means,
     authenticator: Authenticator,
     address: IpAddr,
 }
@@ -82,6 +83,7 @@ impl Drawn {
                         user,
                         tenant: self.tenant,
                         factors: &self.factors,
+                        means: &self.means,
                         method_type: enrols.then_some(MethodType::Passkey),
                     },
                     action,
@@ -148,7 +150,11 @@ fn caller() -> impl Strategy<Value = User> {
                     acr: amr.first().cloned().unwrap_or_default(),
                     amr,
                     strong_at: ago(strong),
-                    backup_code_at: ago(code),
+                    code: ago(code).map(|at| CodeUse {
+                        at,
+                        set: CodeSetId::named(""),
+                        kind: CodeKind::Backup,
+                    }),
                     ..Session::default()
                 },
                 strong_acr: if phr {
@@ -185,6 +191,7 @@ fn authenticator() -> impl Strategy<Value = Authenticator> {
                 sign_count: 0,
                 created_at: Timestamp::from_millis(NOW),
                 last_used_at: None,
+                trusted: false,
                 credential: Value::Null,
             },
         )
@@ -215,6 +222,20 @@ fn drawn() -> impl Strategy<Value = Drawn> {
                     } else {
                         vec![MethodType::Fido, MethodType::Passkey]
                     },
+                    reset: count == 0 && authenticator.user_verified,
+                },
+                means: Means {
+                    authenticators: if count == 2 {
+                        vec![Confirmer {
+                            method_type: MethodType::Fido,
+                            trusted: authenticator.user_verified,
+                            age: 86_400,
+                        }]
+                    } else {
+                        Vec::new()
+                    },
+                    backup_code: count > 0,
+                    recovery_code: count == 0,
                 },
                 authenticator,
                 address,
@@ -283,7 +304,9 @@ fn everything() -> Drawn {
         factors: Factors {
             count: 1,
             method_types: vec![MethodType::Fido],
+            reset: false,
         },
+        means: Means::default(),
         authenticator: Authenticator {
             id: uuid::Uuid::from_u128(9),
             method_type: MethodType::Passkey,
@@ -299,6 +322,7 @@ fn everything() -> Drawn {
             sign_count: 0,
             created_at: Timestamp::from_millis(NOW),
             last_used_at: None,
+            trusted: false,
             credential: Value::Null,
         },
         address: [203, 0, 113, 7].into(),

@@ -36,8 +36,8 @@ fn case(entities: &[Value]) -> Value {
         "network": {"address": "192.0.2.7"},
         "now": "2026-01-15T09:00:00Z",
         "tenant": {"type": "Gate::Tenant", "id": TENANT},
-        "session": {"amr": [], "acr": "", "sinceStrong": "36500d", "sinceBackupCode": "36500d"},
-        "factors": {"count": 0, "methodTypes": []},
+        "session": {"amr": [], "acr": "", "sinceStrong": "36500d", "sinceBackupCode": "36500d", "trusted": false, "authenticatorAge": "0s"},
+        "factors": {"count": 0, "methodTypes": [], "reset": false},
     });
     json!({
         "name": "mine",

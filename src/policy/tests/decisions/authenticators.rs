@@ -18,6 +18,7 @@ fn holds(authenticator: &Authenticator, condition: &str) -> bool {
             user: &alice,
             tenant: TENANT.parse().unwrap(),
             factors: &Factors::default(),
+            means: &Means::default(),
             method_type: Some(authenticator.method_type),
         },
         action: Action::TrustAuthenticator,

@@ -128,6 +128,7 @@ fn names_cannot_break_out_or_collide() {
             user: &one,
             tenant: TENANT.parse().unwrap(),
             factors: &factors,
+            means: &Means::default(),
             method_type: None,
         },
         action: Action::ListMfaMethods,
@@ -145,7 +146,6 @@ fn the_context_is_what_the_request_was() {
         amr: vec!["pwd".to_owned(), "hwk".to_owned()],
         acr: "phr".to_owned(),
         strong_at: Some(Timestamp::from_millis(now().millis() - 61_999)),
-        backup_code_at: None,
         ..Session::default()
     };
     asked.action = Action::BeginWebauthnRegistration;

@@ -1,6 +1,7 @@
 //! An explanation says what decides, and nothing else.
 
 use super::*;
+use crate::model::{CodeKind, CodeSetId, CodeUse};
 use crate::policy::explanation::Explanation;
 
 fn explain(drawn: &Drawn, bundle: &Bundle) -> Explanation {
@@ -65,8 +66,11 @@ fn what_would_permit_does_when_it_is_done() {
                             Some(Timestamp::from_millis(1_768_467_600_000 - age * 1000));
                     }
                     "backup_code" => {
-                        again.user.session.backup_code_at =
-                            Some(Timestamp::from_millis(1_768_467_600_000));
+                        again.user.session.code = Some(CodeUse {
+                            at: Timestamp::from_millis(1_768_467_600_000),
+                            set: CodeSetId::named(""),
+                            kind: CodeKind::Backup,
+                        });
                     }
                     "factor" => {
                         again.factors.count += 1;

@@ -138,6 +138,7 @@ fn list(bundle: &Bundle) -> Decided {
             user: &alice,
             tenant: "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap(),
             factors: &factors,
+            means: &Means::default(),
             method_type: None,
         },
         action: Action::ListMfaMethods,
