@@ -38,7 +38,7 @@ fn report(output: &Output) -> Value {
 async fn administers(place: &Place, code: &Value) {
     let weak = place.user_of("root", ADMINS);
     let refused = weak.post_empty(REGISTER).await;
-    assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+    assert_eq!(refused.says(), (401, "step_up_required"), "{refused:?}");
     let answer = weak.post(BACKUP_CODES_VERIFY, &json!({"code": code})).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let coded = weak.with(answer.body["access_token"].as_str().unwrap(), TENANT);

@@ -41,8 +41,8 @@ async fn an_admin_resets_a_user_whose_step_ups_end() {
         assert_eq!(answer.says(), (400, "invalid_credential"));
         // what was begun before is over too
         let late = Key::for_options(&pending, &place.deployment.origin(), 5);
-        let answer = alice
-            .weak
+        let answer = place
+            .strong("alice")
             .complete(FIDO, &late.attestation(&pending).credential())
             .await;
         assert_eq!(answer.says(), (404, "not_found"));
@@ -89,7 +89,7 @@ async fn who_is_refused_learns_nothing() {
         let there = alice.weak.get(&of("corp%7Calice")).await;
         let not_there = alice.weak.get(&of("corp%7Cnobody")).await;
         let no_issuer = alice.weak.get(&of("acme%7Cnobody")).await;
-        assert_eq!(there.says(), (403, "forbidden"));
+        assert_eq!(there.says(), (403, "untrusted_session"));
         assert_eq!(there.body, not_there.body);
         assert_eq!(there.body, no_issuer.body);
         // without a fresh sign-in an admin is told to get one

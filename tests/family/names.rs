@@ -78,7 +78,7 @@ async fn both_forms_name_the_same_user_and_a_malformed_one_is_refused_with_400()
         // Who may not administer learns nothing from the second form either.
         let [there, not_there] = ["alice", "nobody"].map(|it| encoded(&format!("corp|{it}")));
         let there = alice.weak.get(&of(&there)).await;
-        assert_eq!(there.says(), (403, "forbidden"));
+        assert_eq!(there.says(), (403, "untrusted_session"));
         assert_eq!(there.body, alice.weak.get(&of(&not_there)).await.body);
     })
     .await;

@@ -77,11 +77,10 @@ async fn an_authenticator_of_the_party_that_a_tenant_had_before_confirms_nothing
         let alice = place.user("alice");
         let answer = alice.post(AUTHENTICATE, &json!({})).await;
         assert_eq!(answer.says(), (404, "not_found"), "none fits: {answer:?}");
-        // so no answer sends the user there
+        // so no answer sends the user there: only a sign-in at the issuer would do
         let refused = alice.post_empty(REGISTER).await;
-        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
-        let left = json!({"remaining": ["backup_code", "admin"]});
-        assert_eq!(refused.body["details"], left);
+        assert_eq!(refused.says(), (401, "step_up_required"), "{refused:?}");
+        assert_eq!(refused.body["details"]["method_types"], json!([]));
         let listed = alice.get(METHODS).await;
         assert_eq!(listed.body["methods"][0]["usable"], false, "{listed:?}");
         // what remains is a way back in
@@ -99,11 +98,45 @@ async fn an_authenticator_of_the_party_that_a_tenant_had_before_confirms_nothing
         assert_eq!([usable(0), usable(1)], [json!(false), json!(true)]);
         let refused = alice.post_empty(REGISTER).await;
         assert_eq!(refused.says(), (401, "step_up_required"), "one is usable");
+        assert_eq!(refused.body["details"]["method_types"], json!([PASSKEY]));
         let allowed = begin(&alice).await["allowCredentials"].clone();
         assert_eq!(allowed.as_array().unwrap().len(), 1, "{allowed}");
         assert_unknown(&place, &alice, &mut key, &before.key).await;
         // it is still listed, to be removed
         assert_eq!(ids(&alice).await.len(), 2);
+        place.close();
+    }
+}
+
+#[tokio::test]
+async fn user_whom_no_authenticator_and_no_issuer_can_confirm_is_told_what_remains() {
+    let redis = RedisServer::start();
+    for deployment in [Deployment::new(EMBEDDED), on_redis(&redis)] {
+        let deployment = deployment.replacing("[\"phr\", \"phrh\"]", "[\"phrh\"]");
+        let place = Place::open(deployment);
+        let before = Enrolled::at(&place, "alice").await;
+        let offered = before.weak.post_empty(REGISTER).await;
+        assert_eq!(offered.says(), (401, "step_up_required"), "{offered:?}");
+        let Place {
+            deployment,
+            gateway,
+            ..
+        } = place;
+        gateway.stop();
+
+        let tenants = format!("tenants = [\"{OWN_PARTY}\"");
+        let with_this = format!("{tenants}, \"{TENANT}\"");
+        let place = Place::open(deployment.replacing(&tenants, &with_this));
+        let alice = place.user("alice");
+        let refused = alice.post_empty(REGISTER).await;
+        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+        let left = json!({"remaining": ["backup_code", "admin"]});
+        assert_eq!(refused.body["details"], left);
+        // A code does not remove an authenticator, so it is not named as a way to.
+        let id = ids(&alice).await.remove(0);
+        let refused = alice.delete(&format!("{METHODS}/{id}")).await;
+        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+        assert_eq!(refused.body["details"], json!({"remaining": ["admin"]}));
         place.close();
     }
 }

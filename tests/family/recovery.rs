@@ -32,6 +32,46 @@ async fn register(caller: &Client) -> Answer {
     caller.post_empty(&target).await
 }
 
+/// This weak session of a reset account does not enrol. It is told to sign in strongly at its issuer,
+/// and not to confirm an authenticator, as there is none.
+async fn refused_with_a_password(caller: &Client) {
+    let refused = register(caller).await;
+    assert_eq!(refused.says(), (401, "step_up_required"), "{refused:?}");
+    let details = &refused.body["details"];
+    assert_eq!(details["acr_values"], json!(["phr"]));
+    assert_eq!(details["method_types"], json!([]));
+    let notice = text(&refused.body["notices"][0]);
+    assert!(notice.contains("recovery code"), "{notice}");
+}
+
+#[tokio::test]
+async fn reset_account_whose_issuer_knows_no_strong_sign_in_is_told_what_remains() {
+    let arrange = |it: Deployment| {
+        it.with_admins()
+            .replacing("[\"phr\", \"phrh\"]", "[\"phrh\"]")
+    };
+    on_both(arrange, async |place| {
+        let mut claims = place.deployment.strong_claims("root", TENANT);
+        claims["acr"] = json!("phrh");
+        claims["groups"] = json!([ADMINS]);
+        let admin = place.nobody.with(place.deployment.sign(&claims), TENANT);
+        let weak = place.user("alice");
+        let code = reset(&admin, "corp%7Calice").await;
+        let remaining = async || {
+            let refused = register(&weak).await;
+            assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+            assert!(refused.body["notices"].is_array(), "{refused:?}");
+            refused.body["details"]["remaining"].clone()
+        };
+        assert_eq!(remaining().await, json!(["recovery_code", "admin"]));
+        let recovered = coded(&weak, &code).await;
+        assert_eq!(remaining().await, json!(["admin"]), "the code is used");
+        let (_, enrolled) = Key::enrol(&recovered, PASSKEY, &place.deployment.origin()).await;
+        assert_eq!(enrolled.status, 200, "{enrolled:?}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn reset_account_is_enrolled_by_the_recovery_code_and_not_by_a_password() {
     on_both(Deployment::with_admins, async |place| {
@@ -49,13 +89,7 @@ async fn reset_account_is_enrolled_by_the_recovery_code_and_not_by_a_password() 
         let code = text(&answer.body["recovery_code"]);
 
         // the attacker who has the password comes first
-        let refused = register(&alice.weak).await;
-        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
-        assert_eq!(
-            refused.body["details"],
-            json!({"remaining": ["recovery_code", "admin"]})
-        );
-        assert!(refused.body["notices"].is_array(), "{refused:?}");
+        refused_with_a_password(&alice.weak).await;
 
         let answer = verify(&alice.weak, code).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -64,13 +98,7 @@ async fn reset_account_is_enrolled_by_the_recovery_code_and_not_by_a_password() 
         let recovered = alice.weak.with(text(&answer.body["access_token"]), TENANT);
         let used = verify(&alice.weak, code).await;
         assert_eq!(used.says(), (400, "invalid_credential"), "only once");
-        let refused = register(&alice.weak).await;
-        assert_eq!(refused.says(), (403, "recovery_required"));
-        assert_eq!(
-            refused.body["details"],
-            json!({"remaining": ["admin"]}),
-            "the code is used"
-        );
+        refused_with_a_password(&alice.weak).await;
 
         let (key, enrolled) = Key::enrol(&recovered, PASSKEY, &place.deployment.origin()).await;
         assert_eq!(enrolled.status, 200, "{enrolled:?}");
@@ -114,8 +142,7 @@ async fn reset_of_a_user_without_a_record_makes_a_recovery_code_too() {
         let admin = admin(place).await;
         let code = reset(&admin, "corp%7Cnewcomer").await;
         let weak = place.user("newcomer");
-        let refused = register(&weak).await;
-        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+        refused_with_a_password(&weak).await;
         let recovered = coded(&weak, &code).await;
         let (_, enrolled) = Key::enrol(&recovered, PASSKEY, &place.deployment.origin()).await;
         assert_eq!(enrolled.status, 200, "{enrolled:?}");
@@ -185,8 +212,7 @@ async fn admins_removal_of_the_last_authenticator_is_a_reset() {
         let answer = delete(&both[1]).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(changes(place, &answer), ["deleted", "recovery_code_made"]);
-        let refused = register(&alice.weak).await;
-        assert_eq!(refused.says(), (403, "recovery_required"), "{refused:?}");
+        refused_with_a_password(&alice.weak).await;
         let recovered = coded(&alice.weak, text(&answer.body["recovery_code"])).await;
         let (_, enrolled) = Key::enrol(&recovered, PASSKEY, &origin).await;
         assert_eq!(enrolled.status, 200, "{enrolled:?}");
