@@ -50,6 +50,13 @@ impl Home {
         ]
     }
 
+    /// An embedded store on no disk where the system has such a folder: for many steps that need not
+    /// outlive the test, as each waits for the disk.
+    pub(super) fn in_memory() -> Self {
+        let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new());
+        Home::Embedded(folder.unwrap())
+    }
+
     pub(super) fn name(&self) -> &'static str {
         match self {
             Home::Embedded(_) => "embedded",

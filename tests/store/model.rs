@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use self::reference::{Attempt, Begin, By, Codes, Model, Removal, Session};
 use super::fixture::*;
+use crate::redis_server::RedisServer;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -24,15 +25,15 @@ enum Step {
         session: Session,
         challenge: u8,
     },
-    /// Many begins of one session.
+    /// Begins of these sessions, one after the other.
     Flood {
-        session: Session,
+        sessions: std::ops::Range<Session>,
         times: u8,
         asks: bool,
     },
     Complete {
         version: Version,
-        challenge: u8,
+        challenge: Picked,
         credential: u8,
         codes: bool,
         max: usize,
@@ -41,7 +42,7 @@ enum Step {
     /// The last completion of this user's once more, as a lost answer makes it.
     Repeat,
     Discard {
-        challenge: u8,
+        challenge: Picked,
     },
     Ask {
         version: Version,
@@ -49,7 +50,7 @@ enum Step {
         challenge: u8,
     },
     Use {
-        challenge: u8,
+        challenge: Picked,
         which: Index,
         sign_count: u32,
     },
@@ -73,6 +74,11 @@ enum Step {
         session: Session,
         right: bool,
     },
+    /// Wrong codes of one session.
+    Guess {
+        session: Session,
+        times: u8,
+    },
 }
 
 /// What the caller decided on.
@@ -80,6 +86,23 @@ enum Step {
 enum Version {
     Current,
     Other,
+}
+
+/// A challenge that the caller names.
+#[derive(Clone, Copy, Debug)]
+enum Picked {
+    Pending(Index),
+    Any(u8),
+}
+
+impl Picked {
+    fn among(&self, pending: &[(Session, u8)]) -> u8 {
+        match self {
+            Picked::Pending(which) if !pending.is_empty() => which.get(pending).1,
+            Picked::Pending(_) => 0,
+            Picked::Any(challenge) => *challenge,
+        }
+    }
 }
 
 /// A set of codes that the caller names.
@@ -113,41 +136,52 @@ fn steps() -> impl Strategy<Value = Vec<(bool, Step)>> {
         2 => any::<bool>().prop_map(|is_expired| Who::AdminWithCode { is_expired }),
         1 => Just(Who::AdminWithoutCode),
     ];
-    let completion = (version(), 0..12_u8, 0..4_u8, any::<bool>(), opened()).prop_flat_map(
-        |(version, challenge, credential, codes, opened)| {
-            prop_oneof![3 => Just(20), 1 => Just(2_usize)].prop_map(move |max| Step::Complete {
-                version,
-                challenge,
-                credential,
-                codes,
-                max,
-                opened,
-            })
+    let picked = || {
+        prop_oneof![
+            6 => any::<Index>().prop_map(Picked::Pending),
+            1 => (0..12_u8).prop_map(Picked::Any),
+        ]
+    };
+    let max = prop_oneof![Just(20), Just(2_usize)];
+    let completion = (version(), picked(), 0..4_u8, any::<bool>(), opened(), max).prop_map(
+        |(version, challenge, credential, codes, opened, max)| Step::Complete {
+            version,
+            challenge,
+            credential,
+            codes,
+            max,
+            opened,
         },
     );
+    // More of one session than it may begin, or more sessions than the account has room for.
+    let sessions = prop_oneof![
+        (0..3_u8, 40..70_u8).prop_map(|(one, times)| (one..one + 1, times)),
+        Just((0..10, 7)),
+    ];
     let step = prop_oneof![
-        5 => (version(), session(), 0..12_u8).prop_map(|(version, session, challenge)| {
+        10 => (version(), session(), 0..12_u8).prop_map(|(version, session, challenge)| {
             Step::Begin { version, session, challenge }
         }),
-        2 => (0..10_u8, 1..24_u8, any::<bool>())
-            .prop_map(|(session, times, asks)| Step::Flood { session, times, asks }),
-        5 => completion,
-        1 => Just(Step::Repeat),
-        1 => (0..12_u8).prop_map(|challenge| Step::Discard { challenge }),
-        3 => (version(), session(), 0..12_u8).prop_map(|(version, session, challenge)| {
+        1 => (sessions, any::<bool>())
+            .prop_map(|((sessions, times), asks)| Step::Flood { sessions, times, asks }),
+        14 => completion,
+        2 => Just(Step::Repeat),
+        2 => picked().prop_map(|challenge| Step::Discard { challenge }),
+        6 => (version(), session(), 0..12_u8).prop_map(|(version, session, challenge)| {
             Step::Ask { version, session, challenge }
         }),
-        3 => (0..12_u8, any::<Index>(), 0..4_u32).prop_map(|(challenge, which, sign_count)| {
+        6 => (picked(), any::<Index>(), 0..4_u32).prop_map(|(challenge, which, sign_count)| {
             Step::Use { challenge, which, sign_count }
         }),
-        1 => any::<Index>().prop_map(|which| Step::Rename { which }),
-        2 => (version(), any::<Index>(), who)
+        2 => any::<Index>().prop_map(|which| Step::Rename { which }),
+        5 => (version(), any::<Index>(), who)
             .prop_map(|(version, which, by)| Step::Remove { version, which, by }),
-        1 => any::<(bool, bool)>().prop_map(|(even_if_enrolled, is_expired)| {
+        2 => any::<(bool, bool)>().prop_map(|(even_if_enrolled, is_expired)| {
             Step::Reset { even_if_enrolled, is_expired }
         }),
-        1 => (version(), opened()).prop_map(|(version, old)| Step::Replace { version, old }),
-        4 => (0..3_u8, any::<bool>()).prop_map(|(session, right)| Step::Try { session, right }),
+        4 => (version(), opened()).prop_map(|(version, old)| Step::Replace { version, old }),
+        6 => (0..3_u8, any::<bool>()).prop_map(|(session, right)| Step::Try { session, right }),
+        2 => (0..3_u8, 1..12_u8).prop_map(|(session, times)| Step::Guess { session, times }),
     ];
     proptest::collection::vec((any::<bool>(), step), 1..60)
 }
@@ -194,22 +228,27 @@ async fn run(store: &Store, model: &mut Model, user: &UserId, step: &Step) {
             assert_eq!(outcome, expected, "{step:?}");
         }
         Step::Flood {
-            session,
+            sessions,
             times,
             asks,
         } => {
-            for at in 0..*times {
+            for (session, at) in sessions
+                .clone()
+                .flat_map(|of| (0..*times).map(move |at| (of, at)))
+            {
                 let challenge = 100 + session * 10 + at % 10;
-                let user_model = model.user(user);
-                if *asks {
-                    let expected = user_model.ask(current, *session, challenge);
-                    let outcome = ask_in(store, user, current, *session, challenge).await;
-                    assert_eq!(outcome, expected, "{step:?}");
+                let (expected, outcome) = if *asks {
+                    (
+                        model.user(user).ask(current, session, challenge),
+                        ask_in(store, user, current, session, challenge).await,
+                    )
                 } else {
-                    let expected = user_model.begin(current, *session, challenge);
-                    let outcome = begin_in(store, user, current, *session, challenge).await;
-                    assert_eq!(outcome, expected, "{step:?}");
-                }
+                    (
+                        model.user(user).begin(current, session, challenge),
+                        begin_in(store, user, current, session, challenge).await,
+                    )
+                };
+                assert_eq!(outcome, expected, "{step:?}");
             }
         }
         Step::Complete {
@@ -225,7 +264,7 @@ async fn run(store: &Store, model: &mut Model, user: &UserId, step: &Step) {
             one.rp_id = user.subject[1..].to_owned();
             let attempt = Attempt {
                 version: version(decided),
-                challenge: *challenge,
+                challenge: challenge.among(&model.user(user).pending),
                 one,
                 set: with.then(codes),
                 max: *max,
@@ -239,9 +278,10 @@ async fn run(store: &Store, model: &mut Model, user: &UserId, step: &Step) {
                 assert_completed(store, model, user, &attempt).await;
             }
         }
-        Step::Discard { challenge: at } => {
-            let expected = model.user(user).discard(*at);
-            assert_eq!(store.discard(user, &challenge(*at)).await, Ok(expected));
+        Step::Discard { challenge: picked } => {
+            let at = picked.among(&model.user(user).pending);
+            let expected = model.user(user).discard(at);
+            assert_eq!(store.discard(user, &challenge(at)).await, Ok(expected));
         }
         Step::Ask {
             version: decided,
@@ -253,18 +293,19 @@ async fn run(store: &Store, model: &mut Model, user: &UserId, step: &Step) {
             assert_eq!(outcome, expected, "{step:?}");
         }
         Step::Use {
-            challenge: at,
+            challenge: picked,
             which,
             sign_count,
         } => {
+            let at = picked.among(&model.user(user).asked);
             let made = Use {
                 id: model.user(user).pick(which),
                 sign_count: *sign_count,
                 backed_up: sign_count % 2 == 0,
                 at: Timestamp::from_millis(1_800_000_000_000 + i64::from(*sign_count)),
             };
-            let expected = model.user(user).authenticate(*at, &made);
-            let outcome = store.authenticate(user, &challenge(*at), &made).await;
+            let expected = model.user(user).authenticate(at, &made);
+            let outcome = store.authenticate(user, &challenge(at), &made).await;
             assert_eq!(outcome, Ok(expected), "{step:?}");
         }
         Step::Rename { which } => {
@@ -311,16 +352,31 @@ async fn run(store: &Store, model: &mut Model, user: &UserId, step: &Step) {
             assert_eq!(outcome, Ok(expected), "{step:?}");
         }
         Step::Try { session, right } => {
-            let set = model.user(user).codes.set().cloned();
-            let set = set.unwrap_or_else(codes);
-            let right = set.hashes.first().filter(|_| *right).cloned();
-            let hash = right.unwrap_or(Bytes(vec![0xee; 32]));
-            let outcome = store.try_code(&key(*session), user, &set.salt, &hash).await;
-            match model.user(user).attempt(*session, &set.salt, &hash) {
-                Some(expected) => assert_eq!(outcome, Ok(expected), "{step:?}"),
-                None => assert!(matches!(outcome, Ok(Tried::TooMany { .. })), "{outcome:?}"),
+            assert_tried(store, model, user, *session, *right).await;
+        }
+        Step::Guess { session, times } => {
+            for _ in 0..*times {
+                assert_tried(store, model, user, *session, false).await;
             }
         }
+    }
+}
+
+async fn assert_tried(
+    store: &Store,
+    model: &mut Model,
+    user: &UserId,
+    session: Session,
+    right: bool,
+) {
+    let set = model.user(user).codes.set().cloned();
+    let set = set.unwrap_or_else(codes);
+    let right = set.hashes.first().filter(|_| right).cloned();
+    let hash = right.unwrap_or(Bytes(vec![0xee; 32]));
+    let outcome = store.try_code(&key(session), user, &set.salt, &hash).await;
+    match model.user(user).attempt(session, &set.salt, &hash) {
+        Some(expected) => assert_eq!(outcome, Ok(expected)),
+        None => assert!(matches!(outcome, Ok(Tried::TooMany { .. })), "{outcome:?}"),
     }
 }
 
@@ -393,7 +449,7 @@ async fn assert_removed(
             authenticator,
             recovery_expires_at,
         } => Removal::Removed {
-            authenticator: *authenticator,
+            authenticator,
             with_code: recovery_expires_at.is_some(),
         },
         Removed::Nothing => Removal::Nothing,
@@ -462,11 +518,11 @@ fn assert_consistent(read: &Account, step: &Step) {
 #[test]
 fn any_sequence_of_steps_does_what_the_model_does() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    for home in Home::both() {
+    for home in [Home::in_memory(), Home::Redis(RedisServer::start())] {
         let store = runtime.block_on(home.open());
         let round = std::cell::Cell::new(0);
         let mut runner = TestRunner::new(Config {
-            cases: 48,
+            cases: 96,
             max_shrink_time: u32::try_from(Duration::from_secs(20).as_millis()).unwrap(),
             failure_persistence: None,
             ..Config::default()

@@ -73,7 +73,7 @@ pub(super) enum By {
 #[derive(Debug, PartialEq)]
 pub(super) enum Removal {
     Removed {
-        authenticator: Authenticator,
+        authenticator: Box<Authenticator>,
         with_code: bool,
     },
     Nothing,
@@ -220,7 +220,7 @@ impl User {
         }
         self.version += 1;
         self.epoch += 1;
-        let authenticator = self.authenticators.remove(at);
+        let authenticator = Box::new(self.authenticators.remove(at));
         if is_last {
             self.codes = Codes::None;
             self.replaced = None;
