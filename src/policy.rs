@@ -20,6 +20,7 @@ mod links;
 mod load;
 mod mask;
 mod meaning;
+mod means;
 mod mutation;
 mod nesting;
 mod parallel;
@@ -57,6 +58,7 @@ pub use explanation::Explanation;
 pub use files::{Given, GivenFile, Sources};
 pub use inquiry::{Inquiry, Verdict};
 pub use mask::{Hidden, Mask};
+pub use means::assumed as assumed_means;
 pub use mutation::{Fate, Mutant};
 pub use recorded::Recorded;
 pub use shipped::GATE_SCHEMA;
@@ -65,6 +67,7 @@ pub use survey::Survey;
 use annotations::Annotations;
 use decision::Judged;
 use input::Input;
+use means::StepUps;
 use schema::Vocabulary;
 
 /// Policies, links and schema, validated, immutable.
@@ -140,9 +143,9 @@ impl Bundle {
         let built = request::build(question, &principal, &resource, &self.vocabulary);
         let (judged, shadow) = match &built {
             Ok((request, entities)) => {
-                let strong_acr = question.strong_acr();
-                let judged = self.judge(request, entities, strong_acr);
-                let shadow = self.shadow(request, entities, strong_acr, &judged);
+                let step_ups = question.step_ups();
+                let judged = self.judge(request, entities, step_ups);
+                let shadow = self.shadow(request, entities, step_ups, &judged);
                 (judged, shadow)
             }
             Err(why) => (Judged::failed(why.clone()), None),
@@ -185,8 +188,18 @@ impl Question<'_> {
         }
     }
 
-    fn strong_acr(&self) -> &[String] {
-        self.user().map_or(&[], |user| &user.strong_acr)
+    fn means(&self) -> Option<&Means> {
+        match &self.asker {
+            Asker::Visitor(_) => None,
+            Asker::Member { means, .. } => Some(means),
+        }
+    }
+
+    fn step_ups(&self) -> StepUps<'_> {
+        StepUps {
+            strong_acr: self.user().map_or(&[], |user| &user.strong_acr),
+            means: self.means().unwrap_or(&means::NO_MEANS),
+        }
     }
 }
 

@@ -65,6 +65,10 @@ pub trait Input: fmt::Debug + Send + Sync {
     /// The `acr` values that a sign-in at the caller's issuer can reach: on these a step-up depends.
     fn strong_acr(&self) -> &[String];
 
+    /// How the caller could step up here, as test cases have it: a step-up depends on this too. None
+    /// for a question that is not about an account.
+    fn means(&self) -> Option<Value>;
+
     /// About how many bytes it takes while it is kept.
     fn weight(&self) -> usize;
 }

@@ -12,7 +12,7 @@ use cedar_policy::PolicyId;
 
 use crate::finding::{Finding, Severity};
 
-use super::cases::Case;
+use super::cases::{Case, assumed_notes};
 use super::decision::TENANT_MISMATCH;
 use super::load::{self, Examined};
 use super::rules::Subject;
@@ -74,9 +74,10 @@ fn write(survey: &Survey, issuers: Option<&[KnownIssuer]>, tests: &[Case]) -> Re
     if let Some(issuers) = issuers {
         issuers::look(&examined, issuers, &mut findings);
     }
-    for case in tests {
-        case.advise(bundle.as_ref(), &mut findings);
-    }
+    let advise = |case| (case, Case::advise(case, bundle.as_ref(), &mut findings));
+    let assumed: Vec<_> = tests.iter().map(advise).collect();
+    let assumed = assumed.iter().map(|(case, assumed)| (*case, &**assumed));
+    findings.extend(assumed_notes(assumed));
     load::sort(&mut findings);
     Report { policies, findings }
 }

@@ -38,12 +38,13 @@ const KNOWN: [&str; 9] = [
     "ticket",
 ];
 
-/// Codes that the API gives to another status than 403.
-const TAKEN_CODES: [&str; 17] = [
+/// Codes of answers that the gateway gives by itself: clients could not tell the two apart.
+const TAKEN_CODES: [&str; 20] = [
     "invalid_request",
     "invalid_credential",
     "unauthenticated",
     "step_up_required",
+    "recovery_required",
     "not_found",
     "method_not_allowed",
     "request_timeout",
@@ -52,6 +53,8 @@ const TAKEN_CODES: [&str; 17] = [
     "unsupported_media_type",
     "headers_too_large",
     "credential_exists",
+    "limit_reached",
+    "codes_replaced",
     "rate_limited",
     "policy_error",
     "internal",
@@ -106,7 +109,7 @@ impl Reader<'_> {
             "code" if TAKEN_CODES.contains(&value) => {
                 self.value(
                     annotation,
-                    "this code is that of an answer of another status than 403",
+                    "this code is that of an answer which the gateway gives by itself",
                 );
             }
             "code" if is_code(value) => self.read.code = Some(value.to_owned()),

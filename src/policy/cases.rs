@@ -3,6 +3,7 @@
 
 mod advice;
 mod asked;
+mod assumed;
 mod folder;
 mod place;
 
@@ -21,6 +22,7 @@ use super::Bundle;
 use super::inquiry::{Inquiry, Verdict, member};
 
 pub use asked::{Answered, Asked, Expected, run_all};
+pub use assumed::assumed_notes;
 pub use folder::read_all;
 
 /// What became of one case.
@@ -153,11 +155,8 @@ impl Case {
     pub fn inquiry(&self, bundle: &Bundle) -> Result<Inquiry, String> {
         let request = member(self.members()?, "request")?;
         let request = request.as_object().ok_or("\"request\" is a JSON object")?;
-        Inquiry::read(
-            bundle,
-            request,
-            self.entities.as_ref().map_err(String::clone)?,
-        )
+        let entities = self.entities.as_ref().map_err(String::clone)?;
+        Inquiry::read(bundle, request, entities)?.with_step_ups(self.members()?)
     }
 
     /// What it asks, as it is written; nothing where it does not say.

@@ -1,18 +1,19 @@
 //! From Cedar's answer to a decision: its policies, notices, code, and what to step up to.
 
-use std::collections::BTreeSet;
+mod step_up;
 
 use cedar_policy::{
     AuthorizationError, Decision, Entities, PolicyId, PolicySet, Request, Response,
 };
 
-use crate::error::StepUp;
 use crate::record::Effect;
 
 use super::Bundle;
 use super::annotations::Annotations;
+use super::means::StepUps;
 use super::nesting;
-use super::request;
+
+pub(super) use step_up::{Denied, Offer};
 
 /// The `acr` that our own step-up gives.
 pub(super) const OWN_STEP_UP: &str = "phr";
@@ -45,15 +46,15 @@ impl Judged {
 }
 
 impl Bundle {
-    /// Decides on a request that the schema admits. `strong_acr` are the values that a sign-in at
-    /// the caller's issuer can reach.
+    /// Decides on a request that the schema admits. `step_ups` are the proofs that the caller could
+    /// add to their token.
     pub(super) fn judge(
         &self,
         request: &Request,
         entities: &Entities,
-        strong_acr: &[String],
+        step_ups: StepUps<'_>,
     ) -> Judged {
-        self.judge_by(&self.live, request, entities, strong_acr)
+        self.judge_by(&self.live, request, entities, step_ups)
     }
 
     /// As [`Bundle::judge`], by these of its policies.
@@ -62,7 +63,7 @@ impl Bundle {
         policies: &PolicySet,
         request: &Request,
         entities: &Entities,
-        strong_acr: &[String],
+        step_ups: StepUps<'_>,
     ) -> Judged {
         let response = self.ask_cedar(policies, request, entities);
         let diagnostics = response.diagnostics();
@@ -85,10 +86,13 @@ impl Bundle {
         } else if response.decision() == Decision::Allow {
             Effect::Allow
         } else {
-            match self.step_up(policies, request, entities, &about, strong_acr) {
-                Some(step_up) => Effect::StepUp(step_up),
-                None => Effect::Deny(code(&about)),
-            }
+            let denied = Denied {
+                policies,
+                request,
+                entities,
+            };
+            self.lifted(denied, &about, step_ups)
+                .unwrap_or_else(|| Effect::Deny(code(&about)))
         };
         Judged {
             effect,
@@ -103,73 +107,6 @@ impl Bundle {
         nesting::with_room_for(self.depth, || {
             self.authorizer.is_authorized(request, policies, entities)
         })
-    }
-
-    /// What would turn this denial into an allow, if a sign-in would: of the `acr` values that the
-    /// forbids ask for and the caller can get, those with which the same request, decided again, is
-    /// allowed. So whoever does just what is asked gets in.
-    fn step_up(
-        &self,
-        policies: &PolicySet,
-        request: &Request,
-        entities: &Entities,
-        forbids: &[&Annotations],
-        strong_acr: &[String],
-    ) -> Option<StepUp> {
-        let asked: Vec<_> = forbids
-            .iter()
-            .filter_map(|one| one.step_up.as_ref())
-            .collect();
-        let max_age = asked.iter().map(|one| one.max_age).min()?;
-        let enrolled = request::enrolled(request.context()?);
-        let acr_values: BTreeSet<_> = asked
-            .iter()
-            .map(|one| one.acr.as_str())
-            .filter(|acr| {
-                strong_acr.iter().any(|strong| strong == acr)
-                    || (*acr == OWN_STEP_UP && enrolled.count > 0)
-            })
-            .filter(|acr| {
-                self.allows_after(policies, request, entities, acr, max_age) == Some(true)
-            })
-            .collect();
-        if acr_values.is_empty() {
-            return None;
-        }
-        let steps_up_here = acr_values.contains(OWN_STEP_UP);
-        Some(StepUp {
-            acr_values: acr_values.into_iter().map(str::to_owned).collect(),
-            max_age,
-            method_types: if steps_up_here {
-                enrolled.method_types
-            } else {
-                Vec::new()
-            },
-        })
-    }
-
-    /// Whether the request is allowed, without errors, after a sign-in with this `acr`. `None` when
-    /// it cannot be asked.
-    fn allows_after(
-        &self,
-        policies: &PolicySet,
-        request: &Request,
-        entities: &Entities,
-        acr: &str,
-        age: u64,
-    ) -> Option<bool> {
-        let context = request::after_sign_in(request.context()?, acr, age)?;
-        let again = Request::new(
-            request.principal()?.clone(),
-            request.action()?.clone(),
-            request.resource()?.clone(),
-            context,
-            Some(&self.vocabulary.schema),
-        )
-        .ok()?;
-        let response = self.ask_cedar(policies, &again, entities);
-        let clean = response.diagnostics().errors().next().is_none();
-        Some(clean && response.decision() == Decision::Allow)
     }
 }
 

@@ -111,9 +111,9 @@ pub struct ExplainedClause {
 /// Something that the caller could do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WouldPermit {
-    /// `method_type`, `tenant`, `step_up`, `backup_code` or `factor`.
+    /// `method_type`, `tenant`, `step_up`, `backup_code`, `recovery_code` or `factor`.
     pub change: &'static str,
-    /// The method type, the tenant, the `acr`; of a backup code, how long ago.
+    /// The method type, the tenant, the `acr`; of a code, how long ago.
     pub value: String,
     /// For `step_up`: how many seconds ago at most.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use cedar_policy::{Entities, Entity, EntityUid, Request};
 use serde_json::{Map, Value, json};
 
+use crate::model::Means;
 use crate::record;
 
 use super::Question;
+use super::means;
 use super::request;
 use super::schema::Vocabulary;
 
@@ -21,6 +23,7 @@ pub(super) struct Input {
     /// None: the question did not fit the schema.
     facts: Option<(Request, Entities)>,
     strong_acr: Arc<[String]>,
+    means: Option<Means>,
     weight: usize,
 }
 
@@ -44,6 +47,7 @@ impl Input {
                 Some(user) => Arc::clone(&user.strong_acr),
                 None => Arc::default(),
             },
+            means: question.means().cloned(),
             weight: weight(question, vocabulary),
         }
     }
@@ -89,6 +93,10 @@ impl record::Input for Input {
 
     fn strong_acr(&self) -> &[String] {
         &self.strong_acr
+    }
+
+    fn means(&self) -> Option<Value> {
+        self.means.as_ref().map(means::written)
     }
 
     fn weight(&self) -> usize {

@@ -1,16 +1,19 @@
 //! Questions that come as JSON: from a test case, a recorded decision, or a person.
 
 mod text;
+mod weakest;
 
 use cedar_policy::{Context, Entities, EntityUid, Request};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::finding::nearest;
+use crate::model::Means;
 use crate::record::Effect;
 
 use super::decision::Judged;
-use super::request::{build, principal, resource};
+use super::means::{self, StepUps};
+use super::request::{build, enrolled, principal, resource};
 use super::{Bundle, Question, ids, plain};
 
 /// A Cedar request with its entities, held against a bundle's schema.
@@ -20,6 +23,10 @@ pub struct Inquiry {
     pub(super) entities: Entities,
     /// The `acr` values that a sign-in at the caller's issuer can reach.
     pub(super) strong_acr: Vec<String>,
+    /// How the caller could step up here.
+    pub(super) means: Means,
+    /// Members of the context that were not written, and have their weakest values.
+    assumed: Vec<&'static str>,
 }
 
 impl Inquiry {
@@ -33,10 +40,14 @@ impl Inquiry {
         request: &Map<String, Value>,
         entities: &Value,
     ) -> Result<Self, String> {
+        let (request, assumed) = self::request(bundle, request)?;
+        let factors = request.context().map(enrolled).unwrap_or_default();
         Ok(Self {
-            request: self::request(bundle, request)?,
+            request,
             entities: self::entities(bundle, entities)?,
             strong_acr: Vec::new(),
+            means: means::assumed(&factors),
+            assumed,
         })
     }
 
@@ -50,7 +61,9 @@ impl Inquiry {
         Ok(Self {
             request,
             entities,
-            strong_acr: question.strong_acr().to_vec(),
+            strong_acr: question.step_ups().strong_acr.to_vec(),
+            means: question.step_ups().means.clone(),
+            assumed: Vec::new(),
         })
     }
 
@@ -60,6 +73,38 @@ impl Inquiry {
     pub fn with_strong_acr(mut self, strong_acr: Vec<String>) -> Self {
         self.strong_acr = strong_acr;
         self
+    }
+
+    /// How the caller could step up here. Without it there is one authenticator of each of their
+    /// method types, the weakest that there is: not trusted, and enrolled just now.
+    #[must_use]
+    pub fn with_means(mut self, means: Option<Means>) -> Self {
+        if let Some(means) = means {
+            self.means = means;
+        }
+        self
+    }
+
+    /// Takes `strong_acr` and `means` from a test case, where they are there.
+    pub(super) fn with_step_ups(self, case: &Map<String, Value>) -> Result<Self, String> {
+        let strong_acr = case.get("strong_acr");
+        let strong_acr = strong_acr.map(|values| strings(values, "strong_acr"));
+        let means = means::read(case)?;
+        let inquiry = self.with_strong_acr(strong_acr.transpose()?.unwrap_or_default());
+        Ok(inquiry.with_means(means))
+    }
+
+    /// The members of the context that were not written and that have their weakest values, such as
+    /// `context.session.trusted`: what was written for an older release has not all of them.
+    pub fn assumed(&self) -> &[&'static str] {
+        &self.assumed
+    }
+
+    pub(super) fn step_ups(&self) -> StepUps<'_> {
+        StepUps {
+            strong_acr: &self.strong_acr,
+            means: &self.means,
+        }
     }
 }
 
@@ -100,11 +145,15 @@ impl Verdict {
 impl Bundle {
     /// Answers an inquiry, by what decides requests.
     pub fn answer(&self, inquiry: &Inquiry) -> Verdict {
-        Verdict::of(self.judge(&inquiry.request, &inquiry.entities, &inquiry.strong_acr))
+        Verdict::of(self.judge(&inquiry.request, &inquiry.entities, inquiry.step_ups()))
     }
 }
 
-pub(super) fn request(bundle: &Bundle, request: &Map<String, Value>) -> Result<Request, String> {
+/// The request, and the members of its context that were not written.
+pub(super) fn request(
+    bundle: &Bundle,
+    request: &Map<String, Value>,
+) -> Result<(Request, Vec<&'static str>), String> {
     let schema = &bundle.vocabulary.schema;
     let principal = uid(request, "principal")?;
     let resource = uid(request, "resource")?;
@@ -119,17 +168,19 @@ pub(super) fn request(bundle: &Bundle, request: &Map<String, Value>) -> Result<R
     }
     let context = member(request, "context")?;
     spelling(context)?;
-    if let Some(context) = plain::context(context) {
+    let (context, assumed) = weakest::completed(context);
+    if let Some(context) = plain::context(&context) {
         let (principal, resource) = (principal.clone(), resource.clone());
         let request = Request::new(principal, action.clone(), resource, context, Some(schema));
         if let Ok(request) = request {
-            return Ok(request);
+            return Ok((request, assumed));
         }
     }
-    let context = Context::from_json_value(context.clone(), Some((schema, &action)))
+    let context = Context::from_json_value(context.into_owned(), Some((schema, &action)))
         .map_err(|error| format!("\"context\": {}", chain(&error)))?;
-    Request::new(principal, action, resource, context, Some(schema))
-        .map_err(|error| format!("\"request\": {}", chain(&error)))
+    let request = Request::new(principal, action, resource, context, Some(schema))
+        .map_err(|error| format!("\"request\": {}", chain(&error)))?;
+    Ok((request, assumed))
 }
 
 pub(super) fn entities(bundle: &Bundle, given: &Value) -> Result<Entities, String> {

@@ -21,6 +21,17 @@ pub struct Hidden {
 }
 
 impl Hidden {
+    /// Returns true if something about the caller's authenticators was masked. The ways in which they
+    /// can step up would tell it all the same.
+    pub fn hides_factors(&self) -> bool {
+        let tells = |path: &String| {
+            path.starts_with("context.factors.")
+                || path == "context.session.trusted"
+                || path == "context.session.authenticatorAge"
+        };
+        self.masked.iter().any(tells)
+    }
+
     /// Whether all was left as it was.
     pub fn is_empty(&self) -> bool {
         self.masked.is_empty() && self.erased.is_empty()
@@ -32,11 +43,12 @@ const ADDRESS: &str = "context.network.address";
 
 /// The members of contexts that are no records, and what stands for each: what the gateway says where
 /// it knows nothing, if there is such a value.
-fn leaves() -> [(&'static str, Value); 10] {
+fn leaves() -> [(&'static str, Value); 13] {
     let entity = |entity_type: &str, id: &str| json!({"type": entity_type, "id": id});
     [
         ("context.factors.count", json!(0)),
         ("context.factors.methodTypes", json!([])),
+        ("context.factors.reset", json!(false)),
         (
             "context.methodType",
             entity("Gate::MethodType", "webauthn_passkey"),
@@ -45,8 +57,10 @@ fn leaves() -> [(&'static str, Value); 10] {
         ("context.now", json!("1970-01-01T00:00:00.000Z")),
         ("context.session.acr", json!("")),
         ("context.session.amr", json!([])),
+        ("context.session.authenticatorAge", json!("0s")),
         ("context.session.sinceBackupCode", json!("36500d")),
         ("context.session.sinceStrong", json!("36500d")),
+        ("context.session.trusted", json!(false)),
         (
             "context.tenant",
             entity("Gate::Tenant", "00000000-0000-0000-0000-000000000000"),

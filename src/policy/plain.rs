@@ -36,8 +36,10 @@ const SESSION: &[(&str, Shape)] = &[
     ("acr", Text),
     ("sinceStrong", Period),
     ("sinceBackupCode", Period),
+    ("trusted", Bool),
+    ("authenticatorAge", Period),
 ];
-const FACTORS: &[(&str, Shape)] = &[("count", Long), ("methodTypes", Many)];
+const FACTORS: &[(&str, Shape)] = &[("count", Long), ("methodTypes", Many), ("reset", Bool)];
 const CONTEXT: &[(&str, Shape)] = &[
     ("network", Record(NETWORK)),
     ("now", Moment),

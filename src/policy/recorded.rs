@@ -4,10 +4,11 @@
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
-use crate::model::{Timestamp, json};
+use crate::model::{Means, Timestamp, json};
 
 use super::Bundle;
 use super::inquiry::{Inquiry, Verdict, member, string, strings};
+use super::means;
 
 /// A recorded decision.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Recorded {
     pub hidden: Vec<String>,
     input: Map<String, Value>,
     strong_acr: Vec<String>,
+    /// Lines of older releases have none.
+    means: Option<Means>,
 }
 
 /// More than any line is nested.
@@ -55,6 +58,7 @@ impl Recorded {
             hidden: [masked, erased].concat(),
             input: object(member(line, "input")?, "\"input\"")?.clone(),
             strong_acr: strings(member(line, "strong_acr")?, "strong_acr")?,
+            means: means::read(line)?,
         })
     }
 
@@ -74,7 +78,8 @@ impl Recorded {
             format!("it has no entities, as no Cedar request could be made then{why}")
         })?;
         let inquiry = Inquiry::read(bundle, &self.input, entities)?;
-        Ok(inquiry.with_strong_acr(self.strong_acr.clone()))
+        let inquiry = inquiry.with_strong_acr(self.strong_acr.clone());
+        Ok(inquiry.with_means(self.means.clone()))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::model::{
 use super::schema::{ClaimType, Vocabulary};
 use super::{Asker, Question, Resource};
 
-pub(super) use changed::{Change, after_sign_in};
+pub(super) use changed::{Change, Proof, after};
 
 /// The age of what never was: longer than any that a policy asks for.
 pub(super) const NEVER: &str = "36500d";

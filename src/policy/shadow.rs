@@ -9,6 +9,7 @@ use crate::record::Shadow;
 
 use super::Bundle;
 use super::decision::Judged;
+use super::means::StepUps;
 
 impl Bundle {
     /// What would have been answered instead of `judged` if all shadow policies counted. `None`
@@ -18,10 +19,10 @@ impl Bundle {
         &self,
         request: &Request,
         entities: &Entities,
-        strong_acr: &[String],
+        step_ups: StepUps<'_>,
         judged: &Judged,
     ) -> Option<Shadow> {
-        let would = self.judge_by(self.with_shadow.as_ref()?, request, entities, strong_acr);
+        let would = self.judge_by(self.with_shadow.as_ref()?, request, entities, step_ups);
         if would.effect == judged.effect {
             return None;
         }

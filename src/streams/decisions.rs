@@ -84,6 +84,9 @@ impl Pending {
             },
             input: written,
             strong_acr: input.map(|input| input.strong_acr()).unwrap_or_default(),
+            means: input
+                .and_then(|input| input.means())
+                .filter(|_| !hidden.hides_factors()),
             result: Answer::given(decision, &hidden),
             shadow: decision
                 .shadow
@@ -109,6 +112,8 @@ struct Line<'a> {
     bundle: Bundle<'a>,
     input: Map<String, Value>,
     strong_acr: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    means: Option<Value>,
     masked: &'a [String],
     erased: &'a [String],
     result: Answer<'a>,

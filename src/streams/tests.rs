@@ -31,6 +31,10 @@ impl Input for Made {
         &[]
     }
 
+    fn means(&self) -> Option<Value> {
+        Some(json!({"authenticators": [], "backup_code": true, "recovery_code": false}))
+    }
+
     fn weight(&self) -> usize {
         self.0
     }

@@ -30,7 +30,7 @@ Examples:
   a recorded decision, by its own id or that of the request:
     cedargate policy explain --log decisions.jsonl --id 0198c0de-0000-7000-8000-000000000001
     tail -1 decisions.jsonl | cedargate policy explain --log -
-  a JSON file as a test case is, {\"request\", \"entities\", \"strong_acr\"?}:
+  a JSON file as a test case is, {\"request\", \"entities\", \"strong_acr\"?, \"means\"?}:
     cedargate policy explain --request request.json
   flags:
     cedargate policy explain --action beginWebauthnRegistration --factors 1:webauthn_passkey \\

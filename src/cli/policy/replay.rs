@@ -30,7 +30,7 @@ Examples:
   zcat decisions-*.jsonl.gz | cedargate policy replay - --json
 
 With --json it prints one object: {\"decisions\", \"same\", \"flips\": [{\"kind\", \"policies\", \"count\",
-\"masked\", \"same_bundle\", \"example\"}], \"masked\", \"unasked\": {\"count\", \"first\"}, \"unread\": {\"count\",
+\"masked\", \"same_bundle\", \"example\"}], \"masked\", \"assumed\", \"unasked\": {\"count\", \"first\"}, \"unread\": {\"count\",
 \"first\"}}.
 
 Exit codes: 0 the log was replayed, whatever came of it; 1 policies that do not load; 2 a log that cannot
@@ -80,6 +80,7 @@ fn replay(bundle: &Bundle, line: &Line, flips: &mut Flips) {
     };
     match recorded.inquiry(bundle) {
         Ok(inquiry) => {
+            flips.assumed += usize::from(!inquiry.assumed().is_empty());
             let is_of_bundle = recorded.revision == bundle.revision();
             flips.decided(
                 line.number,

@@ -45,7 +45,7 @@ An entry of equivalent-mutants.toml names a change as it is listed, and says why
 
 With --json it prints one object: {\"cases\", \"passed\", \"failed\", \"failures\": [{\"file\", \"line\",
 \"name\", \"expected\", \"actual\", \"differences\", \"explanation\"}], \"coverage\"?, \"mutation\"?,
-\"findings\"}. It exits with 0 when all is as it should be, with 1 when a case fails, none is found, a
+\"notes\"?, \"findings\"}. It exits with 0 when all is as it should be, with 1 when a case fails, none is found, a
 minimum is not reached or an equivalent mutant is none, and with 2 for wrong usage.")]
 pub(in crate::cli) struct Arguments {
     /// Test files, and folders of them.

@@ -93,7 +93,7 @@ async fn explained(app: Arc<App>, text: String) -> Result<Explanation, Unexplain
     })?;
     explained.map_err(|sentence| {
         Unexplained::invalid(format!(
-            "Send {{\"request\", \"entities\", \"strong_acr\"?}} as in a test case, or a line of the decision log: {sentence}."
+            "Send {{\"request\", \"entities\", \"strong_acr\"?, \"means\"?}} as in a test case, or a line of the decision log: {sentence}."
         ))
     })
 }

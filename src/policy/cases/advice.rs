@@ -9,13 +9,25 @@ use serde_json::Value;
 use crate::finding::{Finding, Severity};
 use crate::model::{GroupId, UserId};
 use crate::policy::Bundle;
+use crate::policy::request::NEVER;
+use crate::policy::syntax::duration_millis;
 
 use super::{Case, Expected};
 
 impl Case {
     /// Says what is wrong with it. What it asks is held against a bundle, if there is one.
-    pub(in crate::policy) fn advise(&self, bundle: Option<&Bundle>, findings: &mut Vec<Finding>) {
-        let asked = bundle.map_or(Ok(()), |bundle| self.inquiry(bundle).map(drop));
+    /// Returns the members of the context that it does not say.
+    pub(in crate::policy) fn advise(
+        &self,
+        bundle: Option<&Bundle>,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<&'static str> {
+        let inquiry = bundle.map(|bundle| self.inquiry(bundle)).transpose();
+        let assumed = inquiry.as_ref().ok().and_then(|inquiry| {
+            let assumed = inquiry.as_ref()?.assumed();
+            Some(assumed.to_vec())
+        });
+        let asked = inquiry.map(drop);
         let expected = self
             .members()
             .and_then(|case| Ok((case, Expected::read(case)?)));
@@ -32,11 +44,27 @@ impl Case {
                 let at = self.span.start..self.span.start + 1;
                 let finding = self.said("test_case", at, &format!("cannot be asked: {why}"));
                 findings.push(finding.severity(Severity::Error));
-                return;
+                return Vec::new();
             }
         }
+        self.session(findings);
         if let Some(world) = World::of(self) {
             world.compare(findings);
+        }
+        assumed.unwrap_or_default()
+    }
+
+    /// A token that says nothing of the acr is not one of a strong sign-in.
+    fn session(&self, findings: &mut Vec<Finding>) {
+        let session = &self.written["request"]["context"]["session"];
+        let since = session["sinceStrong"].as_str().and_then(duration_millis);
+        let never = duration_millis(NEVER);
+        if session["acr"] == "" && since.is_some() && since != never {
+            let at = self.find("\"sinceStrong\"");
+            let message =
+                "has an empty acr and a \"sinceStrong\" that is not 36500d, which no token gives";
+            let help = "write the acr of the strong sign-in, such as \"phr\"";
+            findings.push(self.said("test_session", at, message).help(help));
         }
     }
 

@@ -42,7 +42,7 @@ impl Bundle {
     /// Says why an inquiry is decided as it is. Decides by what decides requests.
     pub fn explain(&self, inquiry: &Inquiry) -> Explanation {
         let (request, entities) = (&inquiry.request, &inquiry.entities);
-        let judged = self.judge(request, entities, &inquiry.strong_acr);
+        let judged = self.judge(request, entities, inquiry.step_ups());
         let would_permit = self.would_permit(inquiry, &judged.effect);
         let verdict = Verdict::of(judged);
         let candidates = self.candidates(inquiry, &verdict);

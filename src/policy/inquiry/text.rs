@@ -3,18 +3,17 @@
 use serde_json::{Map, Value};
 
 use crate::model::json;
-use crate::policy::{Bundle, Recorded};
+use crate::policy::{Bundle, Recorded, means};
 use crate::record;
 
-use super::{Inquiry, member, strings};
+use super::{Inquiry, member};
 
 /// More than the entities of any request, which are records in records.
 const DEPTH: usize = 32;
 
 impl Inquiry {
-    /// From a JSON object as a test case is, with `request` and `entities`, and `strong_acr` for the
-    /// `acr` values that a sign-in can reach; or from a line of the decision log. What a case expects
-    /// is passed over.
+    /// From a JSON object as a test case is, with `request` and `entities`, and perhaps `strong_acr` and
+    /// `means`; or from a line of the decision log. What a case expects is passed over.
     ///
     /// # Errors
     /// A sentence that names the member which is wrong, and what is wrong with it.
@@ -38,7 +37,11 @@ impl Inquiry {
         let entities = asked.get("entities");
         let entities = entities.ok_or("no Cedar request could be made of it")?;
         let inquiry = Inquiry::read(bundle, &asked, entities)?;
-        Ok(inquiry.with_strong_acr(input.strong_acr().to_vec()))
+        let inquiry = inquiry.with_strong_acr(input.strong_acr().to_vec());
+        let means = input
+            .means()
+            .map(|means| Map::from_iter([("means".to_owned(), means)]));
+        Ok(inquiry.with_means(means::read(&means.unwrap_or_default())?))
     }
 }
 
@@ -49,8 +52,5 @@ fn case(bundle: &Bundle, object: &Map<String, Value>) -> Result<Inquiry, String>
     if entities.is_string() {
         return Err("\"entities\" is a list here: only a test file may name another file".into());
     }
-    let strong_acr = object.get("strong_acr");
-    let strong_acr = strong_acr.map(|values| strings(values, "strong_acr"));
-    let inquiry = Inquiry::read(bundle, request, entities)?;
-    Ok(inquiry.with_strong_acr(strong_acr.transpose()?.unwrap_or_default()))
+    Inquiry::read(bundle, request, entities)?.with_step_ups(object)
 }

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::policy::decision::Judged;
 use crate::policy::inquiry;
+use crate::policy::means::{NO_MEANS, StepUps};
 use crate::record;
 
 const POLICY_SETS: usize = 7_809;
@@ -119,9 +120,13 @@ impl Case {
         }
         let given: Value = serde_json::from_str(&files[&self.entities]).unwrap();
         let entities = inquiry::entities(&bundle, &given).unwrap();
+        let nothing = StepUps {
+            strong_acr: &[],
+            means: &NO_MEANS,
+        };
         for (index, asked) in self.requests.iter().enumerate() {
-            let request = inquiry::request(&bundle, &asked.request()).unwrap();
-            let judged = bundle.judge(&request, &entities, &[]);
+            let (request, _) = inquiry::request(&bundle, &asked.request()).unwrap();
+            let judged = bundle.judge(&request, &entities, nothing);
             seen.requests += 1;
             if !asked.expects(&judged) {
                 let what = format!("{name}, request {index}: {judged:?}");

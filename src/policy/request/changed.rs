@@ -4,9 +4,10 @@ use cedar_policy::{
     Context, Entities, Entity, EntityUid, Request, RestrictedExpression as Value, Schema,
 };
 
-use crate::model::{Factors, MethodType};
+use crate::model::{Factors, Means, MethodType};
+use crate::policy::decision::OWN_STEP_UP;
 
-use super::{TYPES, enrolled, entity, factors, seconds};
+use super::{FUNCTIONS, NEVER, TYPES, call, enrolled, entity, factors, seconds};
 
 /// Something that a caller can do otherwise, or first.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,21 +16,21 @@ pub(in crate::policy) enum Change {
     MethodType(MethodType),
     /// Send another tenant's header.
     Tenant(EntityUid),
-    /// Sign in with this `acr`; so many seconds ago, at most.
-    SignIn { acr: String, age: u64 },
     /// Use a backup code.
     BackupCode,
+    /// Use the recovery code.
+    RecoveryCode,
     /// Have an authenticator of this type enrolled.
     Factor(MethodType),
 }
 
 impl Change {
-    /// What the caller of a request could try: each a difference to what they did, and theirs to do.
-    /// `strong_acr` are the values that a sign-in can reach.
+    /// What the caller of a request could try beside a step-up: each a difference to what they did,
+    /// and theirs to do.
     pub(in crate::policy) fn all(
         request: &Request,
         entities: &Entities,
-        strong_acr: &[(String, u64)],
+        means: &Means,
     ) -> Vec<Self> {
         let (Some(context), Some(principal)) = (request.context(), request.principal()) else {
             return Vec::new();
@@ -52,14 +53,13 @@ impl Change {
         if context.get("session").is_none() {
             return changes;
         }
-        changes.extend(strong_acr.iter().map(|(acr, age)| Change::SignIn {
-            acr: acr.clone(),
-            age: *age,
-        }));
-        let enrolled = enrolled(context);
-        if enrolled.count > 0 {
+        if means.backup_code {
             changes.push(Change::BackupCode);
         }
+        if means.recovery_code {
+            changes.push(Change::RecoveryCode);
+        }
+        let enrolled = enrolled(context);
         let lacking = MethodType::ALL
             .into_iter()
             .filter(|one| !enrolled.method_types.contains(one));
@@ -78,13 +78,13 @@ impl Change {
         let context = match self {
             Change::MethodType(to) => with(context, "methodType", entity(&TYPES.method_type, to)),
             Change::Tenant(to) => with(context, "tenant", Value::new_entity_uid(to.clone())),
-            Change::SignIn { acr, age } => after_sign_in(context, acr, *age),
-            Change::BackupCode => session(context, &[("sinceBackupCode", &seconds(0))]),
+            Change::BackupCode | Change::RecoveryCode => after(context, &Proof::Code),
             Change::Factor(one) => {
                 let mut had = enrolled(context);
                 had.method_types.push(*one);
                 let has = Factors {
                     count: had.count.saturating_add(1),
+                    reset: false,
                     ..had
                 };
                 with(context, "factors", factors(&has))
@@ -105,11 +105,54 @@ impl Change {
     }
 }
 
-/// The same context after a sign-in with this `acr`, `age` seconds ago, and nothing else changed.
-/// `None` where the action's context has no session.
-pub(in crate::policy) fn after_sign_in(context: &Context, acr: &str, age: u64) -> Option<Context> {
-    let acr = Value::new_string(acr.to_owned());
-    session(context, &[("acr", &acr), ("sinceStrong", &seconds(age))])
+/// What a session is begun anew with.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::policy) enum Proof<'a> {
+    /// A strong sign-in at the issuer with this `acr`, so many seconds ago.
+    SignIn { acr: &'a str, age: u64 },
+    /// An authenticator confirmed it, so many seconds ago.
+    Assertion {
+        age: u64,
+        trusted: bool,
+        /// How long the authenticator has been enrolled, in seconds.
+        enrolled: u64,
+    },
+    /// A backup or recovery code, just now.
+    Code,
+}
+
+/// The same context with the session of the token that this proof would give, and nothing else changed
+/// but that `amr` is left as it is. `None` where the action's context has no session.
+///
+/// A token of a strong sign-in or an assertion tells nothing of codes, and one of a code nothing of an
+/// earlier sign-in.
+pub(in crate::policy) fn after(context: &Context, proof: &Proof<'_>) -> Option<Context> {
+    let never = || call(&FUNCTIONS.duration, NEVER);
+    let (acr, strong, code, trusted, enrolled) = match proof {
+        Proof::SignIn { acr, age } => (*acr, seconds(*age), never(), true, never()),
+        Proof::Assertion {
+            age,
+            trusted,
+            enrolled,
+        } => (
+            OWN_STEP_UP,
+            seconds(*age),
+            never(),
+            *trusted,
+            seconds(*enrolled),
+        ),
+        Proof::Code => ("", never(), seconds(0), false, seconds(0)),
+    };
+    session(
+        context,
+        &[
+            ("acr", &Value::new_string(acr.to_owned())),
+            ("sinceStrong", &strong),
+            ("sinceBackupCode", &code),
+            ("trusted", &Value::new_bool(trusted)),
+            ("authenticatorAge", &enrolled),
+        ],
+    )
 }
 
 fn session(context: &Context, changes: &[(&str, &Value)]) -> Option<Context> {

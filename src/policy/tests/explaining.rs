@@ -75,9 +75,11 @@ fn an_explanation_has_the_shape_that_scripts_rely_on() {
 
 #[test]
 fn a_denial_by_default_leads_with_the_permits_that_came_nearest() {
+    let mut trusted = stepped_up(40);
+    trusted["request"]["context"]["session"]["trusted"] = json!(true);
     let explanation = explain(
         &shipped(),
-        &without_method_type(stepped_up(40), "adminListMfaMethods"),
+        &without_method_type(trusted, "adminListMfaMethods"),
     );
     insta::assert_snapshot!(render(&explanation));
 }

@@ -33,7 +33,11 @@ fn an_unless_is_as_many_clauses_as_it_has_alternatives() {
     assert_eq!(
         clauses(&look),
         [
-            ("context.factors.count == 0", true, &Seen::False),
+            (
+                "context.factors.count == 0 && !context.factors.reset",
+                true,
+                &Seen::False
+            ),
             (
                 "context.session.sinceStrong <= duration(\"5m\")",
                 true,

@@ -88,6 +88,44 @@ fn the_strong_acr_values_of_a_line_lift_its_step_up() {
 }
 
 #[test]
+fn the_means_of_a_line_tell_whether_recovery_is_required() {
+    let bundle = Bundle::load(&Sources::shipped()).unwrap();
+    let code = |line: &Value| {
+        let inquiry = read(line).unwrap().inquiry(&bundle).unwrap();
+        bundle.answer(&inquiry).code.unwrap()
+    };
+    assert_eq!(
+        code(&line()),
+        "step_up_required",
+        "an older release wrote it"
+    );
+    let mut stranded = line();
+    stranded["strong_acr"] = json!([]);
+    stranded["means"] = json!({"authenticators": [], "backup_code": false, "recovery_code": false});
+    assert_eq!(code(&stranded), "recovery_required");
+    stranded["means"] = json!("none");
+    let error = read(&stranded).unwrap_err();
+    assert!(error.starts_with("\"means\": "), "{error}");
+}
+
+#[test]
+fn a_line_of_an_older_release_has_the_weakest_values() {
+    let bundle = Bundle::load(&Sources::shipped()).unwrap();
+    let mut old = line();
+    let context = &mut old["input"]["context"];
+    for (record, name) in [
+        ("session", "trusted"),
+        ("session", "authenticatorAge"),
+        ("factors", "reset"),
+    ] {
+        context[record].as_object_mut().unwrap().remove(name);
+    }
+    let inquiry = read(&old).unwrap().inquiry(&bundle).unwrap();
+    assert_eq!(inquiry.assumed().len(), 3);
+    assert_eq!(bundle.answer(&inquiry).reason, ["step-up-begin"]);
+}
+
+#[test]
 fn what_is_wrong_with_a_line_is_named() {
     for name in [
         "decision_id",

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::super::cases::{self, Outcome};
 use super::super::{Bundle, Sources};
 use super::load;
+use crate::finding::Severity;
 
 const ALICE: &str = "corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice";
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -300,5 +301,142 @@ fn a_file_that_is_no_list_of_cases() {
             (finding.code, finding.file.as_str(), finding.line),
             ("test_syntax", "t.json", line)
         );
+    }
+}
+
+/// As an older release wrote it: without the members that came with this one.
+fn of_older_release() -> Value {
+    let mut old = case();
+    let context = &mut old["request"]["context"];
+    for (record, names) in [
+        ("session", &["trusted", "authenticatorAge"][..]),
+        ("factors", &["reset"]),
+    ] {
+        for name in names {
+            context[record].as_object_mut().unwrap().remove(*name);
+        }
+    }
+    old
+}
+
+#[test]
+fn a_case_of_an_older_release_has_the_weakest_values_and_a_note() {
+    let bundle = Bundle::load(&Sources::shipped()).unwrap();
+    let text = json!([case(), of_older_release(), of_older_release()]).to_string();
+    let cases = cases::read("t.json", &text, Path::new(".")).unwrap();
+    let answers = cases::run_all(&bundle, &cases).unwrap();
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    for answer in &answers {
+        assert_eq!(answer.failures, Vec::<String>::new());
+    }
+    let assumed = |at: usize| answers[at].asked.inquiry.assumed();
+    assert_eq!(assumed(0), Vec::<&str>::new());
+    assert_eq!(
+        assumed(1),
+        [
+            "context.session.trusted",
+            "context.session.authenticatorAge",
+            "context.factors.reset"
+        ]
+    );
+    let told = cases
+        .iter()
+        .enumerate()
+        .map(|(at, case)| (case, assumed(at)));
+    let notes = cases::assumed_notes(told);
+    assert_eq!(notes.len(), 1, "one for each file");
+    assert_eq!(
+        notes[0].message,
+        "2 cases of this file do not say context.factors.reset, \
+         context.session.authenticatorAge, context.session.trusted: the weakest values are taken"
+    );
+    assert_eq!(
+        (notes[0].file.as_str(), notes[0].severity),
+        ("t.json", Severity::Note)
+    );
+}
+
+/// What policies see of a case that an older release wrote.
+#[test]
+fn the_weakest_values_are_untrusted_new_and_not_reset() {
+    for (condition, holds) in [
+        ("context.session.trusted", false),
+        ("context.session.authenticatorAge == duration(\"0s\")", true),
+        ("context.factors.reset", false),
+    ] {
+        let bundle = load(&format!(
+            "@id(\"x\") permit (principal, action in Gate::Action::\"enroll\", resource) when {{ {condition} }};"
+        ))
+        .unwrap();
+        let text = json!([of_older_release()]).to_string();
+        let outcome = cases::run(&bundle, "t.json", &text, Path::new("."))
+            .unwrap()
+            .remove(0);
+        let decision = if holds { "allow" } else { "deny" };
+        assert_eq!(outcome.actual.unwrap().decision, decision, "{condition}");
+    }
+}
+
+#[test]
+fn a_case_says_with_means_what_can_be_stepped_up_with() {
+    let code = |case: &Value| run(case).actual.unwrap().code;
+    let required = Some("recovery_required".to_owned());
+    let step_up = Some("step_up_required".to_owned());
+    assert_eq!(code(&case()), step_up);
+    let mut stranded = case();
+    stranded["means"] = json!({"authenticators": [], "backup_code": true, "recovery_code": false});
+    assert_eq!(code(&stranded), required);
+    stranded["strong_acr"] = json!(["phr"]);
+    assert_eq!(code(&stranded), step_up, "the issuer offers it");
+    let mut usable = case();
+    usable["means"] = json!({
+        "authenticators": [{"method_type": "webauthn_fido", "trusted": true, "age": "30d"}],
+        "backup_code": false, "recovery_code": false,
+    });
+    assert_eq!(code(&usable), step_up);
+}
+
+#[test]
+fn means_that_are_wrong_are_refused_with_what_is_wrong() {
+    let one = |member: &str, value: Value| {
+        let mut one = json!({"method_type": "webauthn_fido", "trusted": true, "age": "30d"});
+        one[member] = value;
+        json!({"authenticators": [one], "backup_code": true, "recovery_code": true})
+    };
+    for (means, said) in [
+        (json!([]), "a JSON object is missing"),
+        (json!({}), "\"authenticators\" is missing"),
+        (
+            json!({"authenticators": {}, "backup_code": true, "recovery_code": true}),
+            "\"authenticators\" is not a list",
+        ),
+        (
+            json!({"authenticators": [], "backup_code": 1, "recovery_code": true}),
+            "\"backup_code\" is not true or false",
+        ),
+        (json!({"admin": true}), "there is no member \"admin\""),
+        (
+            one("method_type", json!("totp")),
+            "there is no method type \"totp\"",
+        ),
+        (
+            one("age", json!("a while")),
+            "\"a while\" is not a duration",
+        ),
+        (one("age", json!("-1s")), "\"-1s\" is not a duration"),
+        (
+            one("trusted", json!("yes")),
+            "\"trusted\" is not true or false",
+        ),
+        (one("rp", json!("x")), "there is no member \"rp\""),
+    ] {
+        let mut wrong = case();
+        wrong["means"] = means;
+        let outcome = run(&wrong);
+        assert!(
+            outcome.failures[0].starts_with("\"means\": "),
+            "{outcome:?}"
+        );
+        assert!(outcome.failures[0].contains(said), "{outcome:?}");
     }
 }

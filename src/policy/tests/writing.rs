@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::*;
 use super::decisions::user;
-use crate::model::{Bytes, CodeKind, CodeSetId, CodeUse, Confirmer, Session, path};
+use crate::model::{Bytes, CodeKind, CodeSetId, CodeUse, Confirmation, Confirmer, Session, path};
 use crate::record::Effect;
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -150,6 +150,14 @@ fn caller() -> impl Strategy<Value = User> {
                     acr: amr.first().cloned().unwrap_or_default(),
                     amr,
                     strong_at: ago(strong),
+                    confirmation: match ago(strong) {
+                        None => Confirmation::Nothing,
+                        Some(_) if phr => Confirmation::SignIn,
+                        Some(enrolled_at) => Confirmation::Authenticator {
+                            enrolled_at,
+                            trusted: homeless,
+                        },
+                    },
                     code: ago(code).map(|at| CodeUse {
                         at,
                         set: CodeSetId::named(""),
@@ -261,9 +269,8 @@ proptest! {
         BUNDLE.with(|bundle| {
             let (decided, input) = kept(bundle, &drawn);
             prop_assert_eq!(&decided, &drawn.ask(|question| bundle.decide(question)));
-            let written = input.json();
-            let inquiry = read(bundle, &written).map_err(TestCaseError::fail)?;
-            let inquiry = inquiry.with_strong_acr(input.strong_acr().to_vec());
+            let inquiry = Inquiry::again(bundle, &*input).map_err(TestCaseError::fail)?;
+            prop_assert_eq!(inquiry.assumed(), [] as [&str; 0]);
             let (request, entities) = drawn.ask(|question| {
                 let (principal, resource) = (request::principal(question), request::resource(question));
                 request::build(question, &principal, &resource, &bundle.vocabulary).unwrap()

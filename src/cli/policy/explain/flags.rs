@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::cli::token::parse_claim;
 use crate::finding::nearest;
-use crate::model::{Action, Factors, MethodType, Tenant, Timestamp, UserId, path};
+use crate::model::{Action, Confirmer, Factors, MethodType, Tenant, Timestamp, UserId, path};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "The request by flags")]
@@ -47,12 +47,30 @@ pub(super) struct Flags {
     /// How long ago a backup code was used; left out: never.
     #[arg(long, value_name = "DURATION", requires = "user", value_parser = humantime::parse_duration)]
     backup_code_age: Option<Duration>,
+    /// How long ago a recovery code was used; left out: never.
+    #[arg(long, value_name = "DURATION", requires = "user", conflicts_with = "backup_code_age", value_parser = humantime::parse_duration)]
+    recovery_code_age: Option<Duration>,
+    /// The proof behind the session goes back to more than a password [default: only if the acr is one
+    /// of --strong-acr]
+    #[arg(long, requires = "user")]
+    trusted: bool,
+    /// For how long the authenticator that confirmed the session has been enrolled [default: 0s, or
+    /// 36500d if the acr is one of --strong-acr]
+    #[arg(long, value_name = "DURATION", requires = "user", value_parser = humantime::parse_duration)]
+    authenticator_age: Option<Duration>,
     /// The issuer's strong_acr, separated by commas.
     #[arg(long, value_name = "ACR", value_delimiter = ',', requires = "user")]
     strong_acr: Vec<String>,
     /// The user's authenticators: how many, and of which types.
     #[arg(long, value_name = "N:TYPES", default_value = "0", value_parser = parse_factors, requires = "user")]
     factors: Factors,
+    /// An administrator reset the user's account, and no authenticator was stored since.
+    #[arg(long, requires = "user")]
+    reset: bool,
+    /// The authenticators that can confirm the session here, or none [default: one of each type of
+    /// --factors, not trusted and enrolled just now]
+    #[arg(long, value_name = "TYPE[:trusted][:AGE],…", requires = "user", value_delimiter = ',', value_parser = parse_usable)]
+    usable: Option<Vec<Usable>>,
     /// Whose authenticators an administrator asks for.
     #[arg(long, value_name = "ISSUER|TENANT|SUB", requires = "user")]
     account: Option<UserId>,
@@ -126,6 +144,29 @@ fn parse_factors(text: &str) -> Result<Factors, String> {
         method_types,
         reset: false,
     })
+}
+
+/// An authenticator that can confirm the session; `None`: the word "none".
+#[derive(Clone, Copy, Debug)]
+struct Usable(Option<Confirmer>);
+
+fn parse_usable(text: &str) -> Result<Usable, String> {
+    if text == "none" {
+        return Ok(Usable(None));
+    }
+    let mut parts = text.split(':').peekable();
+    let method_type = parse_method_type(parts.next().unwrap_or_default())?;
+    let trusted = parts.next_if_eq(&"trusted").is_some();
+    let age = parts.next().map(humantime::parse_duration).transpose();
+    let age = age.map_err(|error| error.to_string())?.unwrap_or_default();
+    match parts.next() {
+        Some(_) => Err("write it as webauthn_passkey:trusted:30d".to_owned()),
+        None => Ok(Usable(Some(Confirmer {
+            method_type,
+            trusted,
+            age: age.as_secs(),
+        }))),
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub(super) struct Flips {
     pub(super) same: usize,
     /// Decisions of which something was kept out of the log.
     pub(super) masked: usize,
+    /// Decisions of an older release, of which not all was written that policies read today.
+    pub(super) assumed: usize,
     groups: BTreeMap<(Kind, Vec<String>), Group>,
     /// Decisions that cannot be made again under this schema, by their lines, and why.
     pub(super) unasked: Counted<usize, String>,
@@ -50,6 +52,7 @@ impl Default for Flips {
         Self {
             same: 0,
             masked: 0,
+            assumed: 0,
             groups: BTreeMap::new(),
             unasked: Counted::keeping(NAMED),
             unread: Counted::keeping(NAMED),
@@ -94,6 +97,7 @@ impl Flips {
     pub(super) fn merge(&mut self, other: Self) {
         self.same += other.same;
         self.masked += other.masked;
+        self.assumed += other.assumed;
         for (key, group) in other.groups {
             let mine = self.groups.entry(key).or_default();
             mine.masked += group.masked;
@@ -138,6 +142,7 @@ impl Flips {
             same: self.same,
             flips: flips.collect(),
             masked: self.masked,
+            assumed: self.assumed,
             unasked: Lines::of(&self.unasked),
             unread: Lines::of(&self.unread),
         }
@@ -168,6 +173,7 @@ pub(super) struct Report<'a> {
     same: usize,
     flips: Vec<Flip<'a>>,
     masked: usize,
+    assumed: usize,
     unasked: Lines<'a>,
     unread: Lines<'a>,
 }

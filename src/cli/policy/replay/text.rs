@@ -37,6 +37,13 @@ fn summary(flips: &Flips) -> String {
             plural(flips.masked, "decision", "decisions")
         );
     }
+    if flips.assumed > 0 {
+        let _ = writeln!(
+            text,
+            "note: {} of an older release without all members of today's context: the weakest values are taken (trusted: false, authenticatorAge: 0s, reset: false)",
+            plural(flips.assumed, "decision is", "decisions are")
+        );
+    }
     let same_bundle: usize = flips
         .groups()
         .iter()

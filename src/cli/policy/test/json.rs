@@ -18,6 +18,8 @@ pub(super) struct Json<'a> {
     coverage: Option<Covered<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mutation: Option<Mutated<'a>>,
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    notes: &'a [Finding],
     findings: &'a [Finding],
 }
 
@@ -83,6 +85,7 @@ pub(super) fn report(report: &Report) -> Json<'_> {
         failures: report.cases.iter().filter_map(failure).collect(),
         coverage: report.coverage.as_ref().map(covered),
         mutation: report.mutation.as_ref().map(mutated),
+        notes: &report.notes,
         findings: &report.findings,
     }
 }

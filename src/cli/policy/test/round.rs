@@ -19,6 +19,8 @@ pub(super) struct Report {
     pub(super) mutation: Option<Mutation>,
     /// It was asked for, and not run: while a case fails, it tells nothing of a change.
     pub(super) mutation_is_off: bool,
+    /// What is good to know, and wrong with nothing.
+    pub(super) notes: Vec<Finding>,
     /// Whatever else is wrong.
     pub(super) findings: Vec<Finding>,
 }
@@ -103,6 +105,11 @@ impl Report {
             self.findings.push(no_cases(arguments, found));
         }
         let answers = cases::run_all(bundle, &cases).map_err(no_thread)?;
+        let told = cases.iter().zip(&answers).filter_map(|(case, answer)| {
+            let answered = answer.as_ref().ok()?;
+            Some((case, answered.asked.inquiry.assumed()))
+        });
+        self.notes = cases::assumed_notes(told);
         let mut asked = Vec::new();
         for (case, answer) in cases.into_iter().zip(answers) {
             let end = match answer {

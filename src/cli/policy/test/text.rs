@@ -15,6 +15,9 @@ pub(super) fn report(report: &Report) -> String {
     for ran in &report.cases {
         case(&mut text, ran);
     }
+    for note in &report.notes {
+        let _ = writeln!(text, "{note}\n");
+    }
     text.push_str(&summary(report));
     if let Some(coverage) = &report.coverage {
         let _ = write!(text, "\n{}", tables::coverage(coverage));

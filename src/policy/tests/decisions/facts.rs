@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::super::*;
 use super::super::load;
 use super::{Asked, EVERYBODY, TENANT, alice, forbid, now, user};
-use crate::model::Session;
+use crate::model::{Confirmation, Session};
 use crate::record::Effect;
 
 fn with_claims(claims: serde_json::Value) -> User {
@@ -315,4 +315,33 @@ fn a_claim_of_another_type_than_declared_fails() {
         );
         assert_eq!(decided.principal, format!("corp|{TENANT}|alice"));
     }
+}
+
+#[test]
+fn the_session_tells_what_confirmed_it() {
+    let at = |age: u64| Timestamp::from_millis(now().millis() - i64::try_from(age).unwrap() * 1000);
+    let by_key = |trusted| Confirmation::Authenticator {
+        enrolled_at: at(90),
+        trusted,
+    };
+    for (confirmation, trusted, age) in [
+        (Confirmation::Nothing, false, "0s"),
+        (Confirmation::SignIn, true, "36500d"),
+        (by_key(false), false, "90s"),
+        (by_key(true), true, "90s"),
+    ] {
+        let mut asked = Asked::by(alice());
+        asked.user.session.confirmation = confirmation;
+        assert_eq!(holds(&asked, "context.session.trusted"), trusted);
+        let condition = format!("context.session.authenticatorAge == duration(\"{age}\")");
+        assert!(holds(&asked, &condition), "{confirmation:?}");
+    }
+}
+
+#[test]
+fn the_factors_tell_of_a_reset() {
+    let mut asked = Asked::by(alice());
+    assert!(!holds(&asked, "context.factors.reset"));
+    asked.factors.reset = true;
+    assert!(holds(&asked, "context.factors.reset"));
 }

@@ -2,8 +2,9 @@
 
 use super::super::super::*;
 use super::super::{load, load_files};
-use super::{Asked, EVERYBODY, FAILS, TENANT, ago, alice, forbid};
-use crate::error::StepUp;
+use super::{Asked, EVERYBODY, FAILS, TENANT, ago, alice, forbid, now};
+use crate::error::{Recourse, StepUp};
+use crate::model::{CodeKind, CodeSetId, CodeUse, Confirmer};
 use crate::record::Effect;
 
 fn step_up(id: &str, acr: &str, age: &str, unless: &str) -> String {
@@ -152,4 +153,127 @@ fn a_denial_that_no_step_up_lifts_has_a_code_like_any_other() {
         effect(&Asked::by(alice()).with_key(), &policies),
         denied("tenant_mismatch")
     );
+}
+
+fn confirmer(method_type: MethodType, trusted: bool, age: u64) -> Confirmer {
+    Confirmer {
+        method_type,
+        trusted,
+        age,
+    }
+}
+
+/// A caller with an authenticator that cannot be used here.
+fn stranded() -> Asked {
+    let mut asked = Asked::by(alice()).with_key();
+    asked.means.authenticators = Vec::new();
+    asked
+}
+
+fn recovery(left: &[Recourse]) -> Effect {
+    Effect::RecoveryRequired(left.to_vec())
+}
+
+#[test]
+fn a_step_up_is_offered_only_with_an_authenticator_that_leads_to_an_allow() {
+    use MethodType::{Fido, Passkey};
+    let trusted = [step_up("x", "phr", "5m", " && context.session.trusted")];
+    let old = [step_up(
+        "x",
+        "phr",
+        "5m",
+        " && context.session.authenticatorAge >= duration(\"1d\")",
+    )];
+    let plain = Effect::Deny("forbidden".to_owned());
+    for (policies, authenticators, expected) in [
+        (&trusted, vec![confirmer(Fido, false, 0)], plain.clone()),
+        (
+            &trusted,
+            vec![confirmer(Fido, false, 0), confirmer(Passkey, true, 0)],
+            asks_for(&["phr"], 300, &[Passkey]),
+        ),
+        (
+            &trusted,
+            vec![confirmer(Fido, true, 7), confirmer(Passkey, true, 0)],
+            asks_for(&["phr"], 300, &[Passkey, Fido]),
+        ),
+        (&old, vec![confirmer(Fido, true, 86_399)], plain.clone()),
+        (
+            &old,
+            vec![confirmer(Fido, false, 86_400), confirmer(Passkey, true, 1)],
+            asks_for(&["phr"], 300, &[Fido]),
+        ),
+    ] {
+        let mut asked = Asked::by(alice()).with_key();
+        asked.means.authenticators = authenticators;
+        assert_eq!(effect(&asked, policies), expected, "{:?}", asked.means);
+    }
+}
+
+#[test]
+fn a_sign_in_at_the_issuer_is_trusted_and_has_no_age() {
+    let asked = Asked::by(strong(&["mfa"]));
+    let condition =
+        " && context.session.trusted && context.session.authenticatorAge == duration(\"36500d\")";
+    let policies = [step_up("x", "mfa", "5m", condition)];
+    assert_eq!(effect(&asked, &policies), asks_for(&["mfa"], 300, &[]));
+}
+
+#[test]
+fn a_code_does_not_outlive_a_step_up() {
+    let mut asked = Asked::by(alice()).with_key();
+    asked.user.session.code = Some(CodeUse {
+        at: now(),
+        set: CodeSetId::named("x"),
+        kind: CodeKind::Backup,
+    });
+    let and_code = " && context.session.sinceBackupCode == duration(\"0s\")";
+    let policies = [step_up("x", "phr", "5m", and_code)];
+    assert_eq!(
+        effect(&asked, &policies),
+        Effect::Deny("forbidden".to_owned()),
+        "the token of the step-up has no code_time"
+    );
+}
+
+#[test]
+fn without_a_usable_authenticator_the_answer_is_what_remains() {
+    use Recourse::{Admin, BackupCode, RecoveryCode};
+    let codes = " || context.session.sinceBackupCode <= duration(\"5m\")";
+    let with_codes = [step_up("x", "phr", "5m", codes)];
+    let without = [step_up("x", "phr", "5m", "")];
+    let mut asked = stranded();
+    assert_eq!(effect(&asked, &with_codes), recovery(&[Admin]));
+    asked.means.backup_code = true;
+    assert_eq!(effect(&asked, &with_codes), recovery(&[BackupCode, Admin]));
+    assert_eq!(effect(&asked, &without), recovery(&[Admin]));
+    // After a reset there is no authenticator, and the account is no new one.
+    let mut reset = Asked::by(alice());
+    reset.factors.reset = true;
+    reset.means.recovery_code = true;
+    assert_eq!(
+        effect(&reset, &with_codes),
+        recovery(&[RecoveryCode, Admin])
+    );
+    // Where the issuer offers a sign-in, that is asked for.
+    reset.user.strong_acr = ["phr".to_owned()].into();
+    assert_eq!(effect(&reset, &with_codes), asks_for(&["phr"], 300, &[]));
+}
+
+#[test]
+fn recovery_is_not_required_where_no_step_up_would_have_been_offered() {
+    let plain = Effect::Deny("forbidden".to_owned());
+    let phr = step_up("x", "phr", "5m", "");
+    // There never was an authenticator.
+    assert_eq!(
+        effect(&Asked::by(alice()), std::slice::from_ref(&phr)),
+        plain
+    );
+    // No authenticator gives this acr.
+    assert_eq!(effect(&stranded(), &[step_up("x", "mfa", "5m", "")]), plain);
+    // The best authenticator would not do either.
+    assert_eq!(effect(&stranded(), &[phr, forbid("z", "true")]), plain);
+    // There is one that can be used, and it does not do.
+    let trusted = step_up("x", "phr", "5m", " && context.session.trusted");
+    assert_eq!(effect(&Asked::by(alice()).with_key(), &[trusted]), plain);
 }

@@ -86,7 +86,7 @@ fn a_step_up_or_a_backup_code() {
     assert_eq!(explanation.would_permit[0].max_age, Some(300));
     assert_eq!(
         explanation.would_permit[0].help,
-        "confirm an authenticator, or sign in, with acr phr at most 5m before"
+        "confirm an authenticator with acr phr at most 5m before"
     );
 }
 

@@ -276,7 +276,7 @@ fn values_are_written_as_cedar_writes_them() {
         [
             (
                 "context.session",
-                "{acr: \"\", amr: [\"otp\", \"pwd\"], sinceBackupCode: 36500d, sinceStrong: 1h6m40s}"
+                "{acr: \"\", amr: [\"otp\", \"pwd\"], authenticatorAge: 0s, sinceBackupCode: 36500d, sinceStrong: 1h6m40s, trusted: false}"
             ),
             ("context.network.address", "203.0.113.7"),
             (

@@ -1,7 +1,7 @@
 //! An explanation says what decides, and nothing else.
 
 use super::*;
-use crate::model::{CodeKind, CodeSetId, CodeUse};
+use crate::model::{CodeKind, CodeSetId, CodeUse, Confirmation};
 use crate::policy::explanation::Explanation;
 
 fn explain(drawn: &Drawn, bundle: &Bundle) -> Explanation {
@@ -64,8 +64,13 @@ fn what_would_permit_does_when_it_is_done() {
                         again.user.session.acr = change.value;
                         again.user.session.strong_at =
                             Some(Timestamp::from_millis(1_768_467_600_000 - age * 1000));
+                        again.user.session.confirmation = Confirmation::SignIn;
+                        again.user.session.code = None;
                     }
                     "backup_code" => {
+                        again.user.session.acr = String::new();
+                        again.user.session.strong_at = None;
+                        again.user.session.confirmation = Confirmation::Nothing;
                         again.user.session.code = Some(CodeUse {
                             at: Timestamp::from_millis(1_768_467_600_000),
                             set: CodeSetId::named(""),

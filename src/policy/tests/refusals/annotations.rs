@@ -44,8 +44,14 @@ fn annotation_values() {
         ("@code(\"\")", "a-z, 0-9 and _"),
         ("@code", "a-z, 0-9 and _"),
         (&format!("@code(\"{}\")", long(65)), "1 to 64"),
-        ("@code(\"not_found\")", "another status than 403"),
-        ("@code(\"step_up_required\")", "another status than 403"),
+        ("@code(\"not_found\")", "the gateway gives by itself"),
+        ("@code(\"step_up_required\")", "the gateway gives by itself"),
+        (
+            "@code(\"recovery_required\")",
+            "the gateway gives by itself",
+        ),
+        ("@code(\"limit_reached\")", "the gateway gives by itself"),
+        ("@code(\"codes_replaced\")", "the gateway gives by itself"),
         ("@step_up(\"a b\") @max_age(\"5m\")", "one acr value"),
         ("@step_up(\"a\\\\b\") @max_age(\"5m\")", "one acr value"),
         ("@step_up(\"a\\\"b\") @max_age(\"5m\")", "one acr value"),
@@ -282,7 +288,7 @@ fn every_code_of_another_status_is_taken() {
             &annotated(&bad),
             "annotation_value",
             &bad,
-            "another status than 403",
+            "the gateway gives by itself",
         );
     }
 }

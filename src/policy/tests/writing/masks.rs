@@ -52,7 +52,14 @@ fn a_claim_is_erased_and_a_member_of_the_context_masked() {
         "context.session",
     ]);
     assert_eq!(hidden.erased, ["principal.claims.text"]);
-    let session = ["acr", "amr", "sinceBackupCode", "sinceStrong"];
+    let session = [
+        "acr",
+        "amr",
+        "authenticatorAge",
+        "sinceBackupCode",
+        "sinceStrong",
+        "trusted",
+    ];
     let mut expected = vec!["context.network.address".to_owned()];
     expected.extend(session.map(|name| format!("context.session.{name}")));
     assert_eq!(hidden.masked, expected);
@@ -60,7 +67,10 @@ fn a_claim_is_erased_and_a_member_of_the_context_masked() {
     assert_eq!(context["network"], json!({"address": "0.0.0.0"}));
     assert_eq!(
         context["session"],
-        json!({"acr": "", "amr": [], "sinceBackupCode": "36500d", "sinceStrong": "36500d"})
+        json!({
+            "acr": "", "amr": [], "sinceBackupCode": "36500d", "sinceStrong": "36500d",
+            "trusted": false, "authenticatorAge": "0s",
+        })
     );
     assert_eq!(context["factors"]["count"], 1);
     let entities = input["entities"].as_array().unwrap();
@@ -163,6 +173,21 @@ fn leaves(types: &Value, path: &str, of: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
+fn masks_of_the_factors_hide_how_the_caller_can_step_up() {
+    for (path, hides) in [
+        ("context.factors", true),
+        ("context.factors.methodTypes", true),
+        ("context.session.trusted", true),
+        ("context.session.authenticatorAge", true),
+        ("context.session.acr", false),
+        ("context.network", false),
+    ] {
+        let (_, hidden) = hidden(&[path]);
+        assert_eq!(hidden.hides_factors(), hides, "{path}");
+    }
+}
+
+#[test]
 fn every_member_of_every_context_can_be_masked() {
     let schema = cedar_policy::SchemaFragment::from_cedarschema_str(GATE_SCHEMA)
         .unwrap()
@@ -175,7 +200,7 @@ fn every_member_of_every_context_can_be_masked() {
     }
     paths.sort();
     paths.dedup();
-    assert_eq!(paths.len(), 10, "{paths:?}");
+    assert_eq!(paths.len(), 13, "{paths:?}");
     let drawn = everything();
     for path in paths {
         let mask: Mask = path.parse().unwrap();

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::finding::nearest;
 use crate::model::{
-    Action, Authenticator, Bytes, CodeKind, CodeSetId, CodeUse, Means, MethodType, Session,
-    Timestamp, User, UserId, path,
+    Action, Authenticator, Bytes, CodeKind, CodeSetId, CodeUse, Confirmation, Factors, Means,
+    MethodType, Session, Timestamp, User, UserId, path,
 };
-use crate::policy::{Asker, Bundle, Inquiry, Question, Resource};
+use crate::policy::{Asker, Bundle, Inquiry, Question, Resource, assumed_means};
 
 use super::Flags;
 
@@ -100,12 +100,13 @@ impl Flags {
         let header = self.tenant.or(user.id.tenant);
         let method_type = self.method_type.unwrap_or(MethodType::Passkey);
         let authenticator = self.authenticator(method_type, now);
-        let means = Means::default();
+        let factors = self.factors()?;
+        let means = self.means(&factors);
         question.asker = Asker::Member {
             user,
             tenant: header
                 .ok_or("this user has no tenant: say with --tenant what X-Tenant-ID says")?,
-            factors: &self.factors,
+            factors: &factors,
             means: &means,
             method_type: enrols(action).then_some(method_type),
         };
@@ -119,6 +120,29 @@ impl Flags {
             On::Route(_) | On::OwnAccount => Resource::Account(&user.id),
         };
         Inquiry::of(bundle, &question)
+    }
+
+    fn factors(&self) -> Result<Factors, String> {
+        if self.reset && self.factors.count > 0 {
+            let why =
+                "an account that was reset has no authenticator: leave --factors or --reset out";
+            return Err(why.to_owned());
+        }
+        Ok(Factors {
+            reset: self.reset,
+            ..self.factors.clone()
+        })
+    }
+
+    fn means(&self, factors: &Factors) -> Means {
+        let means = assumed_means(factors);
+        match &self.usable {
+            None => means,
+            Some(usable) => Means {
+                authenticators: usable.iter().filter_map(|one| one.0).collect(),
+                ..means
+            },
+        }
     }
 
     /// A claim that the schema does not declare, so that no policy would see it.
@@ -143,6 +167,8 @@ impl Flags {
             ("--route", self.route.is_some() && !public),
             ("--tenant", self.tenant.is_some() && public),
             ("--factors", self.factors.count > 0 && public),
+            ("--reset", self.reset && public),
+            ("--usable", self.usable.is_some() && public),
             ("--method-type", self.method_type.is_some() && !typed),
             (
                 "--account",
@@ -169,8 +195,14 @@ impl Flags {
             Timestamp::from_millis(now.millis().saturating_sub(millis))
         };
         let acr = self.acr.clone().unwrap_or_default();
-        let strong = acr == OWN_STEP_UP || (!acr.is_empty() && self.strong_acr.contains(&acr));
+        let strong_at_issuer = !acr.is_empty() && self.strong_acr.contains(&acr);
+        let strong = acr == OWN_STEP_UP || strong_at_issuer;
         let signed_in_at = self.auth_age.map(ago);
+        let code = |age: Option<Duration>, kind| {
+            let set = CodeSetId::named("");
+            age.map(ago).map(|at| CodeUse { at, set, kind })
+        };
+        let backup_code = code(self.backup_code_age, CodeKind::Backup);
         User {
             id: id.clone(),
             groups: self.groups.clone(),
@@ -180,11 +212,15 @@ impl Flags {
                 amr: self.amr.clone(),
                 acr,
                 strong_at: signed_in_at.filter(|_| strong),
-                code: self.backup_code_age.map(ago).map(|at| CodeUse {
-                    at,
-                    set: CodeSetId::named(""),
-                    kind: CodeKind::Backup,
-                }),
+                confirmation: match self.authenticator_age {
+                    None if strong_at_issuer => Confirmation::SignIn,
+                    None if !self.trusted => Confirmation::Nothing,
+                    age => Confirmation::Authenticator {
+                        enrolled_at: ago(age.unwrap_or_default()),
+                        trusted: self.trusted,
+                    },
+                },
+                code: backup_code.or_else(|| code(self.recovery_code_age, CodeKind::Recovery)),
                 ..Session::default()
             },
             strong_acr: self.strong_acr.clone().into(),

@@ -148,7 +148,7 @@ fn every_action_can_be_asked() {
         assert_eq!(asked.action, format!("Gate::Action::\"{action}\""));
     }
     let admin = "--action adminListMfaMethods --user dev|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|bob \
-                 --account dev|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice --acr phr --auth-age 1m";
+                 --account dev|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice --acr phr --auth-age 1m --trusted";
     assert_eq!(explain(admin).verdict.code.as_deref(), Some("forbidden"));
     let allowed = explain(&format!("{admin} --groups mfa-admins"));
     assert_eq!(allowed.verdict.reason, ["mfa-admins-dev"]);
@@ -248,5 +248,66 @@ fn a_slip_of_the_hand_is_wrong_usage_with_a_suggestion() {
         assert_eq!(error.exit_code(), 2);
         let error = error.to_string();
         assert!(error.contains(said), "{arguments}: {error}");
+    }
+}
+
+#[test]
+fn a_session_is_trusted_by_flag_or_by_a_strong_sign_in() {
+    let reset = format!(
+        "--action adminResetMfa --user dev|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|root --account {} \
+         --groups mfa-admins --acr phr --auth-age 1m --factors 1:webauthn_passkey",
+        ALICE.replace("corp", "dev")
+    );
+    for (more, trusted, code) in [
+        ("", "false", Some("untrusted_session")),
+        ("--trusted", "true", None),
+        ("--trusted --authenticator-age 1d", "true", None),
+        ("--strong-acr phr", "true", None),
+        (
+            "--strong-acr phr --authenticator-age 1d",
+            "false",
+            Some("untrusted_session"),
+        ),
+    ] {
+        let line = format!("{reset} {more}");
+        let explanation = explain(line.trim());
+        let saw = seen(&explanation, "context.session.trusted");
+        assert_eq!(saw.as_deref(), Some(trusted), "{more}");
+        assert_eq!(explanation.verdict.code.as_deref(), code, "{more}");
+    }
+}
+
+#[test]
+fn after_a_reset_the_recovery_code_opens_the_enrolment() {
+    let begin = format!("--action beginWebauthnRegistration --user {ALICE}");
+    assert_eq!(explain(&begin).verdict.decision, "allow");
+    let reset = explain(&format!("{begin} --reset"));
+    assert_eq!(reset.verdict.code.as_deref(), Some("recovery_required"));
+    let changes: Vec<_> = reset.would_permit.iter().map(|one| one.change).collect();
+    assert_eq!(changes, ["recovery_code"]);
+    let recovered = explain(&format!("{begin} --reset --recovery-code-age 1m"));
+    assert_eq!(recovered.verdict.decision, "allow");
+    let both = refused(&format!("{begin} --reset --factors 1:webauthn_passkey"));
+    assert!(both.contains("leave --factors or --reset out"), "{both}");
+}
+
+#[test]
+fn usable_authenticators_are_what_can_be_stepped_up_with() {
+    let begin =
+        format!("--action beginWebauthnRegistration --user {ALICE} --factors 1:webauthn_passkey");
+    for (usable, code) in [
+        ("none", "recovery_required"),
+        ("webauthn_passkey", "step_up_required"),
+        (
+            "webauthn_fido:trusted:30d,webauthn_passkey:1h",
+            "step_up_required",
+        ),
+    ] {
+        let explanation = explain(&format!("{begin} --usable {usable}"));
+        assert_eq!(explanation.verdict.code.as_deref(), Some(code), "{usable}");
+    }
+    for wrong in ["totp", "webauthn_fido:soon", "webauthn_fido:trusted:1d:x"] {
+        let error = parse(&format!("{begin} --usable {wrong}")).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{wrong}");
     }
 }
