@@ -55,7 +55,7 @@ pub use comparison::{Change, Compared, Comparison, Kind, suspects};
 pub use coverage::{ClauseCoverage, Coverage, PolicyCoverage, Share, TextCoverage};
 pub use difference::{ClaimDifferences, Differences, Listed, Renamed};
 pub use explanation::Explanation;
-pub use files::{Given, GivenFile, Sources};
+pub use files::{DEV_LINKS, Given, GivenFile, Sources};
 pub use inquiry::{Inquiry, Verdict};
 pub use mask::{Hidden, Mask};
 pub use means::assumed as assumed_means;

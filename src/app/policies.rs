@@ -23,7 +23,7 @@ use crate::policy::{Bundle, Sources};
 
 pub use location::{Loaded, Location, Watched};
 
-use watch::{Cause, Watch};
+use watch::{Cause, Due, Watch};
 
 /// Why the policies in force are not those in the folders.
 #[derive(Debug)]
@@ -208,7 +208,7 @@ impl Loader {
                 Ok(first) => {
                     // Whoever asked while a load ran is answered by one more.
                     let waiting: Vec<_> = iter::once(first).chain(requests.try_iter()).collect();
-                    let outcome = self.load(Cause::Asked);
+                    let outcome = self.load_as_asked();
                     for done in waiting.into_iter().filter_map(|it| it.0) {
                         // who asked may have hung up
                         let _ = done.send(outcome.clone());
@@ -223,13 +223,49 @@ impl Loader {
     fn look(&mut self) {
         let started = Instant::now();
         let seen = self.location.fingerprint();
-        if let Some(cause) = self.watch.due(seen, started.elapsed()) {
-            self.load(cause);
+        match self.watch.due(seen, started, started.elapsed()) {
+            Some(Due::Load(cause)) => {
+                self.load(cause);
+            }
+            Some(Due::Unsettled) => {
+                self.fail(self.location.unsettled(), Cause::Changed);
+            }
+            None => {}
         }
     }
 
-    fn load(&mut self, cause: Cause) -> Outcome {
+    /// Somebody asked for a load. Folders that have changed must settle first, as for a load that
+    /// nobody asked for.
+    fn load_as_asked(&mut self) -> Outcome {
+        loop {
+            let started = Instant::now();
+            let seen = self.location.fingerprint();
+            if let Some(Due::Unsettled) = self.watch.due(seen, started, started.elapsed()) {
+                return self.fail(self.location.unsettled(), Cause::Asked);
+            }
+            if self.watch.has_settled()
+                && let Some(outcome) = self.load(Cause::Asked)
+            {
+                return outcome;
+            }
+            thread::sleep(self.watch.pause());
+        }
+    }
+
+    fn fail(&mut self, finding: Finding, cause: Cause) -> Outcome {
+        let findings = vec![finding];
+        let outcome = Outcome::Failed(Arc::new(Failure { findings }));
+        self.take(&outcome, cause);
+        outcome
+    }
+
+    /// Loads what the last look saw. `None` if the folders have changed since: the next looks tell when
+    /// they settle.
+    fn load(&mut self, cause: Cause) -> Option<Outcome> {
         let (fingerprint, read) = self.location.read();
+        if !self.watch.saw(&fingerprint) {
+            return None;
+        }
         self.watch.loaded(fingerprint);
         let in_force = self.shared.gate.in_force();
         let outcome = match read.and_then(|sources| make(&sources, &in_force)) {
@@ -240,7 +276,7 @@ impl Loader {
             })),
         };
         self.take(&outcome, cause);
-        outcome
+        Some(outcome)
     }
 
     /// Puts it in force, remembers it, counts it and tells it. What is done as a matter of routine

@@ -196,6 +196,7 @@ fn location(arguments: &Arguments) -> (Location, Option<&Path>) {
         let folders = Location::Folders {
             policies: policies.to_owned(),
             schema: schema.to_owned(),
+            dev_links: true,
         };
         (folders, Some(policies))
     } else {

@@ -17,7 +17,7 @@ use super::streams::Streams;
 use crate::app::App;
 use crate::app::policies::{Location, Policies};
 use crate::config::{self, Config};
-use crate::policy::Bundle;
+use crate::policy::{Bundle, DEV_LINKS};
 use crate::record::Sink;
 
 /// The configuration file that is read unless another one is named.
@@ -75,9 +75,16 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
     let shutdown = Shutdown::on_signals()?;
     streams.reopen_on_hangup()?;
     let hangups = signals::hangups()?;
+    if config.policies.join(DEV_LINKS).exists() {
+        tracing::info!(
+            file = DEV_LINKS,
+            "left out of the policies: it is for `cedargate dev`"
+        );
+    }
     let folders = Location::Folders {
         policies: config.policies,
         schema: config.schema,
+        dev_links: false,
     };
     let policies = folders.load().map_err(Failure::policies)?;
     let api = gateway::bind(config.listen, "--listen").await?;

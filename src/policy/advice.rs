@@ -56,6 +56,7 @@ fn write(survey: &Survey, issuers: Option<&[KnownIssuer]>, tests: &[Case]) -> Re
         }
         None => None,
     };
+    findings.extend(survey.notes.iter().cloned());
     unread::say(&survey.unread, &mut findings);
     if let Some(vocabulary) = &examined.vocabulary {
         let subjects = examined.statements.iter();

@@ -60,6 +60,12 @@ impl Sources {
         reader.finish(policies, gate_schema, site_schema)
     }
 
+    /// Leaves `dev.links.json` out: it makes members of a group of `dev`'s own issuer administrators, and
+    /// another issuer may have that name.
+    pub fn leave_out_dev_links(&mut self) {
+        self.links.retain(|source| source.name != DEV_LINKS);
+    }
+
     /// The revision of the bundle that they make, if they make one: as [`Bundle::revision`].
     ///
     /// [`Bundle::revision`]: super::Bundle::revision
@@ -114,6 +120,8 @@ impl Sources {
     }
 }
 
+/// The links of `cedargate dev`, which `serve` does not read.
+pub const DEV_LINKS: &str = "dev.links.json";
 pub(super) const POLICIES: &str = ".cedar";
 pub(super) const LINKS: &str = ".links.json";
 

@@ -130,9 +130,29 @@ fn argument(place: &Place<'_>, raw: &RawValue, findings: &mut Vec<Finding>) -> O
     }
 }
 
+/// Refuses a link that would let more than one group or one user administer: its template reaches
+/// `administerMfa` and says by `?principal` alone who may.
+pub(super) fn check_administrators(link: &Link<'_>, findings: &mut Vec<Finding>) {
+    let Some(bound) = link.arguments.get(&SlotId::principal()) else {
+        return;
+    };
+    let kind = bound.type_name().to_string();
+    if ["Gate::Group", "Gate::User"].contains(&kind.as_str()) {
+        return;
+    }
+    let message = format!(
+        "this link binds ?principal to a {kind}, and its template reaches administerMfa: everybody in it would administer others"
+    );
+    let help = r#"bind it to a group or a user, such as "Gate::Group::\"corp|…|admins\"""#;
+    findings.push(
+        link.place
+            .error("link_administers", None, message)
+            .help(help),
+    );
+}
+
 const SHAPE: &str = r#"a link is {"template_id": "…", "link_id": "…", "args": {"?principal": "Gate::Group::\"corp|…|admins\""}}"#;
 
-/// Where a value that was borrowed from a text stands in it.
 /// `serde_json`'s error about the part of the file that begins at `offset`.
 fn syntax(place: &Place<'_>, offset: usize, error: &serde_json::Error) -> Finding {
     let part = place.source.text.get(offset..).unwrap_or_default();

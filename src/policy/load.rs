@@ -85,7 +85,13 @@ impl<'a> Examined<'a> {
             let mut impossible = HashSet::new();
             for statement in &statements {
                 let before = findings.len();
-                statement.subject(vocabulary).check(findings);
+                let subject = statement.subject(vocabulary);
+                subject.check(findings);
+                if subject.administers_by_link() {
+                    let id = AsRef::<str>::as_ref(&statement.id);
+                    let own = links.iter().filter(|link| link.template_id == id);
+                    own.for_each(|link| links::check_administrators(link, findings));
+                }
                 if findings[before..]
                     .iter()
                     .any(|one| one.code == HAS_UNDECLARED)

@@ -12,7 +12,7 @@ use super::annotations::Annotations;
 use super::ids;
 use super::place::Place;
 use super::schema::Vocabulary;
-use super::syntax::{Found, Has, Syntax};
+use super::syntax::{Found, Has, Principals, Syntax};
 
 /// A `has` that is always false.
 pub(super) const HAS_UNDECLARED: &str = "has_undeclared";
@@ -127,16 +127,23 @@ impl Subject<'_> {
                 "this permit names no action: it would open every door, those of later versions too",
                 "name its actions in the head, such as action in Gate::Action::\"manageOwnMfa\"",
             )
-        } else if self.reaches("administerMfa") && !self.syntax.asks_principal() {
+        } else if self.reaches("administerMfa") && self.syntax.principals() == Principals::Open {
             (
                 "permit_administers",
-                "this permit reaches administerMfa and is for no principals in particular: everybody would administer others",
-                "name who may, such as principal in Gate::Group::\"…\", or name other actions",
+                "this permit reaches administerMfa and requires neither membership in a group nor one user: others would administer too",
+                "write principal in Gate::Group::\"…\" or principal == Gate::User::\"…\" in the head, or as a conjunct of `when`; or name other actions",
             )
         } else {
             return None;
         };
         Some(self.place.error(code, None, message).help(help))
+    }
+
+    /// Returns true for a template of permits whose links say who administers.
+    pub(super) fn administers_by_link(&self) -> bool {
+        !self.syntax.forbids()
+            && self.syntax.principals() == Principals::OfLink
+            && self.reaches("administerMfa")
     }
 
     fn step_up(&self) -> Option<Finding> {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 
-use super::files::{self, GATE, Reader, SITE, Source, Sources, Texts};
+use super::files::{self, DEV_LINKS, GATE, Reader, SITE, Source, Sources, Texts};
 
 /// Policies and schema, as far as they can be read.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Survey {
     site_schema: Option<Source>,
     /// What cannot be read.
     pub(super) findings: Vec<Finding>,
+    /// What is left out.
+    pub(super) notes: Vec<Finding>,
     /// The files in the policy folders that nobody reads.
     pub(super) unread: Vec<PathBuf>,
     /// What was named.
@@ -57,10 +59,25 @@ impl Survey {
             gate_schema,
             site_schema,
             findings: reader.findings,
+            notes: Vec::new(),
             unread: reader.unread,
             paths: paths.to_owned(),
             complete,
         }
+    }
+
+    /// Leaves `dev.links.json` out, as `serve` does, and says so.
+    pub fn leave_out_dev_links(&mut self) {
+        let (dev, links): (Vec<_>, _) = std::mem::take(&mut self.links)
+            .into_iter()
+            .partition(|source| source.name == DEV_LINKS);
+        self.links = links;
+        let message = "this file is for `cedargate dev`: serve does not read it";
+        self.notes.extend(dev.iter().map(|source| {
+            let note = Finding::error("dev_links", source.shown.clone(), message);
+            note.severity(Severity::Note)
+                .help("write links for serve in a file of another name")
+        }));
     }
 
     pub(super) fn texts(&self) -> Texts<'_> {

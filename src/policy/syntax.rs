@@ -23,6 +23,7 @@ use cedar_policy_core::ast::{
 };
 use cedar_policy_core::parser::Loc;
 
+pub(super) use narrowing::Principals;
 pub(super) use normal::Normal;
 pub(super) use paths::Observed;
 pub(super) use reader::{Head, Part, Reader};
@@ -115,12 +116,9 @@ impl<'a> Syntax<'a> {
             .all(|asked| matches!(asked, Any | Is(_)))
     }
 
-    /// Whether it is for some principals only, by what they are: by its head, or by its conditions.
-    pub(super) fn asks_principal(self) -> bool {
-        use PrincipalOrResourceConstraint::{Any, Is};
-        let head = PrincipalConstraint::as_inner(self.0.principal_constraint());
-        let mut conditions = self.0.non_scope_constraints().into_iter();
-        !matches!(head, Any | Is(_)) || conditions.any(|one| narrowing::narrows(one, true))
+    /// Returns whom it is for, where that cannot be undone by the rest of it.
+    pub(super) fn principals(self) -> Principals {
+        narrowing::principals(self.0)
     }
 
     /// Every entity that it names, in its head and in its conditions, but for actions in the head.

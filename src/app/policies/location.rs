@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::finding::{Finding, Findings};
 use crate::policy::{Bundle, Sources};
@@ -13,6 +13,10 @@ use super::fingerprint::Fingerprint;
 const READS: usize = 50;
 /// The pause between.
 const BETWEEN_READS: Duration = Duration::from_millis(10);
+/// Between the two looks at the folders that see the same before the first load.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// Folders that change for longer than this are not waited for.
+pub(super) const UNSETTLED: Duration = Duration::from_secs(30);
 
 /// Where policies are read from.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub enum Location {
         policies: PathBuf,
         /// With `gate.cedarschema` and `site.cedarschema`.
         schema: PathBuf,
+        /// Whether `dev.links.json` counts: it links the admins of `dev`'s own issuer.
+        dev_links: bool,
     },
     /// The shipped ones, from inside the program: they never change.
     Program,
@@ -48,21 +54,46 @@ impl Location {
     /// # Errors
     /// All that keeps the policies from loading.
     pub fn load(self) -> Result<Loaded, Findings> {
-        let (fingerprint, sources) = self.read();
-        Ok(Loaded {
-            bundle: Bundle::load(&sources?)?,
-            watched: Watched {
-                location: self,
-                fingerprint,
-            },
-        })
+        let started = Instant::now();
+        loop {
+            let (fingerprint, sources) = self.read();
+            let read_at = Instant::now();
+            let loaded = sources.and_then(|sources| Bundle::load(&sources));
+            // Folders that are being copied are not loaded: a second look must see the same.
+            thread::sleep(BETWEEN_LOOKS.saturating_sub(read_at.elapsed()));
+            if self.fingerprint() == fingerprint {
+                return Ok(Loaded {
+                    bundle: loaded?,
+                    watched: Watched {
+                        location: self,
+                        fingerprint,
+                    },
+                });
+            }
+            if started.elapsed() > UNSETTLED {
+                return Err(Findings(vec![self.unsettled()]));
+            }
+        }
+    }
+
+    /// The finding about folders that do not stay as they are for long enough to be loaded.
+    pub(super) fn unsettled(&self) -> Finding {
+        let file = match self {
+            Location::Folders { policies, .. } => policies.display().to_string(),
+            Location::Program => String::new(),
+        };
+        let message = "the policies or the schema have been changing for 30 seconds without a pause, so they are not loaded";
+        let help = "end what writes them; to change many files, write a new folder and rename it";
+        Finding::error("unsettled", file, message).help(help)
     }
 
     /// The state of the folders now.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         match self {
             // The schema folder has two files that count, none of them in a folder of its own.
-            Location::Folders { policies, schema } => Fingerprint::default()
+            Location::Folders {
+                policies, schema, ..
+            } => Fingerprint::default()
                 .with(policies, usize::MAX)
                 .with(schema, 1),
             Location::Program => Fingerprint::default(),
@@ -72,13 +103,22 @@ impl Location {
     /// What is in the folders at one moment, and their state at it. A link that is pointed elsewhere
     /// between two files would else give a bundle of one half each, which nobody ever wrote.
     pub(super) fn read(&self) -> (Fingerprint, Result<Sources, Findings>) {
-        let (policies, schema) = match self {
-            Location::Folders { policies, schema } => (policies, schema),
+        let (policies, schema, dev_links) = match self {
+            Location::Folders {
+                policies,
+                schema,
+                dev_links,
+            } => (policies, schema, *dev_links),
             Location::Program => return (self.fingerprint(), Ok(Sources::shipped())),
         };
         let mut before = self.fingerprint();
         for _ in 0..READS {
-            let sources = Sources::read(policies, schema);
+            let mut sources = Sources::read(policies, schema);
+            if let Ok(sources) = &mut sources
+                && !dev_links
+            {
+                sources.leave_out_dev_links();
+            }
             let after = self.fingerprint();
             if after == before {
                 return (before, sources);
@@ -136,6 +176,7 @@ mod tests {
         let location = Location::Folders {
             schema: path.to_owned(),
             policies: policies.clone(),
+            dev_links: true,
         };
         // It may say that they change too fast, under this much change.
         let revision = || Some(location.read().1.ok()?.revision());

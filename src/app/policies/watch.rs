@@ -5,17 +5,16 @@
 //! by a link, and loses events when there are many; a look at the shipped folders takes less than a
 //! millisecond and has none of these cases.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::fingerprint::Fingerprint;
+use super::location::UNSETTLED;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Looking takes at most one part in this many of the time, where there are many files or they are
 /// far away.
 const SHARE: u32 = 20;
-/// At so many looks in a row at which the files had changed again, they are loaded all the same.
-const MOST_UNSETTLED: u32 = 3;
 /// At so many looks at which nothing had changed, the files are read all the same: for file systems
 /// whose times are too coarse to show each change.
 const READ_AFTER: u32 = 20;
@@ -37,9 +36,24 @@ pub(super) struct Watch {
     loaded: Fingerprint,
     /// As they were at the last look.
     seen: Fingerprint,
+    /// The first of the last looks that saw them so.
+    seen_since: Instant,
+    /// Whether what was seen last may be loaded.
+    settled: bool,
     /// Looks since the last load, or since the first at which they had changed.
     looks: u32,
+    /// Since when they have been changing, and whether somebody was told.
+    unsettled: Option<(Instant, bool)>,
     pause: Duration,
+}
+
+/// What a look leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Due {
+    /// The folders are to be loaded.
+    Load(Cause),
+    /// They have been changing for too long, which is said once.
+    Unsettled,
 }
 
 impl Watch {
@@ -47,8 +61,11 @@ impl Watch {
     pub(super) fn new(loaded: Fingerprint) -> Self {
         Self {
             seen: loaded.clone(),
+            seen_since: Instant::now(),
+            settled: true,
             loaded,
             looks: 0,
+            unsettled: None,
             pause: PAUSE,
         }
     }
@@ -58,24 +75,45 @@ impl Watch {
         self.pause
     }
 
-    /// Why to load, if at all, now that this was seen by a look that took so long. What has changed
-    /// is loaded when it stays as it is from one look to the next: who writes several files has then
-    /// written the last one.
-    pub(super) fn due(&mut self, seen: Fingerprint, took: Duration) -> Option<Cause> {
+    /// Returns what a look leads to that began at `at`, took so long and saw this. A folder that has
+    /// changed is loaded when two looks saw the same state, and never before: whoever copies several
+    /// files has then copied the last one.
+    pub(super) fn due(&mut self, seen: Fingerprint, at: Instant, took: Duration) -> Option<Due> {
         self.pause = PAUSE.max(took * SHARE);
         let was_changed = self.seen != self.loaded;
-        let is_changed = seen != self.loaded;
-        let is_settled = seen == self.seen;
-        self.seen = seen;
+        if seen != self.seen {
+            self.seen = seen;
+            self.seen_since = at;
+        }
+        let is_changed = self.seen != self.loaded;
         if was_changed != is_changed {
             self.looks = 0;
         }
         self.looks += 1;
-        if is_changed {
-            (is_settled || self.looks >= MOST_UNSETTLED).then_some(Cause::Changed)
-        } else {
-            (self.looks >= READ_AFTER).then_some(Cause::Routine)
+        self.settled = !is_changed || at.duration_since(self.seen_since) >= PAUSE;
+        if self.settled {
+            self.unsettled = None;
+            let cause = if is_changed {
+                Some(Cause::Changed)
+            } else {
+                (self.looks >= READ_AFTER).then_some(Cause::Routine)
+            };
+            return cause.map(Due::Load);
         }
+        let (since, told) = self.unsettled.get_or_insert((at, false));
+        let is_news = !*told && at.duration_since(*since) >= UNSETTLED;
+        *told |= is_news;
+        is_news.then_some(Due::Unsettled)
+    }
+
+    /// Returns true if the last look saw the folders as they were loaded, or as an earlier look did.
+    pub(super) fn has_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Returns true if the last look saw this state.
+    pub(super) fn saw(&self, state: &Fingerprint) -> bool {
+        self.seen == *state
     }
 
     /// They were loaded in this state.
@@ -83,6 +121,8 @@ impl Watch {
         self.seen = state.clone();
         self.loaded = state;
         self.looks = 0;
+        self.unsettled = None;
+        self.settled = true;
     }
 }
 
@@ -96,14 +136,16 @@ mod tests {
         Fingerprint::default().with(Path::new(name), 0)
     }
 
-    const CHANGED: Option<Cause> = Some(Cause::Changed);
+    const CHANGED: Option<Due> = Some(Due::Load(Cause::Changed));
 
-    /// What each look leads to, the folders having been loaded in state `/a`.
-    fn looks(states: &[&str]) -> Vec<Option<Cause>> {
+    /// What each look leads to, one every half second, the folders having been loaded in state `/a`.
+    fn looks(states: &[&str]) -> Vec<Option<Due>> {
         let mut watch = Watch::new(state("/a"));
+        let mut at = Instant::now();
         let mut look = |name: &&str| {
-            let due = watch.due(state(name), Duration::ZERO);
-            if due.is_some() {
+            at += PAUSE;
+            let due = watch.due(state(name), at, Duration::ZERO);
+            if let Some(Due::Load(_)) = due {
                 watch.loaded(state(name));
             }
             due
@@ -124,9 +166,23 @@ mod tests {
     }
 
     #[test]
-    fn what_never_settles_is_loaded_all_the_same() {
-        let due = looks(&["/b", "/c", "/d", "/e", "/f", "/g"]);
-        assert_eq!(due, [None, None, CHANGED, None, None, CHANGED]);
+    fn folder_that_never_settles_is_never_loaded_and_told_of_once() {
+        let names: Vec<_> = (0..200).map(|at| format!("/{at}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let due = looks(&names);
+        let told: Vec<_> = (0..200).filter(|at| due[*at].is_some()).collect();
+        assert_eq!(told, [60], "after 30 seconds");
+        assert_eq!(due[60], Some(Due::Unsettled));
+    }
+
+    #[test]
+    fn folder_that_settles_late_is_loaded_then() {
+        let mut names: Vec<_> = (0..80).map(|at| format!("/{at}")).collect();
+        names.push("/79".to_owned());
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let due = looks(&names);
+        assert_eq!(due[60], Some(Due::Unsettled));
+        assert_eq!(due[80], CHANGED);
     }
 
     #[test]
@@ -138,16 +194,17 @@ mod tests {
             .filter_map(|(at, due)| Some((at, due?)))
             .unzip();
         assert_eq!(at, [read_after, 2 * read_after]);
-        assert_eq!(causes, [Cause::Routine; 2]);
+        assert_eq!(causes, [Due::Load(Cause::Routine); 2]);
     }
 
     #[test]
     fn slow_looks_are_rarer() {
         let mut watch = Watch::new(state("/a"));
         assert_eq!(watch.pause(), PAUSE);
-        watch.due(state("/a"), Duration::from_millis(300));
+        let now = Instant::now();
+        watch.due(state("/a"), now, Duration::from_millis(300));
         assert_eq!(watch.pause(), Duration::from_secs(6));
-        watch.due(state("/a"), Duration::from_millis(1));
+        watch.due(state("/a"), now, Duration::from_millis(1));
         assert_eq!(watch.pause(), PAUSE);
     }
 }

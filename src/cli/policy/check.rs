@@ -121,7 +121,10 @@ fn report(arguments: &Arguments) -> Result<Report, Failure> {
         tests.push(TESTS.into());
     }
     let (cases, unreadable) = cases::read_all(&tests);
-    let survey = Survey::read(&paths, &schema);
+    let mut survey = Survey::read(&paths, &schema);
+    if configured.is_some() {
+        survey.leave_out_dev_links();
+    }
     let issuers = configured.map(|one| one.issuers.as_slice());
     let mut report = advice::report(&survey, issuers, &cases);
     report.findings.extend(unreadable.0);

@@ -17,7 +17,7 @@ use crate::model::{Bytes, Confirmer, Session, path};
 use crate::record::Effect;
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
-const EVERYBODY: &str = "@id(\"open\") permit (principal is Gate::User, action in Gate::Action::\"mfa\", resource) when { resource in principal.account };\n";
+const EVERYBODY: &str = "@id(\"open\") permit (principal is Gate::User, action in [Gate::Action::\"manageOwnMfa\", Gate::Action::\"stepUp\"], resource) when { resource in principal.account };\n";
 
 fn now() -> Timestamp {
     "2026-01-15T09:00:00Z".parse().unwrap()

@@ -281,25 +281,29 @@ fn permits_that_open_too_much() {
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { principal in Gate::Group::\"corp||a\" || context.factors.count > 0 }",
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { principal == principal }",
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { if context.factors.count > 0 then principal in Gate::Group::\"corp||a\" else true }",
+        "permit (principal, action in Gate::Action::\"mfa\", resource) when { if context.factors.count > 0 then principal in Gate::Group::\"corp||a\" else false }",
+        "permit (principal, action in Gate::Action::\"mfa\", resource) unless { !(principal in Gate::Group::\"corp||a\") }",
+        // a tenant and an issuer hold everybody who signs in there, and an account is no group
+        "permit (principal in Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\", action in Gate::Action::\"administerMfa\", resource)",
+        "permit (principal in Gate::Issuer::\"corp\", action in Gate::Action::\"administerMfa\", resource)",
+        "permit (principal, action in Gate::Action::\"mfa\", resource) when { resource in principal.account }",
+        "permit (principal, action in Gate::Action::\"administerMfa\", resource) when { principal.account in Gate::Issuer::\"corp\" }",
     ] {
         refused(
             &format!("@id(\"x\") {everybody};"),
             "permit_administers",
             "@id",
-            "name who may",
+            "principal in Gate::Group",
         );
     }
     refused(
         "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource in ?resource);",
         "permit_administers",
         "@id",
-        "name who may",
+        "principal in Gate::Group",
     );
     taken(
         "@id(\"x\") permit (principal in Gate::Group::\"corp||a\", action in Gate::Action::\"administerMfa\", resource);",
-    );
-    taken(
-        "@id(\"x\") permit (principal, action in Gate::Action::\"mfa\", resource) when { resource in principal.account };",
     );
     taken(
         "@id(\"x\") permit (principal is Gate::User in Gate::Group::\"corp||a\", action in Gate::Action::\"administerMfa\", resource);",
@@ -307,8 +311,9 @@ fn permits_that_open_too_much() {
     for some in [
         "when { context.factors.count > 0 && principal in Gate::Group::\"corp||a\" }",
         "when { principal in Gate::Group::\"corp||a\" || principal in Gate::Group::\"corp||b\" }",
-        "when { if context.factors.count > 0 then principal in Gate::Group::\"corp||a\" else false }",
-        "unless { !(principal in Gate::Group::\"corp||a\") }",
+        "when { principal in [Gate::Group::\"corp||a\", Gate::Group::\"corp||b\"] }",
+        "when { principal == Gate::User::\"corp||root\" } unless { context.factors.count == 0 }",
+        "when { principal is Gate::User in Gate::Group::\"corp||a\" }",
     ] {
         taken(&format!(
             "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource) {some};"
@@ -319,7 +324,7 @@ fn permits_that_open_too_much() {
         "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource in Gate::Issuer::\"corp\") when { context.session.acr == \"phr\" };",
         "permit_administers",
         "@id",
-        "name who may",
+        "principal in Gate::Group",
     );
     // A permit that cannot match for an administrator's action opens none.
     taken(

@@ -112,7 +112,7 @@ fn each_member_is_compared() {
 #[test]
 fn notices_are_compared_in_their_order() {
     let bundle = load(
-        "@id(\"open\") permit (principal, action in Gate::Action::\"mfa\", resource) when { resource in principal.account };
+        "@id(\"open\") permit (principal, action in [Gate::Action::\"manageOwnMfa\", Gate::Action::\"stepUp\"], resource) when { resource in principal.account };
          @id(\"x\") @notice(\"one\") forbid (principal, action in Gate::Action::\"enroll\", resource);
          @id(\"y\") @notice(\"two\") forbid (principal, action in Gate::Action::\"enroll\", resource);",
     ).unwrap();
@@ -134,7 +134,7 @@ fn notices_are_compared_in_their_order() {
 #[test]
 fn an_evaluation_error_is_a_denial() {
     let bundle = load(
-        "@id(\"open\") permit (principal, action in Gate::Action::\"mfa\", resource) when { resource in principal.account };
+        "@id(\"open\") permit (principal, action in [Gate::Action::\"manageOwnMfa\", Gate::Action::\"stepUp\"], resource) when { resource in principal.account };
          @id(\"x\") forbid (principal, action in Gate::Action::\"enroll\", resource) when { context.factors.count + 9223372036854775807 > 0 };",
     ).unwrap();
     let mut case = case();

@@ -93,7 +93,7 @@ fn a_shadow_forbid_that_would_have_refused_is_told_of() {
 
 #[test]
 fn a_shadow_permit_that_would_have_opened_is_told_of() {
-    let closed = EVERYBODY.replace("\"mfa\"", "\"stepUp\"");
+    let closed = EVERYBODY.replace("\"manageOwnMfa\"", "\"stepUp\"");
     let opens = shadow(EVERYBODY.replace("\"open\"", "\"opens\""));
     let bundle = load(&format!("{closed}{opens}")).unwrap();
     let told = Asked::by(alice()).decide(&bundle);

@@ -117,7 +117,7 @@ fn step_up_asks_only_for_what_would_be_allowed() {
     // No permit: nothing to step up to.
     let bundle = load(&format!(
         "{}{}",
-        EVERYBODY.replace("\"mfa\"", "\"stepUp\""),
+        EVERYBODY.replace("\"manageOwnMfa\"", "\"stepUp\""),
         both.concat()
     ))
     .unwrap();

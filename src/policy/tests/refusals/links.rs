@@ -177,3 +177,39 @@ fn a_slot_that_the_template_has_not() {
         assert_eq!(only(load_files(&files).unwrap_err().0).code, code);
     }
 }
+
+#[test]
+fn link_that_lets_a_tenant_administer() {
+    let policies = "@id(\"template\") permit (principal in ?principal, action in Gate::Action::\"administerMfa\", resource in ?resource);";
+    let policies = format!("{OPEN}{policies}");
+    let load = |link: &str| {
+        let links = format!("[{link}]");
+        let files = [("a.cedar", policies.as_str()), ("a.links.json", &links)];
+        load_files(&files)
+    };
+    assert!(load(LINK).is_ok());
+    for (kind, id) in [
+        ("Tenant", "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0"),
+        ("Issuer", "corp"),
+    ] {
+        let bound = format!("Gate::{kind}::\\\"{id}\\\"");
+        let link = LINK.replace("Gate::Group::\\\"corp||admins\\\"", &bound);
+        let finding = only(load(&link).unwrap_err().0);
+        assert_eq!(finding.code, "link_administers", "{finding}");
+        assert_eq!(finding.file, "policies/a.links.json");
+        assert!(finding.message.contains(kind), "{finding}");
+        helps(&finding, "bind it to a group or a user");
+    }
+    // a template of other actions may be linked to a tenant
+    let policies = format!("{OPEN}{TEMPLATE}");
+    let links = format!(
+        "[{}]",
+        LINK.replace(
+            "Gate::Group::\\\"corp||admins\\\"",
+            "Gate::Issuer::\\\"corp\\\""
+        )
+    );
+    let files = [("a.cedar", policies.as_str()), ("a.links.json", &links)];
+    let reaches_administration = TEMPLATE.contains("administerMfa") || TEMPLATE.contains("\"mfa\"");
+    assert_eq!(load_files(&files).is_ok(), !reaches_administration);
+}
