@@ -158,3 +158,43 @@ async fn a_signal_has_them_loaded() {
     site.until_decided_by("signalled").await;
     assert_eq!(site.logged(LOADED).len(), 1);
 }
+
+#[tokio::test]
+async fn copy_that_goes_file_by_file_is_never_served_in_part() {
+    let site = Site::shipped();
+    let before = site.decided().await.1;
+    let folder = site.home().join("policies");
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().collect();
+    files.sort_by_key(|entry| entry.as_ref().unwrap().path());
+    let files: Vec<_> = files
+        .into_iter()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    for (path, _) in &files {
+        fs::remove_file(path).unwrap();
+    }
+    let other_tenant = site
+        .user("alice")
+        .tenant("5a5a5a5a-0000-4000-8000-000000000002");
+    let started = std::time::Instant::now();
+    // What opens comes first, as the names have it, and the copy stops before what isolates tenants.
+    let (open, rest) = files.split_at(1);
+    fs::write(&open[0].0, &open[0].1).unwrap();
+    let mut written = 0;
+    while started.elapsed() < std::time::Duration::from_secs(3) {
+        written += 1;
+        let text = format!("{}// {written}\n", marker("copying"));
+        fs::write(site.policy("90-copying.cedar"), text).unwrap();
+        let refused = other_tenant.get(METHODS).await;
+        assert_eq!(refused.says(), (403, "tenant_mismatch"), "{refused:?}");
+        assert_eq!(site.decided().await.1, before, "after {written} writes");
+    }
+    for (path, content) in rest {
+        fs::write(path, content).unwrap();
+    }
+    site.until_decided_by("copying").await;
+    let refused = other_tenant.get(METHODS).await;
+    assert_eq!(refused.says(), (403, "tenant_mismatch"), "{refused:?}");
+}

@@ -22,7 +22,7 @@ fn version(folder: &Path, name: &str) {
     let folder = folder.join(format!("..{name}"));
     fs::create_dir(&folder).unwrap();
     for (file, actions) in [
-        ("one", "action in Gate::Action::\"mfa\""),
+        ("one", "action in Gate::Action::\"manageOwnMfa\""),
         ("two", "action == Gate::Action::\"trustAuthenticator\""),
     ] {
         let policy = format!(
