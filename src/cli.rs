@@ -3,12 +3,14 @@
 //!
 //! Exit codes: 0 fine; 1 a finding, such as an invalid policy; 2 wrong usage or configuration.
 
+mod completions;
 mod config;
 mod dev;
 mod failure;
 mod gateway;
 mod github;
 mod log;
+mod manual;
 mod output;
 mod policy;
 mod recovery_code;
@@ -20,7 +22,7 @@ mod token;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::model::Timestamp;
 use failure::Failure;
@@ -51,6 +53,8 @@ enum Command {
     Policy(policy::Command),
     #[command(subcommand)]
     Config(config::Command),
+    Completions(completions::Arguments),
+    Manual(manual::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -62,6 +66,8 @@ pub fn main() -> ExitCode {
         Command::RecoveryCode(arguments) => recovery_code::run(&arguments),
         Command::Policy(command) => policy::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Manual(_) => manual::run(Arguments::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,7 +101,6 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_arguments_are_consistent() {
@@ -111,7 +116,16 @@ mod tests {
             .collect();
         assert_eq!(
             names,
-            ["dev", "serve", "token", "recovery-code", "policy", "config"]
+            [
+                "dev",
+                "serve",
+                "token",
+                "recovery-code",
+                "policy",
+                "config",
+                "completions",
+                "manual"
+            ]
         );
     }
 }

@@ -74,6 +74,8 @@ fn help_is_help_and_wrong_usage_is_not() {
         &["policy", "replay", "--help"],
         &["policy", "schema", "--help"],
         &["policy", "test", "--help"],
+        &["completions", "--help"],
+        &["manual", "--help"],
     ] {
         let output = cedargate(home.path(), command);
         assert_eq!(output.status.code(), Some(0), "{command:?}");
@@ -348,4 +350,100 @@ async fn a_reader_of_the_log_that_stalls_stops_neither_requests_nor_the_end() {
     assert!(sent.unwrap().success());
     assert_eq!(process.wait().unwrap().code(), Some(0));
     drop(stdout);
+}
+
+/// Every command with its full name, as `--help` lists them.
+fn commands(home: &Path, above: &[&str]) -> Vec<String> {
+    let help = cedargate(home, &[above, &["-h"]].concat());
+    let listed = stdout(&help).split("\nCommands:\n").nth(1).unwrap();
+    let names = listed.lines().take_while(|line| !line.is_empty());
+    names
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .flat_map(|name| {
+            let full = [above, &[name]].concat();
+            let below = match name {
+                "policy" | "config" => commands(home, &full),
+                _ => Vec::new(),
+            };
+            std::iter::once(full.join(" ")).chain(below)
+        })
+        .collect()
+}
+
+#[test]
+fn completions_complete_every_command_and_parse_in_their_shell() {
+    let home = tempfile::tempdir().unwrap();
+    let commands = commands(home.path(), &[]);
+    for (shell, parse) in [
+        ("bash", Some("-n")),
+        ("zsh", Some("-n")),
+        ("fish", Some("--no-execute")),
+        ("elvish", None),
+        ("powershell", None),
+    ] {
+        let script = cedargate(home.path(), &["completions", shell]);
+        assert_eq!(script.status.code(), Some(0), "{}", stderr(&script));
+        for command in &commands {
+            let name = command.rsplit(' ').next().unwrap();
+            assert!(stdout(&script).contains(name), "{shell}: {command}");
+        }
+        let file = home.path().join(shell);
+        std::fs::write(&file, &script.stdout).unwrap();
+        let Some(flag) = parse else { continue };
+        match Command::new(shell).arg(flag).arg(&file).output() {
+            Ok(parsed) => assert!(parsed.status.success(), "{shell}: {}", stderr(&parsed)),
+            Err(error) => eprintln!("{shell} is not installed, its script is not parsed: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_shell_without_completions_is_refused_with_those_that_have_them() {
+    let home = tempfile::tempdir().unwrap();
+    let output = cedargate(home.path(), &["completions", "tcsh"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    let shells = "[possible values: bash, elvish, fish, powershell, zsh]";
+    assert!(said.contains(shells), "{said}");
+}
+
+#[test]
+fn bash_completes_a_subcommand() {
+    let home = tempfile::tempdir().unwrap();
+    let script = cedargate(home.path(), &["completions", "bash"]);
+    std::fs::write(home.path().join("script"), &script.stdout).unwrap();
+    let completed = Command::new("bash")
+        .args([
+            "-euc",
+            "source ./script; COMP_WORDS=(cedargate policy ch); COMP_CWORD=2; \
+             _cedargate cedargate ch policy; echo \"${COMPREPLY[@]}\"",
+        ])
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&completed), "check\n", "{}", stderr(&completed));
+}
+
+#[test]
+fn the_manual_has_a_section_for_every_command() {
+    let home = tempfile::tempdir().unwrap();
+    let manual = cedargate(home.path(), &["manual"]);
+    assert_eq!(manual.status.code(), Some(0), "{}", stderr(&manual));
+    let page = stdout(&manual);
+    assert!(page.contains("\n.TH cedargate 1 "), "{page}");
+    let commands = commands(home.path(), &[]);
+    assert!(
+        commands.contains(&"policy check".to_owned()),
+        "{commands:?}"
+    );
+    for command in commands {
+        let heading = format!(".SH \"CEDARGATE {}\"\n", command.to_uppercase());
+        assert!(page.contains(&heading), "{command}");
+    }
+    assert!(
+        page.contains("\n  cedargate policy test \\-\\-watch\n"),
+        "{page}"
+    );
+    assert_eq!(page.matches("\n.TH ").count(), 1);
 }

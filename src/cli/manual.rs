@@ -1,0 +1,91 @@
+//! `cedargate manual`: the manual page, generated from the arguments that the help is generated from.
+
+use std::io;
+
+use clap::{Args, Command};
+use clap_mangen::Man;
+
+use super::failure::Failure;
+use super::output;
+
+/// Print the manual page of all commands, in the format of man.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  cedargate manual > /usr/local/share/man/man1/cedargate.1
+  cedargate manual | man -l -                         read it without installing it")]
+pub(super) struct Arguments {}
+
+pub(super) fn run(command: Command) -> Result<(), Failure> {
+    let page = page(command).map_err(|error| {
+        Failure::usage("internal", format!("the manual cannot be made: {error}"))
+    })?;
+    output::print(&page)
+}
+
+fn page(command: Command) -> io::Result<String> {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    let man = Man::new(command.clone());
+    let mut title = Vec::new();
+    man.render_title(&mut title)?;
+    let mut page = String::from_utf8(title).map_err(io::Error::other)?;
+    page.push_str(&section(|to| man.render_name_section(to))?);
+    page.push_str(&body(&command)?);
+    subcommands(&command, &mut page)?;
+    Ok(page)
+}
+
+/// Appends a section for each command below this one. clap_mangen would write a page for each.
+fn subcommands(command: &Command, page: &mut String) -> io::Result<()> {
+    for subcommand in command.get_subcommands() {
+        let name = subcommand.get_bin_name().unwrap_or_default();
+        page.push_str(&format!(".SH \"{}\"\n", name.to_uppercase()));
+        for line in body(subcommand)?.lines() {
+            match line.strip_prefix(".SH ") {
+                Some(heading) => page.push_str(&format!(".SS {heading}\n")),
+                None => page.push_str(&format!("{line}\n")),
+            }
+        }
+        subcommands(subcommand, page)?;
+    }
+    Ok(())
+}
+
+/// A command's synopsis, description, options and examples.
+fn body(command: &Command) -> io::Result<String> {
+    let man = Man::new(command.clone());
+    let mut body = section(|to| man.render_synopsis_section(to))?;
+    body.push_str(&section(|to| man.render_description_section(to))?);
+    body.push_str(&section(|to| man.render_options_section(to))?);
+    if let Some(help) = command.get_after_help() {
+        body.push_str(&verbatim("NOTES", &help.to_string()));
+    }
+    Ok(body)
+}
+
+/// A section from its heading on. clap_mangen puts the definitions that begin a page before each.
+fn section(render: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    render(&mut bytes)?;
+    let mut text = String::from_utf8(bytes).map_err(io::Error::other)?;
+    text.drain(..text.find(".SH ").unwrap_or(text.len()));
+    Ok(text)
+}
+
+/// A section whose lines are not filled: clap_mangen would join the lines of examples.
+fn verbatim(heading: &str, text: &str) -> String {
+    let mut section = format!(".SH {heading}\n.nf\n");
+    for line in text.lines() {
+        // A line that starts with a dot or a quote is a request to roff.
+        let guard = if line.starts_with(['.', '\'']) {
+            "\\&"
+        } else {
+            ""
+        };
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        section.push_str(&format!("{guard}{line}\n"));
+    }
+    section.push_str(".fi\n");
+    section
+}
