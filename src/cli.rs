@@ -9,8 +9,10 @@ mod dev;
 mod failure;
 mod gateway;
 mod github;
+mod init;
 mod log;
 mod manual;
+mod new_file;
 mod output;
 mod policy;
 mod recovery_code;
@@ -38,6 +40,7 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   cedargate dev                              try it: needs nothing else
+  cedargate init site                        write a site of your own: configuration, policies, keys
   cedargate config check --config prod.toml  see all that is wrong with a configuration
   cedargate serve --config prod.toml         run it
 
@@ -46,6 +49,7 @@ Exit codes: 0 fine, 1 a finding (an invalid policy), 2 wrong usage or configurat
 #[derive(Debug, Subcommand)]
 enum Command {
     Dev(dev::Arguments),
+    Init(init::Arguments),
     Serve(serve::Arguments),
     Token(token::Arguments),
     RecoveryCode(recovery_code::Arguments),
@@ -61,6 +65,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Dev(arguments) => dev::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::RecoveryCode(arguments) => recovery_code::run(&arguments),
@@ -118,6 +123,7 @@ mod tests {
             names,
             [
                 "dev",
+                "init",
                 "serve",
                 "token",
                 "recovery-code",

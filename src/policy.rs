@@ -61,7 +61,7 @@ pub use mask::{Hidden, Mask};
 pub use means::assumed as assumed_means;
 pub use mutation::{Fate, Mutant};
 pub use recorded::Recorded;
-pub use shipped::GATE_SCHEMA;
+pub use shipped::{GATE_SCHEMA, POLICIES as SHIPPED_POLICIES, SITE_SCHEMA};
 pub use survey::Survey;
 
 use annotations::Annotations;

@@ -33,7 +33,7 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-async fn get(url: &str, headers: &[(&str, &str)]) -> (StatusCode, Value) {
+pub async fn get(url: &str, headers: &[(&str, &str)]) -> (StatusCode, Value) {
     send(Method::GET, url, headers).await
 }
 
@@ -62,6 +62,7 @@ fn help_is_help_and_wrong_usage_is_not() {
     for command in [
         &["--help"][..],
         &["dev", "--help"],
+        &["init", "--help"],
         &["serve", "--help"],
         &["token", "--help"],
         &["config", "--help"],

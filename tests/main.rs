@@ -23,6 +23,7 @@ mod family;
 mod faults;
 mod gateway;
 mod hostile;
+mod init;
 mod jwks;
 mod key;
 mod layers;

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::failure::{Exit, Failure};
-use super::{output, serve};
-use crate::finding::Finding;
+use super::{init, output, serve};
+use crate::finding::{Finding, Severity};
 
 /// Look at the configuration of `serve`.
 #[derive(Debug, Subcommand)]
@@ -32,7 +32,8 @@ Examples:
 
 With --json it prints one object: {\"ok\", \"findings\": [{\"severity\", \"code\", \"file\", \"line\",
 \"column\", \"message\", \"help\"?}]}. Lines and columns are counted from 1; 0 stands for the whole file,
-and for what is in none. It exits with 0 when the configuration is right, else with 2.")]
+and for what is in none. It exits with 0 when the configuration is right, else with 2. A note says
+that a placeholder of `cedargate init` is still in it; it does not change the exit code.")]
 pub(super) struct Check {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = serve::DEFAULT_CONFIG)]
@@ -51,19 +52,22 @@ struct Report<'a> {
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     let Command::Check(arguments) = command;
     let findings = match serve::configuration(&arguments.config, &[]) {
-        Ok(_) => Vec::new(),
+        Ok(config) => Vec::from_iter(init::placeholder_note(&config, &arguments.config)),
         Err(failure) => failure.findings,
     };
-    let ok = findings.is_empty();
+    let ok = findings
+        .iter()
+        .all(|finding| finding.severity == Severity::Note);
     if arguments.json {
         output::print_json(&Report {
             ok,
             findings: &findings,
         })?;
-    } else if ok {
-        output::print(&format!("{} is right\n", arguments.config.display()))?;
     } else {
         output::diagnose(&findings);
+        if ok {
+            output::print(&format!("{} is right\n", arguments.config.display()))?;
+        }
     }
     if ok {
         Ok(())

@@ -8,12 +8,12 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 
-use super::block_on;
 use super::failure::Failure;
 use super::gateway::{self, Listeners, Parts};
 use super::log::{self, Log};
 use super::signals::{self, Shutdown};
 use super::streams::Streams;
+use super::{block_on, init};
 use crate::app::App;
 use crate::app::policies::{Location, Policies};
 use crate::config::{self, Config};
@@ -59,6 +59,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .collect();
     let mut config = configuration(&arguments.config, &flags)?;
     let log = Log::json()?;
+    if let Some(note) = init::placeholder_note(&config, &arguments.config) {
+        tracing::warn!(file = note.file, line = note.line, "{}", note.message);
+    }
     let streams = Streams::open(config.decision_log.take(), config.audit.take())?;
     let served = block_on(serve(config, &log, &streams));
     streams.finish();

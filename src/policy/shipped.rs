@@ -5,12 +5,12 @@
 pub const GATE_SCHEMA: &str = include_str!("../../schema/gate.cedarschema");
 
 /// `schema/site.cedarschema`.
-pub(super) const SITE_SCHEMA: &str = include_str!("../../schema/site.cedarschema");
+pub const SITE_SCHEMA: &str = include_str!("../../schema/site.cedarschema");
 
 macro_rules! policies {
     ($($name:literal),* $(,)?) => {
         /// The files of `policies/`: path within the folder, and content.
-        pub(super) const POLICIES: &[(&str, &str)] =
+        pub const POLICIES: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../../policies/", $name)))),*];
     };
 }

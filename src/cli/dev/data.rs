@@ -1,20 +1,19 @@
 //! The data folder of `dev`: the store, and the secrets that are made on the first start.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 
 use secrecy::SecretSlice;
-use uuid::Uuid;
 
 use crate::authn::signing::SigningKey;
 use crate::cli::failure::Failure;
+use crate::cli::new_file::{self, OWNER_ONLY, PEPPER_BYTES};
 
 const SIGNING_KEY: &str = "signing-key.p8";
 const STEP_UP_KEY: &str = "step-up-key.p8";
 const PEPPER: &str = "pepper.key";
-const PEPPER_BYTES: usize = 32;
 
 /// The secrets of a data folder.
 pub(super) struct Data {
@@ -38,12 +37,7 @@ impl Data {
             let pkcs8 = read_or_make(&file, SigningKey::generate)?;
             parse(&file, &pkcs8)
         };
-        let pepper = read_or_make(&folder.join(PEPPER), || {
-            let mut bytes = vec![0; PEPPER_BYTES];
-            aws_lc_rs::rand::fill(&mut bytes)
-                .map(|()| bytes)
-                .map_err(|_| "the system gave no randomness".to_owned())
-        })?;
+        let pepper = read_or_make(&folder.join(PEPPER), new_file::pepper)?;
         if pepper.len() < PEPPER_BYTES {
             let file = folder.join(PEPPER).display().to_string();
             return Err(Failure::file("pepper", file, "it is shorter than 32 bytes")
@@ -91,31 +85,16 @@ fn read_or_make(
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let bytes = make().map_err(|sentence| Failure::usage("randomness", sentence))?;
-            write_secret(file, &bytes).map_err(|error| unusable(file, &error))?;
-            // another process may have been faster: what stands there counts
-            fs::read(file).map_err(|error| unusable(file, &error))
+            match new_file::create(file, &bytes, OWNER_ONLY) {
+                // Another process made the secret first: both use that one.
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                    Err(unusable(file, &error))
+                }
+                _ => fs::read(file).map_err(|error| unusable(file, &error)),
+            }
         }
         Err(error) => Err(unusable(file, &error)),
     }
-}
-
-/// For its owner alone from the first byte; whole or not at all; never over one that is there.
-fn write_secret(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new: PathBuf = file.with_extension(format!("new-{}", Uuid::new_v4()));
-    let mut opened = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
-    let written = opened
-        .write_all(bytes)
-        .and_then(|()| opened.sync_all())
-        .and_then(|()| match fs::hard_link(&new, file) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
-        });
-    fs::remove_file(&new)?;
-    written
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
