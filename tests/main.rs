@@ -14,6 +14,7 @@ mod browser;
 mod cedar_cli;
 mod cli;
 mod client;
+mod contributing;
 mod cors;
 mod decision_log;
 mod deployment;
