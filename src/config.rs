@@ -33,7 +33,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use crate::authn::step_up::StepUpIssuer;
 use crate::finding::{Finding, Findings};
 use crate::model::Origin;
-use crate::policy::Mask;
+use crate::policy::{Mask, Requirements};
 use crate::streams::DecisionLog;
 use crate::webauthn::RelyingParties;
 use crate::{authn, store};
@@ -55,6 +55,8 @@ pub struct Config {
     pub policies: PathBuf,
     /// The folder of the schema.
     pub schema: PathBuf,
+    /// What the policies must fulfil to be put in force.
+    pub requirements: Requirements,
     /// Where accounts are kept.
     pub store: store::Settings,
     /// How long a pending enrolment lives.
@@ -167,7 +169,7 @@ const NOT_BUILT: [&str; 1] = ["tls"];
 fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<Config> {
     let (listen, admin_listen) = listeners(root, problems);
     let admin_hosts = hosts::take(root, problems);
-    let (policies, schema) = policies(root, files, problems);
+    let (policies, schema, requirements) = policies(root, files, problems);
     let (store, enrollment_ttl) = store(root, files, problems);
     let issuers = issuers::take(root, files, problems);
     let step_up = step_up::take(root, issuers.as_deref(), files, problems);
@@ -188,6 +190,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
         admin_hosts,
         policies,
         schema,
+        requirements,
         store: store?,
         enrollment_ttl,
         recovery_code_ttl,
@@ -224,7 +227,11 @@ fn listeners(root: &mut Section, problems: &mut Problems<'_>) -> (SocketAddr, So
     (listen, admin_listen)
 }
 
-fn policies(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> (PathBuf, PathBuf) {
+fn policies(
+    root: &mut Section,
+    files: &Files,
+    problems: &mut Problems<'_>,
+) -> (PathBuf, PathBuf, Requirements) {
     let mut section = root.section("policies", problems);
     let mut folder = |key, default: &str, help| {
         let name = section.name(key);
@@ -245,8 +252,18 @@ fn policies(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> (
     };
     let policies = folder("path", "policies", POLICIES_HELP);
     let schema = folder("schema", "schema", SCHEMA_HELP);
+    let canaries = section.parsed("canaries", problems, |text| match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is \"on\" or \"off\""),
+    });
+    let required = section.parsed_list("required", problems, not_empty);
     section.finish(problems);
-    (policies, schema)
+    let requirements = Requirements {
+        canaries: canaries.unwrap_or(true),
+        required: required.unwrap_or_default(),
+    };
+    (policies, schema, requirements)
 }
 
 const POLICIES_HELP: &str = "name the folder of the *.cedar files in policies.path";

@@ -3,6 +3,7 @@
 
 pub mod advice;
 mod annotations;
+mod canaries;
 pub mod cases;
 mod catalogue;
 mod clauses;
@@ -28,6 +29,7 @@ mod place;
 mod plain;
 mod recorded;
 mod request;
+mod requirements;
 mod rules;
 mod schema;
 mod shadow;
@@ -61,6 +63,7 @@ pub use mask::{Hidden, Mask};
 pub use means::assumed as assumed_means;
 pub use mutation::{Fate, Mutant};
 pub use recorded::Recorded;
+pub use requirements::Requirements;
 pub use shipped::{GATE_SCHEMA, POLICIES as SHIPPED_POLICIES, SITE_SCHEMA};
 pub use survey::Survey;
 
@@ -91,7 +94,12 @@ pub struct Bundle {
 impl Bundle {
     /// Makes a bundle, or says everything that is wrong with the sources.
     pub fn load(sources: &Sources) -> Result<Self, Findings> {
-        load::load(sources)
+        Self::load_with(sources, &Requirements::default())
+    }
+
+    /// As [`Bundle::load`], with requirements of one's own.
+    pub fn load_with(sources: &Sources, requirements: &Requirements) -> Result<Self, Findings> {
+        load::load(sources, requirements)
     }
 
     /// The hash of policies, links and schema: 16 hexadecimal digits. It does not depend on where

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::finding::{Finding, Findings};
 use crate::gate::{Gate, InForce};
 use crate::model::Timestamp;
-use crate::policy::{Bundle, Sources};
+use crate::policy::{Bundle, Requirements, Sources};
 
 pub use location::{Loaded, Location, Watched};
 
@@ -102,6 +102,9 @@ impl Status {
     }
 }
 
+/// Why a folder of which a part is missing may be put in force.
+pub const CANARIES_OFF: &str = "policies: canary requests are off by [policies] canaries, so a folder that lacks tenant isolation can be put in force";
+
 /// The policies of a gateway, and the thread that loads them.
 pub struct Policies {
     shared: Arc<Shared>,
@@ -124,6 +127,7 @@ impl Policies {
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             gate,
+            canaries: watched.requirements.canaries,
             failure: Mutex::default(),
             replaced: AtomicU64::new(0),
             unchanged: AtomicU64::new(0),
@@ -132,6 +136,7 @@ impl Policies {
         let loader = Loader {
             location: watched.location,
             watch: Watch::new(watched.fingerprint),
+            requirements: watched.requirements.clone(),
             shared: Arc::clone(&shared),
             clock,
             audience,
@@ -166,6 +171,11 @@ impl Policies {
         }
     }
 
+    /// What an operator should know of how policies are loaded.
+    pub fn warning(&self) -> Option<String> {
+        (!self.shared.canaries).then(|| CANARIES_OFF.to_owned())
+    }
+
     /// The loads so far.
     pub fn counts(&self) -> Counts {
         let shared = &self.shared;
@@ -179,6 +189,8 @@ impl Policies {
 
 struct Shared {
     gate: Arc<Gate>,
+    /// Whether canary requests are decided.
+    canaries: bool,
     /// Held while policies are replaced too, so that a status is of one moment.
     failure: Mutex<Option<Arc<Failure>>>,
     replaced: AtomicU64,
@@ -196,6 +208,7 @@ impl Shared {
 struct Loader {
     location: Location,
     watch: Watch,
+    requirements: Requirements,
     shared: Arc<Shared>,
     clock: fn() -> Timestamp,
     audience: Arc<dyn Audience>,
@@ -268,7 +281,7 @@ impl Loader {
         }
         self.watch.loaded(fingerprint);
         let in_force = self.shared.gate.in_force();
-        let outcome = match read.and_then(|sources| make(&sources, &in_force)) {
+        let outcome = match read.and_then(|sources| make(&sources, &self.requirements, &in_force)) {
             Ok(None) => Outcome::Unchanged(in_force),
             Ok(Some(bundle)) => Outcome::Replaced(Arc::new(InForce::new(bundle, (self.clock)()))),
             Err(findings) => Outcome::Failed(Arc::new(Failure {
@@ -319,11 +332,15 @@ impl Loader {
 }
 
 /// The bundle of these sources; `None` when it is the one in force.
-fn make(sources: &Sources, in_force: &InForce) -> Result<Option<Bundle>, Findings> {
+fn make(
+    sources: &Sources,
+    requirements: &Requirements,
+    in_force: &InForce,
+) -> Result<Option<Bundle>, Findings> {
     if *sources.revision() == *in_force.bundle().revision() {
         return Ok(None);
     }
-    panic::catch_unwind(|| Bundle::load(sources))
+    panic::catch_unwind(|| Bundle::load_with(sources, requirements))
         .unwrap_or_else(|_| {
             let message = "loading these policies panicked, which is a bug of cedargate";
             let help = "undo the last change to them; stderr says where it happened";

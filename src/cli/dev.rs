@@ -31,7 +31,7 @@ use crate::authn::step_up::StepUpIssuer;
 use crate::finding::Finding;
 use crate::http::server::Handler;
 use crate::model::{MethodType, Timestamp};
-use crate::policy::Inquiry;
+use crate::policy::{Inquiry, Requirements};
 use crate::record::Sink;
 use crate::streams::DecisionLog;
 use crate::webauthn::{self, RelyingParties, Tenants};
@@ -109,7 +109,9 @@ async fn serve(arguments: &Arguments, console: Console, streams: &Streams) -> Re
     let shutdown = Shutdown::on_signals()?;
     streams.reopen_on_hangup()?;
     let (location, folder) = location(arguments);
-    let policies = location.load().map_err(Failure::policies)?;
+    let policies = location
+        .load(Requirements::default())
+        .map_err(Failure::policies)?;
     let listeners = Listeners {
         api: bind(arguments.listen).await?,
         admin: gateway::bind(arguments.admin_listen, "--admin-listen").await?,

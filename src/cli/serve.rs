@@ -15,7 +15,7 @@ use super::signals::{self, Shutdown};
 use super::streams::Streams;
 use super::{block_on, init};
 use crate::app::App;
-use crate::app::policies::{Location, Policies};
+use crate::app::policies::{CANARIES_OFF, Location, Policies};
 use crate::config::{self, Config};
 use crate::policy::{Bundle, DEV_LINKS};
 use crate::record::Sink;
@@ -89,7 +89,12 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
         schema: config.schema,
         dev_links: false,
     };
-    let policies = folders.load().map_err(Failure::policies)?;
+    if !config.requirements.canaries {
+        tracing::warn!("{CANARIES_OFF}");
+    }
+    let policies = folders
+        .load(config.requirements)
+        .map_err(Failure::policies)?;
     let api = gateway::bind(config.listen, "--listen").await?;
     let admin = gateway::bind(config.admin_listen, "--admin-listen").await?;
     let parts = Parts {

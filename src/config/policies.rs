@@ -7,6 +7,7 @@ use super::files::Files;
 use super::not_empty;
 use super::problems::{Place, Problems};
 use super::section::Section;
+use crate::policy::Requirements;
 use crate::policy::advice::KnownIssuer;
 
 /// Where the policies are, and whose tokens they are asked about.
@@ -16,6 +17,8 @@ pub struct ForPolicies {
     pub policies: PathBuf,
     /// The folder of the schema.
     pub schema: PathBuf,
+    /// What the policies must fulfil to be put in force.
+    pub requirements: Requirements,
     /// The issuers.
     pub issuers: Vec<KnownIssuer>,
 }
@@ -25,7 +28,7 @@ pub(super) fn take(
     files: &Files,
     problems: &mut Problems<'_>,
 ) -> Option<ForPolicies> {
-    let (policies, schema) = super::policies(root, files, problems);
+    let (policies, schema, requirements) = super::policies(root, files, problems);
     if !root.has("issuers") {
         let message = "`issuers` is missing: whose tokens are accepted?";
         let help = "write [[issuers]] and in it its name".to_owned();
@@ -46,6 +49,7 @@ pub(super) fn take(
     Some(ForPolicies {
         policies,
         schema,
+        requirements,
         issuers: issuers.into_iter().collect::<Option<_>>()?,
     })
 }

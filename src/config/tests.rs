@@ -212,12 +212,29 @@ fn admin_hosts_are_kept_in_lower_case() {
 }
 
 #[test]
+fn policies_say_what_they_must_fulfil() {
+    let folder = Folder::new();
+    let policies = "[policies]\ncanaries = \"off\"\nrequired = [\"tenant-isolation\", \"ours\"]\n";
+    let config = folder.load(&format!("{policies}{LEAST}"));
+    let required = ["tenant-isolation", "ours"].map(str::to_owned);
+    let requirements = Requirements {
+        canaries: false,
+        required: required.into(),
+    };
+    assert_eq!(config.requirements, requirements);
+    let on = folder.load(&EXAMPLE.replace("[policies]", "[policies]\ncanaries = \"on\""));
+    assert!(on.requirements.canaries);
+}
+
+#[test]
 fn what_is_not_written_has_its_default() {
     let folder = Folder::new();
     let config = folder.load(LEAST);
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.admin_listen, "127.0.0.1:9090".parse().unwrap());
     assert_eq!(config.policies, folder.path("policies"));
+    assert_eq!(config.requirements, Requirements::default());
+    assert!(config.requirements.canaries);
     assert_eq!(config.enrollment_ttl, Duration::from_secs(300));
     assert!(config.store.require_durable);
     assert!(config.trusted_proxies.is_empty());

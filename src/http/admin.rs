@@ -106,7 +106,8 @@ impl Admin {
                 let store = self.app.store.health().await;
                 let stale = self.policies.status().reason();
                 let streams = self.streams.iter().flat_map(|one| one.warnings());
-                readiness(store, self.app.authn.health(), stale, streams)
+                let warnings = self.policies.warning().into_iter().chain(streams);
+                readiness(store, self.app.authn.health(), stale, warnings)
             }
             Endpoint::Metrics => {
                 let text = self.metrics.text(&Elsewhere {

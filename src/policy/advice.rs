@@ -14,7 +14,9 @@ use crate::finding::{Finding, Severity};
 
 use super::cases::{Case, assumed_notes};
 use super::decision::TENANT_MISMATCH;
+use super::links;
 use super::load::{self, Examined};
+use super::requirements::Requirements;
 use super::rules::Subject;
 use super::schema::Vocabulary;
 use super::survey::Survey;
@@ -32,9 +34,14 @@ pub struct Report {
 }
 
 /// Says everything that is wrong, and what is worth saying. `issuers` are those of a configuration;
-/// `tests` are the cases that stand beside the policies.
-pub fn report(survey: &Survey, issuers: Option<&[KnownIssuer]>, tests: &[Case]) -> Report {
-    nesting::with_room(|| write(survey, issuers, tests)).unwrap_or_else(|error| {
+/// `requirements` what the policies must fulfil to load; `tests` are the cases that stand beside them.
+pub fn report(
+    survey: &Survey,
+    issuers: Option<&[KnownIssuer]>,
+    requirements: &Requirements,
+    tests: &[Case],
+) -> Report {
+    nesting::with_room(|| write(survey, issuers, requirements, tests)).unwrap_or_else(|error| {
         let message = format!("no thread to look at the policies on: {error}");
         Report {
             policies: 0,
@@ -43,12 +50,17 @@ pub fn report(survey: &Survey, issuers: Option<&[KnownIssuer]>, tests: &[Case]) 
     })
 }
 
-fn write(survey: &Survey, issuers: Option<&[KnownIssuer]>, tests: &[Case]) -> Report {
+fn write(
+    survey: &Survey,
+    issuers: Option<&[KnownIssuer]>,
+    requirements: &Requirements,
+    tests: &[Case],
+) -> Report {
     let mut findings = survey.findings.clone();
     let examined = Examined::of(&survey.texts(), &mut findings);
     let policies = examined.assembled.entries.len();
     let sources = survey.sources().filter(|_| findings.is_empty());
-    let bundle = match sources.map(|sources| Bundle::load(&sources)) {
+    let bundle = match sources.map(|sources| Bundle::load_with(&sources, requirements)) {
         Some(Ok(bundle)) => Some(bundle),
         Some(Err(more)) => {
             findings.extend(more.0);
@@ -70,7 +82,7 @@ fn write(survey: &Survey, issuers: Option<&[KnownIssuer]>, tests: &[Case]) -> Re
         }
     }
     if examined.complete {
-        templates_without_links(&examined, &mut findings);
+        templates_without_links(&examined, survey, &mut findings);
     }
     if let Some(issuers) = issuers {
         issuers::look(&examined, issuers, &mut findings);
@@ -114,12 +126,12 @@ fn open_tenants(
     ))
 }
 
-fn templates_without_links(examined: &Examined<'_>, findings: &mut Vec<Finding>) {
-    let linked: BTreeSet<_> = examined
-        .links
-        .iter()
-        .map(|link| PolicyId::new(&link.template_id))
-        .collect();
+/// A template that is linked for `dev` is one that production may do without.
+fn templates_without_links(examined: &Examined<'_>, survey: &Survey, findings: &mut Vec<Finding>) {
+    let for_dev = survey.dev_links.iter();
+    let for_dev = for_dev.flat_map(|source| links::read(source, &mut Vec::new()));
+    let links = examined.links.iter().cloned().chain(for_dev);
+    let linked: BTreeSet<_> = links.map(|link| PolicyId::new(&link.template_id)).collect();
     let idle = examined
         .statements
         .iter()

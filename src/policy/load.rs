@@ -20,6 +20,7 @@ use super::files::{Source, Sources, Texts};
 use super::links::{self, Link};
 use super::nesting;
 use super::place::Place;
+use super::requirements::Requirements;
 use super::rules::{HAS_UNDECLARED, Subject};
 use super::schema::{self, Vocabulary};
 use super::syntax::Syntax;
@@ -27,17 +28,19 @@ pub(super) use replacing::body;
 use validation::VALIDATION;
 
 /// Makes a bundle, or says everything that is wrong with the sources.
-pub(super) fn load(sources: &Sources) -> Result<Bundle, Findings> {
-    nesting::with_room(|| check_and_load(sources)).unwrap_or_else(|error| {
+pub(super) fn load(sources: &Sources, requirements: &Requirements) -> Result<Bundle, Findings> {
+    nesting::with_room(|| check_and_load(sources, requirements)).unwrap_or_else(|error| {
         let message = format!("no thread to load the policies on: {error}");
         Err(Findings(vec![Finding::error("system", "", message)]))
     })
 }
 
-fn check_and_load(sources: &Sources) -> Result<Bundle, Findings> {
+fn check_and_load(sources: &Sources, requirements: &Requirements) -> Result<Bundle, Findings> {
     let mut findings = Vec::new();
     let examined = Examined::of(&sources.texts(), &mut findings);
-    examined.into_bundle(sources, findings)
+    let bundle = examined.into_bundle(sources, findings)?;
+    requirements.check(&bundle)?;
+    Ok(bundle)
 }
 
 /// Texts, looked at: all that is wrong with them was said.

@@ -20,6 +20,8 @@ pub struct Survey {
     pub(super) findings: Vec<Finding>,
     /// What is left out.
     pub(super) notes: Vec<Finding>,
+    /// The files of links that are left out.
+    pub(super) dev_links: Vec<Source>,
     /// The files in the policy folders that nobody reads.
     pub(super) unread: Vec<PathBuf>,
     /// What was named.
@@ -60,6 +62,7 @@ impl Survey {
             site_schema,
             findings: reader.findings,
             notes: Vec::new(),
+            dev_links: Vec::new(),
             unread: reader.unread,
             paths: paths.to_owned(),
             complete,
@@ -78,6 +81,7 @@ impl Survey {
             note.severity(Severity::Note)
                 .help("write links for serve in a file of another name")
         }));
+        self.dev_links = dev;
     }
 
     pub(super) fn texts(&self) -> Texts<'_> {

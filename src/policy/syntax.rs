@@ -3,6 +3,7 @@
 //! so its syntax tree is read here and below, and nowhere else.
 
 mod likeness;
+mod membership;
 mod narrowing;
 mod needs;
 mod normal;
@@ -23,6 +24,7 @@ use cedar_policy_core::ast::{
 };
 use cedar_policy_core::parser::Loc;
 
+pub(super) use membership::Required;
 pub(super) use narrowing::Principals;
 pub(super) use normal::Normal;
 pub(super) use paths::Observed;

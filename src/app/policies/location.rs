@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::finding::{Finding, Findings};
-use crate::policy::{Bundle, Sources};
+use crate::policy::{Bundle, Requirements, Sources};
 
 use super::fingerprint::Fingerprint;
 
@@ -46,6 +46,7 @@ pub struct Loaded {
 pub struct Watched {
     pub(super) location: Location,
     pub(super) fingerprint: Fingerprint,
+    pub(super) requirements: Requirements,
 }
 
 impl Location {
@@ -53,12 +54,12 @@ impl Location {
     ///
     /// # Errors
     /// All that keeps the policies from loading.
-    pub fn load(self) -> Result<Loaded, Findings> {
+    pub fn load(self, requirements: Requirements) -> Result<Loaded, Findings> {
         let started = Instant::now();
         loop {
             let (fingerprint, sources) = self.read();
             let read_at = Instant::now();
-            let loaded = sources.and_then(|sources| Bundle::load(&sources));
+            let loaded = sources.and_then(|sources| Bundle::load_with(&sources, &requirements));
             // Folders that are being copied are not loaded: a second look must see the same.
             thread::sleep(BETWEEN_LOOKS.saturating_sub(read_at.elapsed()));
             if self.fingerprint() == fingerprint {
@@ -67,6 +68,7 @@ impl Location {
                     watched: Watched {
                         location: self,
                         fingerprint,
+                        requirements,
                     },
                 });
             }

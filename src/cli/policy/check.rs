@@ -40,7 +40,8 @@ pub(in crate::cli) struct Arguments {
     /// Test files, or folders of them [default: ./tests/policies if it is there]
     #[arg(long, value_name = "PATH")]
     tests: Vec<PathBuf>,
-    /// Hold the issuers that policies name against those of this configuration. Nothing else of it
+    /// Check as `serve` with this configuration loads them: hold the issuers that policies name against
+    /// its own, require what its [policies] requires, and leave dev.links.json out. Nothing else of it
     /// is looked at.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -126,7 +127,9 @@ fn report(arguments: &Arguments) -> Result<Report, Failure> {
         survey.leave_out_dev_links();
     }
     let issuers = configured.map(|one| one.issuers.as_slice());
-    let mut report = advice::report(&survey, issuers, &cases);
+    let requirements = configured.map(|one| one.requirements.clone());
+    let requirements = requirements.unwrap_or_default();
+    let mut report = advice::report(&survey, issuers, &requirements, &cases);
     report.findings.extend(unreadable.0);
     Ok(report)
 }

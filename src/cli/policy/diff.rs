@@ -17,7 +17,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::output;
 use crate::finding::Finding;
 use crate::policy::cases::{self, Case};
-use crate::policy::{Comparison, Kind};
+use crate::policy::{Comparison, Kind, Requirements};
 use found::Found;
 
 /// Say what a change of the policies does: to them, to the test cases and to recorded decisions.
@@ -86,7 +86,9 @@ const SHOWN: usize = 3;
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let folders = &arguments.folders;
     let (old, new) = side::sides(&arguments.old, arguments.new.as_deref(), folders)?;
-    let (old, new) = (old.load(folders)?, new.load(folders)?);
+    // What was in force once may not fulfil what is required today.
+    let old = old.load(folders, &Requirements::none())?;
+    let new = new.load(folders, &folders.requirements()?)?;
     let comparison = Comparison::of(&old, &new).map_err(Failure::policies)?;
     let (cases, wrong) = read_cases(&arguments.tests);
     let shown = if arguments.json { usize::MAX } else { SHOWN };

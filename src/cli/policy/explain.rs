@@ -74,7 +74,7 @@ struct Report {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let bundle = arguments.folders.load()?;
+    let bundle = arguments.folders.load_any()?;
     let Asked { inquiry, recorded } = match arguments {
         Arguments {
             case: Some(name),

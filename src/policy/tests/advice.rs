@@ -9,7 +9,9 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::super::advice::{KnownIssuer, report};
+use super::super::advice::{self, KnownIssuer, Report};
+use super::super::cases::Case;
+use super::super::requirements::Requirements;
 use super::super::{GATE_SCHEMA, Survey};
 use super::SITE_SCHEMA;
 use crate::finding::{Finding, Severity};
@@ -37,6 +39,11 @@ fn folders(files: &[(&str, &str)]) -> TempDir {
         fs::write(file, text).unwrap();
     }
     root
+}
+
+/// Canary requests are not decided: these policies are about something else.
+fn report(survey: &Survey, issuers: Option<&[KnownIssuer]>, tests: &[Case]) -> Report {
+    advice::report(survey, issuers, &Requirements::none(), tests)
 }
 
 fn survey(root: &TempDir, paths: &[&str]) -> Survey {
@@ -290,4 +297,41 @@ fn issuers_that_the_configuration_does_not_know() {
     assert_eq!((said[2].0, said[2].1), ("issuer_unknown", 1));
     assert!(said[2].3.contains("cedargate dev"), "{}", said[2].3);
     assert!(findings.iter().all(|one| one.severity == Severity::Finding));
+}
+
+/// `serve` does not read it, and a template that is linked for `dev` may be idle in production.
+#[test]
+fn links_for_dev_are_left_out_with_a_note() {
+    let template = "@id(\"x\")\npermit (principal in ?principal, action in Gate::Action::\"administerMfa\", resource);";
+    let links = r#"[{"template_id": "x", "link_id": "l", "args": {"?principal": "Gate::Group::\"dev||a\""}}]"#;
+    let root = folders(&[
+        ("policies/x.cedar", template),
+        ("policies/dev.links.json", links),
+    ]);
+    let mut all = survey(&root, &["policies"]);
+    let whole = report(&all, None, &[]);
+    assert_eq!(without_matches(whole.findings), []);
+    all.leave_out_dev_links();
+    let served = report(&all, None, &[]);
+    assert_eq!(served.policies + 1, whole.policies);
+    let note = only(without_matches(served.findings));
+    assert_eq!((note.code, note.severity), ("dev_links", Severity::Note));
+    assert!(note.file.ends_with("policies/dev.links.json"), "{note}");
+}
+
+#[test]
+fn canaries_and_required_policies_are_checked_too() {
+    let root = folders(&[]);
+    let survey = survey(&root, &["policies"]);
+    let requirements = Requirements {
+        canaries: true,
+        required: vec!["tenant".to_owned()],
+    };
+    let report = advice::report(&survey, None, &requirements, &[]);
+    let codes: Vec<_> = report.findings.iter().map(|one| one.code).collect();
+    assert!(codes.contains(&"policy_required"), "{codes:?}");
+    assert!(
+        codes.contains(&"canary"),
+        "nothing guards reset accounts: {codes:?}"
+    );
 }

@@ -5,6 +5,7 @@ mod facts;
 mod shadow;
 mod step_up;
 
+use crate::policy::tests::load_sources;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -185,7 +186,7 @@ fn every_entity_fits_the_schema() {
         "namespace Site {{ type Claims = {{ {} }}; }}",
         members.join(", ")
     );
-    let bundle = Bundle::load(&Sources::of(&[("a.cedar", EVERYBODY)], &site)).unwrap();
+    let bundle = load_sources(&Sources::of(&[("a.cedar", EVERYBODY)], &site)).unwrap();
     let Vocabulary { schema, .. } = &*bundle.vocabulary;
     let fits = |question: &Question<'_>| {
         let entities = request::entities(question, &bundle.vocabulary).unwrap();
@@ -323,7 +324,7 @@ fn the_revision_is_of_the_content_alone() {
             ("c.links.json", "[]"),
         ])
         .unwrap(),
-        Bundle::load(&Sources::of(
+        load_sources(&Sources::of(
             &[("a.cedar", EVERYBODY), ("b.cedar", "// b")],
             "namespace Site { type Claims = {}; }",
         ))

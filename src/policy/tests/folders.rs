@@ -1,11 +1,12 @@
 //! Reading folders: what is read, and what a person is told when it cannot be.
 
+use crate::policy::tests::load_sources;
 use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::super::{Bundle, GATE_SCHEMA, Sources};
+use super::super::{GATE_SCHEMA, Sources};
 use crate::finding::Finding;
 
 const OPEN: &str =
@@ -69,13 +70,13 @@ fn what_is_read_is_in_one_order_and_the_rest_is_left_alone() {
         sources.policies[0].shown,
         root.path().join("policies/b.cedar").to_str().unwrap()
     );
-    Bundle::load(&sources).unwrap();
+    load_sources(&sources).unwrap();
     // The same bundle wherever it is.
     let elsewhere = folders();
     write(&elsewhere, "policies/a.links.json", "[]");
     write(&elsewhere, "policies/b.cedar", "// b");
     let revision = |root: &TempDir| {
-        Bundle::load(&read(root.path()).unwrap())
+        load_sources(&read(root.path()).unwrap())
             .unwrap()
             .revision()
             .to_owned()
@@ -91,7 +92,7 @@ fn a_finding_names_the_file_as_the_person_named_the_folder() {
         "policies/deep/er/open.cedar",
         format!("// é\n{}", OPEN.replace("stepUp", "stepUpp")),
     );
-    let findings = Bundle::load(&read(root.path()).unwrap()).unwrap_err().0;
+    let findings = load_sources(&read(root.path()).unwrap()).unwrap_err().0;
     assert_eq!(
         Path::new(&findings[0].file),
         root.path().join("policies/deep/er/open.cedar")
@@ -170,7 +171,7 @@ fn files_that_an_editor_or_an_accident_made() {
     // The ends of lines are what each system has.
     let policy = "// é\n@id(\"x\")\nforbid (principal, action in Gate::Action::\"mfa\", resource)\nwhen { context.nothing };\n";
     write(&root, "policies/x.cedar", policy.replace('\n', "\r\n"));
-    let finding = Bundle::load(&read(root.path()).unwrap())
+    let finding = load_sources(&read(root.path()).unwrap())
         .unwrap_err()
         .0
         .remove(0);

@@ -1,5 +1,6 @@
 //! Anything at all, and what is nearly right, in place of the files of an admin.
 
+use crate::policy::tests::load_sources;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -113,7 +114,7 @@ fn load(changed: &str, content: &[u8]) -> Result<Bundle, Findings> {
         fs::write(root.path().join(name), content).unwrap();
     }
     let sources = Sources::read(&root.path().join("policies"), &root.path().join("schema"))?;
-    Bundle::load(&sources)
+    load_sources(&sources)
 }
 
 /// What does not load says why, and can be shown.

@@ -2,6 +2,7 @@
 
 mod masks;
 
+use crate::policy::tests::load_sources;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -37,7 +38,7 @@ when { context.network.address.isInRange(ip("10.0.0.0/8")) };
 "#;
 
 fn bundle() -> Bundle {
-    Bundle::load(&Sources::of(&[("a.cedar", POLICIES)], SITE)).unwrap()
+    load_sources(&Sources::of(&[("a.cedar", POLICIES)], SITE)).unwrap()
 }
 
 const PUBLIC: [Action; 5] = [

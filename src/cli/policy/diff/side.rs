@@ -6,7 +6,7 @@ use super::git::Repository;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::policy::folders::Folders;
-use crate::policy::{Bundle, GATE_SCHEMA, Given, GivenFile, Sources};
+use crate::policy::{Bundle, GATE_SCHEMA, Given, GivenFile, Requirements, Sources};
 
 /// One of the two sides.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,13 +74,17 @@ fn side(name: &str, folders: &Folders) -> Result<Side, Failure> {
 
 impl Side {
     /// The bundle of this side. `folders` say where a revision has its policies and its schema.
-    pub(super) fn load(&self, folders: &Folders) -> Result<Bundle, Failure> {
+    pub(super) fn load(
+        &self,
+        folders: &Folders,
+        requirements: &Requirements,
+    ) -> Result<Bundle, Failure> {
         let sources = match self {
             Side::Folders { policies, schema } => Sources::read(policies, schema),
             Side::Revision(name) => Sources::given(read(name, folders)?),
         };
         let sources = sources.map_err(Failure::policies)?;
-        Bundle::load(&sources).map_err(Failure::policies)
+        Bundle::load_with(&sources, requirements).map_err(Failure::policies)
     }
 }
 
@@ -116,6 +120,7 @@ mod tests {
         Folders {
             policies: "p".into(),
             schema: "s".into(),
+            config: None,
         }
     }
 

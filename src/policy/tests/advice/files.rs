@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use super::super::super::advice::report;
-use super::{BASE, folders, only, survey, without_matches};
+use super::{BASE, folders, only, report, survey, without_matches};
 use crate::finding::Severity;
 
 #[test]

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 use std::path::Path;
 
-use super::super::super::advice::report;
 use super::super::super::cases;
-use super::{folders, only, survey, without_matches};
+use super::{folders, only, report, survey, without_matches};
 use crate::finding::{Finding, Severity};
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";

@@ -1,5 +1,6 @@
 //! What policies see of a request.
 
+use crate::policy::tests::load_sources;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -219,7 +220,7 @@ fn site_bundle(condition: &str) -> Bundle {
     let site =
         "namespace Site { type Claims = { s?: String, l?: Long, b?: Bool, t?: Set<String> }; }";
     let policies = format!("{EVERYBODY}{}", forbid("x", condition));
-    Bundle::load(&Sources::of(&[("a.cedar", &policies)], site)).unwrap()
+    load_sources(&Sources::of(&[("a.cedar", &policies)], site)).unwrap()
 }
 
 #[test]
@@ -283,7 +284,7 @@ fn claims_may_have_names_that_mean_something_elsewhere() {
         let condition =
             format!("principal.claims has {name:?} && principal.claims[{name:?}] == {text}");
         let policies = format!("{EVERYBODY}{}", forbid("x", &condition));
-        let bundle = Bundle::load(&Sources::of(&[("a.cedar", &policies)], &site)).unwrap();
+        let bundle = load_sources(&Sources::of(&[("a.cedar", &policies)], &site)).unwrap();
         let decided = Asked::by(with_claims(claims.clone())).decide(&bundle);
         assert_eq!(decided.policies, ["x"], "{condition}: {decided:?}");
         assert_eq!(Asked::by(alice()).decide(&bundle).effect, Effect::Allow);

@@ -10,7 +10,7 @@ fn needed(condition: &str) -> Option<String> {
         "@id(\"p\") permit (principal is Gate::User, action == Gate::Action::\"trustAuthenticator\", resource) {condition};"
     );
     let sources = Sources::of(&[("a.cedar", &text)], CLAIMS);
-    let bundle = Bundle::load(&sources).unwrap_or_else(|why| panic!("{why}"));
+    let bundle = load_sources(&sources).unwrap_or_else(|why| panic!("{why}"));
     let explanation = explain(&bundle, &trust());
     let permit = policy(&explanation, "p");
     let failing: Vec<_> = permit.clauses.iter().filter(|one| one.fails).collect();
@@ -263,7 +263,7 @@ fn values_are_written_as_cedar_writes_them() {
     let text = "@id(\"p\") permit (principal, action == Gate::Action::\"trustAuthenticator\", resource)
       when { context.session == context.session && context.network.address == context.network.address
         && context.tenant == context.tenant && context.factors.methodTypes == [Gate::MethodType::\"webauthn_passkey\"] };";
-    let bundle = Bundle::load(&Sources::of(&[("a.cedar", text)], CLAIMS));
+    let bundle = load_sources(&Sources::of(&[("a.cedar", text)], CLAIMS));
     let explanation = explain(&bundle.unwrap(), &trust());
     let clauses = &policy(&explanation, "p").clauses;
     let observed: Vec<_> = clauses.iter().flat_map(|one| &one.observed).collect();

@@ -1,12 +1,13 @@
 //! The two schema files.
 
-use super::super::super::{Bundle, GATE_SCHEMA, Sources};
+use super::super::super::{GATE_SCHEMA, Sources};
 use super::{OPEN, at, helps, only};
+use crate::policy::tests::load_sources;
 
 #[track_caller]
 fn refused_site(site: &str, code: &str, marked: &str, help: &str) {
     let finding = only(
-        Bundle::load(&Sources::of(&[("a.cedar", OPEN)], site))
+        load_sources(&Sources::of(&[("a.cedar", OPEN)], site))
             .unwrap_err()
             .0,
     );
@@ -23,7 +24,7 @@ fn refused_site(site: &str, code: &str, marked: &str, help: &str) {
 fn site_schema() {
     let of =
         |content: &str| format!("namespace Site {{\n  // claims, not Extra or b\n  {content}\n}}");
-    let load = |site: &str| Bundle::load(&Sources::of(&[("a.cedar", OPEN)], site));
+    let load = |site: &str| load_sources(&Sources::of(&[("a.cedar", OPEN)], site));
     load(&of("type Claims = { a?: String, b?: Long, c?: Bool, d?: Set<String>, \"https://x/y\"?: __cedar::String };")).unwrap();
     load(&of("type Claims = {};")).unwrap();
     refused_site(
@@ -115,7 +116,7 @@ fn site_schema() {
 fn gate_schema() {
     let mut sources = Sources::of(&[("a.cedar", OPEN)], "namespace Site { type Claims = {}; }");
     sources.gate_schema.text = GATE_SCHEMA.replace("acr: String,", "acr: Long,").into();
-    let finding = only(Bundle::load(&sources).unwrap_err().0);
+    let finding = only(load_sources(&sources).unwrap_err().0);
     assert_eq!(
         (finding.code, finding.file.as_str()),
         ("gate_schema", "schema/gate.cedarschema")
@@ -133,7 +134,7 @@ fn gate_schema() {
     ] {
         sources.gate_schema.text = near.into();
         assert_eq!(
-            only(Bundle::load(&sources).unwrap_err().0).code,
+            only(load_sources(&sources).unwrap_err().0).code,
             "gate_schema"
         );
     }

@@ -1,0 +1,63 @@
+//! The entities that a policy's principal must be, or be in.
+
+use cedar_policy::EntityUid;
+use cedar_policy_core::ast::{
+    BinaryOp, EntityReference, Expr, ExprKind, PrincipalConstraint, PrincipalOrResourceConstraint,
+    Var,
+};
+
+use super::{Syntax, entity, is_variable};
+
+/// What a policy requires of its principal.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::policy) enum Required {
+    /// That it is one of these, or in one of them.
+    OneOf(Vec<EntityUid>),
+    /// That it is what a link says, or in it.
+    OfLink,
+}
+
+impl Syntax<'_> {
+    /// Returns what the policy requires of its principal, by its head or by a conjunct of a `when`;
+    /// `None` if it can apply to anybody. A policy that names several is known by one of them.
+    pub(in crate::policy) fn required_principals(self) -> Option<Required> {
+        use PrincipalOrResourceConstraint::{Any, Eq, In, Is, IsIn};
+        match PrincipalConstraint::as_inner(self.0.principal_constraint()) {
+            Any | Is(_) => {
+                let mut conditions = self.0.non_scope_constraints().into_iter();
+                conditions.find_map(required).map(Required::OneOf)
+            }
+            Eq(reference) | In(reference) | IsIn(_, reference) => Some(match reference {
+                EntityReference::Slot(_) => Required::OfLink,
+                EntityReference::EUID(uid) => {
+                    Required::OneOf(vec![EntityUid::from(uid.as_ref().clone())])
+                }
+            }),
+        }
+    }
+}
+
+fn required(condition: &Expr) -> Option<Vec<EntityUid>> {
+    match condition.expr_kind() {
+        ExprKind::And { left, right } => required(left).or_else(|| required(right)),
+        ExprKind::BinaryApp { op, arg1, arg2 } => match op {
+            BinaryOp::In if is_variable(arg1, Var::Principal) => entities(arg2),
+            BinaryOp::Eq if is_variable(arg1, Var::Principal) => Some(vec![uid(arg2)?]),
+            BinaryOp::Eq if is_variable(arg2, Var::Principal) => Some(vec![uid(arg1)?]),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn uid(part: &Expr) -> Option<EntityUid> {
+    entity(part).map(|uid| EntityUid::from(uid.clone()))
+}
+
+/// One entity, or a set of them that is written out.
+fn entities(part: &Expr) -> Option<Vec<EntityUid>> {
+    match part.expr_kind() {
+        ExprKind::Set(members) => members.iter().map(uid).collect(),
+        _ => Some(vec![uid(part)?]),
+    }
+}
