@@ -13,6 +13,7 @@ use super::annotations::{ID_RULE, is_policy_id};
 use super::files::Source;
 use super::ids;
 use super::place::Place;
+use super::syntax::names_users;
 
 /// A link, well-formed; whether its template is there is not known yet.
 #[derive(Clone, Debug)]
@@ -136,10 +137,10 @@ pub(super) fn check_administrators(link: &Link<'_>, findings: &mut Vec<Finding>)
     let Some(bound) = link.arguments.get(&SlotId::principal()) else {
         return;
     };
-    let kind = bound.type_name().to_string();
-    if ["Gate::Group", "Gate::User"].contains(&kind.as_str()) {
+    if names_users(bound) {
         return;
     }
+    let kind = bound.type_name();
     let message = format!(
         "this link binds ?principal to a {kind}, and its template reaches administerMfa: everybody in it would administer others"
     );

@@ -12,7 +12,7 @@ use super::annotations::Annotations;
 use super::ids;
 use super::place::Place;
 use super::schema::Vocabulary;
-use super::syntax::{Found, Has, Principals, Syntax};
+use super::syntax::{Found, Has, Required, Syntax};
 
 /// A `has` that is always false.
 pub(super) const HAS_UNDECLARED: &str = "has_undeclared";
@@ -127,7 +127,7 @@ impl Subject<'_> {
                 "this permit names no action: it would open every door, those of later versions too",
                 "name its actions in the head, such as action in Gate::Action::\"manageOwnMfa\"",
             )
-        } else if self.reaches("administerMfa") && self.syntax.principals() == Principals::Open {
+        } else if self.reaches("administerMfa") && !self.names_users() {
             (
                 "permit_administers",
                 "this permit reaches administerMfa and requires neither membership in a group nor one user: others would administer too",
@@ -139,10 +139,16 @@ impl Subject<'_> {
         Some(self.place.error(code, None, message).help(help))
     }
 
+    /// Returns true if it requires membership in a group, or one user.
+    fn names_users(&self) -> bool {
+        let required = self.syntax.required_principals();
+        required.is_some_and(|required| required.names_users())
+    }
+
     /// Returns true for a template of permits whose links say who administers.
     pub(super) fn administers_by_link(&self) -> bool {
         !self.syntax.forbids()
-            && self.syntax.principals() == Principals::OfLink
+            && self.syntax.required_principals() == Some(Required::OfLink)
             && self.reaches("administerMfa")
     }
 

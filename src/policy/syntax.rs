@@ -4,7 +4,6 @@
 
 mod likeness;
 mod membership;
-mod narrowing;
 mod needs;
 mod normal;
 mod paths;
@@ -24,8 +23,7 @@ use cedar_policy_core::ast::{
 };
 use cedar_policy_core::parser::Loc;
 
-pub(super) use membership::Required;
-pub(super) use narrowing::Principals;
+pub(super) use membership::{Required, names_users};
 pub(super) use normal::Normal;
 pub(super) use paths::Observed;
 pub(super) use reader::{Head, Part, Reader};
@@ -116,11 +114,6 @@ impl<'a> Syntax<'a> {
         [principal, resource]
             .into_iter()
             .all(|asked| matches!(asked, Any | Is(_)))
-    }
-
-    /// Returns whom it is for, where that cannot be undone by the rest of it.
-    pub(super) fn principals(self) -> Principals {
-        narrowing::principals(self.0)
     }
 
     /// Every entity that it names, in its head and in its conditions, but for actions in the head.

@@ -17,6 +17,22 @@ pub(in crate::policy) enum Required {
     OfLink,
 }
 
+impl Required {
+    /// Returns true if that picks out users by name or by membership in a group. A tenant and an issuer
+    /// hold everybody who signs in there.
+    pub(in crate::policy) fn names_users(&self) -> bool {
+        match self {
+            Required::OneOf(entities) => entities.iter().all(|one| names_users(one)),
+            Required::OfLink => true,
+        }
+    }
+}
+
+/// Returns true for a group, of which the principal must be a member, and for a user.
+pub(in crate::policy) fn names_users(entity: &EntityUid) -> bool {
+    ["Gate::Group", "Gate::User"].contains(&entity.type_name().to_string().as_str())
+}
+
 impl Syntax<'_> {
     /// Returns what the policy requires of its principal, by its head or by a conjunct of a `when`;
     /// `None` if it can apply to anybody. A policy that names several is known by one of them.
@@ -40,6 +56,7 @@ impl Syntax<'_> {
 fn required(condition: &Expr) -> Option<Vec<EntityUid>> {
     match condition.expr_kind() {
         ExprKind::And { left, right } => required(left).or_else(|| required(right)),
+        ExprKind::Or { left, right } => Some([required(left)?, required(right)?].concat()),
         ExprKind::BinaryApp { op, arg1, arg2 } => match op {
             BinaryOp::In if is_variable(arg1, Var::Principal) => entities(arg2),
             BinaryOp::Eq if is_variable(arg1, Var::Principal) => Some(vec![uid(arg2)?]),
