@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::policy::{Asker, Question, Resource};
 
-use super::callers::{Caller, ISSUER, OTHER_TENANT, SUBJECT, TENANT};
+use super::callers::{Caller, OTHER_TENANT};
 
 /// Why a canary request must be refused.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -85,11 +85,7 @@ fn on(action: Action) -> Option<On> {
 /// Makes every canary request of a caller.
 pub(super) fn all(caller: &Caller, ask: &mut impl FnMut(&Canary<'_>)) {
     let own = caller.id.tenant;
-    let headers: BTreeSet<_> = caller
-        .tenants
-        .iter()
-        .chain([&*TENANT, &*OTHER_TENANT])
-        .collect();
+    let headers: BTreeSet<_> = caller.tenants.iter().chain([&*OTHER_TENANT]).collect();
     let others = headers.into_iter().filter(|header| Some(**header) != own);
     for header in others.copied().collect::<Vec<_>>() {
         other_tenant(caller, header, ask);
@@ -104,7 +100,7 @@ fn other_tenant(caller: &Caller, header: Tenant, ask: &mut impl FnMut(&Canary<'_
     for action in Action::ALL {
         let Some(on) = on(action) else { continue };
         for account in accounts(caller, on, header) {
-            for (strong, enrolled) in [(false, false), (false, true), (true, false), (true, true)] {
+            for &(strong, enrolled) in states(caller) {
                 ask(&Canary {
                     rule: Rule::OtherTenant,
                     caller,
@@ -118,6 +114,13 @@ fn other_tenant(caller: &Caller, header: Tenant, ask: &mut impl FnMut(&Canary<'_
             }
         }
     }
+}
+
+/// The states of a caller, each strong or not and with authenticators or without. Callers whom policies
+/// name are tried in the two extremes only, since there can be thousands of them.
+fn states(caller: &Caller) -> &'static [(bool, bool)] {
+    const ALL: [(bool, bool); 4] = [(false, false), (true, true), (false, true), (true, false)];
+    if caller.is_unknown() { &ALL } else { &ALL[..2] }
 }
 
 fn after_reset(caller: &Caller, own: Tenant, ask: &mut impl FnMut(&Canary<'_>)) {
@@ -265,7 +268,7 @@ fn authenticator(method_type: MethodType) -> Authenticator {
 impl fmt::Display for Canary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Caller { id, groups, .. } = self.caller;
-        let is_nobody = id.issuer == *ISSUER && id.subject == SUBJECT;
+        let is_nobody = self.caller.is_unknown();
         let whom = if is_nobody { "any user such as " } else { "" };
         write!(f, "{whom}Gate::User::\"{id}\"")?;
         if !groups.is_empty() {

@@ -10,9 +10,9 @@ use crate::policy::Bundle;
 use crate::policy::syntax::{Required, Syntax};
 
 /// An issuer, a tenant and a subject that no policy names by accident.
-pub(super) static ISSUER: LazyLock<IssuerName> =
+static ISSUER: LazyLock<IssuerName> =
     LazyLock::new(|| "canary".parse().expect("the name of an issuer"));
-pub(super) static TENANT: LazyLock<Tenant> = LazyLock::new(|| {
+static TENANT: LazyLock<Tenant> = LazyLock::new(|| {
     let tenant = "ca9a4100-0000-4000-8000-000000000001".parse();
     tenant.expect("a UUID")
 });
@@ -21,7 +21,7 @@ pub(super) static OTHER_TENANT: LazyLock<Tenant> = LazyLock::new(|| {
     let tenant = "ca9a4100-0000-4000-8000-000000000002".parse();
     tenant.expect("a UUID")
 });
-pub(super) const SUBJECT: &str = "canary";
+const SUBJECT: &str = "canary";
 
 /// Somebody who asks, and what the policies about them name besides.
 #[derive(Debug)]
@@ -34,6 +34,13 @@ pub(super) struct Caller {
     pub(super) issuers: BTreeSet<IssuerName>,
     /// The policies that can apply to them.
     pub(super) policies: PolicySet,
+}
+
+impl Caller {
+    /// Returns true for a user of whom no policy knows.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.id.issuer == *ISSUER && self.id.subject == SUBJECT
+    }
 }
 
 /// The callers that policies could treat differently.
