@@ -142,7 +142,7 @@ fn a_request_by_flags_is_explained_for_people_and_for_scripts() {
     );
     assert_eq!(
         (&clause["value"], &clause["line"]),
-        (&json!(false), &json!(21))
+        (&json!(false), &json!(26))
     );
     assert_eq!(
         clause["observed"],

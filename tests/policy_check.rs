@@ -69,7 +69,7 @@ fn nothing_is_wrong_with_what_is_shipped() {
     let (report, exit) = json(&home, &[]);
     assert_eq!(exit, Some(0));
     assert_eq!(report["ok"], true);
-    assert_eq!(report["policies"], 13);
+    assert_eq!(report["policies"], 18);
     assert_eq!(problems(&report), Vec::<&Value>::new());
     insta::assert_snapshot!(stderr(&output));
 }

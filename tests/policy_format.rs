@@ -31,7 +31,7 @@ fn what_is_shipped_is_formatted_already() {
         let output = policy(&home, arguments);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert!(
-            stdout(&output).starts_with("0 of 9 files"),
+            stdout(&output).starts_with("0 of 11 files"),
             "{}",
             stdout(&output)
         );
@@ -55,7 +55,7 @@ fn what_is_not_formatted_is_shown_and_then_written() {
     "#);
     insta::assert_snapshot!(stdout(&output), @r"
     not formatted: ./policies/50-ours.cedar
-    1 of 10 files not formatted
+    1 of 12 files not formatted
     ");
     assert_eq!(
         text(&home, "policies/50-ours.cedar"),
@@ -69,7 +69,7 @@ fn what_is_not_formatted_is_shown_and_then_written() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     insta::assert_snapshot!(stdout(&output), @r"
     formatted: ./policies/50-ours.cedar
-    1 of 10 files changed
+    1 of 12 files changed
     ");
     assert_eq!(text(&home, "policies/50-ours.cedar"), TIDY);
     assert_eq!(

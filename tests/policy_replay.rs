@@ -31,7 +31,7 @@ fn under_the_same_policies_everything_is_decided_as_it_was() {
     assert_eq!(
         home.json(&REPLAY),
         json!({
-            "decisions": all, "same": all, "flips": [], "masked": 0,
+            "decisions": all, "same": all, "flips": [], "masked": 0, "assumed": 0,
             "unasked": nothing, "unread": nothing,
         })
     );
@@ -192,6 +192,31 @@ fn what_rests_on_masked_values_is_said() {
     ] {
         assert!(stdout(&text).contains(said), "{}", stdout(&text));
     }
+}
+
+#[test]
+fn decisions_of_an_older_release_have_the_weakest_values_and_one_note() {
+    let home = Home::new();
+    let mut lines = recorded::lines();
+    lines.retain(|line| line["input"]["context"]["session"].is_object());
+    for line in &mut lines {
+        let context = &mut line["input"]["context"];
+        for (record, name) in [
+            ("session", "trusted"),
+            ("session", "authenticatorAge"),
+            ("factors", "reset"),
+        ] {
+            context[record].as_object_mut().unwrap().remove(name);
+        }
+        line.as_object_mut().unwrap().remove("means");
+    }
+    home.write("decisions.jsonl", &log(&lines));
+    let report = home.json(&REPLAY);
+    assert_eq!(report["assumed"], lines.len());
+    assert_eq!(report["decisions"], lines.len());
+    let text = home.run(&REPLAY[..3]);
+    let note = format!("note: {} decisions are of an older release", lines.len());
+    assert_eq!(stdout(&text).matches(&note).count(), 1, "{}", stdout(&text));
 }
 
 #[test]

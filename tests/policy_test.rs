@@ -28,6 +28,11 @@ forbid (principal, action == Gate::Action::"beginWebauthnRegistration", resource
 when { context.factors.count >= 2 };
 "#;
 
+const CONFIG: &str = "cedargate.toml";
+
+/// [`FEW`] keeps no tenants apart.
+const CANARIES_OFF: &str = "[policies]\ncanaries = \"off\"\n[[issuers]]\nname = \"corp\"\n";
+
 impl Home {
     /// The shipped ones.
     fn shipped() -> Self {
@@ -48,6 +53,7 @@ impl Home {
             fs::create_dir_all(home.path().join(folder)).unwrap();
         }
         let home = Self(home);
+        home.write(CONFIG, CANARIES_OFF);
         home.write("policies/few.cedar", FEW);
         home.cases(cases);
         home
@@ -74,8 +80,11 @@ impl Home {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
+        command.args(["policy", "test"]);
+        if self.path(CONFIG).exists() {
+            command.args(["--config", CONFIG]);
+        }
         command
-            .args(["policy", "test"])
             .args(arguments)
             .current_dir(self.0.path())
             .env_remove("RUST_LOG");
@@ -127,8 +136,8 @@ fn with_factors(count: u32, decision: &str, reason: &str) -> Value {
             "context": {
                 "tenant": {"type": "Gate::Tenant", "id": tenant},
                 "methodType": {"type": "Gate::MethodType", "id": "webauthn_fido"},
-                "session": {"amr": [], "acr": "", "sinceStrong": "36500d", "sinceBackupCode": "36500d"},
-                "factors": {"count": count, "methodTypes": []},
+                "session": {"amr": [], "acr": "", "sinceStrong": "36500d", "sinceBackupCode": "36500d", "trusted": false, "authenticatorAge": "0s"},
+                "factors": {"count": count, "methodTypes": [], "reset": false},
                 "network": {"address": "203.0.113.7"}, "now": "2026-01-15T09:00:00Z",
             },
         },

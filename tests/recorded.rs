@@ -25,14 +25,14 @@ pub fn lines_of(path: &str) -> Vec<Value> {
         let written = written.unwrap();
         let mut input = written["request"].clone();
         input["entities"] = written["entities"].clone();
-        json!({
+        let mut line = json!({
             "decision_id": format!("019bc0de-0000-7000-8000-{at:012}"),
             "timestamp": "2026-01-15T09:00:00Z",
             "request_id": format!("r-{at}"),
             "labels": {"version": "0.1.0"},
             "bundle": {"revision": bundle.revision()},
             "input": input,
-            "strong_acr": [],
+            "strong_acr": written.get("strong_acr").cloned().unwrap_or(json!([])),
             "masked": [],
             "erased": [],
             "result": {
@@ -44,7 +44,11 @@ pub fn lines_of(path: &str) -> Vec<Value> {
             },
             "requested_by": null,
             "metrics": {"evaluation_ns": 1},
-        })
+        });
+        if let Some(means) = written.get("means") {
+            line["means"] = means.clone();
+        }
+        line
     };
     cases.iter().enumerate().map(line).collect()
 }

@@ -1,6 +1,7 @@
 //! Policies that change while a gateway serves: what is served, and what an operator is told.
 
 mod broken;
+mod canaries;
 mod changes;
 mod dev;
 mod endpoints;

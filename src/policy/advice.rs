@@ -14,7 +14,6 @@ use crate::finding::{Finding, Severity};
 
 use super::cases::{Case, assumed_notes};
 use super::decision::TENANT_MISMATCH;
-use super::links;
 use super::load::{self, Examined};
 use super::requirements::Requirements;
 use super::rules::Subject;
@@ -82,7 +81,7 @@ fn write(
         }
     }
     if examined.complete {
-        templates_without_links(&examined, survey, &mut findings);
+        templates_without_links(&examined, &mut findings);
     }
     if let Some(issuers) = issuers {
         issuers::look(&examined, issuers, &mut findings);
@@ -126,12 +125,12 @@ fn open_tenants(
     ))
 }
 
-/// A template that is linked for `dev` is one that production may do without.
-fn templates_without_links(examined: &Examined<'_>, survey: &Survey, findings: &mut Vec<Finding>) {
-    let for_dev = survey.dev_links.iter();
-    let for_dev = for_dev.flat_map(|source| links::read(source, &mut Vec::new()));
-    let links = examined.links.iter().cloned().chain(for_dev);
-    let linked: BTreeSet<_> = links.map(|link| PolicyId::new(&link.template_id)).collect();
+fn templates_without_links(examined: &Examined<'_>, findings: &mut Vec<Finding>) {
+    let linked: BTreeSet<_> = examined
+        .links
+        .iter()
+        .map(|link| PolicyId::new(&link.template_id))
+        .collect();
     let idle = examined
         .statements
         .iter()

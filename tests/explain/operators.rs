@@ -88,16 +88,29 @@ async fn what_a_gateway_recorded_is_explained_by_the_policies_of_now() {
     assert_eq!(report["recorded"]["revision"], report["revision"]);
     assert_eq!(report["would_permit"][0]["value"], TENANT);
 
+    let operator = Client::new(&gateway.admin_url);
+    let ours = home.path().join("policies/50-ours.cedar");
+    let closed = "@id(\"ours\") @notice(\"Closed.\") forbid (principal, action == Gate::Action::\"listMfaMethods\", resource);";
+    std::fs::write(&ours, closed).unwrap();
+    assert_eq!(operator.post_text("/policies/reload", "").await.status, 200);
+    let alice = Client::new(&gateway.url).with(token, TENANT);
+    let refused = alice.get(METHODS).await;
+    assert_eq!(refused.code(), "forbidden");
+    let id = refused.header("x-request-id").to_owned();
+    until("the decision is written", async || {
+        recorded().lines().any(|line| line.contains(&id))
+    })
+    .await;
+    let of_log = ["--log", "decisions.jsonl", "--id", &id, "--json"];
     let line = recorded();
     let line = line.lines().find(|line| line.contains(&id)).unwrap();
-    let operator = Client::new(&gateway.admin_url);
     let ask = async || {
         operator
             .post_text("/policies/explain", line.to_owned())
             .await
     };
-    assert_eq!(ask().await.body["reason"], json!(["tenant-isolation"]));
-    std::fs::remove_file(home.path().join("policies/10-tenant-isolation.cedar")).unwrap();
+    assert_eq!(ask().await.body["reason"], json!(["ours"]));
+    std::fs::remove_file(ours).unwrap();
     assert_eq!(operator.post_text("/policies/reload", "").await.status, 200);
     let now = ask().await;
     assert_eq!(now.body["decision"], "allow", "by what is in force now");

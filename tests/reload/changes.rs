@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::gateway::copy;
 
 #[tokio::test]
 async fn files_that_come_change_and_go_are_followed() {
@@ -105,7 +106,8 @@ async fn a_folder_that_is_a_link_is_followed() {
     fs::rename(home.join("policies"), home.join("one")).unwrap();
     symlink("one", home.join("policies")).unwrap();
     let site = Site::serve(deployment);
-    fs::create_dir(home.join("two")).unwrap();
+    copy(&home.join("one"), &home.join("two"));
+    fs::remove_file(home.join("two/00-open-doors.cedar")).unwrap();
     fs::write(home.join("two/marker.cedar"), marker("two")).unwrap();
     point(&home.join("policies"), "two");
     site.until_decided_by("two").await;

@@ -284,10 +284,11 @@ impl<'a> World<'a> {
         };
         let own = of(&self.requiring);
         let about: Vec<_> = of(&self.naming).iter().map(|at| &self.about[*at]).collect();
-        let is_known = |one: &&About<'_>| one.requires.is_none() || one.permits();
+        let is_known = about.iter().any(|one| one.requires.is_none())
+            || own.iter().any(|at| self.about[*at].permits());
         let is_unknown = who.subject == SUBJECT && who.issuer == *ISSUER;
         let is_unknown = is_unknown && who.tenant.is_none_or(|tenant| tenant == *TENANT);
-        if !is_unknown && !about.iter().any(is_known) {
+        if !is_unknown && !is_known {
             return None;
         }
         // A header that a general policy lets through, it may let through for everybody.

@@ -96,7 +96,7 @@ impl Text {
             self.line(0, "");
             self.line(0, "It would be allowed with one of these alone");
             for one in &explanation.would_permit {
-                self.line(2, &format!("{:<12} {}", one.change, one.help));
+                self.line(2, &format!("{:<13} {}", one.change, one.help));
             }
         }
         let others = || policies().filter(|one| !one.determined && !errs(one) && !near(one));
