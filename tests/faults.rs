@@ -87,16 +87,20 @@ impl Site {
     }
 }
 
-/// Sends a request that a busy machine does not do in the store's time again, as it is told to, in a
-/// second; of an unknown outcome nobody may be told.
+/// Sends a request again, as it is told to, in a second, where a busy machine did not do it in the
+/// store's time, or the session waits for codes already. Nobody may be told of an unknown outcome.
 async fn in_the_end(send: impl AsyncFn() -> Answer) -> Answer {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = send().await;
-        if answer.status != 503 || Instant::now() > deadline {
+        match answer.status {
+            503 => assert_unavailable(&answer),
+            429 => {}
+            _ => return answer,
+        }
+        if Instant::now() > deadline {
             return answer;
         }
-        assert_unavailable(&answer);
         let seconds = answer.header("retry-after").parse().unwrap();
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }

@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const TABLE: [(u16, &[&str]); 12] = [
     (400, &["invalid_request", "invalid_credential"]),
     (401, &["unauthenticated", "step_up_required"]),
-    (403, &["tenant_mismatch", "forbidden"]),
+    (403, &["tenant_mismatch", "untrusted_session", "forbidden"]),
     (404, &["not_found"]),
     (405, &["method_not_allowed"]),
     (408, &["request_timeout"]),
