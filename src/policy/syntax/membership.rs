@@ -22,7 +22,7 @@ impl Required {
     /// hold everybody who signs in there.
     pub(in crate::policy) fn names_users(&self) -> bool {
         match self {
-            Required::OneOf(entities) => entities.iter().all(|one| names_users(one)),
+            Required::OneOf(entities) => entities.iter().all(names_users),
             Required::OfLink => true,
         }
     }
