@@ -8,6 +8,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod account_model;
 mod answers;
 mod authenticator;
 mod browser;

@@ -1,0 +1,246 @@
+//! What is drawn: where the accounts of a case begin, and what is then done to them in which order.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::requests::{NAMES, PASSWORD, PAT, ROOT, STEPPED_UP, STOLEN, Session, Who};
+
+/// One case.
+#[derive(Clone, Debug)]
+pub(super) struct Story {
+    /// Of each account.
+    pub(super) starts: [Start; NAMES.len()],
+    /// Who does most of it, so that one thing leads to another.
+    pub(super) focus: Who,
+    /// The promoted user has been promoted before it begins.
+    pub(super) is_promoted: bool,
+    pub(super) steps: Vec<Step>,
+    /// Which of the ways back the owner of each account goes in the end.
+    pub(super) returns: [Index; NAMES.len()],
+}
+
+/// What a user has when a case begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start {
+    Nothing,
+    /// An authenticator that was enrolled with the password.
+    Weak,
+    /// One that was enrolled under a strong sign-in.
+    Strong,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    One(Operation),
+    /// The last requests of both at once.
+    Race(Operation, Operation),
+    /// The last request twice at once.
+    Twice(Operation),
+}
+
+/// Something that somebody does, in one request or more.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    /// None: who the case is about.
+    pub(super) who: Option<Who>,
+    pub(super) session: Session,
+    pub(super) token: TokenPick,
+    pub(super) kind: Kind,
+}
+
+/// Which of the tokens of a session is presented.
+#[derive(Clone, Debug)]
+pub(super) enum TokenPick {
+    Latest,
+    Any(Index),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Begin,
+    /// Completes any pending enrolment of the actor.
+    Complete(Index),
+    Enrol,
+    /// Uses a code that works, enrols with it, and steps up with what was enrolled.
+    Replace(Index),
+    /// The body of the last enrolment once more.
+    Retry,
+    BeginStepUp,
+    /// Answers any pending step-up of the actor, with any authenticator of theirs.
+    CompleteStepUp(Index, Index),
+    /// With any authenticator of the actor that is enrolled; none: the oldest.
+    StepUp(Option<Index>),
+    /// A strong sign-in; a thief has an old one.
+    SignIn,
+    /// A step-up token as it is twenty minutes later.
+    Age(Index),
+    GoodCode(Index),
+    AnyCode(Index),
+    WrongCodes(u32),
+    MalformedCode,
+    /// The thief learns a backup code of the owner's.
+    StealCode(Index),
+    Regenerate,
+    Delete(Index),
+    Rename(Index),
+    List,
+    /// An administrator's, about this account; none: the one that the case is about.
+    AdminList(Option<Who>),
+    AdminDelete(Option<Who>, Index),
+    AdminReset(Option<Who>),
+    Promote,
+    /// Begins this many times: 9 are one more than a session may have pending, 61 one more than it may
+    /// begin in a minute.
+    Flood(u32),
+    /// More pending enrolments than an account may have, in sessions that the thief opens.
+    Crowd,
+}
+
+impl Kind {
+    /// Returns true if it gives its session another token, which a session with a password only
+    /// does not get.
+    pub(super) fn gives_token(&self) -> bool {
+        matches!(
+            self,
+            Kind::StepUp(_)
+                | Kind::BeginStepUp
+                | Kind::CompleteStepUp(..)
+                | Kind::SignIn
+                | Kind::GoodCode(_)
+                | Kind::AnyCode(_)
+                | Kind::Replace(_)
+        )
+    }
+}
+
+/// Cases of up to `most` steps.
+pub(super) fn stories(most: usize) -> impl Strategy<Value = Story> {
+    let start = |nothing, weak, strong| {
+        prop_oneof![
+            nothing => Just(Start::Nothing),
+            weak => Just(Start::Weak),
+            strong => Just(Start::Strong),
+        ]
+    };
+    let starts = (
+        start(1, 1, 1),
+        start(1, 1, 1),
+        start(1, 0, 6),
+        start(1, 6, 0),
+    );
+    let steps = proptest::collection::vec(step(), 1..=most);
+    let focus = prop_oneof![2 => 0..2_usize, 1 => Just(ROOT), 2 => Just(PAT)];
+    let is_promoted = prop_oneof![1 => Just(false), 3 => Just(true)];
+    let returns = proptest::array::uniform4(any::<Index>());
+    (starts, focus, is_promoted, steps, returns).prop_map(
+        |(starts, focus, is_promoted, steps, returns)| Story {
+            starts: starts.into(),
+            focus,
+            is_promoted,
+            steps,
+            returns,
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => operation().prop_map(Step::One),
+        4 => (operation(), operation()).prop_map(|(first, second)| Step::Race(first, second)),
+        2 => operation().prop_map(Step::Twice),
+    ]
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        3 => (user(), session(), token(), own()).prop_map(|(who, session, token, kind)| Operation {
+            who, session, token, kind
+        }),
+        1 => (admin(), admin_session(), token(), administering())
+            .prop_map(|(who, session, token, kind)| Operation { who, session, token, kind }),
+    ]
+}
+
+fn user() -> impl Strategy<Value = Option<Who>> {
+    prop_oneof![
+        5 => Just(None),
+        4 => (0..NAMES.len()).prop_map(Some),
+    ]
+}
+
+/// Mostly somebody who could.
+fn admin() -> impl Strategy<Value = Option<Who>> {
+    prop_oneof![
+        2 => Just(None),
+        3 => Just(Some(ROOT)),
+        3 => Just(Some(PAT)),
+    ]
+}
+
+fn session() -> impl Strategy<Value = Session> {
+    prop_oneof![
+        2 => Just(PASSWORD),
+        5 => Just(STEPPED_UP),
+        3 => Just(STOLEN),
+    ]
+}
+
+fn admin_session() -> impl Strategy<Value = Session> {
+    prop_oneof![
+        1 => Just(PASSWORD),
+        6 => Just(STEPPED_UP),
+        2 => Just(STOLEN),
+    ]
+}
+
+fn token() -> impl Strategy<Value = TokenPick> {
+    prop_oneof![
+        4 => Just(TokenPick::Latest),
+        1 => any::<Index>().prop_map(TokenPick::Any),
+    ]
+}
+
+fn own() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        120 => usual(),
+        6 => Just(Kind::Flood(9)),
+        1 => Just(Kind::Flood(61)),
+        1 => Just(Kind::Crowd),
+    ]
+}
+
+fn usual() -> impl Strategy<Value = Kind> {
+    let pick = any::<Index>;
+    prop_oneof![
+        4 => Just(Kind::Begin),
+        4 => pick().prop_map(Kind::Complete),
+        6 => Just(Kind::Enrol),
+        4 => pick().prop_map(Kind::Replace),
+        2 => Just(Kind::Retry),
+        2 => Just(Kind::BeginStepUp),
+        2 => (pick(), pick()).prop_map(|(one, key)| Kind::CompleteStepUp(one, key)),
+        8 => pick().prop_map(|pick| Kind::StepUp(Some(pick))),
+        3 => Just(Kind::SignIn),
+        2 => pick().prop_map(Kind::Age),
+        4 => pick().prop_map(Kind::GoodCode),
+        1 => pick().prop_map(Kind::AnyCode),
+        2 => (1..12_u32).prop_map(Kind::WrongCodes),
+        1 => Just(Kind::MalformedCode),
+        1 => pick().prop_map(Kind::StealCode),
+        3 => Just(Kind::Regenerate),
+        4 => pick().prop_map(Kind::Delete),
+        1 => pick().prop_map(Kind::Rename),
+        3 => Just(Kind::List),
+        1 => Just(Kind::Promote),
+    ]
+}
+
+fn administering() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        1 => user().prop_map(Kind::AdminList),
+        2 => (user(), any::<Index>()).prop_map(|(of, pick)| Kind::AdminDelete(of, pick)),
+        2 => user().prop_map(Kind::AdminReset),
+        2 => any::<Index>().prop_map(|pick| Kind::StepUp(Some(pick))),
+        1 => Just(Kind::SignIn),
+    ]
+}

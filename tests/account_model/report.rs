@@ -1,0 +1,101 @@
+//! A case as the requests that it was made of, for a person to repeat.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::requests::{Id, NAMES, Outcome, PASSWORD, RETURN, Request, STEPPED_UP, STOLEN};
+use super::rules::{Proof, Token};
+
+/// What has been sent and answered so far.
+#[derive(Default)]
+pub(super) struct Report {
+    tokens: BTreeMap<Id, String>,
+    lines: Vec<Line>,
+}
+
+/// Equal requests in a row are one line.
+struct Line {
+    first: Id,
+    last: Id,
+    text: String,
+}
+
+impl Report {
+    /// Remembers what a token is.
+    pub(super) fn token(&mut self, id: Id, token: &Token) {
+        let session = match token.session {
+            PASSWORD => "password session".to_owned(),
+            STEPPED_UP => "stepped-up session".to_owned(),
+            STOLEN => "stolen old session".to_owned(),
+            RETURN => "session of the return".to_owned(),
+            other => format!("stolen session {other}"),
+        };
+        let age = |fresh: bool| if fresh { "" } else { "old " };
+        let proof = match token.proof {
+            Proof::Password => "password".to_owned(),
+            Proof::SignIn { fresh } => format!("{}strong sign-in", age(fresh)),
+            Proof::Key { key, fresh, .. } => format!("{}step-up #{id} by k{key}", age(fresh)),
+            Proof::Code {
+                set,
+                recovery,
+                fresh,
+            } => {
+                let kind = if recovery { "recovery" } else { "backup" };
+                format!("{}step-up #{id} by a {kind} code of #{set}", age(fresh))
+            }
+        };
+        let group = if token.admin { ", admin" } else { "" };
+        let name = NAMES[token.who];
+        self.tokens
+            .insert(id, format!("{name}, {session} ({proof}{group})"));
+    }
+
+    /// Notes requests that were sent at once, and what was answered.
+    pub(super) fn requests(&mut self, requests: &[Request], outcomes: &[Outcome]) {
+        for (at, (request, outcome)) in std::iter::zip(requests, outcomes).enumerate() {
+            let mut text = String::new();
+            if at > 0 {
+                text += "at the same time: ";
+            }
+            let from = self.tokens.get(&request.token).map_or("?", String::as_str);
+            write!(text, "{from}: {} {}", request.method, request.path).unwrap();
+            if !request.about.is_empty() {
+                write!(text, " {{{}}}", request.about).unwrap();
+            }
+            write!(text, " -> {outcome}").unwrap();
+            match self.lines.last_mut() {
+                Some(line) if line.text == text && requests.len() == 1 => line.last = request.id,
+                _ => self.lines.push(Line {
+                    first: request.id,
+                    last: request.id,
+                    text,
+                }),
+            }
+        }
+    }
+
+    /// The last answers keep no rule.
+    pub(super) fn unexpected(&self, expected: &[String]) -> String {
+        let expected = expected.join(" | ");
+        format!("{}\nright would have been: {expected}", self.text())
+    }
+
+    /// The last answers break a promise.
+    pub(super) fn broken(&self, promise: &str) -> String {
+        format!("{}\nbroken: {promise}", self.text())
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        for line in &self.lines {
+            write!(text, "#{}", line.first).unwrap();
+            if line.last > line.first {
+                write!(text, " to #{}", line.last).unwrap();
+            }
+            text += " ";
+            text += &line.text;
+            text.push('\n');
+        }
+        text
+    }
+}
