@@ -109,18 +109,18 @@ pub(super) fn one_thing_wrong(gateway: &Gateway, token: &str, good: &Sent) {
         ("GET", of("%7C%7C"), "", invalid),
         ("GET", of("corp%7Ca%2Fb"), "", invalid),
         ("GET", of("corp%7C%FF"), "", invalid),
-        ("GET", of("corp%7C%C2%85%22%5D"), "", (403, "forbidden")),
+        ("GET", of("corp%7C%C2%85%22%5D"), "", (403, "untrusted_session")),
         (
             "DELETE",
             of(&format!("corp%7C{}", "a".repeat(7000))),
             "",
-            (403, "forbidden"),
+            (403, "untrusted_session"),
         ),
         (
             "DELETE",
             format!("{}/%7C", of("corp%7Calice")),
             "",
-            (403, "forbidden"),
+            (403, "untrusted_session"),
         ),
     ];
     for (method, path, body, (status, code)) in cases {
