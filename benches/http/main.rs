@@ -70,17 +70,18 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     if Bare::is_this() {
         runtime.block_on(servers::bare());
-    } else if std::env::args().any(|argument| argument == "--quick") {
-        runtime.block_on(compare(&QUICK));
     } else {
-        runtime.block_on(compare(&WHOLE));
+        let is_asked = |name| std::env::args().any(|argument| argument == name);
+        let effort = if is_asked("--quick") { &QUICK } else { &WHOLE };
+        runtime.block_on(compare(effort, is_asked("--flood")));
     }
 }
 
 /// A store's name, and what serves with it.
 type Deployed<'a> = (&'static str, &'a Deployment);
 
-async fn compare(effort: &Effort) {
+/// All comparisons, or only that of a flood.
+async fn compare(effort: &Effort, only_flood: bool) {
     let bare = Bare::start();
     let embedded = Deployment::new("embedded:./data");
     // It keeps what it has answered over an end of the machine, as the embedded store does.
@@ -96,6 +97,9 @@ async fn compare(effort: &Effort) {
     let on_redis = Deployment::new(&redis.url());
     let deployed = [("embedded", &embedded), ("redis", &on_redis)];
 
+    if only_flood {
+        return floods(effort, deployed).await;
+    }
     println!("A decided request, {CONNECTIONS} connections with keep-alive, against bare hyper");
     Figures::print_head();
     for round in 1..=effort.rounds {
@@ -106,7 +110,12 @@ async fn compare(effort: &Effort) {
     for round in 1..=effort.rounds {
         completions(round, effort, &bare, deployed).await;
     }
-    println!("\nFirst enrolments, one at a time, while another account makes codes without end");
+    println!();
+    floods(effort, deployed).await;
+}
+
+async fn floods(effort: &Effort, deployed: [Deployed<'_>; 2]) {
+    println!("First enrolments, one at a time, while another account makes codes without end");
     Figures::print_head();
     for round in 1..=effort.rounds {
         for one in deployed {

@@ -109,7 +109,12 @@ pub(super) fn one_thing_wrong(gateway: &Gateway, token: &str, good: &Sent) {
         ("GET", of("%7C%7C"), "", invalid),
         ("GET", of("corp%7Ca%2Fb"), "", invalid),
         ("GET", of("corp%7C%FF"), "", invalid),
-        ("GET", of("corp%7C%C2%85%22%5D"), "", (403, "untrusted_session")),
+        (
+            "GET",
+            of("corp%7C%C2%85%22%5D"),
+            "",
+            (403, "untrusted_session"),
+        ),
         (
             "DELETE",
             of(&format!("corp%7C{}", "a".repeat(7000))),
