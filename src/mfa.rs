@@ -7,6 +7,7 @@ pub mod methods;
 mod models;
 pub mod registration;
 pub mod step_up;
+mod told;
 mod turns;
 
 use std::num::NonZeroUsize;
@@ -24,6 +25,7 @@ use crate::store::Store;
 use crate::webauthn::{RelyingParties, RelyingParty};
 
 use backup_codes::Peppers;
+use told::Told;
 use turns::Turns;
 
 /// How often a change is decided again whose facts keep changing under it.
@@ -63,6 +65,7 @@ pub struct Mfa {
     /// A turn for each processor: codes are hashed slowly on purpose, and many at once would keep
     /// every other request waiting.
     hashing: Arc<Turns>,
+    throttled: Told,
 }
 
 impl Mfa {
@@ -79,6 +82,7 @@ impl Mfa {
             recovery_code_ttl: parts.recovery_code_ttl,
             max_authenticators: parts.max_authenticators,
             hashing: Arc::new(Turns::new(processors)),
+            throttled: Told::default(),
         }
     }
 

@@ -85,7 +85,7 @@ async fn first_admin_gets_in_with_a_code_from_the_operators_shell() {
     let output = recovery_code(&place.deployment, &[]);
     assert_eq!(output.status.code(), Some(2));
     let text = stderr(&output);
-    assert!(text.contains("stop the gateway that serves it"), "{text}");
+    assert!(text.contains("is in use by another process"), "{text}");
     assert!(text.contains("data"), "names the store: {text}");
     let Place {
         deployment,

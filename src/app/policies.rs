@@ -253,7 +253,8 @@ impl Loader {
         loop {
             let started = Instant::now();
             let seen = self.location.fingerprint();
-            if let Some(Due::Unsettled) = self.watch.due(seen, started, started.elapsed()) {
+            self.watch.due(seen, started, started.elapsed());
+            if self.watch.is_unsettled_for_long() {
                 return self.fail(self.location.unsettled(), Cause::Asked);
             }
             if self.watch.has_settled()

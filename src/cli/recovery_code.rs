@@ -16,7 +16,7 @@ use crate::mfa::admin::{self, named_user};
 use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::model::{Tenant, Timestamp, UserId};
 use crate::record::Record;
-use crate::store::{Location, Reset, Store};
+use crate::store::{Reset, Store};
 
 /// Make a recovery code for a user who has no authenticator.
 ///
@@ -105,15 +105,9 @@ async fn make(
     user: UserId,
     streams: &Streams,
 ) -> Result<Made, Failure> {
-    let embedded = matches!(config.store.location, Location::Embedded(_));
-    let store = Store::open(config.store).await.map_err(|sentence| {
-        let failure = Failure::usage("store", sentence);
-        if embedded {
-            failure.help("an embedded store is for one process: stop the gateway that serves it")
-        } else {
-            failure
-        }
-    })?;
+    let store = Store::open(config.store)
+        .await
+        .map_err(|sentence| Failure::usage("store", sentence))?;
     let peppers = Peppers::new(config.peppers.iter().map(Pepper::new).collect());
     let sink = Arc::new(Sinks(streams.sinks().collect()));
     let now = now();

@@ -25,7 +25,11 @@ const ERRORS: [(u16, &str); 14] = [
         401,
         "No token, a bad one, or a fresher or stronger sign-in is needed",
     ),
-    (403, "The policies do not permit it"),
+    (
+        403,
+        "The policies do not permit it, or a step-up would help and the caller has nothing to step \
+         up with (recovery_required)",
+    ),
     (404, "Not there, or not the caller's"),
     (408, "The body did not arrive in time"),
     (

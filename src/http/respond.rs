@@ -246,8 +246,8 @@ fn wire(error: Error, request_id: &str) -> Wire {
         Error::WrongCode => Wire::new(
             StatusCode::BAD_REQUEST,
             "invalid_credential",
-            "This backup code does not work: it is mistyped, was used before, or is of an older set. \
-             Try another one.",
+            "This code does not work: it is mistyped, was used before, has expired, or is of an older \
+             set. Try another one, or ask an administrator for a new recovery code.",
         )
         .detail("reason", "code"),
         Error::TooMany { what, retry_after } => {
@@ -257,7 +257,7 @@ fn wire(error: Error, request_id: &str) -> Wire {
                 Throttled::Ceremonies => {
                     "This session started too many enrolments and step-ups."
                 }
-                Throttled::Hashing => "This session already waits for codes.",
+                Throttled::Hashing => "This session already waits for codes to be made or checked.",
             };
             let message = format!("{what} Try again in {seconds} seconds.");
             Wire::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).header(

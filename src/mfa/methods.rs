@@ -63,6 +63,9 @@ pub struct Method {
     /// Whether it can confirm a session here. False for one that was enrolled at another relying
     /// party, as when the site's domain has changed: it can only be removed.
     pub usable: bool,
+    /// Whether a session that it confirms is trusted, as administration asks: it was enrolled under a
+    /// strong sign-in, with a recovery code, or in a session that such an authenticator confirmed.
+    pub trusted: bool,
 }
 
 /// How many backup codes work now.
@@ -288,5 +291,6 @@ fn method(party: Option<&RelyingParty>, one: &Authenticator) -> Method {
         backup_eligible: one.backup_eligible,
         backed_up: one.backed_up,
         usable: party.is_some_and(|party| party.can_use(one)),
+        trusted: one.trusted,
     }
 }

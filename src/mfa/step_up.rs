@@ -14,7 +14,7 @@ use crate::authn::step_up::{Proof, StepUpIssuer};
 use crate::error::{Error, Throttled, TokenFault};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{
-    Action, Authenticator, Bytes, CodeKind, CodeSetId, Member, MethodType, Timestamp, UserId,
+    Action, Authenticator, Bytes, CodeKind, CodeSetId, Member, MethodType, Timestamp, User,
 };
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
@@ -342,17 +342,17 @@ impl Mfa {
             // Before it is hashed, which is slow on purpose; the store counts once more.
             let user = &permit.member().user;
             if let Some(retry_after) = permit.account().codes_shut {
-                return Err(throttled(&user.id, retry_after, record));
+                return Err(self.throttled(user, permit.member().now, retry_after, record));
             }
             let code = permit.operation().code.clone();
             let set = permit.account().codes.clone();
+            // Answered as a wrong code is, and not counted: there is nothing that could be guessed.
             let (Some(code), Some(set)) = (code, set) else {
-                return Err(wrong_code(&user.id, record));
+                return Err(Error::WrongCode);
             };
             let salt = &set.salt;
-            let Some(hash) = self.hash(permit.member(), code, salt).await? else {
-                return Err(wrong_code(&user.id, record));
-            };
+            let hash = self.hash(permit.member(), code, salt).await?;
+            let hash = hash.ok_or(Error::WrongCode)?;
             let kind = match set.kind {
                 CodeKind::Backup => ChangeKind::CodeUsed,
                 CodeKind::Recovery => ChangeKind::RecoveryCodeUsed,
@@ -369,12 +369,33 @@ impl Mfa {
                     };
                     return token(&issuer, &permit, proof, epoch, Some(remaining));
                 }
-                Tried::Wrong => return Err(wrong_code(&user.id, record)),
+                Tried::Wrong => {
+                    record.changed(Change::of_account(ChangeKind::CodeWrong, &user.id));
+                    return Err(Error::WrongCode);
+                }
                 Tried::TooMany { retry_after } => {
-                    return Err(throttled(&user.id, retry_after, record));
+                    return Err(self.throttled(user, permit.member().now, retry_after, record));
                 }
                 Tried::OtherSet => permit = again(gate, permit, &mut retries, record).await?,
             }
+        }
+    }
+
+    /// Notes once in a while that a session is throttled: a line for each request would let one session
+    /// flood the audit stream.
+    fn throttled(
+        &self,
+        user: &User,
+        now: Timestamp,
+        retry_after: Duration,
+        record: &mut Record,
+    ) -> Error {
+        if self.throttled.is_first(&user.id, &user.session.key, now) {
+            record.changed(Change::of_account(ChangeKind::CodesThrottled, &user.id));
+        }
+        Error::TooMany {
+            what: Throttled::Codes,
+            retry_after,
         }
     }
 
@@ -394,20 +415,6 @@ fn outlives<O>(permit: &Permit<O>) -> Result<(), Error> {
         return Err(TokenFault::Invalid("the token has expired").into());
     }
     Ok(())
-}
-
-/// The same answer for a code that is wrong, used, expired or malformed.
-fn wrong_code(user: &UserId, record: &mut Record) -> Error {
-    record.changed(Change::of_account(ChangeKind::CodeWrong, user));
-    Error::WrongCode
-}
-
-fn throttled(user: &UserId, retry_after: Duration, record: &mut Record) -> Error {
-    record.changed(Change::of_account(ChangeKind::CodesThrottled, user));
-    Error::TooMany {
-        what: Throttled::Codes,
-        retry_after,
-    }
 }
 
 fn token<O>(

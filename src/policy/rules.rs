@@ -127,7 +127,7 @@ impl Subject<'_> {
                 "this permit names no action: it would open every door, those of later versions too",
                 "name its actions in the head, such as action in Gate::Action::\"manageOwnMfa\"",
             )
-        } else if self.reaches("administerMfa") && !self.names_users() {
+        } else if self.reaches("administerMfa") && !self.syntax.requires_named_users() {
             (
                 "permit_administers",
                 "this permit reaches administerMfa and requires neither membership in a group nor one user: others would administer too",
@@ -137,12 +137,6 @@ impl Subject<'_> {
             return None;
         };
         Some(self.place.error(code, None, message).help(help))
-    }
-
-    /// Returns true if it requires membership in a group, or one user.
-    fn names_users(&self) -> bool {
-        let required = self.syntax.required_principals();
-        required.is_some_and(|required| required.names_users())
     }
 
     /// Returns true for a template of permits whose links say who administers.

@@ -111,6 +111,11 @@ impl Watch {
         self.settled
     }
 
+    /// Returns true if the folders have been changing for so long that somebody was told.
+    pub(super) fn is_unsettled_for_long(&self) -> bool {
+        self.unsettled.is_some_and(|(_, told)| told)
+    }
+
     /// Returns true if the last look saw this state.
     pub(super) fn saw(&self, state: &Fingerprint) -> bool {
         self.seen == *state
@@ -173,6 +178,21 @@ mod tests {
         let told: Vec<_> = (0..200).filter(|at| due[*at].is_some()).collect();
         assert_eq!(told, [60], "after 30 seconds");
         assert_eq!(due[60], Some(Due::Unsettled));
+    }
+
+    #[test]
+    fn folder_is_unsettled_for_long_from_when_it_is_told_until_it_settles() {
+        let mut watch = Watch::new(state("/a"));
+        let mut at = Instant::now();
+        let mut look = |name: &str| {
+            at += PAUSE;
+            watch.due(state(name), at, Duration::ZERO);
+            watch.is_unsettled_for_long()
+        };
+        let long: Vec<_> = (0..80).map(|it| look(&format!("/{it}"))).collect();
+        assert_eq!(long.iter().position(|it| *it), Some(60));
+        assert!(long[60..].iter().all(|it| *it));
+        assert!(!look("/79"), "it has settled");
     }
 
     #[test]

@@ -180,7 +180,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
             summary: "Remove one of another user's authenticators",
             query: &[],
             request: None,
-            answer: "Removed; what the browser is to be told",
+            answer: "Removed; with the last one, the recovery code to hand to the user",
             response: schema::<Deleted>,
             errors: &[404, 429],
         },

@@ -142,8 +142,10 @@ impl Operation for CompleteRegistration {
     }
 
     fn is_repetition(&self, account: &Account) -> bool {
+        // While an enrolment is pending, the request could complete it.
         let mut held = account.authenticators.iter();
-        held.any(|one| one.credential_id == *self.response.credential_id())
+        account.pending.is_none()
+            && held.any(|one| one.credential_id == *self.response.credential_id())
     }
 }
 

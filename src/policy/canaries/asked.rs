@@ -34,6 +34,8 @@ pub(super) struct Canary<'a> {
     action: Action,
     header: Tenant,
     strong: bool,
+    /// Whether an authenticator confirmed the session that a password had enrolled.
+    self_enrolled: bool,
     factors: Factors,
     method_type: MethodType,
     /// Whose account it is about.
@@ -107,11 +109,25 @@ fn other_tenant(caller: &Caller, header: Tenant, ask: &mut impl FnMut(&Canary<'_
                     action,
                     header,
                     strong,
+                    self_enrolled: false,
                     factors: factors(enrolled),
                     method_type: MethodType::Passkey,
                     account: account.clone(),
                 });
             }
+        }
+        if caller.is_unknown() && ENROLLING.contains(&action) {
+            ask(&Canary {
+                rule: Rule::OtherTenant,
+                caller,
+                action,
+                header,
+                strong: false,
+                self_enrolled: false,
+                factors: factors(false),
+                method_type: MethodType::Fido,
+                account: caller.id.clone(),
+            });
         }
     }
 }
@@ -132,6 +148,7 @@ fn after_reset(caller: &Caller, own: Tenant, ask: &mut impl FnMut(&Canary<'_>)) 
                 action,
                 header: own,
                 strong: false,
+                self_enrolled: false,
                 factors: Factors {
                     reset: true,
                     ..Factors::default()
@@ -147,13 +164,14 @@ fn administration(caller: &Caller, own: Tenant, ask: &mut impl FnMut(&Canary<'_>
     let administering = |action: &Action| on(*action) == Some(On::OthersAccount);
     for action in Action::ALL.into_iter().filter(administering) {
         for account in accounts(caller, On::OthersAccount, own) {
-            for enrolled in [false, true] {
+            for (enrolled, self_enrolled) in [(false, false), (true, false), (true, true)] {
                 ask(&Canary {
                     rule: Rule::Administration,
                     caller,
                     action,
                     header: own,
                     strong: false,
+                    self_enrolled,
                     factors: factors(enrolled),
                     method_type: MethodType::Passkey,
                     account: account.clone(),
@@ -227,6 +245,19 @@ impl Canary<'_> {
     }
 
     fn session(&self) -> Session {
+        if self.self_enrolled {
+            return Session {
+                amr: vec!["pop".to_owned(), "user".to_owned(), "swk".to_owned()],
+                acr: "phr".to_owned(),
+                signed_in_at: Some(now()),
+                strong_at: Some(now()),
+                confirmation: Confirmation::Authenticator {
+                    enrolled_at: now(),
+                    trusted: false,
+                },
+                ..Session::default()
+            };
+        }
         if !self.strong {
             return Session {
                 amr: vec!["pwd".to_owned()],
@@ -275,9 +306,10 @@ impl fmt::Display for Canary<'_> {
             write!(f, " of the groups {}", groups.join(", "))?;
         }
         write!(f, ", with X-Tenant-ID {}, ", self.header)?;
-        f.write_str(match self.strong {
-            true => "after a strong sign-in, ",
-            false => "after a sign-in by password, ",
+        f.write_str(match (self.strong, self.self_enrolled) {
+            (true, _) => "after a strong sign-in, ",
+            (_, true) => "confirmed by an authenticator that a password enrolled, ",
+            _ => "after a sign-in by password, ",
         })?;
         f.write_str(match (self.factors.count, self.factors.reset) {
             (_, true) => "with an account that was reset, ",

@@ -34,15 +34,18 @@ pub(in crate::policy) fn names_users(entity: &EntityUid) -> bool {
 }
 
 impl Syntax<'_> {
-    /// Returns what the policy requires of its principal, by its head or by a conjunct of a `when`;
-    /// `None` if it can apply to anybody. A policy that names several is known by one of them.
-    pub(in crate::policy) fn required_principals(self) -> Option<Required> {
+    /// Returns true if the head or any conjunct of a `when` requires membership in a group, or one user;
+    /// or if a link says whom.
+    pub(in crate::policy) fn requires_named_users(self) -> bool {
+        let by_head = self.required_by_head();
+        let mut conditions = self.0.non_scope_constraints().into_iter();
+        by_head.is_some_and(|required| required.names_users()) || conditions.any(requires_named)
+    }
+
+    fn required_by_head(self) -> Option<Required> {
         use PrincipalOrResourceConstraint::{Any, Eq, In, Is, IsIn};
         match PrincipalConstraint::as_inner(self.0.principal_constraint()) {
-            Any | Is(_) => {
-                let mut conditions = self.0.non_scope_constraints().into_iter();
-                conditions.find_map(required).map(Required::OneOf)
-            }
+            Any | Is(_) => None,
             Eq(reference) | In(reference) | IsIn(_, reference) => Some(match reference {
                 EntityReference::Slot(_) => Required::OfLink,
                 EntityReference::EUID(uid) => {
@@ -51,6 +54,22 @@ impl Syntax<'_> {
             }),
         }
     }
+
+    /// Returns what the policy requires of its principal, by its head or by a conjunct of a `when`;
+    /// `None` if it can apply to anybody. A policy that names several is known by one of them.
+    pub(in crate::policy) fn required_principals(self) -> Option<Required> {
+        self.required_by_head().or_else(|| {
+            let mut conditions = self.0.non_scope_constraints().into_iter();
+            conditions.find_map(required).map(Required::OneOf)
+        })
+    }
+}
+
+fn requires_named(condition: &Expr) -> bool {
+    if let ExprKind::And { left, right } = condition.expr_kind() {
+        return requires_named(left) || requires_named(right);
+    }
+    required(condition).is_some_and(|some| some.iter().all(names_users))
 }
 
 fn required(condition: &Expr) -> Option<Vec<EntityUid>> {

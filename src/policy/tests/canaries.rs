@@ -266,10 +266,21 @@ fn reset_account_that_a_password_enrols_for_does_not_load() {
 
 #[test]
 fn admin_rules_without_a_strong_sign_in_do_not_load() {
-    // With either of the two rules a password alone does not administer.
+    // Without `trusted-admin` a password enrols a first key, and that key satisfies `step-up-admin`.
     let lax = "unless { context.session.trusted || context.session.acr == \"\" }";
     let trusted = "unless { context.session.trusted }";
-    assert!(changed("30-step-up.cedar", trusted, lax).is_ok());
+    let findings = caught(changed(
+        "30-step-up.cedar",
+        trusted,
+        "unless { context.session.acr == \"phr\" }",
+    ));
+    says(
+        &findings,
+        &[
+            "mfa-admins-dev",
+            "confirmed by an authenticator that a password enrolled",
+        ],
+    );
     let texts: Vec<_> = POLICIES
         .iter()
         .map(|(name, text)| {

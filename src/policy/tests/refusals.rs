@@ -313,6 +313,8 @@ fn permits_that_open_too_much() {
         "when { principal in [Gate::Group::\"corp||a\", Gate::Group::\"corp||b\"] }",
         "when { principal == Gate::User::\"corp||root\" } unless { context.factors.count == 0 }",
         "when { principal is Gate::User in Gate::Group::\"corp||a\" }",
+        "when { principal in Gate::Issuer::\"corp\" && principal in Gate::Group::\"corp||a\" }",
+        "when { principal in Gate::Group::\"corp||a\" && principal in Gate::Issuer::\"corp\" }",
     ] {
         taken(&format!(
             "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource) {some};"
