@@ -76,6 +76,16 @@ pub async fn each(
     callers(address, connections, next, StatusCode::is_success).await
 }
 
+/// Sends a request again and again until the server is gone, whatever it is answered.
+pub async fn flood(address: String, request: Request<Full<Bytes>>) {
+    let mut connection = connect(&address).await;
+    while let Ok(answer) = connection.send_request(request.clone()).await {
+        if answer.into_body().collect().await.is_err() {
+            return;
+        }
+    }
+}
+
 async fn callers(
     address: &str,
     connections: usize,

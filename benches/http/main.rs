@@ -191,8 +191,7 @@ async fn flooded(round: usize, effort: &Effort, (name, deployment): Deployed<'_>
         let floods: Vec<_> = (0..FLOODERS)
             .map(|connection| {
                 let request = regeneration(deployment, &mallory, connection % sessions);
-                let (address, run) = (gateway.address.clone(), effort.run * 4);
-                tokio::spawn(async move { load::repeat(&address, request, 1, run).await })
+                tokio::spawn(load::flood(gateway.address.clone(), request))
             })
             .collect();
         let flooded = load::each(&gateway.address, begun, 1).await;

@@ -1,7 +1,8 @@
 //! Whose codes are hashed next. Hashing is slow on purpose, so a caller who asks for much of it must
-//! not keep others waiting: accounts take turns, and so do the sessions of one account.
+//! not keep others waiting: accounts take turns, and so do the sessions of one account. Where several may
+//! hash at once, no account has all the turns, so that one is free for whoever comes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +21,13 @@ pub(super) struct Turns {
 }
 
 struct State {
-    /// How many more may hash now.
+    /// How many more may hash now. While some may, each account that waits has all the turns that one
+    /// account may have.
     free: usize,
+    /// How many turns one account may have at once.
+    most_of_account: usize,
+    /// How many each account has.
+    held: HashMap<UserId, usize>,
     /// Accounts with somebody waiting, the next one first.
     accounts: VecDeque<Waiting>,
 }
@@ -36,6 +42,7 @@ struct Waiting {
 pub(super) struct Turn {
     /// `None` for a turn that nobody took.
     turns: Option<Arc<Turns>>,
+    account: UserId,
 }
 
 impl Turns {
@@ -44,6 +51,8 @@ impl Turns {
         Self {
             state: Mutex::new(State {
                 free: at_once,
+                most_of_account: at_once.saturating_sub(1).max(1),
+                held: HashMap::new(),
                 accounts: VecDeque::new(),
             }),
         }
@@ -60,9 +69,10 @@ impl Turns {
     ) -> Result<Turn, Error> {
         let receiver = {
             let mut state = self.state();
-            if state.free > 0 {
+            if state.free > 0 && state.may_have_one_more(account) {
                 state.free -= 1;
-                return Ok(self.turn());
+                state.hold(account);
+                return Ok(self.turn(account.clone()));
             }
             state.wait(account, session)?
         };
@@ -72,9 +82,10 @@ impl Turns {
             .map_err(|_| Error::Internal("the turns to hash codes are gone".to_owned()))
     }
 
-    fn turn(self: &Arc<Self>) -> Turn {
+    fn turn(self: &Arc<Self>, account: UserId) -> Turn {
         Turn {
             turns: Some(Arc::clone(self)),
+            account,
         }
     }
 
@@ -83,11 +94,13 @@ impl Turns {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a turn to the next who still waits, or keeps it for whoever comes.
-    fn pass_on(self: &Arc<Self>) {
+    /// Takes the turn of this account back, and gives it to the next who still waits, or keeps it for
+    /// whoever comes.
+    fn pass_on(self: &Arc<Self>, mut from: UserId) {
         loop {
-            let next = {
+            let (account, next) = {
                 let mut state = self.state();
+                state.let_go(&from);
                 match state.next() {
                     Some(next) => next,
                     None => {
@@ -96,10 +109,13 @@ impl Turns {
                     }
                 }
             };
-            match next.send(self.turn()) {
+            match next.send(self.turn(account)) {
                 Ok(()) => return,
                 // The caller has hung up, and the turn goes to the next in this loop.
-                Err(mut turn) => turn.turns = None,
+                Err(mut turn) => {
+                    turn.turns = None;
+                    from = turn.account.clone();
+                }
             }
         }
     }
@@ -134,21 +150,45 @@ impl State {
         Ok(receiver)
     }
 
-    /// The next session of the next account. The account goes behind the others.
-    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let mut account = self.accounts.pop_front()?;
-        let (_, next) = account.sessions.pop_front()?;
-        if !account.sessions.is_empty() {
-            self.accounts.push_back(account);
+    /// The next session of the next account that may have a turn, which it then holds. The account goes
+    /// behind the others.
+    fn next(&mut self) -> Option<(UserId, oneshot::Sender<Turn>)> {
+        let may = |one: &Waiting| self.may_have_one_more(&one.account);
+        let at = self.accounts.iter().position(may)?;
+        let mut waiting = self.accounts.remove(at)?;
+        let (_, next) = waiting.sessions.pop_front()?;
+        let account = waiting.account.clone();
+        if !waiting.sessions.is_empty() {
+            self.accounts.push_back(waiting);
         }
-        Some(next)
+        self.hold(&account);
+        Some((account, next))
+    }
+
+    fn may_have_one_more(&self, account: &UserId) -> bool {
+        self.held
+            .get(account)
+            .is_none_or(|held| *held < self.most_of_account)
+    }
+
+    fn hold(&mut self, account: &UserId) {
+        *self.held.entry(account.clone()).or_default() += 1;
+    }
+
+    fn let_go(&mut self, account: &UserId) {
+        if let Some(held) = self.held.get_mut(account) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(account);
+            }
+        }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(turns) = &self.turns {
-            turns.pass_on();
+            turns.pass_on(self.account.clone());
         }
     }
 }
@@ -261,13 +301,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn as_many_hash_at_once_as_there_are_turns() {
+    async fn as_many_hash_at_once_as_there_are_turns_and_one_account_has_not_all() {
         let turns = Arc::new(Turns::new(2));
-        let alice = account("alice");
-        let one = turns.take(&alice, &session("1")).await.unwrap();
-        let two = turns.take(&alice, &session("2")).await.unwrap();
+        let one = turns.take(&account("alice"), &session("1")).await.unwrap();
+        let order = Order::default();
+        let second = queue(&turns, &order, ("alice 2", "alice", "2")).await;
+        assert_eq!(turns.state().free, 1, "left for another account");
+        let other = turns.take(&account("bob"), &session("1")).await.unwrap();
         assert_eq!(turns.state().free, 0);
-        drop((one, two));
+        drop(other);
+        assert_eq!(turns.state().free, 1);
+        assert!(order.lock().unwrap().is_empty());
+        drop(one);
+        second.await.unwrap();
+        assert_eq!(*order.lock().unwrap(), ["alice 2"]);
         assert_eq!(turns.state().free, 2);
+        assert!(turns.state().held.is_empty());
     }
 }

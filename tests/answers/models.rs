@@ -181,7 +181,7 @@ async fn list(place: &Place) {
     let method = |method_type: &str, name: &str, model: Option<&str>, [eligible, up]: [bool; 2]| {
         let mut method = json!({
             "method_type": method_type, "device_name": name, "verified": true,
-            "backup_eligible": eligible, "backed_up": up, "usable": true, "trusted": false,
+            "backup_eligible": eligible, "backed_up": up, "usable": true, "trusted": true,
         });
         if let Some(model) = model {
             method["model"] = json!(model);
