@@ -33,9 +33,9 @@ pub struct Parts {
     pub step_up: Option<StepUpIssuer>,
     /// How long a pending enrolment lives.
     pub enrollment_ttl: Duration,
-    /// How long a recovery code works.
+    /// The lifetime of a recovery code.
     pub recovery_code_ttl: Duration,
-    /// How many authenticators an account may have.
+    /// The most authenticators that an account may have.
     pub max_authenticators: usize,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,

@@ -61,9 +61,9 @@ pub struct Config {
     pub store: store::Settings,
     /// How long a pending enrolment lives.
     pub enrollment_ttl: Duration,
-    /// How long a recovery code works.
+    /// The lifetime of a recovery code.
     pub recovery_code_ttl: Duration,
-    /// How many authenticators an account may have.
+    /// The most authenticators that an account may have.
     pub max_authenticators: usize,
     /// Whose tokens are accepted.
     pub authn: authn::Settings,
@@ -338,10 +338,10 @@ fn pepper(path: &Path) -> Result<SecretSlice<u8>, Trouble> {
     })
 }
 
-/// How long a recovery code works unless the configuration says otherwise: until the same time tomorrow.
+/// The lifetime of a recovery code unless the configuration says otherwise: until the same time tomorrow.
 pub const RECOVERY_CODE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many authenticators an account may have unless the configuration says otherwise.
+/// The most authenticators that an account may have unless the configuration says otherwise.
 pub const MAX_AUTHENTICATORS: usize = 20;
 
 fn recovery_code_ttl(root: &mut Section, problems: &mut Problems<'_>) -> Duration {

@@ -168,7 +168,7 @@ pub struct StepUp {
     pub method_types: Vec<MethodType>,
 }
 
-/// What a caller is throttled for.
+/// The kinds of requests that are throttled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Throttled {
     /// Wrong backup or recovery codes.
@@ -179,7 +179,7 @@ pub enum Throttled {
     Hashing,
 }
 
-/// What is left to a caller who cannot step up.
+/// The ways that are left to a caller who cannot step up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recourse {

@@ -45,9 +45,9 @@ pub struct Parts {
     pub issuers: Vec<IssuerName>,
     /// How long what is pending lives.
     pub enrollment_ttl: Duration,
-    /// How long a recovery code works.
+    /// The lifetime of a recovery code.
     pub recovery_code_ttl: Duration,
-    /// How many authenticators an account may have.
+    /// The most authenticators that an account may have.
     pub max_authenticators: usize,
 }
 

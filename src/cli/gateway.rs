@@ -31,9 +31,9 @@ pub(super) struct Parts {
     pub(super) policies: Loaded,
     pub(super) store: store::Settings,
     pub(super) enrollment_ttl: Duration,
-    /// How long a recovery code works.
+    /// The lifetime of a recovery code.
     pub(super) recovery_code_ttl: Duration,
-    /// How many authenticators an account may have.
+    /// The most authenticators that an account may have.
     pub(super) max_authenticators: usize,
     pub(super) authn: authn::Settings,
     /// None: step-ups are not set up.

@@ -27,7 +27,7 @@ pub enum Location {
         policies: PathBuf,
         /// With `gate.cedarschema` and `site.cedarschema`.
         schema: PathBuf,
-        /// Whether `dev.links.json` counts: it links the admins of `dev`'s own issuer.
+        /// True if `dev.links.json` counts: it links the admins of `dev`'s own issuer.
         dev_links: bool,
     },
     /// The shipped ones, from inside the program: they never change.

@@ -38,7 +38,7 @@ pub(super) struct Watch {
     seen: Fingerprint,
     /// The first of the last looks that saw them so.
     seen_since: Instant,
-    /// Whether what was seen last may be loaded.
+    /// True if what was seen last may be loaded.
     settled: bool,
     /// Looks since the last load, or since the first at which they had changed.
     looks: u32,
@@ -47,7 +47,7 @@ pub(super) struct Watch {
     pause: Duration,
 }
 
-/// What a look leads to.
+/// The consequence of a look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Due {
     /// The folders are to be loaded.
@@ -143,7 +143,7 @@ mod tests {
 
     const CHANGED: Option<Due> = Some(Due::Load(Cause::Changed));
 
-    /// What each look leads to, one every half second, the folders having been loaded in state `/a`.
+    /// Returns the consequence of each look, one every half second, the folders having been loaded in state `/a`.
     fn looks(states: &[&str]) -> Vec<Option<Due>> {
         let mut watch = Watch::new(state("/a"));
         let mut at = Instant::now();
