@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::MethodType;
+pub use cedargate_core::decision::{Recourse, StepUp};
 
 /// Why a request was not served.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,17 +157,6 @@ pub struct Signal {
     pub credential_id: String,
 }
 
-/// What a caller has to do to be permitted.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct StepUp {
-    /// Each of these `acr` values would do; sorted, never empty.
-    pub acr_values: Vec<String>,
-    /// The greatest age of the sign-in, in seconds.
-    pub max_age: u64,
-    /// The caller's method types, with one of which they could step up here.
-    pub method_types: Vec<MethodType>,
-}
-
 /// The kinds of requests that are throttled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Throttled {
@@ -177,18 +166,6 @@ pub enum Throttled {
     Ceremonies,
     /// New backup codes, while others of this session are being made.
     Hashing,
-}
-
-/// The ways that are left to a caller who cannot step up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Recourse {
-    /// One of their backup codes.
-    BackupCode,
-    /// The recovery code that an administrator has given them.
-    RecoveryCode,
-    /// An administrator, who can reset the account.
-    Admin,
 }
 
 /// What is wrong with an authenticator's response.

@@ -32,13 +32,13 @@ pub mod authn;
 pub mod cli;
 pub mod config;
 pub mod error;
-pub mod finding;
 pub mod gate;
 pub mod http;
 pub mod mfa;
-pub mod model;
-pub mod policy;
 pub mod record;
 pub mod store;
 pub mod streams;
 pub mod webauthn;
+
+pub use cedargate_core::{finding, model};
+pub use cedargate_policy as policy;

@@ -51,6 +51,11 @@ impl Failure {
         Self::file(code, "", message)
     }
 
+    /// The system starts no thread.
+    pub(super) fn no_thread(error: std::io::Error) -> Self {
+        Self::usage("system", format!("no thread to work on: {error}"))
+    }
+
     /// Something about a whole file or folder is wrong.
     pub(super) fn file(
         code: &'static str,

@@ -8,7 +8,6 @@ mod explain;
 mod folders;
 mod format;
 mod lines;
-mod parallel;
 mod replay;
 mod schema;
 mod test;

@@ -8,7 +8,7 @@ use super::not_empty;
 use super::problems::{Place, Problems};
 use super::section::Section;
 use crate::policy::Requirements;
-use crate::policy::advice::KnownIssuer;
+use cedargate_policy_tools::check::KnownIssuer;
 
 /// Where the policies are, and whose tokens they are asked about.
 #[derive(Clone, Debug)]

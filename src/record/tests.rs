@@ -1,3 +1,4 @@
+use crate::model::Action;
 use std::sync::Mutex;
 
 use futures_util::FutureExt as _;

@@ -9,13 +9,13 @@ use tempfile::TempDir;
 use super::*;
 use crate::model::{Action, Timestamp};
 use crate::policy::Recorded;
-use crate::record::{Decided, Effect, Input, Record, Shadow};
+use crate::record::{Decided, DecisionInput, Effect, Record, Shadow};
 
 /// An input of this weight.
 #[derive(Debug)]
 struct Made(usize);
 
-impl Input for Made {
+impl DecisionInput for Made {
     fn json(&self) -> Map<String, Value> {
         let input = json!({
             "principal": "Gate::Anonymous::\"anonymous\"",

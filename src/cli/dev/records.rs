@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::record::{Event, Input, Sink};
+use crate::record::{DecisionInput, Event, Sink};
 
 /// How many are kept.
 const KEPT: usize = 100;
@@ -28,7 +28,7 @@ impl Records {
 
     /// What a decision of the last request with this id was made on; `at` is its place among those
     /// of the request, from 0.
-    pub(super) fn input(&self, request_id: &str, at: usize) -> Option<Arc<dyn Input>> {
+    pub(super) fn input(&self, request_id: &str, at: usize) -> Option<Arc<dyn DecisionInput>> {
         let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut newest_first = records.iter().rev();
         let event = newest_first.find(|event| event.request_id == request_id)?;

@@ -1,7 +1,8 @@
 //! Answers of policies, and how two of them differ, in words.
 
 use super::counted::plural;
-use crate::policy::{Kind, Verdict};
+use crate::policy::Verdict;
+use cedargate_policy_tools::comparison::Kind;
 
 /// What a kind of change is called over the list of them.
 pub(super) fn heading(kind: Kind) -> &'static str {

@@ -10,8 +10,9 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::{github, output};
 use crate::config;
 use crate::finding::{Finding, Severity};
-use crate::policy::advice::{self, Report};
-use crate::policy::{Survey, cases};
+use crate::policy::cases;
+use cedargate_policy_tools::PolicyFiles;
+use cedargate_policy_tools::check::{self as checks, Report};
 
 /// Say everything that is wrong with policies, and what is probably not what was meant.
 ///
@@ -122,14 +123,14 @@ fn report(arguments: &Arguments) -> Result<Report, Failure> {
         tests.push(TESTS.into());
     }
     let (cases, unreadable) = cases::read_all(&tests);
-    let mut survey = Survey::read(&paths, &schema);
+    let mut survey = PolicyFiles::read(&paths, &schema);
     if configured.is_some() {
         survey.leave_out_dev_links();
     }
     let issuers = configured.map(|one| one.issuers.as_slice());
     let requirements = configured.map(|one| one.requirements.clone());
     let requirements = requirements.unwrap_or_default();
-    let mut report = advice::report(&survey, issuers, &requirements, &cases);
+    let mut report = checks::report(&survey, issuers, &requirements, &cases);
     report.findings.extend(unreadable.0);
     Ok(report)
 }

@@ -12,12 +12,13 @@ use clap::{Args, ValueEnum};
 
 use super::folders::Folders;
 use super::lines::Lines;
-use super::parallel;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output;
 use crate::finding::Finding;
+use crate::policy::Requirements;
+use crate::policy::analysis;
 use crate::policy::cases::{self, Case};
-use crate::policy::{Comparison, Kind, Requirements};
+use cedargate_policy_tools::comparison::{Comparison, Kind};
 use found::Found;
 
 /// Say what a change of the policies does: to them, to the test cases and to recorded decisions.
@@ -93,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (cases, wrong) = read_cases(&arguments.tests);
     let shown = if arguments.json { usize::MAX } else { SHOWN };
     let mut found = Found::keeping(shown);
-    ask_cases(&comparison, &cases, &mut found);
+    ask_cases(&comparison, &cases, &mut found)?;
     if let Some(log) = &arguments.log {
         ask_log(&comparison, log, &mut found)?;
     }
@@ -124,18 +125,24 @@ fn read_cases(paths: &[PathBuf]) -> (Vec<Case>, Vec<Finding>) {
     }
 }
 
-fn ask_cases(comparison: &Comparison<'_>, cases: &[Case], found: &mut Found) {
+fn ask_cases(
+    comparison: &Comparison<'_>,
+    cases: &[Case],
+    found: &mut Found,
+) -> Result<(), Failure> {
     let start = || found.another();
-    let parts = parallel::fold(cases.iter().enumerate(), start, |found, (at, case)| {
+    let parts = analysis::fold(cases.iter().enumerate(), start, |found, (at, case)| {
         found.case(at, case, comparison.ask(|bundle| case.inquiry(bundle)));
     });
+    let parts = parts.map_err(Failure::no_thread)?;
     parts.into_iter().for_each(|part| found.merge(part));
+    Ok(())
 }
 
 fn ask_log(comparison: &Comparison<'_>, log: &Path, found: &mut Found) -> Result<(), Failure> {
     let mut lines = Lines::open(log)?;
     let start = || found.another();
-    let parts = parallel::fold(&mut lines, start, |found, lines| {
+    let parts = analysis::fold(&mut lines, start, |found, lines| {
         for line in lines {
             match line.recorded() {
                 Ok(recorded) => {
@@ -146,6 +153,7 @@ fn ask_log(comparison: &Comparison<'_>, log: &Path, found: &mut Found) -> Result
             }
         }
     });
+    let parts = parts.map_err(Failure::no_thread)?;
     parts.into_iter().for_each(|part| found.merge(part));
     lines.finish()
 }

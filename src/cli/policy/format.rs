@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output;
 use crate::finding::{Finding, Severity};
-use crate::policy::format::{self, LINE_WIDTH, PolicyFile};
+use cedargate_policy_tools::format::{self, LINE_WIDTH, PolicyFile};
 
 /// Put policy files into the format of Cedar's own formatter.
 ///

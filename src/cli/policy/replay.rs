@@ -9,10 +9,10 @@ use clap::Args;
 
 use super::folders::Folders;
 use super::lines::{Line, Lines};
-use super::parallel;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::policy::Bundle;
+use crate::policy::analysis;
 use flips::Flips;
 
 /// Decide recorded requests again, and see which are not decided as they were.
@@ -48,11 +48,12 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bundle = arguments.folders.load()?;
     let mut lines = Lines::open(&arguments.log)?;
-    let parts = parallel::fold(&mut lines, Flips::default, |flips, lines| {
+    let parts = analysis::fold(&mut lines, Flips::default, |flips, lines| {
         for line in lines {
             replay(&bundle, &line, flips);
         }
     });
+    let parts = parts.map_err(Failure::no_thread)?;
     lines.finish()?;
     let mut flips = Flips::default();
     parts.into_iter().for_each(|part| flips.merge(part));

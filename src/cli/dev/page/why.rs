@@ -4,13 +4,13 @@ use hyper::{Request, StatusCode};
 use url::form_urlencoded;
 
 use crate::policy::Explanation;
-use crate::record::Input;
+use crate::record::DecisionInput;
 
 use super::{Answer, JSON, Page, Refusal, internal, respond};
 
 /// Explains by the policies in force what a decision was made on, or says why that cannot be asked.
 pub(in crate::cli::dev) type Explain =
-    Box<dyn Fn(&dyn Input) -> Result<Explanation, String> + Send + Sync>;
+    Box<dyn Fn(&dyn DecisionInput) -> Result<Explanation, String> + Send + Sync>;
 
 impl Page {
     /// `?request_id=…&decision=N`: the explanation of the request's decision at this place, from 0.

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::cli::policy::counted::Counted;
 use crate::policy::cases::Case;
-use crate::policy::{Change, Compared, Kind, Recorded, Verdict};
+use crate::policy::{Recorded, Verdict};
+use cedargate_policy_tools::comparison::{Change, Compared, Kind};
 
 /// Cases go before recorded decisions; each by its number.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::found::{Asked, Found};
-use crate::policy::{ClaimDifferences, Differences, Kind, Listed, Renamed, Verdict};
+use crate::policy::Verdict;
+use cedargate_policy_tools::comparison::Kind;
+use cedargate_policy_tools::difference::{ClaimDifferences, Differences, Listed, Renamed};
 
 #[derive(Serialize)]
 pub(super) struct Report<'a> {

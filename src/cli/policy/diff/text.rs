@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use super::found::{Asked, Changed, Found};
 use crate::cli::policy::answers::{heading, named, told};
 use crate::cli::policy::counted::plural;
-use crate::policy::{ClaimDifferences, Differences, Kind, Listed, Verdict};
+use crate::policy::Verdict;
+use cedargate_policy_tools::comparison::Kind;
+use cedargate_policy_tools::difference::{ClaimDifferences, Differences, Listed};
 
 pub(super) fn report(differences: &Differences, found: &Found) -> String {
     let mut text = policies(differences);

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::cli::policy::counted::Counted;
-use crate::policy::{Kind, Recorded, Verdict, suspects};
+use crate::policy::{Recorded, Verdict};
+use cedargate_policy_tools::comparison::{Kind, suspects};
 
 /// What became of the decisions of a log, in whatever order they were made again.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::flips::{Example, Flips, Group};
 use crate::cli::policy::answers::{heading, named, told};
 use crate::cli::policy::counted::{Counted, plural};
-use crate::policy::Kind;
+use cedargate_policy_tools::comparison::Kind;
 
 pub(super) fn report(flips: &Flips) -> String {
     let mut text = summary(flips);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::finding::Finding;
-use crate::policy::Mutant;
+use cedargate_policy_tools::mutation::Mutant;
 
 const FILE: &str = "equivalent-mutants.toml";
 

@@ -6,7 +6,9 @@ use super::round::{End, Mutation, Ran, Report, Survivor};
 use super::tables::uncovered;
 use crate::finding::Finding;
 use crate::policy::cases::Expected;
-use crate::policy::{Coverage, Explanation, Mutant, Share, Verdict};
+use crate::policy::{Explanation, Verdict};
+use cedargate_policy_tools::coverage::{Coverage, Share};
+use cedargate_policy_tools::mutation::Mutant;
 
 #[derive(Serialize)]
 pub(super) struct Json<'a> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::policy::{Coverage, TextCoverage};
+use cedargate_policy_tools::coverage::{Coverage, TextCoverage};
 
 pub(super) fn report(coverage: &Coverage) -> String {
     let mut files: BTreeMap<&str, Vec<&TextCoverage>> = BTreeMap::new();

@@ -1,6 +1,5 @@
 //! One run of the cases, and what came of it.
 
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Arguments;
@@ -9,7 +8,9 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::finding::{Finding, Findings};
 use crate::policy::cases::{self, Answered, Asked, Case, Expected};
-use crate::policy::{Bundle, Coverage, Explanation, Fate, Inquiry, Mutant, Share, Verdict};
+use crate::policy::{Bundle, Explanation, Inquiry, Verdict};
+use cedargate_policy_tools::coverage::{Coverage, Share};
+use cedargate_policy_tools::mutation::{self, Mutant, MutantOutcome};
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -104,12 +105,12 @@ impl Report {
         if cases.is_empty() && self.findings.is_empty() {
             self.findings.push(no_cases(arguments, found));
         }
-        let answers = cases::run_all(bundle, &cases).map_err(no_thread)?;
+        let answers = cases::run_all(bundle, &cases).map_err(Failure::no_thread)?;
         let told = cases.iter().zip(&answers).filter_map(|(case, answer)| {
             let answered = answer.as_ref().ok()?;
             Some((case, answered.asked.inquiry.assumed()))
         });
-        self.notes = cases::assumed_notes(told);
+        self.notes = cedargate_policy_tools::check::assumed::assumed_notes(told);
         let mut asked = Vec::new();
         for (case, answer) in cases.into_iter().zip(answers) {
             let end = match answer {
@@ -140,7 +141,7 @@ impl Report {
         least: Option<f64>,
     ) -> Result<(), Failure> {
         let inquiries: Vec<&Inquiry> = asked.iter().map(|one| &one.inquiry).collect();
-        let coverage = bundle.coverage(&inquiries).map_err(no_thread)?;
+        let coverage = Coverage::measure(bundle, &inquiries).map_err(Failure::no_thread)?;
         let shares = [
             ("policies", coverage.policies_covered()),
             ("clauses", coverage.clauses_covered()),
@@ -168,19 +169,19 @@ impl Report {
         arguments: &Arguments,
     ) -> Result<(), Failure> {
         let mut equivalents = Equivalents::read(&arguments.paths, &mut self.findings);
-        let mutants = bundle.mutants().map_err(no_thread)?;
+        let mutants = mutation::mutants(bundle).map_err(Failure::no_thread)?;
         let tried = AtomicUsize::new(0);
-        let fates = bundle.try_mutants(&mutants, asked, || {
+        let fates = mutation::run(bundle, &mutants, asked, || {
             let tried = tried.fetch_add(1, Ordering::Relaxed) + 1;
             output::progress(&format!("{tried} of {} changes tried", mutants.len()));
         });
         output::progress("");
         let mut mutation = Mutation::default();
-        for (mutant, fate) in mutants.into_iter().zip(fates.map_err(no_thread)?) {
+        for (mutant, fate) in mutants.into_iter().zip(fates.map_err(Failure::no_thread)?) {
             match fate {
-                Fate::Killed => mutation.killed += 1,
-                Fate::Refused(why) => mutation.refused.push((mutant, why)),
-                Fate::Survived => mutation.survivors.push(Survivor {
+                MutantOutcome::Killed => mutation.killed += 1,
+                MutantOutcome::Refused(why) => mutation.refused.push((mutant, why)),
+                MutantOutcome::Survived => mutation.survivors.push(Survivor {
                     equivalent: equivalents.take(&mutant),
                     mutant,
                 }),
@@ -250,8 +251,4 @@ fn no_cases(arguments: &Arguments, found: usize) -> Finding {
         ),
     };
     Finding::error("no_cases", paths.join(", "), message).help(help)
-}
-
-fn no_thread(error: io::Error) -> Failure {
-    Failure::usage("system", format!("no thread to run the cases on: {error}"))
 }

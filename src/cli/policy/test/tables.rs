@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::round::Mutation;
-use crate::policy::{ClauseCoverage, Coverage, Mutant, TextCoverage};
+use cedargate_policy_tools::coverage::{ClauseCoverage, Coverage, TextCoverage};
+use cedargate_policy_tools::mutation::Mutant;
 
 const HEADING: &str = "policy";
 

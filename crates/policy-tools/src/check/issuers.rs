@@ -1,0 +1,64 @@
+//! Issuers that policies name, held against those of a configuration.
+
+use cedar_policy::EntityUid;
+
+use cedargate_core::finding::{Finding, Severity, nearest};
+use cedargate_core::model::IssuerName;
+use cedargate_policy::analysis::Examined;
+use cedargate_policy::analysis::Place;
+
+/// An issuer that a configuration names.
+#[derive(Clone, Debug)]
+pub struct KnownIssuer {
+    /// Its name, as policies write it.
+    pub name: IssuerName,
+    /// Whether its tokens name groups.
+    pub has_groups: bool,
+}
+
+pub(super) fn look(examined: &Examined<'_>, known: &[KnownIssuer], findings: &mut Vec<Finding>) {
+    for statement in &examined.statements {
+        for named in statement.syntax().entities() {
+            let place = named.span.map(|span| statement.place.part(span));
+            let place = place.unwrap_or_else(|| statement.place.clone());
+            findings.extend(stranger(&named.what, &place, known));
+        }
+    }
+    for link in &examined.links {
+        for named in link.arguments.values() {
+            findings.extend(stranger(named, &link.place, known));
+        }
+    }
+}
+
+fn stranger(named: &EntityUid, place: &Place<'_>, known: &[KnownIssuer]) -> Option<Finding> {
+    let id = named.id().unescaped();
+    let of = named.type_name().to_string();
+    let name = match of.as_str() {
+        "Gate::Issuer" => id,
+        "Gate::User" | "Gate::Account" | "Gate::Group" => id.split_once('|')?.0,
+        _ => return None,
+    };
+    // What is no name of an issuer is an error of its own.
+    name.parse::<IssuerName>().ok()?;
+    let (code, message, help) = match known.iter().find(|one| one.name.as_str() == name) {
+        Some(issuer) if issuer.has_groups || of != "Gate::Group" => return None,
+        Some(_) => (
+            "issuer_without_groups",
+            format!("{named} never matches: the issuer {name:?} has no groups_claim, so its tokens name no groups"),
+            "say in the configuration which claim of its tokens lists groups: groups_claim = \"groups\"".to_owned(),
+        ),
+        None => {
+            let names = known.iter().map(|one| one.name.as_str());
+            let help = match nearest(name, names.clone()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None if name == "dev" => "\"dev\" is the issuer of `cedargate dev` alone: remove it where `dev` does not run".to_owned(),
+                None => format!("the configured issuers are {}", names.collect::<Vec<_>>().join(", ")),
+            };
+            let message = format!("{named} never matches: no issuer {name:?} is configured");
+            ("issuer_unknown", message, help)
+        }
+    };
+    let finding = place.error(code, None, message);
+    Some(finding.severity(Severity::Finding).help(help))
+}

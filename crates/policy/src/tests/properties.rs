@@ -1,0 +1,328 @@
+//! What holds for whatever policies and requests there are: invariants 2 and 3 of the design.
+
+mod explaining;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::super::*;
+use super::decisions::user;
+use super::load_files;
+use cedargate_core::decision::Effect;
+use cedargate_core::model::Confirmer;
+
+const TENANTS: [&str; 2] = [
+    "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0",
+    "0e0e0e0e-0000-4000-8000-000000000001",
+];
+const ACTIONS: [Action; 3] = [
+    Action::BeginWebauthnRegistration,
+    Action::CompleteWebauthnRegistration,
+    Action::ListMfaMethods,
+];
+
+/// What is drawn of a request.
+#[derive(Clone, Debug)]
+struct Drawn {
+    user: User,
+    header: Tenant,
+    factors: Factors,
+    means: Means,
+    method_type: MethodType,
+    action: Action,
+}
+
+impl Drawn {
+    fn decide(&self, bundle: &Bundle) -> Decided {
+        bundle.decide(&self.question())
+    }
+
+    fn question(&self) -> Question<'_> {
+        let enrols = self.action != Action::ListMfaMethods;
+        Question {
+            asker: Asker::Member {
+                user: &self.user,
+                tenant: self.header,
+                factors: &self.factors,
+                means: &self.means,
+                method_type: enrols.then_some(self.method_type),
+            },
+            action: self.action,
+            resource: Resource::Account(&self.user.id),
+            address: [192, 0, 2, 7].into(),
+            now: Timestamp::from_millis(1_768_467_600_000),
+        }
+    }
+
+    /// Conditions that hold for this request and, with each, whether they do.
+    fn condition(&self, kind: usize) -> String {
+        let group = self.user.groups.first().map_or("none", String::as_str);
+        match kind {
+            0 => format!("context.factors.count == {}", self.factors.count),
+            1 => format!("principal in Gate::Tenant::\"{}\"", TENANTS[0]),
+            2 => format!(
+                "principal in Gate::Group::\"corp|{}|{group}\"",
+                self.user.id.tenant.unwrap()
+            ),
+            3 => "principal in context.tenant".to_owned(),
+            4 => "context.session.sinceStrong <= duration(\"5m\")".to_owned(),
+            5 => "context.factors.count < 2".to_owned(),
+            // Fails when there are factors, and is false when there are none.
+            _ => "context.factors.count > 0 && context.factors.count + 9223372036854775807 > 0"
+                .to_owned(),
+        }
+    }
+}
+
+fn request() -> impl Strategy<Value = Drawn> {
+    let tenant = || prop::sample::select(TENANTS.to_vec());
+    let groups = prop::collection::vec(prop::sample::select(vec!["a", "b"]), 0..3);
+    let types = prop::sample::select(MethodType::ALL.to_vec());
+    let strong = prop::option::of(0_i64..600);
+    let action = prop::sample::select(ACTIONS.to_vec());
+    (
+        tenant(),
+        tenant(),
+        groups,
+        0_usize..3,
+        types,
+        strong,
+        action,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(own, header, groups, count, method_type, strong, action, phr)| {
+                let mut user = user(&format!("corp|{own}|alice"));
+                user.groups = groups.into_iter().map(str::to_owned).collect();
+                user.session.strong_at =
+                    strong.map(|age| Timestamp::from_millis(1_768_467_600_000 - age * 1000));
+                if phr {
+                    user.strong_acr = Arc::new(["phr".to_owned()]);
+                }
+                let method_types = if count == 0 {
+                    Vec::new()
+                } else {
+                    vec![method_type]
+                };
+                let factors = Factors {
+                    count,
+                    method_types,
+                    reset: false,
+                };
+                let usable = |one: &MethodType| Confirmer {
+                    method_type: *one,
+                    trusted: false,
+                    age: 0,
+                };
+                let means = Means {
+                    authenticators: factors.method_types.iter().map(usable).collect(),
+                    backup_code: count > 0,
+                    recovery_code: false,
+                };
+                Drawn {
+                    user,
+                    header: header.parse().unwrap(),
+                    factors,
+                    means,
+                    method_type,
+                    action,
+                }
+            },
+        )
+}
+
+const KINDS: usize = 7;
+
+/// A policy about what is drawn. Its head names the request's action or a group of it, or another.
+fn policy(permits: bool) -> impl Strategy<Value = (bool, usize, usize, bool, bool)> {
+    (
+        Just(permits),
+        0..KINDS,
+        0_usize..4,
+        any::<bool>(),
+        any::<bool>(),
+    )
+}
+
+fn write(drawn: &Drawn, id: &str, policy: (bool, usize, usize, bool, bool)) -> String {
+    let (permits, kind, scope, negated, steps_up) = policy;
+    let action = match scope {
+        0 => format!("== Gate::Action::\"{}\"", drawn.action),
+        1 | 2 => "in Gate::Action::\"manageOwnMfa\"".to_owned(),
+        _ => "in Gate::Action::\"enroll\"".to_owned(),
+    };
+    let effect = if permits { "permit" } else { "forbid" };
+    let how = if negated { "unless" } else { "when" };
+    // That a fresh sign-in lifts it is what makes @step_up load.
+    let step_up = if !permits && steps_up && kind == 4 && negated {
+        "@step_up(\"phr\") @max_age(\"5m\")"
+    } else {
+        ""
+    };
+    let condition = drawn.condition(kind);
+    format!(
+        "@id(\"{id}\") @notice(\"{id}\") {step_up} {effect} (principal, action {action}, resource) {how} {{ {condition} }};\n"
+    )
+}
+
+/// Policies for a request, each with the id of its position. The first permit is always there, for
+/// no bundle loads without one; it matches or not.
+fn policies() -> impl Strategy<Value = (Drawn, Vec<String>)> {
+    let others = prop::collection::vec(any::<bool>().prop_flat_map(policy), 0..5);
+    (request(), policy(true), others).prop_map(|(drawn, first, others)| {
+        let texts = std::iter::once(first)
+            .chain(others)
+            .enumerate()
+            .map(|(at, policy)| write(&drawn, &format!("p{at}"), policy))
+            .collect();
+        (drawn, texts)
+    })
+}
+
+fn bundle(texts: &[String]) -> Bundle {
+    load_files(&[("a.cedar", &texts.concat())]).unwrap()
+}
+
+/// What these policies of a bundle say for themselves. A bundle is loaded once for a case: that is
+/// most of what a case costs.
+fn alone(drawn: &Drawn, bundle: &mut Bundle, ids: &[String]) -> Decided {
+    let policies = ids.iter().map(|id| {
+        let policy = bundle.live.policy(&PolicyId::new(id));
+        policy.expect("it is in the bundle").clone()
+    });
+    let some = PolicySet::from_policies(policies).unwrap();
+    let all = std::mem::replace(&mut bundle.live, some);
+    let decided = drawn.decide(bundle);
+    bundle.live = all;
+    decided
+}
+
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    })
+}
+
+#[test]
+fn no_allow_without_a_permit_that_matches_and_none_beside_a_forbid_or_an_error() {
+    let allowed = AtomicUsize::new(0);
+    let failed = AtomicUsize::new(0);
+    runner(48)
+        .run(&policies(), |(drawn, texts)| {
+            let mut bundle = bundle(&texts);
+            let decided = drawn.decide(&bundle);
+            let mut permits = Vec::new();
+            let mut forbids = Vec::new();
+            let mut errors = 0;
+            for (at, text) in texts.iter().enumerate() {
+                let id = format!("p{at}");
+                let said = alone(&drawn, &mut bundle, std::slice::from_ref(&id));
+                let list = if text.contains("permit (") {
+                    &mut permits
+                } else {
+                    &mut forbids
+                };
+                match said.effect {
+                    Effect::Failed => errors += 1,
+                    _ if !said.policies.is_empty() => list.push(id),
+                    _ => {}
+                }
+            }
+            prop_assert_eq!(decided.errors.len(), errors);
+            let determining = if forbids.is_empty() {
+                &permits
+            } else {
+                &forbids
+            };
+            prop_assert_eq!(&decided.policies, determining);
+            prop_assert_eq!(&decided.notices, determining);
+            match decided.effect {
+                Effect::Allow => {
+                    allowed.fetch_add(1, Ordering::Relaxed);
+                    prop_assert!(errors == 0 && forbids.is_empty() && !permits.is_empty());
+                }
+                Effect::Failed => {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                    prop_assert!(errors > 0);
+                }
+                _ => prop_assert!(errors == 0 && (permits.is_empty() || !forbids.is_empty())),
+            }
+            Ok(())
+        })
+        .unwrap();
+    // All of this was about something.
+    let (allowed, failed) = (allowed.into_inner(), failed.into_inner());
+    assert!(
+        allowed >= 1 && failed >= 1,
+        "{allowed} allowed and {failed} failed of 48"
+    );
+}
+
+#[test]
+fn adding_a_forbid_never_permits_more() {
+    let matched = AtomicUsize::new(0);
+    let was_allowed = AtomicUsize::new(0);
+    // Conditions that hold are drawn more often, so that at least half of the forbids match.
+    let added = prop_oneof![
+        2 => Just((false, 0, 0, false, false)),
+        2 => Just((false, 2, 1, false, false)),
+        1 => policy(false),
+    ];
+    runner(100)
+        .run(&(policies(), added), |((drawn, mut texts), added)| {
+            texts.push(write(&drawn, "added", added));
+            let mut bundle = bundle(&texts);
+            let others: Vec<_> = (1..texts.len())
+                .map(|after| format!("p{}", after - 1))
+                .collect();
+            let before = alone(&drawn, &mut bundle, &others).effect;
+            let added = alone(&drawn, &mut bundle, &["added".to_owned()]);
+            let matches = !added.policies.is_empty();
+            matched.fetch_add(usize::from(matches), Ordering::Relaxed);
+            was_allowed.fetch_add(usize::from(before == Effect::Allow), Ordering::Relaxed);
+            let after = drawn.decide(&bundle).effect;
+            prop_assert!(after != Effect::Allow || (before == Effect::Allow && !matches));
+            Ok(())
+        })
+        .unwrap();
+    let (matched, was_allowed) = (matched.into_inner(), was_allowed.into_inner());
+    assert!(matched >= 50, "{matched} of 100 forbids matched");
+    assert!(was_allowed >= 5, "{was_allowed} of 100 were allowed before");
+}
+
+#[test]
+fn no_decision_depends_on_the_order_of_policies_or_files() {
+    let shuffled = policies().prop_flat_map(|(drawn, texts)| {
+        (Just(drawn), Just(texts.clone()), Just(texts).prop_shuffle())
+    });
+    runner(40)
+        .run(&shuffled, |(drawn, texts, shuffled)| {
+            let plain = drawn.decide(&bundle(&texts));
+            let files: Vec<_> = shuffled
+                .iter()
+                .enumerate()
+                .map(|(at, text)| (format!("{at}.cedar"), text))
+                .collect();
+            let files: Vec<_> = files
+                .iter()
+                .map(|(name, text)| (name.as_str(), text.as_str()))
+                .collect();
+            for decided in [
+                drawn.decide(&bundle(&shuffled)),
+                drawn.decide(&load_files(&files).unwrap()),
+            ] {
+                let same = Decided {
+                    revision: Arc::clone(&plain.revision),
+                    ..decided
+                };
+                prop_assert_eq!(&same, &plain);
+            }
+            Ok(())
+        })
+        .unwrap();
+}

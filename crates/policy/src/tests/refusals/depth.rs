@@ -1,0 +1,149 @@
+//! What is deeper than Cedar bears: its parser would end the process, its validator would give up in
+//! silence, its evaluator would err at each request.
+
+use std::thread;
+
+use super::super::super::*;
+use super::super::decisions::user;
+use super::{OPEN, at, forbid, helps, load, on, only};
+use cedargate_core::decision::Effect;
+
+/// Expressions of this depth, each written as Cedar nests it.
+const NESTED: [fn(&str, usize) -> String; 6] = [
+    |inner, depth| format!("{inner}{}", " || context.factors.count == 7".repeat(depth)),
+    |inner, depth| {
+        format!(
+            "({inner} || true){}",
+            " && context.factors.count < 7".repeat(depth)
+        )
+    },
+    |inner, depth| {
+        let sum = " + context.factors.count".repeat(depth);
+        format!("{inner} || context.factors.count{sum} == 7")
+    },
+    |inner, depth| {
+        let conditions = " } unless { context.factors.count == 7".repeat(depth);
+        format!("{inner} || true{conditions}")
+    },
+    |inner, depth| {
+        let depth = depth.min(60);
+        format!(
+            "{}{inner}{}",
+            "(".repeat(depth),
+            " || context.factors.count == 7)".repeat(depth)
+        )
+    },
+    |inner, depth| {
+        let depth = depth.min(60);
+        format!(
+            "{}({inner}){}",
+            "(true == !!!!".repeat(depth),
+            ")".repeat(depth)
+        )
+    },
+];
+const DEEPEST_THAT_LOADS: usize = 240;
+
+fn nested(of: fn(&str, usize) -> String, inner: &str, depth: usize) -> String {
+    on(
+        "action in Gate::Action::\"manageOwnMfa\"",
+        &of(inner, depth),
+    )
+}
+
+#[test]
+fn brackets() {
+    for open in ["(", "[", "{a: ", "!(", "-(", "ip("] {
+        let policy = forbid(&open.repeat(20_000));
+        let finding = load(&policy).unwrap_err().0.remove(0);
+        assert_eq!(finding.code, "nesting", "{finding}");
+        helps(&finding, "split it into several policies");
+        let bracket = open.find(['(', '[', '{']).unwrap() + open.len() * 63;
+        at(
+            &finding,
+            &policy,
+            policy.find("when {").unwrap() + "when { ".len() + bracket,
+        );
+    }
+}
+
+#[test]
+fn brackets_behind_a_comment_that_ends_as_cedar_ends_it() {
+    let policy = format!("// a comment\r{}", forbid(&"(".repeat(20_000)));
+    let finding = only(load(&policy).unwrap_err().0);
+    assert_eq!(finding.code, "nesting", "{finding}");
+}
+
+#[test]
+fn chains_and_branches() {
+    let branches = |many| {
+        format!(
+            "{}true",
+            "if principal == resource then true else ".repeat(many)
+        )
+    };
+    let members = |many| format!("principal{}", ".a".repeat(many));
+    load(&format!("{OPEN}{}", forbid(&branches(16)))).unwrap();
+    let refused = |condition: &str| only(load(&forbid(condition)).unwrap_err().0);
+    for many in [17, 20_000] {
+        let finding = refused(&branches(many));
+        assert_eq!(finding.code, "nesting");
+        assert_eq!(
+            finding.message,
+            "more than 16 ifs are within each other here"
+        );
+    }
+    for many in [300, 200_000] {
+        let chains = NESTED[..4].iter().map(|of| of("true", many));
+        for condition in chains.chain([members(many)]) {
+            let finding = refused(&condition);
+            assert_eq!(finding.code, "nesting");
+            assert_eq!(
+                finding.message,
+                "more than 256 operators hang on each other here"
+            );
+            helps(&finding, "compare with a set");
+        }
+    }
+}
+
+#[test]
+fn what_loads_was_validated_to_its_depth() {
+    for of in NESTED {
+        let policy = nested(of, "context.nothing == 7", DEEPEST_THAT_LOADS);
+        let finding = load(&format!("{OPEN}{policy}")).unwrap_err().0.remove(0);
+        assert_eq!(finding.code, "validation", "{finding}");
+        assert!(finding.message.contains("`nothing`"), "{finding}");
+    }
+}
+
+#[test]
+fn what_loads_can_be_decided_on_any_stack() {
+    for of in NESTED {
+        let policy = nested(of, "context.factors.count == 8", DEEPEST_THAT_LOADS);
+        let bundle = load(&format!("{OPEN}{policy}")).unwrap();
+        let thread = thread::Builder::new().stack_size(512 << 10);
+        let deciding = thread.spawn(move || (list(&bundle), bundle)).unwrap();
+        let (decided, _bundle) = deciding.join().unwrap();
+        assert_eq!(decided.errors, Vec::<String>::new());
+        assert!(matches!(decided.effect, Effect::Allow | Effect::Deny(_)));
+    }
+}
+
+fn list(bundle: &Bundle) -> Decided {
+    let alice = user("corp||alice");
+    let factors = Factors::default();
+    bundle.decide(&Question {
+        asker: Asker::Member {
+            user: &alice,
+            tenant: "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap(),
+            factors: &factors,
+            means: &Means::default(),
+            method_type: None,
+        },
+        action: Action::ListMfaMethods,
+        resource: Resource::Account(&alice.id),
+        address: [192, 0, 2, 7].into(),
+        now: Timestamp::from_millis(1_768_467_600_000),
+    })
+}
