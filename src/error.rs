@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use cedargate_core::decision::{Recourse, StepUp};
+pub use cedargate_core::{Recourse, StepUp};
 
 /// Why a request was not served.
 #[derive(Clone, Debug, PartialEq)]

@@ -40,5 +40,9 @@ pub mod store;
 pub mod streams;
 pub mod webauthn;
 
-pub use cedargate_core::{finding, model};
+/// The vocabulary, under its old path.
+pub mod model {
+    pub use cedargate_core::*;
+}
+pub use cedargate_core as finding;
 pub use cedargate_policy as policy;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::model::{Authenticator, MethodType, Timestamp, UserId};
-pub use cedargate_core::decision::{Decided, DecisionInput, Effect, Shadow};
+pub use cedargate_core::{Decided, DecisionInput, Effect, Shadow};
 
 /// One decision, as the event tells it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

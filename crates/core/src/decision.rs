@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::{Action, MethodType};
+use crate::{Action, MethodType};
 
 /// What the policies said to one question.
 #[derive(Clone, Debug, PartialEq)]

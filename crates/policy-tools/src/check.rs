@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use cedar_policy::PolicyId;
 
-use cedargate_core::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 use cedargate_policy::analysis::{
     Examined, SchemaIndex, Subject, TENANT_MISMATCH, sort, with_room,
 };

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use cedar_policy::PolicyId;
 use serde::Serialize;
 
-use cedargate_core::finding::{Finding, Findings};
+use cedargate_core::{Finding, Findings};
 
 use crate::difference::Differences;
 use cedargate_policy::analysis::with_room;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
-use cedargate_core::finding::{Finding, Findings};
+use cedargate_core::{Finding, Findings};
 
 use cedargate_policy::analysis::{self, POLICIES, Parsed, Reader, Source, parse, with_room};
 

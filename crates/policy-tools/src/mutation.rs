@@ -6,7 +6,7 @@ mod head;
 
 use std::io;
 
-use cedargate_core::finding::Findings;
+use cedargate_core::Findings;
 use cedargate_policy::analysis::{self, Body, Syntax};
 use cedargate_policy::cases::Asked;
 use cedargate_policy::{Bundle, PolicyEntry};

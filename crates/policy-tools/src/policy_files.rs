@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cedargate_core::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 
 use cedargate_policy::analysis::{GATE, Reader, SITE, Source, Texts, no_policies};
 use cedargate_policy::{DEV_LINKS, Sources};

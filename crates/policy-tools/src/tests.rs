@@ -7,7 +7,7 @@ mod covering;
 mod formatting;
 mod mutating;
 
-use cedargate_core::finding::Findings;
+use cedargate_core::Findings;
 use cedargate_policy::{Bundle, Requirements, SITE_SCHEMA, Sources};
 use serde_json::Value;
 

@@ -5,7 +5,7 @@
 //! stability goes with this module.
 
 use cedar_policy::{PolicyId, PolicySet};
-use cedargate_core::finding::Findings;
+use cedargate_core::Findings;
 
 use crate::{Bundle, PolicyEntry};
 

@@ -1,6 +1,6 @@
 //! Annotations: what a policy says of itself beside its condition.
 
-use cedargate_core::finding::{Finding, nearest};
+use cedargate_core::{Finding, nearest};
 
 use super::place::Place;
 use super::syntax::{Annotation, Found, Syntax, duration_millis};

@@ -14,7 +14,7 @@ mod finding;
 
 use cedar_policy::{Decision, PolicySet, Response};
 
-use cedargate_core::finding::Finding;
+use cedargate_core::Finding;
 
 use super::decision::TENANT_MISMATCH;
 use super::{Bundle, Question, nesting, parallel, request};

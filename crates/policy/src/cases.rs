@@ -13,8 +13,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use cedargate_core::finding::{Finding, Findings};
-use cedargate_core::model::json;
+use cedargate_core::{Finding, Findings, json};
 
 use super::Bundle;
 use super::inquiry::{Inquiry, Verdict, member};

@@ -6,7 +6,7 @@ use cedar_policy::{
     AuthorizationError, Decision, Entities, PolicyId, PolicySet, Request, Response,
 };
 
-use cedargate_core::decision::Effect;
+use cedargate_core::Effect;
 
 use super::Bundle;
 use super::annotations::Annotations;

@@ -8,7 +8,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cedargate_core::finding::{Finding, Findings};
+use cedargate_core::{Finding, Findings};
 
 use super::{load, shipped};
 

@@ -3,8 +3,7 @@
 
 use uuid::Uuid;
 
-use cedargate_core::finding::nearest;
-use cedargate_core::model::{GroupId, IdError, IssuerName, UserId, path};
+use cedargate_core::{GroupId, IdError, IssuerName, UserId, nearest, path};
 
 /// Why an id is not written as the gateway writes it, and what to write.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{Entities, Entity, EntityUid, Request};
 use serde_json::{Map, Value, json};
 
-use cedargate_core::decision::DecisionInput;
-use cedargate_core::model::Means;
+use cedargate_core::{DecisionInput, Means};
 
 use super::Question;
 use super::means;

@@ -7,9 +7,7 @@ use cedar_policy::{Context, Entities, EntityUid, Request};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use cedargate_core::decision::Effect;
-use cedargate_core::finding::nearest;
-use cedargate_core::model::Means;
+use cedargate_core::{Effect, Means, nearest};
 
 use super::decision::Judged;
 use super::means::{self, StepUps};

@@ -38,10 +38,9 @@ use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Entities, PolicyId, PolicySet, Request};
 
-use cedargate_core::decision::{Decided, DecisionInput};
-use cedargate_core::finding::Findings;
-use cedargate_core::model::{
-    Action, Authenticator, Factors, Means, MethodType, Tenant, Timestamp, User, UserId,
+use cedargate_core::{
+    Action, Authenticator, Decided, DecisionInput, Factors, Findings, Means, MethodType, Tenant,
+    Timestamp, User, UserId,
 };
 
 pub use catalogue::PolicyEntry;
@@ -121,7 +120,7 @@ impl Bundle {
     /// Answers a question. Total: what cannot be asked, and what fails, is [`Effect::Failed`],
     /// never an allow.
     ///
-    /// [`Effect::Failed`]: cedargate_core::decision::Effect::Failed
+    /// [`Effect::Failed`]: cedargate_core::Effect::Failed
     pub fn decide(&self, question: &Question<'_>) -> Decided {
         self.decide_on(question).0
     }

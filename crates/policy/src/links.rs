@@ -6,8 +6,7 @@ use cedar_policy::{EntityUid, SlotId};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use cedargate_core::finding::Finding;
-use cedargate_core::model::json;
+use cedargate_core::{Finding, json};
 
 use super::annotations::{ID_RULE, is_policy_id};
 use super::files::Source;

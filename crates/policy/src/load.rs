@@ -11,7 +11,7 @@ use std::sync::Arc;
 use cedar_policy::{Authorizer, Effect, Policy, PolicyId, PolicySet, PolicySetError, Template};
 use sha2::{Digest as _, Sha256};
 
-use cedargate_core::finding::{Finding, Findings, nearest};
+use cedargate_core::{Finding, Findings, nearest};
 
 use super::Bundle;
 use super::annotations::{self, Annotations};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use cedargate_core::finding::nearest;
+use cedargate_core::nearest;
 
 /// A path into what decisions are made on, the part of it that is kept out of the log.
 #[derive(Clone, Debug, Eq, PartialEq)]

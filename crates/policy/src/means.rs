@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use cedargate_core::model::{Confirmer, Factors, Means, MethodType};
+use cedargate_core::{Confirmer, Factors, Means, MethodType};
 
 use super::inquiry::{member, string};
 use super::syntax::{duration, duration_millis};

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::thread;
 
-use cedargate_core::finding::Finding;
+use cedargate_core::Finding;
 
 use super::files::Source;
 

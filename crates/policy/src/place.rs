@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use miette::Diagnostic;
 
-use cedargate_core::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 
 use super::files::Source;
 

@@ -4,7 +4,7 @@
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
-use cedargate_core::model::{Means, Timestamp, json};
+use cedargate_core::{Means, Timestamp, json};
 
 use super::Bundle;
 use super::inquiry::{Inquiry, Verdict, member, string, strings};

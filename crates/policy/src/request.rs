@@ -15,7 +15,7 @@ use cedar_policy::{
 use cedar_policy_core::ast::{Name, RestrictedExpr};
 use serde_json::Value as Json;
 
-use cedargate_core::model::{
+use cedargate_core::{
     Authenticator, Confirmation, Factors, GroupId, MethodType, Session, Tenant, Timestamp, User,
     UserId,
 };

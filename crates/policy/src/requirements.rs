@@ -1,6 +1,6 @@
 //! What policies must fulfil, beside being well-formed, to be put in force.
 
-use cedargate_core::finding::{Finding, Findings, nearest};
+use cedargate_core::{Finding, Findings, nearest};
 
 use super::{Bundle, canaries};
 

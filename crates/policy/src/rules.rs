@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use cedar_policy::EntityUid;
 
-use cedargate_core::finding::{Finding, nearest};
+use cedargate_core::{Finding, nearest};
 
 use super::annotations::Annotations;
 use super::ids;

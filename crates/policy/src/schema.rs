@@ -9,7 +9,7 @@ use cedar_policy::{
 };
 use serde_json::Value;
 
-use cedargate_core::finding::Finding;
+use cedargate_core::Finding;
 
 use super::files::Source;
 use super::nesting;

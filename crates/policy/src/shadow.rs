@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use cedar_policy::{Entities, PolicyId, Request};
 
-use cedargate_core::decision::Shadow;
+use cedargate_core::Shadow;
 
 use super::Bundle;
 use super::decision::Judged;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedargate_core::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 
 use cedargate_policy::cases::Case;
 

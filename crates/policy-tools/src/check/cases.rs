@@ -6,8 +6,7 @@ use std::ops::Range;
 use cedar_policy::EntityUid;
 use serde_json::Value;
 
-use cedargate_core::finding::{Finding, Severity};
-use cedargate_core::model::{GroupId, UserId};
+use cedargate_core::{Finding, GroupId, Severity, UserId};
 use cedargate_policy::Bundle;
 use cedargate_policy::analysis::{NEVER, duration_millis};
 

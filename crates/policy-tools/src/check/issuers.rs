@@ -2,10 +2,8 @@
 
 use cedar_policy::EntityUid;
 
-use cedargate_core::finding::{Finding, Severity, nearest};
-use cedargate_core::model::IssuerName;
-use cedargate_policy::analysis::Examined;
-use cedargate_policy::analysis::Place;
+use cedargate_core::{Finding, IssuerName, Severity, nearest};
+use cedargate_policy::analysis::{Examined, Place};
 
 /// An issuer that a configuration names.
 #[derive(Clone, Debug)]

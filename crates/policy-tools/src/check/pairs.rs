@@ -9,12 +9,8 @@ use cedar_policy::{
     ResourceConstraint,
 };
 
-use cedargate_core::finding::{Finding, Severity};
-use cedargate_policy::analysis::Annotations;
-use cedargate_policy::analysis::Assembled;
-use cedargate_policy::analysis::Place;
-use cedargate_policy::analysis::SchemaIndex;
-use cedargate_policy::analysis::{Normal, Syntax};
+use cedargate_core::{Finding, Severity};
+use cedargate_policy::analysis::{Annotations, Assembled, Normal, Place, SchemaIndex, Syntax};
 
 /// Says what each policy is beside the others; those that are in error are left out, as what becomes of
 /// them is not known.

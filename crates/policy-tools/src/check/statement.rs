@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cedargate_core::finding::{Finding, Severity, nearest};
+use cedargate_core::{Finding, Severity, nearest};
 use cedargate_policy::analysis::Subject;
 
 /// A policy or template that advice is given about.

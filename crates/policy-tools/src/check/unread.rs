@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cedargate_core::finding::{Finding, Severity, nearest};
+use cedargate_core::{Finding, Severity, nearest};
 use cedargate_policy::analysis::{LINKS, POLICIES};
 
 /// What people keep beside policies for other people: nobody takes it for a policy.

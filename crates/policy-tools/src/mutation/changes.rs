@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use cedargate_policy::PolicyEntry;
-use cedargate_policy::analysis::SchemaIndex;
-use cedargate_policy::analysis::{Site, Slip, Syntax};
+use cedargate_policy::analysis::{SchemaIndex, Site, Slip, Syntax};
 
 use super::head::{self, Head, Token, in_one_line};
 

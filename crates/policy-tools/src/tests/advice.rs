@@ -9,7 +9,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use cedargate_core::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 use cedargate_policy::cases::Case;
 use cedargate_policy::{GATE_SCHEMA, Requirements, SITE_SCHEMA};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cedargate_core::finding::Severity;
+use cedargate_core::Severity;
 use cedargate_policy::{Bundle, Sources, cases};
 use serde_json::json;
 

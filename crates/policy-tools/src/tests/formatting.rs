@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use cedargate_core::finding::Finding;
+use cedargate_core::Finding;
 use cedargate_policy::SHIPPED_POLICIES;
 use cedargate_policy::analysis::tokens;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{Asker, Question, Resource};
-use cedargate_core::model::{
+use cedargate_core::{
     Action, Authenticator, Bytes, Confirmation, Factors, Means, MethodType, Session, Tenant,
     Timestamp, User, UserId,
 };

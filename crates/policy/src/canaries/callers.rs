@@ -7,7 +7,7 @@ use cedar_policy::{EntityUid, Policy, PolicySet, SlotId};
 
 use crate::Bundle;
 use crate::syntax::{Required, Syntax};
-use cedargate_core::model::{GroupId, IssuerName, Tenant, UserId};
+use cedargate_core::{GroupId, IssuerName, Tenant, UserId};
 
 /// An issuer, a tenant and a subject that no policy names by accident.
 static ISSUER: LazyLock<IssuerName> =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Bundle;
-use cedargate_core::finding::Finding;
+use cedargate_core::Finding;
 
 use super::Caught;
 use super::asked::Rule;

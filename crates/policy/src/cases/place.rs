@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
-use cedargate_core::finding::Finding;
-use cedargate_core::model::json;
+use cedargate_core::{Finding, json};
 
 use super::Case;
 

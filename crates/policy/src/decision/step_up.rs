@@ -8,9 +8,7 @@ use crate::Bundle;
 use crate::annotations::Annotations;
 use crate::means::StepUps;
 use crate::request::{self, Proof};
-use cedargate_core::decision::Effect;
-use cedargate_core::decision::{Recourse, StepUp};
-use cedargate_core::model::{Confirmer, MethodType};
+use cedargate_core::{Confirmer, Effect, MethodType, Recourse, StepUp};
 
 use super::OWN_STEP_UP;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cedargate_core::decision::Effect;
+use cedargate_core::Effect;
 
 use super::super::Bundle;
 use super::super::decision::{Denied, OWN_STEP_UP, Offer};

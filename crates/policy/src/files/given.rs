@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cedargate_core::finding::Findings;
+use cedargate_core::Findings;
 
 use super::{GATE, LINKS, POLICIES, Reader, SITE, SchemaFile, Source, Sources};
 

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{Bundle, Recorded, means};
-use cedargate_core::decision::DecisionInput;
-use cedargate_core::model::json;
+use cedargate_core::{DecisionInput, json};
 
 use super::{Inquiry, member};
 

@@ -18,7 +18,7 @@ use super::*;
 use crate::decision::Judged;
 use crate::inquiry;
 use crate::means::{NO_MEANS, StepUps};
-use cedargate_core::decision::Effect as Answer;
+use cedargate_core::Effect as Answer;
 
 const POLICY_SETS: usize = 7_809;
 const REQUESTS: usize = 62_472;

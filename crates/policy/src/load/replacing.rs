@@ -10,7 +10,7 @@ use crate::catalogue::PolicyEntry;
 use crate::files::Source;
 use crate::links::Link;
 use crate::place::Place;
-use cedargate_core::finding::{Finding, Findings};
+use cedargate_core::{Finding, Findings};
 
 use super::{Assembled, Body, Statement, parse, sort, validation};
 

@@ -8,7 +8,7 @@ use cedar_policy::{
 
 use crate::place::Place;
 use crate::schema::SchemaIndex;
-use cedargate_core::finding::{Finding, nearest};
+use cedargate_core::{Finding, nearest};
 
 use super::Assembled;
 

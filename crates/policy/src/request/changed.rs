@@ -5,7 +5,7 @@ use cedar_policy::{
 };
 
 use crate::decision::OWN_STEP_UP;
-use cedargate_core::model::{Factors, Means, MethodType};
+use cedargate_core::{Factors, Means, MethodType};
 
 use super::{FUNCTIONS, NEVER, TYPES, call, enrolled, entity, factors, seconds};
 

@@ -2,7 +2,7 @@
 
 use crate::shipped::{POLICIES, SITE_SCHEMA};
 use crate::{Bundle, Requirements, Sources};
-use cedargate_core::finding::{Finding, Findings};
+use cedargate_core::{Finding, Findings};
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
 

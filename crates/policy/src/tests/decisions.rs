@@ -14,8 +14,7 @@ use serde_json::json;
 use super::super::schema::SchemaIndex;
 use super::super::*;
 use super::{load, load_files};
-use cedargate_core::decision::Effect;
-use cedargate_core::model::{Bytes, Confirmer, Session, path};
+use cedargate_core::{Bytes, Confirmer, Effect, Session, path};
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
 const EVERYBODY: &str = "@id(\"open\") permit (principal is Gate::User, action in [Gate::Action::\"manageOwnMfa\", Gate::Action::\"stepUp\"], resource) when { resource in principal.account };\n";

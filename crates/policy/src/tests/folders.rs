@@ -7,7 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::super::{GATE_SCHEMA, Sources};
-use cedargate_core::finding::Finding;
+use cedargate_core::Finding;
 
 const OPEN: &str =
     "@id(\"open\") permit (principal, action in Gate::Action::\"stepUp\", resource);";

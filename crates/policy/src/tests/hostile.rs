@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
 
 use super::super::{Bundle, GATE_SCHEMA, Sources, cases, shipped};
-use cedargate_core::finding::Findings;
+use cedargate_core::Findings;
 
 /// One change of a text.
 #[derive(Clone, Debug)]

@@ -11,8 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::super::*;
 use super::decisions::user;
 use super::load_files;
-use cedargate_core::decision::Effect;
-use cedargate_core::model::Confirmer;
+use cedargate_core::{Confirmer, Effect};
 
 const TENANTS: [&str; 2] = [
     "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0",

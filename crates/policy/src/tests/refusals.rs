@@ -9,7 +9,7 @@ mod schemas;
 
 use super::super::{Bundle, Sources};
 use super::load;
-use cedargate_core::finding::Finding;
+use cedargate_core::Finding;
 
 /// Something that is right, so that a bundle has nothing wrong but what is looked at.
 const OPEN: &str = "@id(\"open\")

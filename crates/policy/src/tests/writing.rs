@@ -10,9 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::*;
 use super::decisions::user;
-use cedargate_core::decision::Effect;
-use cedargate_core::model::{
-    Bytes, CodeKind, CodeSetId, CodeUse, Confirmation, Confirmer, Session, path,
+use cedargate_core::{
+    Bytes, CodeKind, CodeSetId, CodeUse, Confirmation, Confirmer, Effect, Session, path,
 };
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";

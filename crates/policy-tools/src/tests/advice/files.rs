@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{BASE, folders, only, report, survey, without_matches};
-use cedargate_core::finding::Severity;
+use cedargate_core::Severity;
 
 #[test]
 fn one_file_that_cannot_be_read_hides_no_other() {

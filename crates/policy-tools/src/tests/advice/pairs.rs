@@ -1,7 +1,7 @@
 //! Policies held against each other.
 
 use super::{advised, forbid, nothing_said, only, said_of};
-use cedargate_core::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 
 /// Two forbids over `enroll`, `a` and `b`, with these conditions.
 fn two(a: &str, b: &str) -> String {

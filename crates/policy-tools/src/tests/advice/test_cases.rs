@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 use super::{folders, only, report, survey, without_matches};
-use cedargate_core::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 use cedargate_policy::cases;
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";

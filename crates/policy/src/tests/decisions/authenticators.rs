@@ -3,7 +3,7 @@
 use super::super::super::*;
 use super::super::load;
 use super::{EVERYBODY, TENANT, alice, key, now};
-use cedargate_core::decision::Effect;
+use cedargate_core::Effect;
 
 /// Whether a condition holds for an authenticator of alice's that is to be trusted.
 #[track_caller]

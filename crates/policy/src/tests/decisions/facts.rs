@@ -9,8 +9,7 @@ use serde_json::json;
 use super::super::super::*;
 use super::super::load;
 use super::{Asked, EVERYBODY, TENANT, alice, forbid, now, user};
-use cedargate_core::decision::Effect;
-use cedargate_core::model::{Confirmation, Session};
+use cedargate_core::{Confirmation, Effect, Session};
 
 fn with_claims(claims: serde_json::Value) -> User {
     User {

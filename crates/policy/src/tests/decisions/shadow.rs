@@ -3,7 +3,7 @@
 use super::super::super::*;
 use super::super::{load, load_files};
 use super::{Asked, EVERYBODY, FAILS, TENANT, alice, forbid};
-use cedargate_core::decision::{Effect, Shadow};
+use cedargate_core::{Effect, Shadow};
 
 /// A condition that does not hold for anybody here.
 const NEVER: &str = "context.factors.count > 9";

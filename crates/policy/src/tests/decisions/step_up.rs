@@ -3,9 +3,7 @@
 use super::super::super::*;
 use super::super::{load, load_files};
 use super::{Asked, EVERYBODY, FAILS, TENANT, ago, alice, forbid, now};
-use cedargate_core::decision::Effect;
-use cedargate_core::decision::{Recourse, StepUp};
-use cedargate_core::model::{CodeKind, CodeSetId, CodeUse, Confirmer};
+use cedargate_core::{CodeKind, CodeSetId, CodeUse, Confirmer, Effect, Recourse, StepUp};
 
 fn step_up(id: &str, acr: &str, age: &str, unless: &str) -> String {
     format!(

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::explanation::Explanation;
-use cedargate_core::model::{CodeKind, CodeSetId, CodeUse, Confirmation};
+use cedargate_core::{CodeKind, CodeSetId, CodeUse, Confirmation};
 
 fn explain(drawn: &Drawn, bundle: &Bundle) -> Explanation {
     bundle.explain(&Inquiry::of(bundle, &drawn.question()).unwrap())

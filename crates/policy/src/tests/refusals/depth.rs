@@ -6,7 +6,7 @@ use std::thread;
 use super::super::super::*;
 use super::super::decisions::user;
 use super::{OPEN, at, forbid, helps, load, on, only};
-use cedargate_core::decision::Effect;
+use cedargate_core::Effect;
 
 /// Expressions of this depth, each written as Cedar nests it.
 const NESTED: [fn(&str, usize) -> String; 6] = [

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::*;
 use super::{bundle, drawn, everything, kept, read};
-use cedargate_core::model::Session;
+use cedargate_core::Session;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]

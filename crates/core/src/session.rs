@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Bytes, Timestamp};
+use crate::{Bytes, Timestamp};
 
 /// The sign-in behind a presented token, as the token tells of it.
 #[derive(Clone, Debug, Default)]
