@@ -84,10 +84,12 @@ fn party(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> O
 
 /// `["*"]`, which is also the default, or UUIDs.
 fn tenants(section: &mut Section, problems: &mut Problems<'_>) -> Option<Tenants> {
-    if !section.has("tenants") {
+    let is_written = section.has("tenants");
+    let list = section.filled_list("tenants", problems);
+    if !is_written {
         return Some(Tenants::Any);
     }
-    let list = section.filled_list("tenants", problems)?;
+    let list = list?;
     if let [Located { value, .. }] = &list[..]
         && value == "*"
     {
