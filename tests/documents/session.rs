@@ -179,7 +179,8 @@ impl Session {
         let here = self.for_here(&text.replace("\\\n", " "));
         for line in here.lines() {
             let name = line.split('=').next().unwrap_or_default();
-            let sets = !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+            let sets =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
             if line.starts_with("cd ") || (sets && line.contains('=')) {
                 let _ = writeln!(self.kept, "{line}");
             }
