@@ -11,15 +11,37 @@ use crate::layers::sources;
 /// What each section of the list is about, in its order.
 const PAGES: [&str; 3] = ["The API", "The policy model", "The WebAuthn rules"];
 
+/// Every test of the gateway, by its path as cargo names it.
+fn all_tests() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["src", "tests"].map(|folder| tests_below(&root.join(folder)));
+    folders.into_iter().flatten().collect()
+}
+
+#[test]
+fn every_test_that_security_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let tests = all_tests();
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let last_cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let named: Vec<_> = last_cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(named.len() > 15, "{named:?}");
+    for name in named {
+        let exists = tests.iter().any(|test| {
+            let test = format!("::{test}::");
+            test.contains(&format!("::{name}::"))
+        });
+        assert!(exists, "{name}");
+    }
+}
+
 #[test]
 fn every_statement_of_the_list_names_tests_that_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let tests = [
-        tests_below(&root.join("src")),
-        tests_below(&root.join("tests")),
-    ]
-    .concat();
-    let tests: BTreeSet<_> = tests.into_iter().collect();
+    let tests = all_tests();
     let here = "statements::every_statement_of_the_list_names_tests_that_are_there";
     assert!(tests.contains(here), "the sources are not read: {tests:#?}");
     let list = fs::read_to_string(root.join("tests/statements.md")).unwrap();
