@@ -11,11 +11,17 @@ use crate::layers::sources;
 /// What each section of the list is about, in its order.
 const PAGES: [&str; 3] = ["The API", "The policy model", "The WebAuthn rules"];
 
-/// Every test of the gateway, by its path as cargo names it.
+/// Every test by its path as cargo names it, after the name of its folder in `crates` if it is there.
 fn all_tests() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["src", "tests"].map(|folder| tests_below(&root.join(folder)));
-    folders.into_iter().flatten().collect()
+    let gateway = ["src", "tests"].map(|folder| tests_below(&root.join(folder)));
+    let mut tests: BTreeSet<_> = gateway.into_iter().flatten().collect();
+    for package in ["core", "policy", "policy-tools"] {
+        let below = tests_below(&root.join("crates").join(package).join("src"));
+        let prefix = package.replace('-', "_");
+        tests.extend(below.into_iter().map(|test| format!("{prefix}::{test}")));
+    }
+    tests
 }
 
 #[test]
