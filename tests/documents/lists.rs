@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::read;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, copy_policies};
 
 /// The words between backquotes in the first cells of a document's tables.
 fn first_cells(markdown: &str) -> Vec<&str> {
@@ -145,4 +145,48 @@ fn api_lists_each_operation_and_no_other() {
     let operations = cells.into_iter().filter(|cell| cell.contains(' '));
     let listed: BTreeSet<_> = operations.map(str::to_owned).collect();
     assert_eq!(listed, there);
+}
+
+/// The codes of a document's errors, which stand in the second column.
+fn codes(markdown: &str) -> Vec<&str> {
+    let rows = section(markdown, "## Errors").lines();
+    let rows = rows.filter(|line| line.starts_with("| 4") || line.starts_with("| 5"));
+    rows.filter_map(|row| {
+        row.split(" | ")
+            .nth(1)?
+            .strip_prefix('`')?
+            .strip_suffix('`')
+    })
+    .collect()
+}
+
+#[test]
+fn each_code_that_api_lists_is_refused_as_the_code_of_a_policy() {
+    let markdown = read("docs/api.md");
+    // Policies may refuse with this one: the API fixes what it means.
+    let codes = codes(&markdown)
+        .into_iter()
+        .filter(|it| *it != "tenant_mismatch");
+    let codes: Vec<_> = codes.collect();
+    assert_eq!(codes.len(), 20, "{codes:?}");
+    let home = tempfile::tempdir().unwrap();
+    copy_policies(home.path());
+    let policies = codes.iter().enumerate().map(|(number, code)| {
+        format!("@id(\"n{number}\") @code(\"{code}\") @notice(\"no\") forbid (principal, action in Gate::Action::\"enroll\", resource);\n")
+    });
+    let file = home.path().join("policies/codes.cedar");
+    std::fs::write(file, policies.collect::<String>()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_cedargate"))
+        .args(["policy", "check", "--json"])
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let refused: BTreeSet<_> = findings
+        .filter(|it| it["file"].as_str().unwrap().ends_with("codes.cedar"))
+        .filter(|it| it["severity"] == "error")
+        .filter_map(|it| it["line"].as_u64())
+        .collect();
+    assert_eq!(refused.len(), codes.len(), "{report:#}");
 }
