@@ -37,7 +37,7 @@ pub struct Settings {
 /// One trusted issuer.
 pub struct Issuer {
     /// Whom its tokens come from.
-    pub origin: Origin,
+    pub kind: IssuerKind,
     /// The `iss` of its tokens, compared exactly.
     pub issuer: String,
     /// One of these is in the `aud` of its tokens.
@@ -69,28 +69,28 @@ impl Issuer {
 
 /// Whom tokens come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Origin {
+pub enum IssuerKind {
     /// An issuer that users sign in at: its name in policies.
     SignIn(IssuerName),
     /// This gateway, by a step-up. The tokens name the issuer that the session began at.
     StepUp,
 }
 
-impl Origin {
+impl IssuerKind {
     /// The name in policies, of one that users sign in at.
     pub fn name(&self) -> Option<&IssuerName> {
         match self {
-            Origin::SignIn(name) => Some(name),
-            Origin::StepUp => None,
+            IssuerKind::SignIn(name) => Some(name),
+            IssuerKind::StepUp => None,
         }
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for IssuerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::SignIn(name) => name.fmt(f),
-            Origin::StepUp => f.write_str("of step-ups"),
+            IssuerKind::SignIn(name) => name.fmt(f),
+            IssuerKind::StepUp => f.write_str("of step-ups"),
         }
     }
 }
@@ -166,7 +166,7 @@ impl Authn {
 
     /// The names of the issuers that users sign in at.
     pub fn names(&self) -> impl Iterator<Item = &IssuerName> {
-        self.issuers.iter().filter_map(|one| one.origin.name())
+        self.issuers.iter().filter_map(|one| one.kind.name())
     }
 
     /// The user of an `Authorization` header's bytes; none when no bearer token was sent. A token
@@ -194,7 +194,7 @@ impl Authn {
             Err(Refusal::Fault(fault)) => Err(fault.into()),
             Err(Refusal::UnknownKey(why)) => Err(TokenFault::Invalid(why).into()),
             Err(Refusal::NoKeys) => {
-                let cause = format!("the keys of issuer {} are not known", issuer.origin);
+                let cause = format!("the keys of issuer {} are not known", issuer.kind);
                 Err(Error::unavailable(cause))
             }
         }
@@ -205,8 +205,8 @@ impl Authn {
         let mut troubles = Vec::new();
         let mut usable = false;
         let sign_ins = self.issuers.iter();
-        for issuer in sign_ins.filter(|one| one.origin != Origin::StepUp) {
-            let name = &issuer.origin;
+        for issuer in sign_ins.filter(|one| one.kind != IssuerKind::StepUp) {
+            let name = &issuer.kind;
             let has_keys = issuer.keys.current().is_some();
             usable |= has_keys;
             match &issuer.keys {

@@ -18,7 +18,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-pub use self::outcomes::{Begun, Committed, Removed, Replaced, Reset, Tried, Used};
+pub use self::outcomes::{
+    AuthenticateOutcome, BeginOutcome, CompleteOutcome, RemoveOutcome, ReplaceCodesOutcome,
+    ResetOutcome, TryCodeOutcome,
+};
 
 use self::embedded::Embedded;
 use self::redis::Redis;
@@ -334,7 +337,7 @@ impl Store {
         handle: Uuid,
         enrolment: &Enrolment,
         ttl: Duration,
-    ) -> Result<Begun, Error> {
+    ) -> Result<BeginOutcome, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.begin(user, version, handle, enrolment, ttl).await,
             Backend::Redis(store) => store.begin(user, version, handle, enrolment, ttl).await,
@@ -347,7 +350,7 @@ impl Store {
         &self,
         user: &UserId,
         completion: &Completion<'_>,
-    ) -> Result<Committed, Error> {
+    ) -> Result<CompleteOutcome, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.complete(user, completion).await,
             Backend::Redis(store) => store.complete(user, completion).await,
@@ -362,7 +365,7 @@ impl Store {
         version: u64,
         authentication: &Authentication,
         ttl: Duration,
-    ) -> Result<Begun, Error> {
+    ) -> Result<BeginOutcome, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => {
                 store
@@ -384,7 +387,7 @@ impl Store {
         user: &UserId,
         challenge: &Bytes,
         made: &Use,
-    ) -> Result<Used, Error> {
+    ) -> Result<AuthenticateOutcome, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.authenticate(user, challenge, made).await,
             Backend::Redis(store) => store.authenticate(user, challenge, made).await,
@@ -408,7 +411,7 @@ impl Store {
         version: u64,
         id: Uuid,
         by: Remover<'_>,
-    ) -> Result<Removed, Error> {
+    ) -> Result<RemoveOutcome, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.remove(user, version, id, by).await,
             Backend::Redis(store) => store.remove(user, version, id, by).await,
@@ -423,7 +426,7 @@ impl Store {
         user: &UserId,
         recovery: &RecoveryCode,
         even_if_enrolled: bool,
-    ) -> Result<Reset, Error> {
+    ) -> Result<ResetOutcome, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.reset(user, recovery, even_if_enrolled).await,
             Backend::Redis(store) => store.reset(user, recovery, even_if_enrolled).await,
@@ -439,7 +442,7 @@ impl Store {
         version: u64,
         old: Option<&Bytes>,
         codes: &CodeSet,
-    ) -> Result<Replaced, Error> {
+    ) -> Result<ReplaceCodesOutcome, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.replace_codes(user, version, old, codes).await,
             Backend::Redis(store) => store.replace_codes(user, version, old, codes).await,
@@ -455,7 +458,7 @@ impl Store {
         user: &UserId,
         salt: &Bytes,
         hash: &Bytes,
-    ) -> Result<Tried, Error> {
+    ) -> Result<TryCodeOutcome, Error> {
         self.count(match &self.backend {
             Backend::Embedded(store) => store.try_code(user, session, salt, hash).await,
             Backend::Redis(store) => store.try_code(user, session, salt, hash).await,

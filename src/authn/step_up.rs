@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::algorithm::Algorithm;
 use super::keys::Keys;
 use super::signing::{self, SigningKey};
-use super::{Issuer, KeySource, Origin};
+use super::{Issuer, IssuerKind, KeySource};
 use crate::error::Error;
 use crate::model::{CodeKind, CodeSetId, CodeUse, Confirmation, Timestamp, User};
 
@@ -185,7 +185,7 @@ impl StepUpIssuer {
     pub(super) fn accepted(&self) -> Result<Issuer, String> {
         let algorithms = vec![Algorithm::Es256];
         Ok(Issuer {
-            origin: Origin::StepUp,
+            kind: IssuerKind::StepUp,
             issuer: self.settings.issuer.clone(),
             audiences: vec![self.settings.audience.clone()],
             keys: KeySource::Here(Keys::parse(&self.published, &algorithms)?.into()),

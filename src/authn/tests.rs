@@ -120,7 +120,7 @@ pub(super) fn authn_with(signer: &Signer, step_up: &StepUpIssuer) -> Authn {
 fn issuer(keys: &[Value], algorithms: &[Algorithm]) -> Issuer {
     let jwks = json!({ "keys": keys }).to_string();
     Issuer {
-        origin: Origin::SignIn("corp".parse().unwrap()),
+        kind: IssuerKind::SignIn("corp".parse().unwrap()),
         issuer: ISSUER.into(),
         audiences: vec!["https://other.example.com".into(), AUDIENCE.into()],
         algorithms: algorithms.to_vec(),
@@ -321,7 +321,7 @@ fn an_issuer_that_is_away_does_not_take_the_others_along() {
     let mut other = other.issuers.remove(0);
     let url = "https://id.example.org/jwks".parse().unwrap();
     other.keys = KeySource::Remote(RemoteKeys::new(url, vec![Algorithm::Es256]).into());
-    other.origin = Origin::SignIn("other".parse().unwrap());
+    other.kind = IssuerKind::SignIn("other".parse().unwrap());
     other.issuer = "https://id.example.org".into();
     authn.issuers.push(other);
     let away = ["keys: none of issuer other: they are not fetched yet".to_owned()];

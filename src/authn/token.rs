@@ -13,7 +13,7 @@ use super::algorithm::Algorithm;
 use super::json;
 use super::keys::Keys;
 use super::step_up;
-use super::{Issuer, Origin};
+use super::{Issuer, IssuerKind};
 use crate::error::TokenFault;
 use crate::model::{
     Confirmation, IssuerName, Session, SessionKey, Tenant, Timestamp, User, UserId,
@@ -302,9 +302,9 @@ fn millis(claims: &Claims, name: &str) -> std::result::Result<Option<i64>, NotAN
 fn describe(issuer: &Issuer, issuers: &[Issuer], token: &Token<'_>) -> Result<User> {
     let claims = &token.claims;
     let subject = subject(claims)?;
-    let (name, first) = match &issuer.origin {
-        Origin::SignIn(name) => (name, issuer),
-        Origin::StepUp => first_issuer(claims, issuers)?,
+    let (name, first) = match &issuer.kind {
+        IssuerKind::SignIn(name) => (name, issuer),
+        IssuerKind::StepUp => first_issuer(claims, issuers)?,
     };
     let tenant = tenant(issuer, claims)?;
     // The list of the first issuer holds for step-up tokens too, so that a tenant that is taken out
@@ -322,9 +322,9 @@ fn describe(issuer: &Issuer, issuers: &[Issuer], token: &Token<'_>) -> Result<Us
             subject,
         },
         groups,
-        claims: match issuer.origin {
-            Origin::SignIn(_) => Arc::clone(claims),
-            Origin::StepUp => Arc::new(first_claims(claims)),
+        claims: match issuer.kind {
+            IssuerKind::SignIn(_) => Arc::clone(claims),
+            IssuerKind::StepUp => Arc::new(first_claims(claims)),
         },
         session,
         strong_acr: Arc::clone(&first.strong_acr),
@@ -355,7 +355,7 @@ fn first_issuer<'i>(
 ) -> Result<(&'i IssuerName, &'i Issuer)> {
     let named = claims.get(step_up::FIRST_ISSUER).and_then(Value::as_str);
     let found = issuers.iter().find_map(|one| {
-        let name = one.origin.name()?;
+        let name = one.kind.name()?;
         (Some(name.as_str()) == named).then_some((name, one))
     });
     match found {
@@ -429,7 +429,7 @@ fn session(issuer: &Issuer, first: &Issuer, token: &Token<'_>) -> Result<Session
         Some(_) => return fault("the token's `acr` is no string"),
     };
     let at = |claim| moment(claims, claim).ok().flatten();
-    let is_step_up = issuer.origin == Origin::StepUp;
+    let is_step_up = issuer.kind == IssuerKind::StepUp;
     // What our own tokens add counts in them only.
     let own = if is_step_up {
         match step_up::OwnClaims::read(claims) {

@@ -16,7 +16,7 @@ use crate::mfa::admin::{self, named_user};
 use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::model::{Tenant, Timestamp, UserId};
 use crate::record::Record;
-use crate::store::{Reset, Store};
+use crate::store::{ResetOutcome, Store};
 
 /// Make a recovery code for a user who has no authenticator.
 ///
@@ -90,7 +90,7 @@ fn user(arguments: &Arguments, config: &Config) -> Result<UserId, Failure> {
     })?;
     let issuers = config.authn.issuers.iter();
     let names: Vec<&str> = issuers
-        .filter_map(|one| Some(one.origin.name()?.as_str()))
+        .filter_map(|one| Some(one.kind.name()?.as_str()))
         .collect();
     if names.contains(&user.issuer.as_str()) {
         return Ok(user);
@@ -122,7 +122,7 @@ async fn make(
     let (recovery_code, recovery) = made.map_err(|error| failed(&error))?;
     let reset = admin::reset_account(&store, &user, &recovery, arguments.reset, &mut record);
     match reset.await.map_err(|error| failed(&error))? {
-        Reset::Done {
+        ResetOutcome::Done {
             removed,
             expires_at,
         } => Ok(Made {
@@ -131,7 +131,7 @@ async fn make(
             expires_at,
             removed: removed.len(),
         }),
-        Reset::Enrolled => {
+        ResetOutcome::Enrolled => {
             let message = format!("{user} has authenticators");
             Err(Failure::usage("enrolled", message)
                 .help("to remove them, and the backup codes with them, add --reset"))

@@ -4,7 +4,7 @@ use super::files::{self, Files};
 use super::not_empty;
 use super::problems::{Place, Problems};
 use super::section::{Located, Section};
-use crate::authn::{Algorithm, Issuer, KeySource, Keys, Origin, RemoteKeys};
+use crate::authn::{Algorithm, Issuer, IssuerKind, KeySource, Keys, RemoteKeys};
 use crate::model::{IdError, Tenant};
 
 const REQUIRED: [&str; 6] = [
@@ -38,7 +38,7 @@ pub(super) fn take(
     for mut section in sections {
         let issuer = issuer(&mut section, files, problems);
         if let Some(issuer) = &issuer {
-            let name = issuer.origin.to_string();
+            let name = issuer.kind.to_string();
             unique(&mut names, &name, "name", &section, problems);
             unique(&mut urls, &issuer.issuer, "issuer", &section, problems);
         }
@@ -75,7 +75,7 @@ fn issuer(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> 
     let strong_acr = section.parsed_list("strong_acr", problems, acr);
     let tenants = tenants(section, problems);
     Some(Issuer {
-        origin: Origin::SignIn(name?),
+        kind: IssuerKind::SignIn(name?),
         issuer: issuer?,
         audiences: audiences?.into_iter().map(|one| one.value).collect(),
         algorithms: algorithms?,

@@ -181,7 +181,7 @@ fn the_documented_example_loads() {
     assert!(config.store.require_durable);
     assert_eq!(config.enrollment_ttl, Duration::from_secs(300));
     let issuer = &config.authn.issuers[0];
-    assert_eq!(issuer.origin.to_string(), "corp");
+    assert_eq!(issuer.kind.to_string(), "corp");
     assert_eq!(issuer.issuer, "https://id.example.com");
     assert_eq!(issuer.audiences, ["https://api.example.com"]);
     assert_eq!(issuer.algorithms, [authn::Algorithm::Es256]);
@@ -316,7 +316,7 @@ fn the_environment_alone_is_enough() {
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = layered(&[], env, None).unwrap_or_else(|findings| panic!("{findings}"));
     assert_eq!(config.policies, PathBuf::from("policies"));
-    assert_eq!(config.authn.issuers[0].origin.to_string(), "corp");
+    assert_eq!(config.authn.issuers[0].kind.to_string(), "corp");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::gate::{Operation, Permit};
 use crate::model::{Action, Bytes, IssuerName, Member, Tenant, UserId};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, RecoveryCode, Removed, Remover, Reset, Store};
+use crate::store::{Account, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Store};
 
 /// To list another user's authenticators.
 pub struct AdminListMethods(pub UserId);
@@ -101,11 +101,11 @@ pub async fn reset_account(
     recovery: &RecoveryCode,
     even_if_enrolled: bool,
     record: &mut Record,
-) -> Result<Reset, Error> {
+) -> Result<ResetOutcome, Error> {
     let change = Change::of_account(ChangeKind::Reset, user);
     let step = store.reset(user, recovery, even_if_enrolled);
     let reset = record.attempt(change.clone(), step).await?;
-    if let Reset::Done { removed, .. } = &reset {
+    if let ResetOutcome::Done { removed, .. } = &reset {
         record.changed(change);
         for one in removed {
             record.changed(Change::of(ChangeKind::Deleted, user, one));
@@ -162,7 +162,7 @@ impl Mfa {
             let by = Remover::Admin(recovery);
             let step = self.store.remove(user, account.version, id, by);
             match record.attempt(change, step).await? {
-                Removed::Removed {
+                RemoveOutcome::Removed {
                     authenticator,
                     recovery_expires_at,
                 } => {
@@ -179,8 +179,8 @@ impl Mfa {
                     let signal = AcceptedCredentials::after(&account, &authenticator);
                     return Ok(Deleted { signal, recovery });
                 }
-                Removed::Nothing => return Err(no_such_method()),
-                Removed::Stale => {}
+                RemoveOutcome::Nothing => return Err(no_such_method()),
+                RemoveOutcome::Stale => {}
             }
         }
         Err(changes_too_fast())
@@ -201,7 +201,7 @@ impl Mfa {
         self.known_issuer(user)?;
         let (recovery_code, recovery) = self.issue_recovery(permit.member()).await?;
         let reset = reset_account(&self.store, user, &recovery, true, record);
-        let Reset::Done {
+        let ResetOutcome::Done {
             removed,
             expires_at,
         } = reset.await?

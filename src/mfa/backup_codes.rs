@@ -16,7 +16,7 @@ use crate::gate::{Gate, Operation, Permit};
 use crate::model::{Action, Bytes, Member};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, CodeSalt, CodeSet, RecoveryCode, Replaced};
+use crate::store::{Account, CodeSalt, CodeSet, RecoveryCode, ReplaceCodesOutcome};
 
 /// How many codes a set has.
 const COUNT: usize = 10;
@@ -117,14 +117,16 @@ impl Mfa {
                 .store
                 .replace_codes(user, account.version, old.as_ref(), set);
             match record.attempt(change.clone(), step).await? {
-                Replaced::Stored => {
+                ReplaceCodesOutcome::Stored => {
                     record.changed(change);
                     let remaining = codes.len();
                     let codes = std::mem::take(codes);
                     return Ok(BackupCodes { codes, remaining });
                 }
-                Replaced::Superseded => return Err(Error::CodesReplaced),
-                Replaced::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                ReplaceCodesOutcome::Superseded => return Err(Error::CodesReplaced),
+                ReplaceCodesOutcome::Stale => {
+                    permit = again(gate, permit, &mut retries, record).await?
+                }
             }
         }
     }

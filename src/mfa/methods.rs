@@ -12,7 +12,7 @@ use crate::gate::{Gate, Operation, Permit};
 use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Tenant, Timestamp};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, Removed, Remover};
+use crate::store::{Account, RemoveOutcome, Remover};
 use crate::webauthn::RelyingParty;
 
 /// To list one's authenticators.
@@ -252,7 +252,7 @@ impl Mfa {
                 .store
                 .remove(user, account.version, one.id, Remover::Owner);
             match record.attempt(change, step).await? {
-                Removed::Removed { authenticator, .. } => {
+                RemoveOutcome::Removed { authenticator, .. } => {
                     record.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
                     let signal = AcceptedCredentials::after(account, &authenticator);
                     return Ok(Deleted {
@@ -260,8 +260,8 @@ impl Mfa {
                         recovery: None,
                     });
                 }
-                Removed::Nothing => return Err(no_such_method()),
-                Removed::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                RemoveOutcome::Nothing => return Err(no_such_method()),
+                RemoveOutcome::Stale => permit = again(gate, permit, &mut retries, record).await?,
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Signal};
 use crate::gate::{Gate, Permit};
 use crate::model::{Authenticator, CodeSetId};
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, Begun, Committed, Completion, Enrolment};
+use crate::store::{Account, BeginOutcome, CompleteOutcome, Completion, Enrolment};
 use crate::webauthn::{Person, RelyingParty, Verified};
 
 pub use operations::{
@@ -19,7 +19,7 @@ pub use operations::{
 pub(super) use operations::{REQUIRED, device_name, method_type};
 
 /// What became of an authenticator that the policies trust.
-enum Kept {
+enum KeepOutcome {
     Stored(BackupCodes),
     Gone,
     Exists,
@@ -67,15 +67,15 @@ impl Mfa {
                 .begin(&user.id, account.version, handle, &enrolment, ttl)
                 .await?
             {
-                Begun::Stored { expires_at } => {
+                BeginOutcome::Stored { expires_at } => {
                     return Ok(Begin {
                         options: started.options,
                         method_type,
                         expires_at,
                     });
                 }
-                Begun::Stale => permit = again(gate, permit, &mut retries, record).await?,
-                Begun::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
+                BeginOutcome::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                BeginOutcome::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
             }
         }
     }
@@ -130,19 +130,19 @@ impl Mfa {
             let change = Change::of(ChangeKind::Enrolled, user, authenticator);
             let step = self.keep(&trusted, &mut fresh);
             match record.attempt(change.clone(), step).await? {
-                Kept::Stored(codes) => {
+                KeepOutcome::Stored(codes) => {
                     record.changed(change);
                     return Ok(codes);
                 }
-                Kept::Gone => return Err(self.gone(party, &permit).await),
-                Kept::Exists => {
+                KeepOutcome::Gone => return Err(self.gone(party, &permit).await),
+                KeepOutcome::Exists => {
                     return Err(self.use_up(party, &permit, Error::CredentialExists).await);
                 }
-                Kept::LimitReached => {
+                KeepOutcome::LimitReached => {
                     let limit = self.max_authenticators;
                     return Err(Error::LimitReached { limit });
                 }
-                Kept::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                KeepOutcome::Stale => permit = again(gate, permit, &mut retries, record).await?,
             }
         }
     }
@@ -190,7 +190,7 @@ impl Mfa {
         &self,
         permit: &Permit<TrustAuthenticator>,
         fresh: &mut Option<Fresh>,
-    ) -> Result<Kept, Error> {
+    ) -> Result<KeepOutcome, Error> {
         let account = permit.account();
         if account.codes_remaining == 0 && fresh.is_none() {
             *fresh = Some(self.issue(permit.member()).await?);
@@ -216,7 +216,7 @@ impl Mfa {
         };
         let committed = self.store.complete(&user.id, &completion).await?;
         Ok(match committed {
-            Committed::Stored {
+            CompleteOutcome::Stored {
                 codes_stored,
                 remaining,
             } => {
@@ -224,12 +224,12 @@ impl Mfa {
                     .take()
                     .filter(|_| codes_stored)
                     .map_or_else(Vec::new, |it| it.0);
-                Kept::Stored(BackupCodes { codes, remaining })
+                KeepOutcome::Stored(BackupCodes { codes, remaining })
             }
-            Committed::Gone => Kept::Gone,
-            Committed::Exists => Kept::Exists,
-            Committed::LimitReached => Kept::LimitReached,
-            Committed::Stale => Kept::Stale,
+            CompleteOutcome::Gone => KeepOutcome::Gone,
+            CompleteOutcome::Exists => KeepOutcome::Exists,
+            CompleteOutcome::LimitReached => KeepOutcome::LimitReached,
+            CompleteOutcome::Stale => KeepOutcome::Stale,
         })
     }
 

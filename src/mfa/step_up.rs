@@ -18,7 +18,9 @@ use crate::model::{
 };
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, Authentication, Begun, Tried, Use, Used};
+use crate::store::{
+    Account, AuthenticateOutcome, Authentication, BeginOutcome, TryCodeOutcome, Use,
+};
 use crate::webauthn::{Asserted, Assertion, RelyingParty, counter_back};
 
 /// The body that starts a step-up; all of it may be left out.
@@ -228,14 +230,14 @@ impl Mfa {
                 self.store
                     .begin_authentication(user, account.version, &authentication, ttl);
             match begun.await? {
-                Begun::Stored { expires_at } => {
+                BeginOutcome::Stored { expires_at } => {
                     return Ok(BegunStepUp {
                         options: started.options,
                         expires_at,
                     });
                 }
-                Begun::Stale => permit = again(gate, permit, &mut retries, record).await?,
-                Begun::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
+                BeginOutcome::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                BeginOutcome::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
             }
         }
     }
@@ -313,9 +315,9 @@ impl Mfa {
         let change = Change::of(ChangeKind::Used, user, one);
         let step = self.store.authenticate(user, challenge, &made);
         match record.attempt(change, step).await? {
-            Used::Stored { epoch } => Ok(epoch),
-            Used::Gone | Used::NoAuthenticator => Err(not_pending()),
-            Used::CounterBack => {
+            AuthenticateOutcome::Stored { epoch } => Ok(epoch),
+            AuthenticateOutcome::Gone | AuthenticateOutcome::NoAuthenticator => Err(not_pending()),
+            AuthenticateOutcome::CounterBack => {
                 record.changed(Change::of(ChangeKind::CounterBack, user, one));
                 Err(Error::Credential {
                     fault: counter_back(),
@@ -361,7 +363,7 @@ impl Mfa {
             let session = &user.session.key;
             let step = self.store.try_code(session, &user.id, &salt.salt, &hash);
             match record.attempt(change.clone(), step).await? {
-                Tried::Used { remaining, epoch } => {
+                TryCodeOutcome::Used { remaining, epoch } => {
                     record.changed(change);
                     let proof = Proof::Code {
                         set: CodeSetId::of(&salt.salt),
@@ -369,14 +371,16 @@ impl Mfa {
                     };
                     return token(&issuer, &permit, proof, epoch, Some(remaining));
                 }
-                Tried::Wrong => {
+                TryCodeOutcome::Wrong => {
                     record.changed(Change::of_account(ChangeKind::CodeWrong, &user.id));
                     return Err(Error::WrongCode);
                 }
-                Tried::TooMany { retry_after } => {
+                TryCodeOutcome::TooMany { retry_after } => {
                     return Err(self.throttled(user, permit.member().now, retry_after, record));
                 }
-                Tried::OtherSet => permit = again(gate, permit, &mut retries, record).await?,
+                TryCodeOutcome::OtherSet => {
+                    permit = again(gate, permit, &mut retries, record).await?
+                }
             }
         }
     }

@@ -25,8 +25,9 @@ use self::writer::{Failure, Writer};
 use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::encode;
 use super::{
-    Account, Authentication, Begun, Clock, CodeSet, Committed, Enrolment, Health, RecoveryCode,
-    Removed, Remover, Replaced, Reset, Tried, Use, Used,
+    Account, AuthenticateOutcome, Authentication, BeginOutcome, Clock, CodeSet, CompleteOutcome,
+    Enrolment, Health, RecoveryCode, RemoveOutcome, Remover, ReplaceCodesOutcome, ResetOutcome,
+    TryCodeOutcome, Use,
 };
 use crate::error::Error;
 use crate::model::{Bytes, SessionKey, UserId};
@@ -92,7 +93,7 @@ impl Embedded {
         handle: Uuid,
         enrolment: &Enrolment,
         ttl: Duration,
-    ) -> Result<Begun, Error> {
+    ) -> Result<BeginOutcome, Error> {
         let user = UserKey::of(user);
         let step = NewCeremony {
             owner: user.digest().to_owned(),
@@ -116,7 +117,7 @@ impl Embedded {
         version: u64,
         authentication: &Authentication,
         ttl: Duration,
-    ) -> Result<Begun, Error> {
+    ) -> Result<BeginOutcome, Error> {
         let user = UserKey::of(user);
         let step = NewCeremony {
             owner: user.digest_of_authentications(),
@@ -139,7 +140,7 @@ impl Embedded {
         user: &UserId,
         challenge: &Bytes,
         made: &Use,
-    ) -> Result<Used, Error> {
+    ) -> Result<AuthenticateOutcome, Error> {
         let step = Using {
             user: UserKey::of(user),
             challenge: challenge_digest(challenge),
@@ -172,7 +173,7 @@ impl Embedded {
         version: u64,
         id: Uuid,
         by: Remover<'_>,
-    ) -> Result<Removed, Error> {
+    ) -> Result<RemoveOutcome, Error> {
         let step = Removal {
             user: UserKey::of(user),
             version,
@@ -190,7 +191,7 @@ impl Embedded {
         user: &UserId,
         recovery: &RecoveryCode,
         even_if_enrolled: bool,
-    ) -> Result<Reset, Error> {
+    ) -> Result<ResetOutcome, Error> {
         let step = Resetting {
             user: UserKey::of(user),
             recovery: recovery.clone(),
@@ -208,7 +209,7 @@ impl Embedded {
         version: u64,
         old: Option<&Bytes>,
         codes: &CodeSet,
-    ) -> Result<Replaced, Error> {
+    ) -> Result<ReplaceCodesOutcome, Error> {
         let step = Replacement {
             user: UserKey::of(user),
             version,
@@ -234,7 +235,7 @@ impl Embedded {
         session: &SessionKey,
         salt: &Bytes,
         hash: &Bytes,
-    ) -> Result<Tried, Error> {
+    ) -> Result<TryCodeOutcome, Error> {
         let step = CodeTry {
             user: UserKey::of(user),
             session: session.clone(),
@@ -251,7 +252,7 @@ impl Embedded {
         &self,
         user: &UserId,
         completion: &crate::store::Completion<'_>,
-    ) -> Result<Committed, Error> {
+    ) -> Result<CompleteOutcome, Error> {
         let crate::store::Completion {
             version,
             challenge,

@@ -1,123 +1,126 @@
-//! The outcomes of the store's steps.
+//! The outcomes of the store's steps. Each is named after its step.
 
 use std::time::Duration;
 
 use crate::model::{Authenticator, Timestamp};
 
-/// The outcome of a use.
+/// The outcome of [`Store::begin`](super::Store::begin) and of
+/// [`Store::begin_authentication`](super::Store::begin_authentication).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Used {
-    /// The pending authentication is gone, the use is stored.
+pub enum BeginOutcome {
+    /// The ceremony is stored.
     Stored {
-        /// The epoch of the account in that moment.
+        /// The deadline, by the store's clock.
+        expires_at: Timestamp,
+    },
+    /// The account is not what was decided on: nothing was stored.
+    Stale,
+    /// The session began too many ceremonies: nothing was stored.
+    TooMany {
+        /// The session may begin the next one after this time.
+        retry_after: Duration,
+    },
+}
+
+/// The outcome of [`Store::complete`](super::Store::complete).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CompleteOutcome {
+    /// The credential is stored and the pending enrolment is gone. A reset and its recovery code are
+    /// over.
+    Stored {
+        /// True if the code set that came with it was stored too.
+        codes_stored: bool,
+        /// The number of codes that work now.
+        remaining: usize,
+    },
+    /// The pending enrolment no longer exists: nothing was stored.
+    Gone,
+    /// The credential id is already registered at that relying party, by this user or another one:
+    /// nothing was stored, and the pending enrolment remains.
+    Exists,
+    /// The account has as many authenticators as it may have: nothing was stored, and the pending
+    /// enrolment remains.
+    LimitReached,
+    /// The account is not what was decided on: nothing was stored, and the pending enrolment remains.
+    Stale,
+}
+
+/// The outcome of [`Store::authenticate`](super::Store::authenticate).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AuthenticateOutcome {
+    /// The use is stored, and the pending authentication is gone.
+    Stored {
+        /// The epoch of the account at that moment.
         epoch: u64,
     },
-    /// The pending authentication is not there any more: nothing was stored.
+    /// The pending authentication no longer exists: nothing was stored.
     Gone,
-    /// The authenticator is not there any more; the pending authentication is used up.
+    /// The authenticator no longer exists. The pending authentication is used up.
     NoAuthenticator,
     /// The signature counter has not grown (WebAuthn Level 3 §7.2, step 22): nothing of the use was
-    /// stored; the pending authentication is used up.
+    /// stored. The pending authentication is used up.
     CounterBack,
 }
 
-/// The outcome of a removal.
+/// The outcome of [`Store::remove`](super::Store::remove).
 #[derive(Clone, Debug, PartialEq)]
-pub enum Removed {
-    /// It is gone. With the last authenticator the backup codes went too.
+pub enum RemoveOutcome {
+    /// The authenticator is removed, and with the last one the backup codes too.
     Removed {
-        /// As it was last used.
+        /// The authenticator as it was last used.
         authenticator: Box<Authenticator>,
-        /// Until when the recovery code works, if it was stored.
+        /// The deadline of the recovery code, if one was stored.
         recovery_expires_at: Option<Timestamp>,
     },
-    /// There was none.
+    /// The account has no such authenticator.
     Nothing,
     /// The account is not what was decided on: nothing was removed.
     Stale,
 }
 
-/// The outcome of a reset.
+/// The outcome of [`Store::reset`](super::Store::reset).
 #[derive(Clone, Debug, PartialEq)]
-pub enum Reset {
+pub enum ResetOutcome {
     /// Authenticators, codes and pending ceremonies are gone, and the recovery code works.
     Done {
-        /// What was removed, oldest first.
+        /// The removed authenticators, oldest first.
         removed: Vec<Authenticator>,
-        /// Until when the recovery code works.
+        /// The deadline of the recovery code.
         expires_at: Timestamp,
     },
-    /// There are authenticators, and it was not to remove any: nothing was changed.
+    /// The account has authenticators, and the reset was not allowed to remove any: nothing was
+    /// changed.
     Enrolled,
 }
 
-/// The outcome of storing a new set of codes.
+/// The outcome of [`Store::replace_codes`](super::Store::replace_codes).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Replaced {
-    /// It is the only one that works.
+pub enum ReplaceCodesOutcome {
+    /// The new set is the only one that works.
     Stored,
     /// The account is not what was decided on: nothing was stored.
     Stale,
-    /// Another set was stored since: nothing was stored.
+    /// Another set was stored in the meantime: nothing was stored.
     Superseded,
 }
 
-/// The outcome of trying a backup or recovery code.
+/// The outcome of [`Store::try_code`](super::Store::try_code).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Tried {
-    /// It worked, and never will again.
+pub enum TryCodeOutcome {
+    /// The code worked, and is used up.
     Used {
-        /// How many backup codes work now.
+        /// The number of backup codes that work now.
         remaining: usize,
-        /// The epoch of the account in that moment.
+        /// The epoch of the account at that moment.
         epoch: u64,
     },
-    /// It is none of the codes that work. Counted.
+    /// No code that works has this hash. The attempt is counted.
     Wrong,
-    /// There were too many wrong ones in this session; nothing was tried.
+    /// The session tried too many wrong codes: nothing was tried.
     TooMany {
-        /// When the next may be tried.
+        /// The session may try the next code after this time.
         retry_after: Duration,
     },
-    /// The set is another than the one that was hashed for: nothing was tried.
+    /// The active set is another one than the hash was made for: nothing was tried.
     OtherSet,
-}
-
-/// The outcome of beginning a ceremony.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Begun {
-    /// Stored, and kept until then by the store's clock.
-    Stored {
-        /// The deadline.
-        expires_at: Timestamp,
-    },
-    /// The account is not what was decided on: nothing was stored.
-    Stale,
-    /// The session began too many: nothing was stored.
-    TooMany {
-        /// When it may begin the next.
-        retry_after: Duration,
-    },
-}
-
-/// The outcome of completing an enrolment.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Committed {
-    /// The pending enrolment is gone, the credential is stored. A reset and its recovery code are over.
-    Stored {
-        /// Whether the code set that came with it was stored too.
-        codes_stored: bool,
-        /// How many codes work now.
-        remaining: usize,
-    },
-    /// The pending enrolment is not there any more: nothing was stored.
-    Gone,
-    /// That credential id is held at that relying party, by another user or by this one: nothing
-    /// was stored, and the pending enrolment stands.
-    Exists,
-    /// The account has as many authenticators as it may have: nothing was stored, the pending
-    /// enrolment stands.
-    LimitReached,
-    /// The account is not what was decided on: nothing was stored, the pending enrolment stands.
-    Stale,
 }

@@ -16,8 +16,8 @@ use self::link::{Failure, Link};
 use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::encode;
 use super::{
-    Account, Authentication, BEGINS_LIMIT, BEGINS_WINDOW, Begun, Committed, Completion, Enrolment,
-    Health, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, TRIES_LIMIT,
+    Account, Authentication, BEGINS_LIMIT, BEGINS_WINDOW, BeginOutcome, CompleteOutcome,
+    Completion, Enrolment, Health, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, TRIES_LIMIT,
 };
 use crate::error::Error;
 use crate::model::{Authenticator, Bytes, SessionKey, Timestamp, UserId};
@@ -128,7 +128,7 @@ impl Redis {
         handle: Uuid,
         enrolment: &Enrolment,
         ttl: Duration,
-    ) -> Result<Begun, Error> {
+    ) -> Result<BeginOutcome, Error> {
         let user = UserKey::of(user);
         let begins = user.begins(&enrolment.session_key);
         let mut command = eval(BEGIN, &[user.account(), user.enrolments(), begins]);
@@ -146,7 +146,7 @@ impl Redis {
         version: u64,
         authentication: &Authentication,
         ttl: Duration,
-    ) -> Result<Begun, Error> {
+    ) -> Result<BeginOutcome, Error> {
         let user = UserKey::of(user);
         let begins = user.begins(&authentication.session_key);
         let mut command = eval(BEGIN, &[user.account(), user.authentications(), begins]);
@@ -164,7 +164,7 @@ impl Redis {
         mut command: Cmd,
         ttl: Duration,
         session: &SessionKey,
-    ) -> Result<Begun, Error> {
+    ) -> Result<BeginOutcome, Error> {
         command
             .arg(millis(ttl))
             .arg(session.as_str())
@@ -174,13 +174,13 @@ impl Redis {
             .arg(millis(BEGINS_WINDOW));
         let (word, number): (String, u64) = self.link.ask(&command, Instant::now() + STEP).await?;
         Ok(match word.as_str() {
-            "stored" => Begun::Stored {
+            "stored" => BeginOutcome::Stored {
                 expires_at: moment(number),
             },
-            "many" => Begun::TooMany {
+            "many" => BeginOutcome::TooMany {
                 retry_after: Duration::from_millis(number),
             },
-            _ => Begun::Stale,
+            _ => BeginOutcome::Stale,
         })
     }
 
@@ -199,7 +199,7 @@ impl Redis {
         &self,
         user: &UserId,
         completion: &Completion<'_>,
-    ) -> Result<Committed, Error> {
+    ) -> Result<CompleteOutcome, Error> {
         let authenticator = completion.authenticator;
         let started = Instant::now();
         let user = UserKey::of(user);
@@ -208,7 +208,7 @@ impl Redis {
             .claim(&user, &key, authenticator, started + STEP)
             .await?
         else {
-            return Ok(Committed::Exists);
+            return Ok(CompleteOutcome::Exists);
         };
         let command = commit_command(&user, completion, &claim)?;
         let deadline = started + COMPLETION;
@@ -217,16 +217,16 @@ impl Redis {
         let (outcome, held) = match word.as_str() {
             "stored" => {
                 let codes_stored = number == 1;
-                let stored = Committed::Stored {
+                let stored = CompleteOutcome::Stored {
                     codes_stored,
                     remaining,
                 };
                 (stored, true)
             }
-            "exists" => (Committed::Exists, true),
-            "gone" => (Committed::Gone, number == 1),
-            "limit" => (Committed::LimitReached, false),
-            "stale" => (Committed::Stale, false),
+            "exists" => (CompleteOutcome::Exists, true),
+            "gone" => (CompleteOutcome::Gone, number == 1),
+            "limit" => (CompleteOutcome::LimitReached, false),
+            "stale" => (CompleteOutcome::Stale, false),
             _ => {
                 return Err(Error::unavailable(
                     "redis carried a commit out too late: nothing was stored",

@@ -7,7 +7,8 @@ use std::time::Duration;
 use cedargate::error::Error;
 use cedargate::model::{Timestamp, UserId};
 use cedargate::store::{
-    Begun, Committed, PENDING_PER_SESSION, Removed, Replaced, Store, Use, Used,
+    AuthenticateOutcome, BeginOutcome, CompleteOutcome, PENDING_PER_SESSION, RemoveOutcome,
+    ReplaceCodesOutcome, Store, Use,
 };
 use uuid::Uuid;
 
@@ -36,7 +37,7 @@ on_both! {
     what_was_begun_before_a_removal_is_decided_anew
 }
 
-async fn authenticate(store: &Store, user: &UserId, seed: u8, made: &Use) -> Used {
+async fn authenticate(store: &Store, user: &UserId, seed: u8, made: &Use) -> AuthenticateOutcome {
     store
         .authenticate(user, &challenge(seed), made)
         .await
@@ -90,27 +91,33 @@ mod cases {
         asked(&store, &alice, 3).await;
         assert_eq!(account(&store, &bob, 3).await.authentication, None);
         for made in [assertion(&one, 1), assertion(&of_bob, 1)] {
-            assert_eq!(authenticate(&store, &bob, 3, &made).await, Used::Gone);
+            assert_eq!(
+                authenticate(&store, &bob, 3, &made).await,
+                AuthenticateOutcome::Gone
+            );
         }
         let other_tenant: UserId = "corp||alice".parse().unwrap();
         let made = assertion(&one, 1);
         assert_eq!(
             authenticate(&store, &other_tenant, 3, &made).await,
-            Used::Gone
+            AuthenticateOutcome::Gone
         );
         assert_eq!(store.discard(&bob, &challenge(3)).await, Ok(false));
         // a challenge of an enrolment is none of an authentication, and the other way round
         begun(&store, &alice, 4).await;
-        assert_eq!(authenticate(&store, &alice, 4, &made).await, Used::Gone);
+        assert_eq!(
+            authenticate(&store, &alice, 4, &made).await,
+            AuthenticateOutcome::Gone
+        );
         let outcome = complete(&store, &alice, 1, 3, &authenticator(9), None).await;
-        assert_eq!(outcome, Ok(Committed::Gone));
+        assert_eq!(outcome, Ok(CompleteOutcome::Gone));
         assert_eq!(pending(&store, &alice, 1..=4).await, [3]);
         assert_eq!(account(&store, &alice, 4).await.pending, Some(enrolment(4)));
         // an authenticator of another user is not there
         let made = assertion(&of_bob, 1);
         assert_eq!(
             authenticate(&store, &alice, 3, &made).await,
-            Used::NoAuthenticator
+            AuthenticateOutcome::NoAuthenticator
         );
         assert_eq!(account(&store, &bob, 3).await.authenticators, [of_bob]);
     }
@@ -122,14 +129,14 @@ mod cases {
             let outcome = store
                 .begin_authentication(&alice, version, &authentication(3), TTL)
                 .await;
-            assert_eq!(outcome, Ok(Begun::Stale));
+            assert_eq!(outcome, Ok(BeginOutcome::Stale));
         }
         assert_eq!(account(&store, &alice, 3).await.authentication, None);
         let before = wall();
         let outcome = store
             .begin_authentication(&alice, 1, &authentication(3), TTL)
             .await;
-        let Ok(Begun::Stored { expires_at }) = outcome else {
+        let Ok(BeginOutcome::Stored { expires_at }) = outcome else {
             panic!("{outcome:?}");
         };
         assert!(before.plus(TTL) <= expires_at && expires_at <= wall().plus(TTL));
@@ -181,7 +188,7 @@ mod cases {
         let outcome = store
             .begin_authentication(&alice, 1, &authentication(3), short)
             .await;
-        let Ok(Begun::Stored { expires_at }) = outcome else {
+        let Ok(BeginOutcome::Stored { expires_at }) = outcome else {
             panic!("{outcome:?}");
         };
         until("it has run out", async || {
@@ -190,7 +197,10 @@ mod cases {
         .await;
         assert!(wall() >= expires_at, "not before its time");
         let made = assertion(&one, 1);
-        assert_eq!(authenticate(&store, &alice, 3, &made).await, Used::Gone);
+        assert_eq!(
+            authenticate(&store, &alice, 3, &made).await,
+            AuthenticateOutcome::Gone
+        );
         assert_eq!(store.discard(&alice, &challenge(3)).await, Ok(false));
         assert_eq!(pending(&store, &alice, 2..=3).await, [2]);
     }
@@ -202,15 +212,15 @@ mod cases {
             (0, USED, 0),
             (0, USED, 0),
             (1, USED, 1),
-            (1, Used::CounterBack, 1),
-            (0, Used::CounterBack, 1),
+            (1, AuthenticateOutcome::CounterBack, 1),
+            (0, AuthenticateOutcome::CounterBack, 1),
             (9, USED, 9),
-            (8, Used::CounterBack, 9),
+            (8, AuthenticateOutcome::CounterBack, 9),
             (10, USED, 10),
             (u32::MAX - 1, USED, u32::MAX - 1),
             (u32::MAX, USED, u32::MAX),
-            (u32::MAX, Used::CounterBack, u32::MAX),
-            (0, Used::CounterBack, u32::MAX),
+            (u32::MAX, AuthenticateOutcome::CounterBack, u32::MAX),
+            (0, AuthenticateOutcome::CounterBack, u32::MAX),
         ] {
             asked(&store, &alice, 2).await;
             let made = assertion(&one, shown);
@@ -242,11 +252,11 @@ mod cases {
         };
         assert_eq!(
             authenticate(&store, &alice, 3, &back).await,
-            Used::CounterBack
+            AuthenticateOutcome::CounterBack
         );
         assert_eq!(
             authenticate(&store, &alice, 3, &assertion(&one, 6)).await,
-            Used::Gone
+            AuthenticateOutcome::Gone
         );
         asked(&store, &alice, 4).await;
         let nobodys = Use {
@@ -255,11 +265,11 @@ mod cases {
         };
         assert_eq!(
             authenticate(&store, &alice, 4, &nobodys).await,
-            Used::NoAuthenticator
+            AuthenticateOutcome::NoAuthenticator
         );
         assert_eq!(
             authenticate(&store, &alice, 4, &assertion(&one, 6)).await,
-            Used::Gone
+            AuthenticateOutcome::Gone
         );
         let read = account(&store, &alice, 4).await;
         assert_eq!(read.authenticators, before, "nothing of a use was stored");
@@ -280,7 +290,7 @@ mod cases {
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
                 (count, Some(USED)) => stored.push(count),
-                (_, Some(outcome)) => assert_eq!(outcome, Used::Gone),
+                (_, Some(outcome)) => assert_eq!(outcome, AuthenticateOutcome::Gone),
                 (_, None) => unanswered += 1,
             }
         }
@@ -308,7 +318,7 @@ mod cases {
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
                 Some(USED) => stored += 1,
-                Some(outcome) => assert_eq!(outcome, Used::CounterBack),
+                Some(outcome) => assert_eq!(outcome, AuthenticateOutcome::CounterBack),
                 None => unanswered += 1,
             }
         }
@@ -334,7 +344,10 @@ mod cases {
         }
         assert_eq!(discarded, 1);
         let made = assertion(&one, 1);
-        assert_eq!(authenticate(&store, &alice, 3, &made).await, Used::Gone);
+        assert_eq!(
+            authenticate(&store, &alice, 3, &made).await,
+            AuthenticateOutcome::Gone
+        );
         assert_eq!(account(&store, &alice, 2).await.pending, Some(enrolment(2)));
     }
 
@@ -380,7 +393,7 @@ mod cases {
             assert_eq!(renamed, Ok(true));
             for made in uses {
                 let outcome = made.await.unwrap();
-                assert!(matches!(outcome, USED | Used::CounterBack));
+                assert!(matches!(outcome, USED | AuthenticateOutcome::CounterBack));
             }
             let read = account(&store, &alice, 1).await;
             assert_eq!(read.authenticators[0].device_name, name);
@@ -407,10 +420,10 @@ mod cases {
         assert_eq!(read.handle, before.handle);
         for version in [3, 0] {
             let again = remove(&store, &alice, version, one.id).await;
-            assert_eq!(again, Ok(Removed::Nothing));
+            assert_eq!(again, Ok(RemoveOutcome::Nothing));
         }
         let of_bob = remove(&store, &user("bob"), 0, one.id).await;
-        assert_eq!(of_bob, Ok(Removed::Nothing));
+        assert_eq!(of_bob, Ok(RemoveOutcome::Nothing));
         assert_eq!(account(&store, &alice, 1).await.version, 3);
         assert_eq!(account(&store, &user("bob"), 1).await.version, 0);
     }
@@ -420,7 +433,7 @@ mod cases {
         let one = enrolled(&store, &alice, 1).await;
         for version in [0, 2] {
             let outcome = remove(&store, &alice, version, one.id).await;
-            assert_eq!(outcome, Ok(Removed::Stale));
+            assert_eq!(outcome, Ok(RemoveOutcome::Stale));
         }
         let read = account(&store, &alice, 1).await;
         assert_eq!(read.authenticators, std::slice::from_ref(&one));
@@ -428,7 +441,7 @@ mod cases {
         assert_whole(&read);
         let removed = remove(&store, &alice, 1, one.id).await;
         assert!(
-            matches!(removed, Ok(Removed::Removed { .. })),
+            matches!(removed, Ok(RemoveOutcome::Removed { .. })),
             "{removed:?}"
         );
     }
@@ -447,8 +460,11 @@ mod cases {
         let mut removed = 0;
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
-                Removed::Removed { .. } => removed += 1,
-                outcome => assert!(matches!(outcome, Removed::Nothing | Removed::Stale)),
+                RemoveOutcome::Removed { .. } => removed += 1,
+                outcome => assert!(matches!(
+                    outcome,
+                    RemoveOutcome::Nothing | RemoveOutcome::Stale
+                )),
             }
         }
         assert_eq!(removed, 1, "both were decided on the same account");
@@ -462,7 +478,7 @@ mod cases {
         let one = enrolled(&store, &alice, 1).await;
         let removed = remove(&store, &alice, 1, one.id).await;
         assert!(
-            matches!(removed, Ok(Removed::Removed { .. })),
+            matches!(removed, Ok(RemoveOutcome::Removed { .. })),
             "{removed:?}"
         );
         let read = account(&store, &alice, 1).await;
@@ -471,7 +487,11 @@ mod cases {
         // what was decided on before gives nobody codes
         for version in [1, 2] {
             let outcome = store.replace_codes(&alice, version, None, &codes()).await;
-            assert_eq!(outcome, Ok(Replaced::Stale), "nor does what is true now");
+            assert_eq!(
+                outcome,
+                Ok(ReplaceCodesOutcome::Stale),
+                "nor does what is true now"
+            );
         }
         let read = account(&store, &alice, 1).await;
         assert_eq!((read.codes_remaining, read.codes), (0, None));
@@ -496,11 +516,11 @@ mod cases {
             let take = async || {
                 complete(&store, &bob, version, 1, &authenticator(1), Some(&codes())).await
             };
-            assert_eq!(take().await, Ok(Committed::Exists));
+            assert_eq!(take().await, Ok(CompleteOutcome::Exists));
             if round == 0 {
                 let removed = remove(&store, &alice, 1, one.id).await;
                 assert!(
-                    matches!(removed, Ok(Removed::Removed { .. })),
+                    matches!(removed, Ok(RemoveOutcome::Removed { .. })),
                     "{removed:?}"
                 );
             } else {
@@ -511,7 +531,7 @@ mod cases {
             begun(&store, &alice, 2).await;
             let version = account(&store, &alice, 1).await.version;
             let outcome = complete(&store, &alice, version, 2, &authenticator(1), None).await;
-            assert_eq!(outcome, Ok(Committed::Exists));
+            assert_eq!(outcome, Ok(CompleteOutcome::Exists));
             assert_eq!(reset(&store, &bob).await.0.len(), 1);
         }
     }
@@ -538,8 +558,11 @@ mod cases {
         assert_eq!(account(&store, &alice, 5).await.authentication, None);
         assert_eq!(read.handle, Some(handle(&alice)), "whoever comes back");
         let outcome = complete(&store, &alice, 2, 4, &authenticator(4), None).await;
-        assert_eq!(outcome, Ok(Committed::Gone));
-        assert_eq!(authenticate(&store, &alice, 5, &made).await, Used::Gone);
+        assert_eq!(outcome, Ok(CompleteOutcome::Gone));
+        assert_eq!(
+            authenticate(&store, &alice, 5, &made).await,
+            AuthenticateOutcome::Gone
+        );
         assert_eq!(store.rename(&alice, one.id, "x").await, Ok(false));
         // the same authenticator once more: nothing is known of its uses
         begun(&store, &alice, 1).await;
@@ -578,17 +601,17 @@ mod cases {
         asked(&store, &alice, 4).await;
         let removed = remove(&store, &alice, 2, one.id).await;
         assert!(
-            matches!(removed, Ok(Removed::Removed { .. })),
+            matches!(removed, Ok(RemoveOutcome::Removed { .. })),
             "{removed:?}"
         );
         let outcome = complete(&store, &alice, 2, 3, &authenticator(3), None).await;
-        assert_eq!(outcome, Ok(Committed::Stale));
+        assert_eq!(outcome, Ok(CompleteOutcome::Stale));
         let made = assertion(&one, 1);
         assert_eq!(
             authenticate(&store, &alice, 4, &made).await,
-            Used::NoAuthenticator
+            AuthenticateOutcome::NoAuthenticator
         );
         let outcome: Result<_, Error> = remove(&store, &alice, 2, one.id).await;
-        assert_eq!(outcome, Ok(Removed::Nothing));
+        assert_eq!(outcome, Ok(RemoveOutcome::Nothing));
     }
 }

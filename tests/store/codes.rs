@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use cedargate::model::{Bytes, SessionKey, UserId};
-use cedargate::store::{CodeSet, Committed, Replaced, Store, TRIES_LIMIT, TRIES_WINDOW, Tried};
+use cedargate::store::{
+    CodeSet, CompleteOutcome, ReplaceCodesOutcome, Store, TRIES_LIMIT, TRIES_WINDOW, TryCodeOutcome,
+};
 use tempfile::TempDir;
 
 use super::fixture::*;
@@ -28,7 +30,7 @@ fn wrong() -> Bytes {
     Bytes(vec![0xee; 32])
 }
 
-async fn attempt(store: &Store, user: &UserId, set: &CodeSet, hash: &Bytes) -> Tried {
+async fn attempt(store: &Store, user: &UserId, set: &CodeSet, hash: &Bytes) -> TryCodeOutcome {
     store
         .try_code(&session("a"), user, &set.salt, hash)
         .await
@@ -37,7 +39,10 @@ async fn attempt(store: &Store, user: &UserId, set: &CodeSet, hash: &Bytes) -> T
 
 async fn guess(store: &Store, user: &UserId, set: &CodeSet, times: u64) {
     for _ in 0..times {
-        assert_eq!(attempt(store, user, set, &wrong()).await, Tried::Wrong);
+        assert_eq!(
+            attempt(store, user, set, &wrong()).await,
+            TryCodeOutcome::Wrong
+        );
     }
 }
 
@@ -46,7 +51,7 @@ async fn assert_too_many(store: &Store, user: &UserId, set: &CodeSet) -> Duratio
     // the right one too
     for hash in [&wrong(), &set.hashes[0]] {
         match attempt(store, user, set, hash).await {
-            Tried::TooMany { retry_after } => waits.push(retry_after),
+            TryCodeOutcome::TooMany { retry_after } => waits.push(retry_after),
             outcome => panic!("{outcome:?}"),
         }
     }
@@ -60,7 +65,7 @@ async fn with_codes(store: &Store, user: &UserId) -> CodeSet {
     let set = codes();
     let version = store.read(user, None).await.unwrap().version;
     let outcome = replace(store, user, version, &set).await;
-    assert_eq!(outcome, Ok(Replaced::Stored));
+    assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stored));
     set
 }
 
@@ -74,8 +79,8 @@ async fn shut(store: &Store, user: &UserId, name: &str) -> Option<Duration> {
     read.codes_shut
 }
 
-fn used(remaining: usize) -> Tried {
-    Tried::Used {
+fn used(remaining: usize) -> TryCodeOutcome {
+    TryCodeOutcome::Used {
         remaining,
         epoch: 0,
     }
@@ -92,23 +97,26 @@ mod cases {
         new.pepper_id = "p2".to_owned();
         for _ in 0..3 {
             let outcome = replace(&store, &alice, 1, &new).await;
-            assert_eq!(outcome, Ok(Replaced::Stored), "a repetition too");
+            assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stored), "a repetition too");
         }
         let read = account(&store, &alice, 1).await;
         assert_eq!((read.version, read.epoch, read.codes_remaining), (1, 0, 10));
         let salt = read.codes.unwrap().salt;
         assert_eq!((&salt.salt, salt.pepper_id.as_str()), (&new.salt, "p2"));
         for hash in &old.hashes {
-            assert_eq!(attempt(&store, &alice, &old, hash).await, Tried::OtherSet);
+            assert_eq!(
+                attempt(&store, &alice, &old, hash).await,
+                TryCodeOutcome::OtherSet
+            );
         }
         assert_eq!(
             attempt(&store, &alice, &new, &old.hashes[0]).await,
-            Tried::Wrong
+            TryCodeOutcome::Wrong
         );
         assert_eq!(attempt(&store, &alice, &new, &new.hashes[0]).await, used(9));
         // a repetition brings nothing back
         let outcome = replace(&store, &alice, 1, &new).await;
-        assert_eq!(outcome, Ok(Replaced::Stored));
+        assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stored));
         assert_eq!(remaining(&store, &alice).await, 9);
     }
 
@@ -117,7 +125,7 @@ mod cases {
         let set = with_codes(&store, &alice).await;
         for version in [0, 2] {
             let outcome = replace(&store, &alice, version, &codes()).await;
-            assert_eq!(outcome, Ok(Replaced::Stale));
+            assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stale));
         }
         assert_eq!(attempt(&store, &alice, &set, &set.hashes[0]).await, used(9));
     }
@@ -128,11 +136,14 @@ mod cases {
         begun(&store, &bob, 2).await;
         assert_eq!(
             attempt(&store, &bob, &set, &set.hashes[0]).await,
-            Tried::OtherSet
+            TryCodeOutcome::OtherSet
         );
         for (at, hash) in set.hashes.iter().enumerate() {
             assert_eq!(attempt(&store, &alice, &set, hash).await, used(9 - at));
-            assert_eq!(attempt(&store, &alice, &set, hash).await, Tried::Wrong);
+            assert_eq!(
+                attempt(&store, &alice, &set, hash).await,
+                TryCodeOutcome::Wrong
+            );
         }
         let read = account(&store, &alice, 1).await;
         assert_eq!((read.codes_remaining, read.authenticators.len()), (0, 1));
@@ -157,9 +168,12 @@ mod cases {
         let (mut successes, mut wrong, mut unanswered) = (0, 0, 0);
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
-                Some(Tried::Used { remaining: 9, .. }) => successes += 1,
-                Some(Tried::Wrong) => wrong += 1,
-                Some(outcome) => assert!(matches!(outcome, Tried::TooMany { .. }), "{outcome:?}"),
+                Some(TryCodeOutcome::Used { remaining: 9, .. }) => successes += 1,
+                Some(TryCodeOutcome::Wrong) => wrong += 1,
+                Some(outcome) => assert!(
+                    matches!(outcome, TryCodeOutcome::TooMany { .. }),
+                    "{outcome:?}"
+                ),
                 None => unanswered += 1,
             }
         }
@@ -184,13 +198,16 @@ mod cases {
         let (mut compared, mut unanswered) = (0, 0);
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
-                Some(Tried::Wrong) => compared += 1,
-                Some(outcome) => assert!(matches!(outcome, Tried::TooMany { .. }), "{outcome:?}"),
+                Some(TryCodeOutcome::Wrong) => compared += 1,
+                Some(outcome) => assert!(
+                    matches!(outcome, TryCodeOutcome::TooMany { .. }),
+                    "{outcome:?}"
+                ),
                 None => unanswered += 1,
             }
         }
         assert!(compared <= TRIES_LIMIT && (compared == TRIES_LIMIT || unanswered > 0));
-        while attempt(&store, &alice, &set, &wrong()).await == Tried::Wrong {
+        while attempt(&store, &alice, &set, &wrong()).await == TryCodeOutcome::Wrong {
             compared += 1;
             assert!(compared <= TRIES_LIMIT, "{compared}");
         }
@@ -201,7 +218,7 @@ mod cases {
         enrolled(&store, &bob, 2).await;
         let of_bob = codes();
         let outcome = replace(&store, &bob, 1, &of_bob).await;
-        assert_eq!(outcome, Ok(Replaced::Stored));
+        assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stored));
         assert_eq!(
             attempt(&store, &bob, &of_bob, &of_bob.hashes[0]).await,
             used(9)
@@ -227,7 +244,7 @@ mod cases {
         other.hashes.clone_from(&set.hashes);
         for _ in 0..2 * TRIES_LIMIT {
             let outcome = attempt(&store, &alice, &other, &set.hashes[0]).await;
-            assert_eq!(outcome, Tried::OtherSet);
+            assert_eq!(outcome, TryCodeOutcome::OtherSet);
         }
         assert_eq!(
             attempt(&store, &alice, &set, &set.hashes[0]).await,
@@ -237,7 +254,7 @@ mod cases {
         let nobody = user("nobody");
         assert_eq!(
             attempt(&store, &nobody, &set, &wrong()).await,
-            Tried::OtherSet
+            TryCodeOutcome::OtherSet
         );
     }
 
@@ -247,7 +264,7 @@ mod cases {
         guess(&store, &alice, &set, TRIES_LIMIT).await;
         let new = codes();
         let outcome = replace(&store, &alice, 1, &new).await;
-        assert_eq!(outcome, Ok(Replaced::Stored));
+        assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stored));
         assert_eq!(shut(&store, &alice, "a").await, None);
         assert_eq!(attempt(&store, &alice, &new, &new.hashes[0]).await, used(9));
         guess(&store, &alice, &new, TRIES_LIMIT).await;
@@ -256,7 +273,7 @@ mod cases {
         let (_, code) = reset(&store, &alice).await;
         let hash = &code.set.hashes[0];
         let outcome = attempt(&store, &alice, &code.set, hash).await;
-        let used = Tried::Used {
+        let used = TryCodeOutcome::Used {
             remaining: 0,
             epoch: 1,
         };
@@ -289,7 +306,7 @@ mod cases {
         begun(&store, &alice, 1).await;
         let outcome = complete(&store, &alice, 0, 1, &authenticator(1), None).await;
         assert!(
-            matches!(outcome, Ok(Committed::Stored { .. })),
+            matches!(outcome, Ok(CompleteOutcome::Stored { .. })),
             "{outcome:?}"
         );
         for round in 0..2 {
@@ -306,8 +323,8 @@ mod cases {
             let mut stored = Vec::new();
             for racer in racers.collect::<Vec<_>>() {
                 match racer.await.unwrap() {
-                    (Replaced::Stored, set) => stored.push(set),
-                    (outcome, _) => assert_eq!(outcome, Replaced::Superseded),
+                    (ReplaceCodesOutcome::Stored, set) => stored.push(set),
+                    (outcome, _) => assert_eq!(outcome, ReplaceCodesOutcome::Superseded),
                 }
             }
             let [set] = stored.as_slice() else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cedargate::store::{Begun, Committed, PENDING_PER_SESSION, Store};
+use cedargate::store::{BeginOutcome, CompleteOutcome, PENDING_PER_SESSION, Store};
 use uuid::Uuid;
 
 use super::fixture::*;
@@ -67,7 +67,7 @@ mod cases {
     pub(super) async fn what_is_stored_is_read_back(store: Arc<Store>) {
         let alice = user("alice");
         let before = wall();
-        let Begun::Stored { expires_at } = begin(&store, &alice, 0, 9).await else {
+        let BeginOutcome::Stored { expires_at } = begin(&store, &alice, 0, 9).await else {
             panic!("stale");
         };
         let earliest = before.plus(TTL);
@@ -98,7 +98,7 @@ mod cases {
         begun(&store, &alice, 1).await;
         assert_eq!(account(&store, &bob, 1).await.pending, None);
         let outcome = complete(&store, &bob, 0, 1, &authenticator(1), None).await;
-        assert_eq!(outcome, Ok(Committed::Gone));
+        assert_eq!(outcome, Ok(CompleteOutcome::Gone));
         assert_eq!(store.discard(&bob, &challenge(1)).await, Ok(false));
         let other_tenant = "corp||alice".parse().unwrap();
         assert_eq!(account(&store, &other_tenant, 1).await.pending, None);
@@ -107,14 +107,14 @@ mod cases {
 
     pub(super) async fn begin_is_stale_on_another_version_or_handle(store: Arc<Store>) {
         let alice = user("alice");
-        assert_eq!(begin(&store, &alice, 1, 1).await, Begun::Stale);
+        assert_eq!(begin(&store, &alice, 1, 1).await, BeginOutcome::Stale);
         assert_eq!(account(&store, &alice, 1).await.handle, None);
 
         begun(&store, &alice, 1).await;
         let outcome = store
             .begin(&alice, 0, Uuid::new_v4(), &enrolment(2), TTL)
             .await;
-        assert_eq!(outcome, Ok(Begun::Stale));
+        assert_eq!(outcome, Ok(BeginOutcome::Stale));
         let read = account(&store, &alice, 2).await;
         assert_eq!((read.pending, read.handle), (None, Some(handle(&alice))));
     }
@@ -126,7 +126,7 @@ mod cases {
             tokio::spawn(async move { begin(&store, &alice, 0, seed).await })
         });
         for begin in begins.collect::<Vec<_>>() {
-            assert!(matches!(begin.await.unwrap(), Begun::Stored { .. }));
+            assert!(matches!(begin.await.unwrap(), BeginOutcome::Stored { .. }));
         }
         assert_eq!(pending(&store, 1..=9).await.len(), PENDING_PER_SESSION);
     }
@@ -160,7 +160,7 @@ mod cases {
         let begun = store
             .begin(&alice, 0, handle(&alice), &enrolment(1), short)
             .await;
-        let Ok(Begun::Stored { expires_at }) = begun else {
+        let Ok(BeginOutcome::Stored { expires_at }) = begun else {
             panic!("{begun:?}");
         };
         until("it has run out", async || {
@@ -169,7 +169,7 @@ mod cases {
         .await;
         assert!(wall() >= expires_at, "not before its time");
         let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&codes())).await;
-        assert_eq!(outcome, Ok(Committed::Gone));
+        assert_eq!(outcome, Ok(CompleteOutcome::Gone));
         assert_eq!(store.discard(&alice, &challenge(1)).await, Ok(false));
         let read = account(&store, &alice, 2).await;
         assert_eq!(read.pending, Some(enrolment(2)));
@@ -189,7 +189,7 @@ mod cases {
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
                 FIRST => stored += 1,
-                outcome => assert_eq!(outcome, Committed::Gone),
+                outcome => assert_eq!(outcome, CompleteOutcome::Gone),
             }
         }
         assert_eq!(stored, 1);
@@ -221,7 +221,8 @@ mod cases {
                 outcomes.push(outcome);
             }
             assert!(
-                outcomes == [FIRST, Committed::Exists] || outcomes == [Committed::Exists, FIRST],
+                outcomes == [FIRST, CompleteOutcome::Exists]
+                    || outcomes == [CompleteOutcome::Exists, FIRST],
                 "{outcomes:?}"
             );
         }
@@ -258,7 +259,7 @@ mod cases {
             if outcome == FIRST {
                 continue;
             }
-            assert_eq!(outcome, Committed::Stale);
+            assert_eq!(outcome, CompleteOutcome::Stale);
             losers.push((seed, one));
         }
         let [(seed, one)] = losers.as_slice() else {
@@ -277,9 +278,9 @@ mod cases {
         begun(&store, &alice, 1).await;
         let set = codes();
         let outcome = complete(&store, &alice, 7, 2, &authenticator(1), Some(&set)).await;
-        assert_eq!(outcome, Ok(Committed::Gone));
+        assert_eq!(outcome, Ok(CompleteOutcome::Gone));
         let outcome = complete(&store, &alice, 7, 1, &authenticator(1), Some(&set)).await;
-        assert_eq!(outcome, Ok(Committed::Stale));
+        assert_eq!(outcome, Ok(CompleteOutcome::Stale));
         let read = account(&store, &alice, 1).await;
         assert_eq!(read.pending, Some(enrolment(1)));
         assert_whole(&read);
@@ -293,13 +294,13 @@ mod cases {
         let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&set)).await;
         assert_eq!(outcome, Ok(FIRST));
         let outcome = complete(&store, &alice, 1, 2, &authenticator(1), None).await;
-        assert_eq!(outcome, Ok(Committed::Exists));
+        assert_eq!(outcome, Ok(CompleteOutcome::Exists));
         assert_eq!(account(&store, &alice, 2).await.pending, Some(enrolment(2)));
         // It is still held against others.
         let bob = user("bob");
         begun(&store, &bob, 1).await;
         let outcome = complete(&store, &bob, 0, 1, &authenticator(1), Some(&codes())).await;
-        assert_eq!(outcome, Ok(Committed::Exists));
+        assert_eq!(outcome, Ok(CompleteOutcome::Exists));
     }
 
     pub(super) async fn a_repetition_answers_as_the_first_did(store: Arc<Store>) {
@@ -331,7 +332,7 @@ mod cases {
         begun(&store, &alice, 2).await;
         begun(&store, &alice, 3).await;
         let outcome = complete(&store, &alice, 0, 1, &authenticator(1), None).await;
-        let without = Committed::Stored {
+        let without = CompleteOutcome::Stored {
             codes_stored: false,
             remaining: 0,
         };
@@ -361,7 +362,10 @@ mod cases {
         let (alice, bob) = (user("alice"), user("bob"));
         begun(&store, &alice, 1).await;
         begun(&store, &bob, 1).await;
-        for (version, seed, outcome) in [(0, 2, Committed::Gone), (5, 1, Committed::Stale)] {
+        for (version, seed, outcome) in [
+            (0, 2, CompleteOutcome::Gone),
+            (5, 1, CompleteOutcome::Stale),
+        ] {
             let answer = complete(&store, &alice, version, seed, &authenticator(1), None).await;
             assert_eq!(answer, Ok(outcome));
         }

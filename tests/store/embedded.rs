@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use cedargate::error::Error;
-use cedargate::store::{Begun, Store};
+use cedargate::store::{BeginOutcome, Store};
 use tempfile::TempDir;
 
 use super::fixture::*;
@@ -178,7 +178,7 @@ async fn fill(store: &Store) {
             .begin(&user, 0, handle(&user), &enrolment(1), TTL)
             .await;
         match outcome {
-            Ok(Begun::Stored { .. }) => users.push(user),
+            Ok(BeginOutcome::Stored { .. }) => users.push(user),
             // A smaller write may still find room: it is full when nothing does.
             other if !store.health().await.faults.is_empty() => break other,
             _ => {}

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cedargate::error::Error;
-use cedargate::store::{Begun, Committed, Health, Store};
+use cedargate::store::{BeginOutcome, CompleteOutcome, Health, Store};
 use tempfile::TempDir;
 
 use super::fixture::*;
@@ -28,7 +28,7 @@ async fn a_clock_that_jumps_makes_nothing_valid_for_longer() {
     moved.store(-3_600_000, Ordering::SeqCst);
     assert_eq!(account(&store, &alice, 1).await.pending, None);
     let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&codes())).await;
-    assert_eq!(outcome, Ok(Committed::Gone));
+    assert_eq!(outcome, Ok(CompleteOutcome::Gone));
 }
 
 /// A disk that others keep busy can take longer than readiness waits.
@@ -107,7 +107,7 @@ async fn a_disk_that_is_too_slow_is_said_and_what_waits_is_stored() {
     for begin in begins {
         let (user, outcome) = begin.await.unwrap();
         let stored = match outcome {
-            Ok(Begun::Stored { .. }) => true,
+            Ok(BeginOutcome::Stored { .. }) => true,
             Err(Error::Unavailable { cause, .. }) => {
                 assert_eq!(cause, "the embedded store has too much to write");
                 false

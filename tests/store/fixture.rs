@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use cedargate::error::Error;
 use cedargate::model::{Authenticator, Bytes, MethodType, SessionKey, Timestamp, UserId};
 use cedargate::store::{
-    Account, Authentication, Begun, Clock, CodeSet, Committed, Completion, Enrolment, Location,
-    RecoveryCode, Removed, Remover, Replaced, Reset, Settings, Store, Use, Used,
+    Account, AuthenticateOutcome, Authentication, BeginOutcome, Clock, CodeSet, CompleteOutcome,
+    Completion, Enrolment, Location, RecoveryCode, RemoveOutcome, Remover, ReplaceCodesOutcome,
+    ResetOutcome, Settings, Store, Use,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -208,7 +209,7 @@ pub(super) fn recovery() -> RecoveryCode {
     }
 }
 
-pub(super) async fn begin(store: &Store, user: &UserId, version: u64, seed: u8) -> Begun {
+pub(super) async fn begin(store: &Store, user: &UserId, version: u64, seed: u8) -> BeginOutcome {
     store
         .begin(user, version, handle(user), &enrolment(seed), TTL)
         .await
@@ -219,7 +220,10 @@ pub(super) async fn begin(store: &Store, user: &UserId, version: u64, seed: u8) 
 pub(super) async fn begun(store: &Store, user: &UserId, seed: u8) {
     let version = store.read(user, None).await.unwrap().version;
     let outcome = begin(store, user, version, seed).await;
-    assert!(matches!(outcome, Begun::Stored { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, BeginOutcome::Stored { .. }),
+        "{outcome:?}"
+    );
 }
 
 pub(super) async fn complete(
@@ -229,7 +233,7 @@ pub(super) async fn complete(
     seed: u8,
     authenticator: &Authenticator,
     codes: Option<&CodeSet>,
-) -> Result<Committed, Error> {
+) -> Result<CompleteOutcome, Error> {
     let completion = Completion {
         version,
         challenge: &challenge(seed),
@@ -247,13 +251,13 @@ pub(super) async fn remove(
     user: &UserId,
     version: u64,
     id: Uuid,
-) -> Result<Removed, Error> {
+) -> Result<RemoveOutcome, Error> {
     store.remove(user, version, id, Remover::Owner).await
 }
 
 /// What the removal of this authenticator by its owner answers.
-pub(super) fn removed(authenticator: &Authenticator) -> Removed {
-    Removed::Removed {
+pub(super) fn removed(authenticator: &Authenticator) -> RemoveOutcome {
+    RemoveOutcome::Removed {
         authenticator: Box::new(authenticator.clone()),
         recovery_expires_at: None,
     }
@@ -263,7 +267,7 @@ pub(super) fn removed(authenticator: &Authenticator) -> Removed {
 pub(super) async fn reset(store: &Store, user: &UserId) -> (Vec<Authenticator>, RecoveryCode) {
     let code = recovery();
     match store.reset(user, &code, true).await {
-        Ok(Reset::Done { removed, .. }) => (removed, code),
+        Ok(ResetOutcome::Done { removed, .. }) => (removed, code),
         outcome => panic!("{outcome:?}"),
     }
 }
@@ -274,7 +278,7 @@ pub(super) async fn replace(
     user: &UserId,
     version: u64,
     set: &CodeSet,
-) -> Result<Replaced, Error> {
+) -> Result<ReplaceCodesOutcome, Error> {
     let old = active_salt(&store.read(user, None).await.unwrap());
     store.replace_codes(user, version, old.as_ref(), set).await
 }
@@ -292,7 +296,7 @@ pub(super) async fn complete_in_the_end(
     seed: u8,
     authenticator: &Authenticator,
     codes: &CodeSet,
-) -> Committed {
+) -> CompleteOutcome {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match complete(store, user, 0, seed, authenticator, Some(codes)).await {
@@ -323,7 +327,10 @@ pub(super) async fn asked(store: &Store, user: &UserId, seed: u8) {
     let outcome = store
         .begin_authentication(user, version, &authentication(seed), TTL)
         .await;
-    assert!(matches!(outcome, Ok(Begun::Stored { .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Ok(BeginOutcome::Stored { .. })),
+        "{outcome:?}"
+    );
 }
 
 /// An assertion of this authenticator with this signature counter.
@@ -343,7 +350,7 @@ pub(super) async fn enrolled(store: &Store, user: &UserId, seed: u8) -> Authenti
     let version = store.read(user, None).await.unwrap().version;
     let outcome = complete(store, user, version, seed, &one, Some(&codes())).await;
     assert!(
-        matches!(outcome, Ok(Committed::Stored { .. })),
+        matches!(outcome, Ok(CompleteOutcome::Stored { .. })),
         "{outcome:?}"
     );
     one
@@ -370,12 +377,12 @@ pub(super) fn assert_whole(account: &Account) {
 }
 
 /// A use that was stored before anything was removed.
-pub(super) const USED: Used = Used::Stored { epoch: 0 };
-pub(super) const FIRST: Committed = Committed::Stored {
+pub(super) const USED: AuthenticateOutcome = AuthenticateOutcome::Stored { epoch: 0 };
+pub(super) const FIRST: CompleteOutcome = CompleteOutcome::Stored {
     codes_stored: true,
     remaining: 10,
 };
-pub(super) const FURTHER: Committed = Committed::Stored {
+pub(super) const FURTHER: CompleteOutcome = CompleteOutcome::Stored {
     codes_stored: false,
     remaining: 10,
 };

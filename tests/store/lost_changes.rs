@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use cedargate::error::Error;
 use cedargate::model::{Bytes, UserId};
-use cedargate::store::{Account, Begun, CodeSet, Removed, Replaced, Store, Tried, Used};
+use cedargate::store::{
+    Account, AuthenticateOutcome, BeginOutcome, CodeSet, RemoveOutcome, ReplaceCodesOutcome, Store,
+    TryCodeOutcome,
+};
 
 use super::fixture::*;
 use crate::redis_proxy::{Loss, Proxy};
@@ -53,7 +56,7 @@ async fn of_a_removal_or_a_reset_the_outcome_is_unknown_and_all_is_done() {
         assert_eq!((after.codes_remaining, after.codes), (0, None));
         assert_eq!((after.version, after.epoch), (2, 1));
         let again = remove(&store, &alice, 2, id).await;
-        assert_eq!(again, Ok(Removed::Nothing));
+        assert_eq!(again, Ok(RemoveOutcome::Nothing));
 
         let (_server, _proxy, store, alice) = losing(loss).await;
         let code = recovery();
@@ -81,11 +84,11 @@ async fn of_a_use_and_of_a_code_the_outcome_is_unknown_and_neither_counts_twice(
         assert_eq!(after.authentication, None);
         assert_eq!(after.authenticators[0].sign_count, 5);
         let again = store.authenticate(&alice, &challenge(3), &made).await;
-        assert_eq!(again, Ok(Used::Gone));
+        assert_eq!(again, Ok(AuthenticateOutcome::Gone));
 
         let set = codes();
         let replaced = replace(&store, &alice, 1, &set).await;
-        assert_eq!(replaced, Ok(Replaced::Stored));
+        assert_eq!(replaced, Ok(ReplaceCodesOutcome::Stored));
         proxy.lose(1);
         let tried = store
             .try_code(&session("a"), &alice, &set.salt, &set.hashes[0])
@@ -95,7 +98,7 @@ async fn of_a_use_and_of_a_code_the_outcome_is_unknown_and_neither_counts_twice(
         let again = store
             .try_code(&session("a"), &alice, &set.salt, &set.hashes[0])
             .await;
-        assert_eq!(again, Ok(Tried::Wrong));
+        assert_eq!(again, Ok(TryCodeOutcome::Wrong));
     }
 }
 
@@ -112,7 +115,7 @@ async fn a_new_set_of_codes_is_stored_once_or_said_to_be_perhaps() {
             if replaced.is_ok() || unknown(&replaced) {
                 assert_works(&store, &alice, &set).await;
             }
-            replaced == Ok(Replaced::Stored)
+            replaced == Ok(ReplaceCodesOutcome::Stored)
         })
         .await;
         // Whoever heard that nothing has changed would keep codes that do not work any more.
@@ -132,7 +135,7 @@ async fn assert_works(store: &Store, user: &UserId, set: &CodeSet) {
         .await;
     assert_eq!(
         tried,
-        Ok(Tried::Used {
+        Ok(TryCodeOutcome::Used {
             remaining: 9,
             epoch: 0
         })
@@ -145,7 +148,10 @@ async fn a_name_and_a_begin_may_be_sent_twice() {
     let begun = store
         .begin_authentication(&alice, 1, &authentication(4), TTL)
         .await;
-    assert!(matches!(begun, Ok(Begun::Stored { .. })), "{begun:?}");
+    assert!(
+        matches!(begun, Ok(BeginOutcome::Stored { .. })),
+        "{begun:?}"
+    );
     assert_eq!(proxy.lost(), 1);
     let id = read(&store, &alice).await.authenticators[0].id;
     proxy.lose(1);
@@ -175,7 +181,7 @@ async fn a_full_redis_lets_users_in_and_lets_go() {
     asked(&store, &alice, 3).await;
     let set = codes();
     let replaced = replace(&store, &alice, 2, &set).await;
-    assert_eq!(replaced, Ok(Replaced::Stored));
+    assert_eq!(replaced, Ok(ReplaceCodesOutcome::Stored));
     let _: () = server.command(&["CONFIG", "SET", "maxmemory", "1"]);
 
     let begun = store
@@ -191,13 +197,13 @@ async fn a_full_redis_lets_users_in_and_lets_go() {
     let tried = store
         .try_code(&session("a"), &alice, &set.salt, &wrong)
         .await;
-    assert_eq!(tried, Ok(Tried::Wrong), "counted all the same");
+    assert_eq!(tried, Ok(TryCodeOutcome::Wrong), "counted all the same");
     let tried = store
         .try_code(&session("a"), &alice, &set.salt, &set.hashes[0])
         .await;
     assert_eq!(
         tried,
-        Ok(Tried::Used {
+        Ok(TryCodeOutcome::Used {
             remaining: 9,
             epoch: 0
         })
@@ -210,7 +216,7 @@ async fn a_full_redis_lets_users_in_and_lets_go() {
     let tried = store
         .try_code(&session("a"), &alice, &code.set.salt, hash)
         .await;
-    let outcome = Tried::Used {
+    let outcome = TryCodeOutcome::Used {
         remaining: 0,
         epoch: 2,
     };

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use cedargate::model::{Authenticator, Bytes, CodeKind, SessionKey, Timestamp, UserId};
 use cedargate::store::{
-    Account, Begun, Completion, RecoveryCode, Removed, Remover, Reset, Store, Tried, Use,
+    Account, BeginOutcome, Completion, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Store,
+    TryCodeOutcome, Use,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -333,8 +334,8 @@ async fn run(store: &Store, model: &mut Model, user: &UserId, step: &Step) {
             let expected = user_model.reset(code.set.clone(), *is_expired, *even_if_enrolled);
             let outcome = store.reset(user, &code, *even_if_enrolled).await;
             let removed = match outcome.unwrap() {
-                Reset::Done { removed, .. } => Some(removed),
-                Reset::Enrolled => None,
+                ResetOutcome::Done { removed, .. } => Some(removed),
+                ResetOutcome::Enrolled => None,
             };
             assert_eq!(removed, expected, "{step:?}");
         }
@@ -376,7 +377,10 @@ async fn assert_tried(
     let outcome = store.try_code(&key(session), user, &set.salt, &hash).await;
     match model.user(user).attempt(session, &set.salt, &hash) {
         Some(expected) => assert_eq!(outcome, Ok(expected)),
-        None => assert!(matches!(outcome, Ok(Tried::TooMany { .. })), "{outcome:?}"),
+        None => assert!(
+            matches!(outcome, Ok(TryCodeOutcome::TooMany { .. })),
+            "{outcome:?}"
+        ),
     }
 }
 
@@ -404,11 +408,11 @@ async fn ask_in(
     begin_of(&outcome.await.unwrap())
 }
 
-fn begin_of(outcome: &Begun) -> Begin {
+fn begin_of(outcome: &BeginOutcome) -> Begin {
     match outcome {
-        Begun::Stored { .. } => Begin::Stored,
-        Begun::Stale => Begin::Stale,
-        Begun::TooMany { .. } => Begin::TooMany,
+        BeginOutcome::Stored { .. } => Begin::Stored,
+        BeginOutcome::Stale => Begin::Stale,
+        BeginOutcome::TooMany { .. } => Begin::TooMany,
     }
 }
 
@@ -445,15 +449,15 @@ async fn assert_removed(
     };
     let expected = model.user(user).remove(version, id, by);
     let outcome = match store.remove(user, version, id, remover).await.unwrap() {
-        Removed::Removed {
+        RemoveOutcome::Removed {
             authenticator,
             recovery_expires_at,
         } => Removal::Removed {
             authenticator,
             with_code: recovery_expires_at.is_some(),
         },
-        Removed::Nothing => Removal::Nothing,
-        Removed::Stale => Removal::Stale,
+        RemoveOutcome::Nothing => Removal::Nothing,
+        RemoveOutcome::Stale => Removal::Stale,
     };
     assert_eq!(outcome, expected, "by {who:?}");
 }

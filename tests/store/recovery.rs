@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cedargate::model::{Authenticator, Bytes, CodeKind, UserId};
 use cedargate::store::{
-    Account, CodeSet, Committed, Completion, RecoveryCode, Removed, Remover, Replaced, Reset,
-    Store, TRIES_LIMIT, Tried, Used,
+    Account, AuthenticateOutcome, CodeSet, CompleteOutcome, Completion, RecoveryCode,
+    RemoveOutcome, Remover, ReplaceCodesOutcome, ResetOutcome, Store, TRIES_LIMIT, TryCodeOutcome,
 };
 use tempfile::TempDir;
 
@@ -39,13 +39,13 @@ async fn read(store: &Store, user: &UserId) -> Account {
     store.read(user, None).await.unwrap()
 }
 
-async fn attempt(store: &Store, user: &UserId, name: &str, set: &CodeSet) -> Tried {
+async fn attempt(store: &Store, user: &UserId, name: &str, set: &CodeSet) -> TryCodeOutcome {
     let hash = set.hashes.first().unwrap();
     let outcome = store.try_code(&session(name), user, &set.salt, hash).await;
     outcome.unwrap()
 }
 
-async fn guess(store: &Store, user: &UserId, name: &str, set: &CodeSet) -> Tried {
+async fn guess(store: &Store, user: &UserId, name: &str, set: &CodeSet) -> TryCodeOutcome {
     let wrong = Bytes(vec![0xee; 32]);
     let outcome = store
         .try_code(&session(name), user, &set.salt, &wrong)
@@ -53,8 +53,8 @@ async fn guess(store: &Store, user: &UserId, name: &str, set: &CodeSet) -> Tried
     outcome.unwrap()
 }
 
-fn recovered(epoch: u64) -> Tried {
-    Tried::Used {
+fn recovered(epoch: u64) -> TryCodeOutcome {
+    TryCodeOutcome::Used {
         remaining: 0,
         epoch,
     }
@@ -79,7 +79,7 @@ async fn enrolled_by(
     seed: u8,
     codes: Option<&CodeSet>,
     opened_by: Option<&Bytes>,
-) -> Committed {
+) -> CompleteOutcome {
     begun(store, user, seed).await;
     let completion = Completion {
         version: read(store, user).await.version,
@@ -100,7 +100,7 @@ async fn enrolled_within(
     one: &Authenticator,
     seed: u8,
     max_authenticators: usize,
-) -> Committed {
+) -> CompleteOutcome {
     let completion = Completion {
         version,
         challenge: &challenge(seed),
@@ -127,7 +127,7 @@ mod cases {
         let code = recovery();
         let before = wall();
         let outcome = store.reset(&alice, &code, true).await;
-        let Ok(Reset::Done { expires_at: at, .. }) = outcome else {
+        let Ok(ResetOutcome::Done { expires_at: at, .. }) = outcome else {
             panic!("{outcome:?}");
         };
         assert!(before.plus(code.ttl) <= at && at <= wall().plus(code.ttl));
@@ -137,10 +137,16 @@ mod cases {
         assert_eq!(expires_at(&account), Some(at));
         assert_eq!(account.codes.unwrap().salt.pepper_id, code.set.pepper_id);
 
-        assert_eq!(guess(&store, &alice, "a", &code.set).await, Tried::Wrong);
+        assert_eq!(
+            guess(&store, &alice, "a", &code.set).await,
+            TryCodeOutcome::Wrong
+        );
         assert_eq!(attempt(&store, &alice, "a", &code.set).await, recovered(1));
         for name in ["a", "b"] {
-            assert_eq!(attempt(&store, &alice, name, &code.set).await, Tried::Wrong);
+            assert_eq!(
+                attempt(&store, &alice, name, &code.set).await,
+                TryCodeOutcome::Wrong
+            );
         }
         let account = read(&store, &alice).await;
         assert!(account.reset, "nothing is enrolled yet");
@@ -155,7 +161,7 @@ mod cases {
             ..recovery()
         };
         let outcome = store.reset(&alice, &code, false).await;
-        let Ok(Reset::Done { expires_at: at, .. }) = outcome else {
+        let Ok(ResetOutcome::Done { expires_at: at, .. }) = outcome else {
             panic!("{outcome:?}");
         };
         until("its time is over", async || wall() >= at).await;
@@ -163,10 +169,16 @@ mod cases {
         assert!(read.reset, "it stays reset");
         assert_eq!(expires_at(&read), Some(at), "it was never used");
         for _ in 0..TRIES_LIMIT {
-            assert_eq!(attempt(&store, &alice, "a", &code.set).await, Tried::Wrong);
+            assert_eq!(
+                attempt(&store, &alice, "a", &code.set).await,
+                TryCodeOutcome::Wrong
+            );
         }
         let outcome = attempt(&store, &alice, "a", &code.set).await;
-        assert!(matches!(outcome, Tried::TooMany { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, TryCodeOutcome::TooMany { .. }),
+            "{outcome:?}"
+        );
         // the way back in
         let (_, code) = reset(&store, &alice).await;
         assert_eq!(attempt(&store, &alice, "a", &code.set).await, recovered(2));
@@ -178,7 +190,7 @@ mod cases {
         let (_, second) = reset(&store, &alice).await;
         assert_eq!(
             attempt(&store, &alice, "a", &first.set).await,
-            Tried::OtherSet
+            TryCodeOutcome::OtherSet
         );
         assert_eq!(
             attempt(&store, &alice, "a", &second.set).await,
@@ -187,7 +199,7 @@ mod cases {
         let (_, third) = reset(&store, &alice).await;
         assert_eq!(
             attempt(&store, &alice, "a", &second.set).await,
-            Tried::OtherSet
+            TryCodeOutcome::OtherSet
         );
         assert_eq!(attempt(&store, &alice, "a", &third.set).await, recovered(3));
     }
@@ -198,11 +210,14 @@ mod cases {
         for _ in 0..TRIES_LIMIT {
             assert_eq!(
                 guess(&store, &alice, "thief", &code.set).await,
-                Tried::Wrong
+                TryCodeOutcome::Wrong
             );
         }
         let outcome = attempt(&store, &alice, "thief", &code.set).await;
-        assert!(matches!(outcome, Tried::TooMany { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, TryCodeOutcome::TooMany { .. }),
+            "{outcome:?}"
+        );
         assert_eq!(
             attempt(&store, &alice, "owner", &code.set).await,
             recovered(1)
@@ -216,7 +231,10 @@ mod cases {
             let (_, code) = reset(&store, &alice).await;
             if is_used {
                 let outcome = attempt(&store, &alice, "a", &code.set).await;
-                assert!(matches!(outcome, Tried::Used { .. }), "{outcome:?}");
+                assert!(
+                    matches!(outcome, TryCodeOutcome::Used { .. }),
+                    "{outcome:?}"
+                );
             }
             let set = codes();
             let outcome = enrolled_by(&store, &alice, 2, Some(&set), None).await;
@@ -229,12 +247,12 @@ mod cases {
             assert_eq!(account.codes_remaining, 10);
             assert_eq!(
                 attempt(&store, &alice, "a", &code.set).await,
-                Tried::OtherSet
+                TryCodeOutcome::OtherSet
             );
             // its owner may leave again, and nobody has reset anything
             let one = account.authenticators[0].id;
             let outcome = remove(&store, &alice, account.version, one).await;
-            assert!(matches!(outcome, Ok(Removed::Removed { .. })));
+            assert!(matches!(outcome, Ok(RemoveOutcome::Removed { .. })));
             let account = read(&store, &alice).await;
             assert!(!account.reset);
             assert_eq!(account.codes, None);
@@ -247,7 +265,7 @@ mod cases {
         both_pending(&store, &alice).await;
         let before = read(&store, &alice).await;
         let outcome = store.reset(&alice, &recovery(), false).await;
-        assert_eq!(outcome, Ok(Reset::Enrolled));
+        assert_eq!(outcome, Ok(ResetOutcome::Enrolled));
         let after = read(&store, &alice).await;
         assert_eq!(after.authenticators, [one]);
         assert_eq!((after.version, after.epoch), (before.version, before.epoch));
@@ -256,10 +274,16 @@ mod cases {
         assert_eq!(pending(&store, &alice).await, (true, true));
 
         let outcome = store.reset(&alice, &recovery(), true).await;
-        assert!(matches!(outcome, Ok(Reset::Done { .. })), "{outcome:?}");
+        assert!(
+            matches!(outcome, Ok(ResetOutcome::Done { .. })),
+            "{outcome:?}"
+        );
         both_pending(&store, &alice).await;
         let outcome = store.reset(&alice, &recovery(), false).await;
-        assert!(matches!(outcome, Ok(Reset::Done { .. })), "{outcome:?}");
+        assert!(
+            matches!(outcome, Ok(ResetOutcome::Done { .. })),
+            "{outcome:?}"
+        );
         assert_eq!(pending(&store, &alice).await, (false, false));
     }
 
@@ -295,7 +319,10 @@ mod cases {
         for (version, id) in [(3, other.id), (4, one.id)] {
             let outcome = store.remove(&alice, version, id, Remover::Admin(Some(&code)));
             let outcome = outcome.await;
-            assert!(matches!(outcome, Ok(Removed::Stale | Removed::Nothing)));
+            assert!(matches!(
+                outcome,
+                Ok(RemoveOutcome::Stale | RemoveOutcome::Nothing)
+            ));
             assert_eq!(pending(&store, &alice).await, (true, true));
         }
         let outcome = store.remove(&alice, 4, other.id, Remover::Admin(Some(&code)));
@@ -309,7 +336,7 @@ mod cases {
         assert_eq!((account.reset, account.codes_remaining), (false, 10));
         let made = assertion(&account.authenticators[0], 1);
         let outcome = store.authenticate(&alice, &challenge(51), &made).await;
-        assert_eq!(outcome, Ok(Used::Gone));
+        assert_eq!(outcome, Ok(AuthenticateOutcome::Gone));
     }
 
     pub(super) async fn an_admins_removal_of_the_last_authenticator_stores_the_recovery_code(
@@ -322,7 +349,7 @@ mod cases {
         let before = wall();
         let by = Remover::Admin(Some(&code));
         let outcome = store.remove(&alice, 1, one.id, by).await;
-        let Ok(Removed::Removed {
+        let Ok(RemoveOutcome::Removed {
             authenticator,
             recovery_expires_at: Some(at),
         }) = outcome
@@ -349,7 +376,7 @@ mod cases {
         let by = Remover::Admin(None);
         assert_eq!(
             store.remove(&alice, 1, one.id, by).await,
-            Ok(Removed::Stale)
+            Ok(RemoveOutcome::Stale)
         );
         let account = read(&store, &alice).await;
         assert_eq!(account.authenticators, [one]);
@@ -391,12 +418,12 @@ mod cases {
             let is_last = account.authenticators.len() == 1;
             let by = Remover::Admin(Some(&code).filter(|_| is_last));
             match store.remove(user, account.version, id, by).await.unwrap() {
-                Removed::Stale => {}
-                Removed::Removed {
+                RemoveOutcome::Stale => {}
+                RemoveOutcome::Removed {
                     recovery_expires_at,
                     ..
                 } => return recovery_expires_at.map(|_| code),
-                Removed::Nothing => panic!("nobody else removes it"),
+                RemoveOutcome::Nothing => panic!("nobody else removes it"),
             }
         }
     }
@@ -406,11 +433,11 @@ mod cases {
     ) {
         let (alice, nobody) = (user("alice"), user("nobody"));
         let outcome = store.replace_codes(&nobody, 0, None, &codes()).await;
-        assert_eq!(outcome, Ok(Replaced::Stale));
+        assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stale));
         let (_, code) = reset(&store, &alice).await;
         for old in [None, Some(&code.set.salt)] {
             let outcome = store.replace_codes(&alice, 1, old, &codes()).await;
-            assert_eq!(outcome, Ok(Replaced::Stale));
+            assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stale));
         }
         let account = read(&store, &alice).await;
         assert_eq!(active_salt(&account), Some(code.set.salt.clone()));
@@ -431,7 +458,7 @@ mod cases {
         let outcome = enrolled_by(&store, &alice, 1, Some(&set), Some(salt)).await;
         assert!(matches!(
             outcome,
-            Committed::Stored {
+            CompleteOutcome::Stored {
                 codes_stored: true,
                 ..
             }
@@ -444,7 +471,7 @@ mod cases {
         let outcome = enrolled_by(&store, &alice, 2, Some(&codes()), None).await;
         assert!(matches!(
             outcome,
-            Committed::Stored {
+            CompleteOutcome::Stored {
                 codes_stored: false,
                 ..
             }
@@ -491,7 +518,7 @@ mod cases {
             match case {
                 "regenerate" => {
                     let outcome = replace(&store, &alice, version, &codes()).await;
-                    assert_eq!(outcome, Ok(Replaced::Stored));
+                    assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stored));
                 }
                 "remove" => {
                     let one = account.authenticators[0].id;
@@ -520,26 +547,35 @@ mod cases {
         let third = authenticator(3);
         for version in [2, 1] {
             let outcome = enrolled_within(&store, &alice, version, &third, 3, 2).await;
-            assert_eq!(outcome, Committed::LimitReached, "before stale");
+            assert_eq!(outcome, CompleteOutcome::LimitReached, "before stale");
         }
         // what comes before the limit
         let outcome = enrolled_within(&store, &alice, 2, &third, 4, 2).await;
-        assert_eq!(outcome, Committed::Gone);
+        assert_eq!(outcome, CompleteOutcome::Gone);
         let outcome = enrolled_within(&store, &alice, 2, &authenticator(1), 3, 2).await;
-        assert_eq!(outcome, Committed::Exists);
+        assert_eq!(outcome, CompleteOutcome::Exists);
         let outcome = enrolled_within(&store, &alice, 0, &one, 1, 1).await;
-        assert!(matches!(outcome, Committed::Stored { .. }), "a repetition");
+        assert!(
+            matches!(outcome, CompleteOutcome::Stored { .. }),
+            "a repetition"
+        );
 
         let account = account(&store, &alice, 3).await;
         assert_eq!(account.pending, Some(enrolment(3)), "it stands");
         assert_eq!(account.authenticators.len(), 2);
         begun(&store, &bob, 3).await;
         let outcome = enrolled_within(&store, &bob, 0, &authenticator(3), 3, 2).await;
-        assert!(matches!(outcome, Committed::Stored { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, CompleteOutcome::Stored { .. }),
+            "{outcome:?}"
+        );
         remove(&store, &alice, 2, one.id).await.unwrap();
         begun(&store, &alice, 4).await;
         let outcome = enrolled_within(&store, &alice, 3, &authenticator(4), 4, 2).await;
-        assert!(matches!(outcome, Committed::Stored { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, CompleteOutcome::Stored { .. }),
+            "{outcome:?}"
+        );
     }
 
     pub(super) async fn of_racing_enrolments_for_the_last_place_one_is_stored(store: Arc<Store>) {
@@ -555,7 +591,7 @@ mod cases {
                 loop {
                     let version = read(&store, &alice).await.version;
                     let outcome = enrolled_within(&store, &alice, version, &one, seed, 2).await;
-                    if outcome != Committed::Stale {
+                    if outcome != CompleteOutcome::Stale {
                         return outcome;
                     }
                 }
@@ -564,8 +600,8 @@ mod cases {
         let mut stored = 0;
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
-                Committed::Stored { .. } => stored += 1,
-                outcome => assert_eq!(outcome, Committed::LimitReached),
+                CompleteOutcome::Stored { .. } => stored += 1,
+                outcome => assert_eq!(outcome, CompleteOutcome::LimitReached),
             }
         }
         assert_eq!(stored, 1);
@@ -581,7 +617,11 @@ mod cases {
         let outcome = store
             .authenticate(&alice, &challenge(3), &assertion(&one, 1))
             .await;
-        assert_eq!(outcome, Ok(Used::Stored { epoch: 1 }), "not that of before");
+        assert_eq!(
+            outcome,
+            Ok(AuthenticateOutcome::Stored { epoch: 1 }),
+            "not that of before"
+        );
 
         // A use that is stored beside a removal has the epoch from before it or from after it, and
         // after it was answered, only the latter.
@@ -600,7 +640,7 @@ mod cases {
             };
             let made = assertion(&one, 2 * u32::from(round));
             let outcome = store.authenticate(&alice, &challenge(3), &made).await;
-            let Ok(Used::Stored { epoch }) = outcome else {
+            let Ok(AuthenticateOutcome::Stored { epoch }) = outcome else {
                 panic!("{outcome:?}");
             };
             assert!([account.epoch, account.epoch + 1].contains(&epoch));
@@ -608,7 +648,7 @@ mod cases {
             let made = assertion(&one, 2 * u32::from(round) + 1);
             let outcome = store.authenticate(&alice, &challenge(4), &made).await;
             let epoch = account.epoch + 1;
-            assert_eq!(outcome, Ok(Used::Stored { epoch }));
+            assert_eq!(outcome, Ok(AuthenticateOutcome::Stored { epoch }));
         }
     }
 
@@ -618,9 +658,9 @@ mod cases {
         let other = enrolled(&store, &alice, 2).await;
         let set = codes();
         let outcome = replace(&store, &alice, 2, &set).await;
-        assert_eq!(outcome, Ok(Replaced::Stored));
+        assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stored));
         remove(&store, &alice, 2, other.id).await.unwrap();
-        let used = Tried::Used {
+        let used = TryCodeOutcome::Used {
             remaining: 9,
             epoch: 1,
         };
@@ -638,12 +678,21 @@ async fn a_recovery_code_of_the_embedded_store_ends_at_its_deadline_and_no_clock
     let ttl = i64::try_from(code.ttl.as_millis()).unwrap();
     // Back to before it was made: it would work for too long.
     moved.store(-60_000, Ordering::SeqCst);
-    assert_eq!(attempt(&store, &alice, "a", &code.set).await, Tried::Wrong);
+    assert_eq!(
+        attempt(&store, &alice, "a", &code.set).await,
+        TryCodeOutcome::Wrong
+    );
     moved.store(ttl, Ordering::SeqCst);
-    assert_eq!(attempt(&store, &alice, "b", &code.set).await, Tried::Wrong);
+    assert_eq!(
+        attempt(&store, &alice, "b", &code.set).await,
+        TryCodeOutcome::Wrong
+    );
     drop(store);
     let store = open();
-    assert_eq!(attempt(&store, &alice, "b", &code.set).await, Tried::Wrong);
+    assert_eq!(
+        attempt(&store, &alice, "b", &code.set).await,
+        TryCodeOutcome::Wrong
+    );
     moved.store(ttl - 60_000, Ordering::SeqCst);
     assert_eq!(attempt(&store, &alice, "a", &code.set).await, recovered(1));
 }
@@ -660,7 +709,10 @@ async fn a_reset_deletes_the_count_of_the_release_before() {
     let set = codes();
     enrolled_by(&store, &alice, 2, Some(&set), None).await;
     let outcome = attempt(&store, &alice, "a", &set).await;
-    assert!(matches!(outcome, Tried::Used { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, TryCodeOutcome::Used { .. }),
+        "{outcome:?}"
+    );
     reset(&store, &alice).await;
     assert_eq!(server.command::<u64>(&["EXISTS", &older]), 0);
 }
@@ -684,7 +736,7 @@ async fn what_the_release_before_enrols_ends_a_reset() {
     assert_eq!((read.reset, read.codes), (false, None));
     assert_eq!(
         attempt(&store, &alice, "a", &code.set).await,
-        Tried::OtherSet
+        TryCodeOutcome::OtherSet
     );
     let set = codes();
     let outcome = enrolled_by(&store, &alice, 2, Some(&set), None).await;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cedargate::error::Error;
-use cedargate::store::{Begun, Committed, Store};
+use cedargate::store::{BeginOutcome, CompleteOutcome, Store};
 
 use super::fixture::*;
 use crate::gateway::Port;
@@ -142,7 +142,7 @@ async fn a_broken_connection_is_seen_only_where_a_repetition_would_lie() {
     let alice = user("alice");
     proxy.lose(1);
     let outcome = begin(&store, &alice, 0, 1).await;
-    assert!(matches!(outcome, Begun::Stored { .. }));
+    assert!(matches!(outcome, BeginOutcome::Stored { .. }));
     proxy.lose(1);
     assert_eq!(account(&store, &alice, 1).await.pending, Some(enrolment(1)));
     // Of two discards the second would say that nothing was there; and a caller who is told that
@@ -177,7 +177,7 @@ async fn when_answers_keep_being_lost_the_outcome_is_unknown() {
         let bob = user("bob");
         begun(&store, &bob, 1).await;
         let outcome = complete(&store, &bob, 0, 1, &authenticator(1), Some(&codes())).await;
-        assert_eq!(outcome, Ok(Committed::Exists));
+        assert_eq!(outcome, Ok(CompleteOutcome::Exists));
         let outcome = complete(&store, &alice, 0, 1, &one, Some(&set)).await;
         assert_eq!(outcome, Ok(FIRST));
     }
@@ -245,7 +245,7 @@ async fn a_full_redis_begins_nothing_and_completes_what_was_begun() {
     assert_eq!(store.discard(&alice, &challenge(2)).await, Ok(true));
     // A claim is released too.
     let outcome = complete(&store, &alice, 1, 2, &authenticator(2), None).await;
-    assert_eq!(outcome, Ok(Committed::Gone));
+    assert_eq!(outcome, Ok(CompleteOutcome::Gone));
     assert_eq!(server.command::<Vec<String>>(&["KEYS", "*claim"]).len(), 1);
 }
 

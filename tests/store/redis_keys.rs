@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cedargate::error::Error;
-use cedargate::store::{Begun, Committed};
+use cedargate::store::{BeginOutcome, CompleteOutcome};
 
 use super::fixture::*;
 use crate::redis_proxy::{COMMIT, Loss, Proxy};
@@ -33,13 +33,13 @@ async fn an_orphaned_claim_is_taken_over_after_a_minute() {
     // While she has the credential, the claim's age does not matter.
     let _: () = server.command(&["SET", key, &aged(3600)]);
     let outcome = complete(&store, &bob, 0, 1, &authenticator(1), Some(&codes())).await;
-    assert_eq!(outcome, Ok(Committed::Exists));
+    assert_eq!(outcome, Ok(CompleteOutcome::Exists));
 
     let of_alice = server.command::<Vec<String>>(&["KEYS", "*creds"]);
     let _: () = server.command(&["DEL", &of_alice[0]]);
     let _: () = server.command(&["SET", key, &aged(50)]);
     let outcome = complete(&store, &bob, 0, 1, &authenticator(1), Some(&codes())).await;
-    assert_eq!(outcome, Ok(Committed::Exists), "still hers");
+    assert_eq!(outcome, Ok(CompleteOutcome::Exists), "still hers");
 
     let _: () = server.command(&["SET", key, &aged(61)]);
     let outcome = complete(&store, &bob, 0, 1, &authenticator(1), Some(&codes())).await;
@@ -47,7 +47,11 @@ async fn an_orphaned_claim_is_taken_over_after_a_minute() {
     let taken: String = server.command(&["GET", key]);
     assert_ne!(taken.split('|').next(), Some(owner));
     let outcome = complete(&store, &alice, 1, 1, &authenticator(1), None).await;
-    assert_eq!(outcome, Ok(Committed::Exists), "the race is lost for good");
+    assert_eq!(
+        outcome,
+        Ok(CompleteOutcome::Exists),
+        "the race is lost for good"
+    );
 }
 
 #[tokio::test]
@@ -91,7 +95,7 @@ async fn a_claim_is_released_by_who_made_it_and_not_by_who_joined_it() {
     let claims = || server.command::<Vec<String>>(&["KEYS", "*claim"]);
     let gone = async || {
         let outcome = complete(&store, &alice, 0, 2, &authenticator(1), None).await;
-        assert_eq!(outcome, Ok(Committed::Gone));
+        assert_eq!(outcome, Ok(CompleteOutcome::Gone));
     };
     gone().await;
     assert_eq!(claims(), [] as [&str; 0], "made and released");
@@ -148,7 +152,7 @@ async fn pending_enrolments_go_by_themselves() {
     let outcome = store
         .begin(&alice, 0, handle(&alice), &enrolment(2), short)
         .await;
-    assert!(matches!(outcome, Ok(Begun::Stored { .. })));
+    assert!(matches!(outcome, Ok(BeginOutcome::Stored { .. })));
     let key = &server.command::<Vec<String>>(&["KEYS", "*reg"])[0];
     let left: u64 = server.command(&["PTTL", key]);
     assert!(
@@ -159,7 +163,7 @@ async fn pending_enrolments_go_by_themselves() {
     let outcome = store
         .begin(&alice, 0, handle(&alice), &enrolment(3), short)
         .await;
-    assert!(matches!(outcome, Ok(Begun::Stored { .. })));
+    assert!(matches!(outcome, Ok(BeginOutcome::Stored { .. })));
     until("the key is gone", async || {
         server.command::<Vec<String>>(&["KEYS", "*reg"]).is_empty()
     })

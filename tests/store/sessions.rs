@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cedargate::model::{SessionKey, UserId};
 use cedargate::store::{
-    BEGINS_LIMIT, BEGINS_WINDOW, Begun, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, Store,
+    BEGINS_LIMIT, BEGINS_WINDOW, BeginOutcome, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, Store,
 };
 use tempfile::TempDir;
 
@@ -22,22 +22,25 @@ on_both! {
     a_stale_begin_is_not_counted
 }
 
-async fn begin_in(store: &Store, user: &UserId, of: &SessionKey, seed: u8) -> Begun {
+async fn begin_in(store: &Store, user: &UserId, of: &SessionKey, seed: u8) -> BeginOutcome {
     let version = store.read(user, None).await.unwrap().version;
     let pending = enrolment_in(of, seed);
     let outcome = store.begin(user, version, handle(user), &pending, TTL);
     outcome.await.unwrap()
 }
 
-async fn ask_in(store: &Store, user: &UserId, of: &SessionKey, seed: u8) -> Begun {
+async fn ask_in(store: &Store, user: &UserId, of: &SessionKey, seed: u8) -> BeginOutcome {
     let version = store.read(user, None).await.unwrap().version;
     let pending = authentication_in(of, seed);
     let outcome = store.begin_authentication(user, version, &pending, TTL);
     outcome.await.unwrap()
 }
 
-fn assert_stored(outcome: Begun) {
-    assert!(matches!(outcome, Begun::Stored { .. }), "{outcome:?}");
+fn assert_stored(outcome: BeginOutcome) {
+    assert!(
+        matches!(outcome, BeginOutcome::Stored { .. }),
+        "{outcome:?}"
+    );
 }
 
 /// The seeds of the enrolments that are pending.
@@ -68,7 +71,7 @@ mod cases {
                 0 => begin_in(&store, &alice, &thief, seed).await,
                 _ => ask_in(&store, &alice, &thief, seed).await,
             };
-            refused += u64::from(matches!(outcome, Begun::TooMany { .. }));
+            refused += u64::from(matches!(outcome, BeginOutcome::TooMany { .. }));
         }
         assert_eq!(refused, 100 - BEGINS_LIMIT);
         let read = account(&store, &alice, 201).await;
@@ -140,7 +143,7 @@ mod cases {
             begin_in(&store, &alice, &thief, 4).await,
             ask_in(&store, &alice, &thief, 5).await,
         ] {
-            let Begun::TooMany { retry_after } = outcome else {
+            let BeginOutcome::TooMany { retry_after } = outcome else {
                 panic!("{outcome:?}");
             };
             assert!(retry_after <= BEGINS_WINDOW && retry_after > BEGINS_WINDOW / 4);
@@ -166,8 +169,11 @@ mod cases {
         let (mut stored, mut unanswered) = (0, 0);
         for racer in racers.collect::<Vec<_>>() {
             match racer.await.unwrap() {
-                Some(Begun::Stored { .. }) => stored += 1,
-                Some(outcome) => assert!(matches!(outcome, Begun::TooMany { .. }), "{outcome:?}"),
+                Some(BeginOutcome::Stored { .. }) => stored += 1,
+                Some(outcome) => assert!(
+                    matches!(outcome, BeginOutcome::TooMany { .. }),
+                    "{outcome:?}"
+                ),
                 None => unanswered += 1,
             }
         }
@@ -180,7 +186,7 @@ mod cases {
         for seed in 0..100 {
             let pending = enrolment_in(&own, seed);
             let outcome = store.begin(&alice, 7, handle(&alice), &pending, TTL).await;
-            assert_eq!(outcome, Ok(Begun::Stale));
+            assert_eq!(outcome, Ok(BeginOutcome::Stale));
         }
         assert_stored(begin_in(&store, &alice, &own, 1).await);
     }
@@ -198,7 +204,10 @@ async fn the_embedded_store_counts_begins_anew_after_their_window_and_forgets_th
     drop(store);
     let store = open();
     let outcome = begin_in(&store, &alice, &own, 1).await;
-    assert!(matches!(outcome, Begun::TooMany { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, BeginOutcome::TooMany { .. }),
+        "{outcome:?}"
+    );
     let window = i64::try_from(BEGINS_WINDOW.as_millis()).unwrap();
     moved.store(window, Ordering::SeqCst);
     assert_stored(begin_in(&store, &alice, &own, 1).await);
@@ -246,7 +255,7 @@ async fn redis_counts_begins_anew_when_the_count_has_run_out() {
         assert_stored(begin_in(&store, &alice, &own, 1).await);
     }
     let outcome = begin_in(&store, &alice, &own, 1).await;
-    let Begun::TooMany { retry_after } = outcome else {
+    let BeginOutcome::TooMany { retry_after } = outcome else {
         panic!("{outcome:?}");
     };
     assert!(retry_after <= Duration::from_secs(30), "{retry_after:?}");

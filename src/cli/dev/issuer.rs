@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::authn::signing::{SigningKey, jwks};
 use crate::authn::step_up::{self, StepUpIssuer};
-use crate::authn::{Algorithm, Issuer, KeySource, Keys, Origin};
+use crate::authn::{Algorithm, Issuer, IssuerKind, KeySource, Keys};
 use crate::model::{Tenant, Timestamp};
 
 /// Its name in policies.
@@ -100,7 +100,7 @@ pub(super) fn issuer(key: &SigningKey) -> Result<Issuer, String> {
     let algorithms = vec![Algorithm::Es256];
     let name = NAME.parse().map_err(|error| format!("{NAME}: {error}"))?;
     Ok(Issuer {
-        origin: Origin::SignIn(name),
+        kind: IssuerKind::SignIn(name),
         issuer: ISSUER.to_owned(),
         audiences: vec![AUDIENCE.to_owned()],
         keys: KeySource::Here(Keys::parse(&jwks([key])?, &algorithms)?.into()),

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::model::{Authenticator, Bytes, SessionKey, Timestamp};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
-use crate::store::{Begun, CodeSet, Committed, holds};
+use crate::store::{BeginOutcome, CodeSet, CompleteOutcome, holds};
 
 /// The outer error is the disk's and ends the transaction; the inner one is this step's alone.
 pub(super) type Step<R> = Result<Result<R, Error>, redb::Error>;
@@ -79,16 +79,16 @@ pub(super) struct NewCeremony {
 }
 
 impl NewCeremony {
-    pub(super) fn begin(self, tables: &mut Tables<'_>, now: Timestamp) -> Step<Begun> {
+    pub(super) fn begin(self, tables: &mut Tables<'_>, now: Timestamp) -> Step<BeginOutcome> {
         let key = self.user.digest();
         let mut record = own!(user(&tables.users, key)?);
         let other_handle = record.handle.is_some() && self.handle.is_some();
         if record.version != self.version || (other_handle && record.handle != self.handle) {
-            return Ok(Ok(Begun::Stale));
+            return Ok(Ok(BeginOutcome::Stale));
         }
         let begins = Counter::begins(&self.user, &self.session);
         if let Some(retry_after) = begins.shut(&tables.counts, now)? {
-            return Ok(Ok(Begun::TooMany { retry_after }));
+            return Ok(Ok(BeginOutcome::TooMany { retry_after }));
         }
         record.handle = self.handle.or(record.handle);
         record.begun += 1;
@@ -106,7 +106,7 @@ impl NewCeremony {
             ),
         )?;
         tables.users.insert(key, encoded.as_slice())?;
-        Ok(Ok(Begun::Stored { expires_at }))
+        Ok(Ok(BeginOutcome::Stored { expires_at }))
     }
 }
 
@@ -123,7 +123,7 @@ pub(super) struct Completion {
 }
 
 impl Completion {
-    pub(super) fn complete(self, tables: &mut Tables<'_>, now: Timestamp) -> Step<Committed> {
+    pub(super) fn complete(self, tables: &mut Tables<'_>, now: Timestamp) -> Step<CompleteOutcome> {
         let key = self.user.digest();
         let mut record = own!(user(&tables.users, key)?);
         if let Some(refused) = self.refusal(&record, tables, now)? {
@@ -148,7 +148,7 @@ impl Completion {
         tables.users.insert(key, encoded.as_slice())?;
         tables.claims.insert(self.claim.digest(), key)?;
         tables.pending.remove((key, self.challenge.as_str()))?;
-        Ok(Ok(Committed::Stored {
+        Ok(Ok(CompleteOutcome::Stored {
             codes_stored,
             remaining: record.codes.hashes.len(),
         }))
@@ -160,7 +160,7 @@ impl Completion {
         record: &UserRecord,
         tables: &Tables<'_>,
         now: Timestamp,
-    ) -> Result<Option<Committed>, redb::Error> {
+    ) -> Result<Option<CompleteOutcome>, redb::Error> {
         let key = self.user.digest();
         let one = &self.authenticator;
         if record
@@ -169,14 +169,14 @@ impl Completion {
             .any(|stored| stored.id == one.id)
         {
             let mine = self.codes.as_ref().map(|set| &set.salt);
-            return Ok(Some(Committed::Stored {
+            return Ok(Some(CompleteOutcome::Stored {
                 codes_stored: mine.is_some() && record.codes.salt.as_ref() == mine,
                 remaining: record.codes.hashes.len(),
             }));
         }
         let claim = tables.claims.get(self.claim.digest())?;
         if claim.is_some_and(|owner| owner.value() != key) {
-            return Ok(Some(Committed::Exists));
+            return Ok(Some(CompleteOutcome::Exists));
         }
         let entry = tables.pending.get((key, self.challenge.as_str()))?;
         let in_time = entry.is_some_and(|entry| {
@@ -184,15 +184,15 @@ impl Completion {
             live(begun, deadline, now)
         });
         if !in_time {
-            return Ok(Some(Committed::Gone));
+            return Ok(Some(CompleteOutcome::Gone));
         }
         if holds(&record.authenticators, &one.rp_id, &one.credential_id) {
-            return Ok(Some(Committed::Exists));
+            return Ok(Some(CompleteOutcome::Exists));
         }
         if record.authenticators.len() >= self.max_authenticators {
-            return Ok(Some(Committed::LimitReached));
+            return Ok(Some(CompleteOutcome::LimitReached));
         }
-        Ok((record.version != self.version).then_some(Committed::Stale))
+        Ok((record.version != self.version).then_some(CompleteOutcome::Stale))
     }
 }
 

@@ -15,7 +15,9 @@ use crate::error::Error;
 use crate::model::{Authenticator, Bytes, Timestamp, UserId};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
-use crate::store::{RecoveryCode, Removed, Remover, Reset, Use, Used, oldest_first};
+use crate::store::{
+    AuthenticateOutcome, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Use, oldest_first,
+};
 
 /// How often a renaming is tried again that found another record than it had read.
 const RENAME_TRIES: usize = 4;
@@ -57,7 +59,7 @@ impl Redis {
         user: &UserId,
         challenge: &Bytes,
         made: &Use,
-    ) -> Result<Used, Error> {
+    ) -> Result<AuthenticateOutcome, Error> {
         let user = UserKey::of(user);
         let record = LastUse {
             sign_count: made.sign_count,
@@ -78,10 +80,10 @@ impl Redis {
             .arg(encode(&record)?);
         let (word, epoch): (String, u64) = self.once(&command).await?;
         Ok(match word.as_str() {
-            "stored" => Used::Stored { epoch },
-            "gone" => Used::Gone,
-            "back" => Used::CounterBack,
-            _ => Used::NoAuthenticator,
+            "stored" => AuthenticateOutcome::Stored { epoch },
+            "gone" => AuthenticateOutcome::Gone,
+            "back" => AuthenticateOutcome::CounterBack,
+            _ => AuthenticateOutcome::NoAuthenticator,
         })
     }
 
@@ -123,7 +125,7 @@ impl Redis {
         version: u64,
         method: Uuid,
         by: Remover<'_>,
-    ) -> Result<Removed, Error> {
+    ) -> Result<RemoveOutcome, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, enrolments] = user_keys(&user);
         let mut find = redis::cmd("HGET");
@@ -159,13 +161,13 @@ impl Redis {
                 if !used.is_empty() {
                     show_uses(std::slice::from_mut(&mut removed), &[(id(method), used)])?;
                 }
-                Removed::Removed {
+                RemoveOutcome::Removed {
                     authenticator: Box::new(removed),
                     recovery_expires_at: (recovery_until != 0).then(|| moment(recovery_until)),
                 }
             }
-            "stale" => Removed::Stale,
-            _ => Removed::Nothing,
+            "stale" => RemoveOutcome::Stale,
+            _ => RemoveOutcome::Nothing,
         })
     }
 
@@ -174,7 +176,7 @@ impl Redis {
         user: &UserId,
         recovery: &RecoveryCode,
         even_if_enrolled: bool,
-    ) -> Result<Reset, Error> {
+    ) -> Result<ResetOutcome, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, enrolments] = user_keys(&user);
         let mut find = redis::cmd("HVALS");
@@ -196,14 +198,14 @@ impl Redis {
         codes::add_recovery(&mut command, Some(recovery));
         let (word, recovery_until, records, uses): ResetReply = self.once(&command).await?;
         if word == "enrolled" {
-            return Ok(Reset::Enrolled);
+            return Ok(ResetOutcome::Enrolled);
         }
         self.release_all(&claims).await;
         let mut removed = readable(&records);
         // It is done: a use that cannot be read must not hide that.
         let _unreadable = show_uses(&mut removed, &uses);
         oldest_first(&mut removed);
-        Ok(Reset::Done {
+        Ok(ResetOutcome::Done {
             removed,
             expires_at: moment(recovery_until),
         })

@@ -9,7 +9,9 @@ use super::{COMPLETION, REPLACE_CODES, Redis, TRY_CODE, eval, millis};
 use crate::error::Error;
 use crate::model::{Bytes, SessionKey, UserId};
 use crate::store::keys::UserKey;
-use crate::store::{CodeSet, RecoveryCode, Replaced, TRIES_LIMIT, TRIES_WINDOW, Tried};
+use crate::store::{
+    CodeSet, RecoveryCode, ReplaceCodesOutcome, TRIES_LIMIT, TRIES_WINDOW, TryCodeOutcome,
+};
 
 impl Redis {
     pub(in crate::store) async fn replace_codes(
@@ -18,7 +20,7 @@ impl Redis {
         version: u64,
         old: Option<&Bytes>,
         codes: &CodeSet,
-    ) -> Result<Replaced, Error> {
+    ) -> Result<ReplaceCodesOutcome, Error> {
         let user = UserKey::of(user);
         let keys = [user.account(), user.codes(), user.authenticators()];
         let mut command = eval(REPLACE_CODES, &keys);
@@ -31,9 +33,9 @@ impl Redis {
         let deadline = Instant::now() + COMPLETION;
         let word: String = self.commit(&command, deadline).await?;
         Ok(match word.as_str() {
-            "stored" => Replaced::Stored,
-            "superseded" => Replaced::Superseded,
-            _ => Replaced::Stale,
+            "stored" => ReplaceCodesOutcome::Stored,
+            "superseded" => ReplaceCodesOutcome::Superseded,
+            _ => ReplaceCodesOutcome::Stale,
         })
     }
 
@@ -43,7 +45,7 @@ impl Redis {
         session: &SessionKey,
         salt: &Bytes,
         hash: &Bytes,
-    ) -> Result<Tried, Error> {
+    ) -> Result<TryCodeOutcome, Error> {
         let user = UserKey::of(user);
         let keys = [user.account(), user.codes(), user.tries(session)];
         let mut command = eval(TRY_CODE, &keys);
@@ -54,15 +56,15 @@ impl Redis {
             .arg(millis(TRIES_WINDOW));
         let (word, number, epoch): (String, u64, u64) = self.once(&command).await?;
         Ok(match word.as_str() {
-            "used" => Tried::Used {
+            "used" => TryCodeOutcome::Used {
                 remaining: usize::try_from(number).unwrap_or(usize::MAX),
                 epoch,
             },
-            "wrong" => Tried::Wrong,
-            "many" => Tried::TooMany {
+            "wrong" => TryCodeOutcome::Wrong,
+            "many" => TryCodeOutcome::TooMany {
                 retry_after: Duration::from_millis(number),
             },
-            _ => Tried::OtherSet,
+            _ => TryCodeOutcome::OtherSet,
         })
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedargate::model::{Authenticator, Bytes, UserId};
 use cedargate::store::{
-    BEGINS_LIMIT, CodeSet, Committed, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, Replaced,
-    TRIES_LIMIT, Tried, Use, Used,
+    AuthenticateOutcome, BEGINS_LIMIT, CodeSet, CompleteOutcome, PENDING_PER_ACCOUNT,
+    PENDING_PER_SESSION, ReplaceCodesOutcome, TRIES_LIMIT, TryCodeOutcome, Use,
 };
 use proptest::sample::Index;
 use uuid::Uuid;
@@ -93,7 +93,7 @@ impl Model {
         self.users.entry(user.subject.clone()).or_default()
     }
 
-    pub(super) fn complete(&mut self, id: &UserId, attempt: &Attempt) -> Committed {
+    pub(super) fn complete(&mut self, id: &UserId, attempt: &Attempt) -> CompleteOutcome {
         let one = &attempt.one;
         let held = |user: &User| {
             user.authenticators
@@ -107,25 +107,25 @@ impl Model {
         let user = self.user(id);
         if user.authenticators.iter().any(|other| other.id == one.id) {
             let mine = attempt.set.as_ref().map(|set| &set.salt);
-            return Committed::Stored {
+            return CompleteOutcome::Stored {
                 codes_stored: mine.is_some() && mine == user.codes.salt(),
                 remaining: user.codes.remaining(),
             };
         }
         if elsewhere {
-            return Committed::Exists;
+            return CompleteOutcome::Exists;
         }
         if !user.pending.iter().any(|(_, it)| *it == attempt.challenge) {
-            return Committed::Gone;
+            return CompleteOutcome::Gone;
         }
         if held(user) {
-            return Committed::Exists;
+            return CompleteOutcome::Exists;
         }
         if user.authenticators.len() >= attempt.max {
-            return Committed::LimitReached;
+            return CompleteOutcome::LimitReached;
         }
         if user.version != attempt.version {
-            return Committed::Stale;
+            return CompleteOutcome::Stale;
         }
         user.store(attempt)
     }
@@ -162,21 +162,21 @@ impl User {
         Begin::Stored
     }
 
-    pub(super) fn authenticate(&mut self, challenge: u8, made: &Use) -> Used {
+    pub(super) fn authenticate(&mut self, challenge: u8, made: &Use) -> AuthenticateOutcome {
         if !take(&mut self.asked, challenge) {
-            return Used::Gone;
+            return AuthenticateOutcome::Gone;
         }
         let found = self.authenticators.iter_mut().find(|it| it.id == made.id);
         let Some(one) = found else {
-            return Used::NoAuthenticator;
+            return AuthenticateOutcome::NoAuthenticator;
         };
         if (one.sign_count, made.sign_count) != (0, 0) && made.sign_count <= one.sign_count {
-            return Used::CounterBack;
+            return AuthenticateOutcome::CounterBack;
         }
         one.sign_count = made.sign_count;
         one.backed_up = made.backed_up;
         one.last_used_at = Some(made.at);
-        Used::Stored { epoch: self.epoch }
+        AuthenticateOutcome::Stored { epoch: self.epoch }
     }
 
     pub(super) fn discard(&mut self, challenge: u8) -> bool {
@@ -187,7 +187,7 @@ impl User {
         enrolment || authentication
     }
 
-    fn store(&mut self, attempt: &Attempt) -> Committed {
+    fn store(&mut self, attempt: &Attempt) -> CompleteOutcome {
         take(&mut self.pending, attempt.challenge);
         self.authenticators.push(attempt.one.clone());
         self.version += 1;
@@ -204,7 +204,7 @@ impl User {
             let opened_by = attempt.opened_by.clone();
             self.replaced = opened_by.filter(|salt| before.as_ref() == Some(salt));
         }
-        Committed::Stored {
+        CompleteOutcome::Stored {
             codes_stored,
             remaining: self.codes.remaining(),
         }
@@ -261,16 +261,21 @@ impl User {
         Some(removed)
     }
 
-    pub(super) fn replace(&mut self, version: u64, old: Option<&Bytes>, set: &CodeSet) -> Replaced {
+    pub(super) fn replace(
+        &mut self,
+        version: u64,
+        old: Option<&Bytes>,
+        set: &CodeSet,
+    ) -> ReplaceCodesOutcome {
         if self.version != version || self.authenticators.is_empty() {
-            return Replaced::Stale;
+            return ReplaceCodesOutcome::Stale;
         }
         if self.codes.salt() != old {
-            return Replaced::Superseded;
+            return ReplaceCodesOutcome::Superseded;
         }
         self.codes = Codes::Backup(set.clone());
         self.replaced = None;
-        Replaced::Stored
+        ReplaceCodesOutcome::Stored
     }
 
     /// None after too many wrong ones.
@@ -279,9 +284,9 @@ impl User {
         session: Session,
         salt: &Bytes,
         hash: &Bytes,
-    ) -> Option<Tried> {
+    ) -> Option<TryCodeOutcome> {
         if self.codes.salt() != Some(salt) {
-            return Some(Tried::OtherSet);
+            return Some(TryCodeOutcome::OtherSet);
         }
         if self.is_shut(session) {
             return None;
@@ -291,10 +296,10 @@ impl User {
             let tries = tries.filter(|(of, _)| of == salt);
             let count = tries.map_or(1, |(_, count)| count + 1);
             self.tries.insert(session, (salt.clone(), count));
-            return Some(Tried::Wrong);
+            return Some(TryCodeOutcome::Wrong);
         }
         self.tries.remove(&session);
-        Some(Tried::Used {
+        Some(TryCodeOutcome::Used {
             remaining: self.codes.remaining(),
             epoch: self.epoch,
         })

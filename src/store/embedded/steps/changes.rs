@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Step, Tables, UserKey, UserRecord, encode, take, user};
 use crate::model::Timestamp;
-use crate::store::{Use, Used};
+use crate::store::{AuthenticateOutcome, Use};
 
 pub(in crate::store::embedded) struct Using {
     pub(in crate::store::embedded) user: UserKey,
@@ -17,7 +17,7 @@ impl Using {
         self,
         tables: &mut Tables<'_>,
         now: Timestamp,
-    ) -> Step<Used> {
+    ) -> Step<AuthenticateOutcome> {
         let Use {
             id,
             sign_count,
@@ -28,14 +28,14 @@ impl Using {
         let mut record = own!(user(&tables.users, key)?);
         let owner = self.user.digest_of_authentications();
         if !take(tables, &owner, &self.challenge, now)? {
-            return Ok(Ok(Used::Gone));
+            return Ok(Ok(AuthenticateOutcome::Gone));
         }
         let Some(one) = record.authenticators.iter_mut().find(|one| one.id == id) else {
-            return Ok(Ok(Used::NoAuthenticator));
+            return Ok(Ok(AuthenticateOutcome::NoAuthenticator));
         };
         let counts = one.sign_count != 0 || sign_count != 0;
         if counts && sign_count <= one.sign_count {
-            return Ok(Ok(Used::CounterBack));
+            return Ok(Ok(AuthenticateOutcome::CounterBack));
         }
         one.sign_count = sign_count;
         one.backed_up = backed_up;
@@ -44,7 +44,7 @@ impl Using {
             tables,
             key,
             &record,
-            Used::Stored {
+            AuthenticateOutcome::Stored {
                 epoch: record.epoch,
             },
         )

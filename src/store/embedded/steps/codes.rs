@@ -3,7 +3,7 @@
 use super::changes::store;
 use super::{Counter, Step, Tables, UserKey, UserRecord, encode, user};
 use crate::model::{Bytes, SessionKey, Timestamp};
-use crate::store::{CodeSet, Replaced, Tried};
+use crate::store::{CodeSet, ReplaceCodesOutcome, TryCodeOutcome};
 
 #[derive(Clone)]
 pub(in crate::store::embedded) struct Replacement {
@@ -15,21 +15,24 @@ pub(in crate::store::embedded) struct Replacement {
 }
 
 impl Replacement {
-    pub(in crate::store::embedded) fn replace(self, tables: &mut Tables<'_>) -> Step<Replaced> {
+    pub(in crate::store::embedded) fn replace(
+        self,
+        tables: &mut Tables<'_>,
+    ) -> Step<ReplaceCodesOutcome> {
         let key = self.user.digest();
         let mut record = own!(user(&tables.users, key)?);
         if record.active_salt() == Some(&self.codes.salt) {
-            return Ok(Ok(Replaced::Stored));
+            return Ok(Ok(ReplaceCodesOutcome::Stored));
         }
         if record.version != self.version || record.authenticators.is_empty() {
-            return Ok(Ok(Replaced::Stale));
+            return Ok(Ok(ReplaceCodesOutcome::Stale));
         }
         if record.active_salt() != self.old.as_ref() {
-            return Ok(Ok(Replaced::Superseded));
+            return Ok(Ok(ReplaceCodesOutcome::Superseded));
         }
         record.codes = self.codes.into();
         record.replaced_salt = None;
-        store(tables, key, &record, Replaced::Stored)
+        store(tables, key, &record, ReplaceCodesOutcome::Stored)
     }
 }
 
@@ -45,24 +48,24 @@ impl CodeTry {
         self,
         tables: &mut Tables<'_>,
         now: Timestamp,
-    ) -> Step<Tried> {
+    ) -> Step<TryCodeOutcome> {
         let key = self.user.digest();
         let mut record = own!(user(&tables.users, key)?);
         if record.active_salt() != Some(&self.salt) {
-            return Ok(Ok(Tried::OtherSet));
+            return Ok(Ok(TryCodeOutcome::OtherSet));
         }
         let tries = Counter::tries(&self.user, &self.session, &self.salt);
         if let Some(retry_after) = tries.shut(&tables.counts, now)? {
-            return Ok(Ok(Tried::TooMany { retry_after }));
+            return Ok(Ok(TryCodeOutcome::TooMany { retry_after }));
         }
         if !use_up(&mut record, &self.hash, now) {
             tries.raise(&mut tables.counts, now)?;
-            return Ok(Ok(Tried::Wrong));
+            return Ok(Ok(TryCodeOutcome::Wrong));
         }
         let encoded = own!(encode(&record));
         tables.users.insert(key, encoded.as_slice())?;
         tries.clear(&mut tables.counts)?;
-        Ok(Ok(Tried::Used {
+        Ok(Ok(TryCodeOutcome::Used {
             remaining: record.codes.hashes.len(),
             epoch: record.epoch,
         }))

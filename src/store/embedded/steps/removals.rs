@@ -6,7 +6,7 @@ use super::{Step, Tables, UserKey, UserRecord, encode, user};
 use crate::model::{Authenticator, Timestamp};
 use crate::store::embedded::tables::{StoredCodes, StoredRecovery};
 use crate::store::keys::ClaimKey;
-use crate::store::{RecoveryCode, Removed, Remover, Reset, oldest_first};
+use crate::store::{RecoveryCode, RemoveOutcome, Remover, ResetOutcome, oldest_first};
 
 pub(in crate::store::embedded) struct Removal {
     pub(in crate::store::embedded) user: UserKey,
@@ -35,17 +35,17 @@ impl Removal {
         self,
         tables: &mut Tables<'_>,
         now: Timestamp,
-    ) -> Step<Removed> {
+    ) -> Step<RemoveOutcome> {
         let key = self.user.digest();
         let mut record = own!(user(&tables.users, key)?);
         let found = record.authenticators.iter();
         let Some(at) = found.into_iter().position(|one| one.id == self.id) else {
-            return Ok(Ok(Removed::Nothing));
+            return Ok(Ok(RemoveOutcome::Nothing));
         };
         let is_last = record.authenticators.len() == 1;
         let no_code = is_last && matches!(self.by, RemovalBy::Admin(None));
         if self.version != record.version || no_code {
-            return Ok(Ok(Removed::Stale));
+            return Ok(Ok(RemoveOutcome::Stale));
         }
         let removed = record.authenticators.remove(at);
         record.version += 1;
@@ -65,7 +65,7 @@ impl Removal {
             clear_pending(tables, &self.user)?;
         }
         tables.users.insert(key, encoded.as_slice())?;
-        Ok(Ok(Removed::Removed {
+        Ok(Ok(RemoveOutcome::Removed {
             authenticator: Box::new(removed),
             recovery_expires_at,
         }))
@@ -83,11 +83,11 @@ impl Resetting {
         self,
         tables: &mut Tables<'_>,
         now: Timestamp,
-    ) -> Step<Reset> {
+    ) -> Step<ResetOutcome> {
         let key = self.user.digest();
         let mut record = own!(user(&tables.users, key)?);
         if !self.even_if_enrolled && !record.authenticators.is_empty() {
-            return Ok(Ok(Reset::Enrolled));
+            return Ok(Ok(ResetOutcome::Enrolled));
         }
         let mut removed = std::mem::take(&mut record.authenticators);
         oldest_first(&mut removed);
@@ -100,7 +100,7 @@ impl Resetting {
         release(tables, &removed)?;
         clear_pending(tables, &self.user)?;
         tables.users.insert(key, encoded.as_slice())?;
-        Ok(Ok(Reset::Done {
+        Ok(Ok(ResetOutcome::Done {
             removed,
             expires_at,
         }))

@@ -12,7 +12,7 @@ use crate::store::stored::decode;
 use crate::store::{PENDING_PER_ACCOUNT, PENDING_PER_SESSION};
 
 /// The pending ceremonies that stay, oldest first, and how many each session has with the new one.
-struct Kept {
+struct PendingCeremonies {
     entries: Vec<(u64, SessionKey, String)>,
     per_session: BTreeMap<SessionKey, usize>,
     dropped: Vec<String>,
@@ -34,7 +34,7 @@ pub(super) fn make(
     challenge: &str,
     now: Timestamp,
 ) -> Result<(), redb::Error> {
-    let mut kept = Kept {
+    let mut kept = PendingCeremonies {
         entries: Vec::new(),
         per_session: BTreeMap::from([(session.clone(), 1)]),
         dropped: Vec::new(),
@@ -65,7 +65,7 @@ pub(super) fn make(
     Ok(())
 }
 
-impl Kept {
+impl PendingCeremonies {
     fn add(&mut self, sequence: u64, session: SessionKey, challenge: String) {
         *self.per_session.entry(session.clone()).or_default() += 1;
         self.entries.push((sequence, session, challenge));
