@@ -3,6 +3,7 @@
 //! keys are named by URL are they fetched, in the background; what a token names never is.
 
 mod algorithm;
+mod error;
 mod fetch;
 mod json;
 mod keys;
@@ -16,13 +17,13 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 pub use algorithm::Algorithm;
-pub use fetch::{JwksUrl, RemoteKeys};
-pub use keys::Keys;
+pub use error::{Error, OpenError};
+pub use fetch::{JwksUrl, RemoteKeys, RootsError};
+pub use keys::{Keys, KeysError, UnusableKey};
 
-use crate::error::{Error, TokenFault};
 use crate::model::{IssuerName, Tenant, Timestamp, User};
 use step_up::StepUpIssuer;
-use token::{Refusal, Token};
+use token::{InvalidToken, Refusal, Token};
 
 /// The longest token that is read, in bytes: more than real issuers send, and far less than what
 /// the server lets a header hold.
@@ -36,7 +37,7 @@ pub struct Settings {
 
 /// One trusted issuer.
 pub struct Issuer {
-    /// Whom its tokens come from.
+    /// Its kind.
     pub kind: IssuerKind,
     /// The `iss` of its tokens, compared exactly.
     pub issuer: String,
@@ -67,17 +68,18 @@ impl Issuer {
     }
 }
 
-/// Whom tokens come from.
+/// The kind of an issuer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum IssuerKind {
-    /// An issuer that users sign in at: its name in policies.
+    /// Users sign in at it. Policies know it by this name.
     SignIn(IssuerName),
-    /// This gateway, by a step-up. The tokens name the issuer that the session began at.
+    /// It is this gateway, which issues step-up tokens. They name the issuer that the session began
+    /// at.
     StepUp,
 }
 
 impl IssuerKind {
-    /// The name in policies, of one that users sign in at.
+    /// Returns the name in policies, or `None` for this gateway.
     pub fn name(&self) -> Option<&IssuerName> {
         match self {
             IssuerKind::SignIn(name) => Some(name),
@@ -138,12 +140,13 @@ pub struct Authn {
 }
 
 impl Authn {
-    /// From settings; the tokens of `step_up` are accepted as well. Where keys are named by URL they begin to be fetched, which needs a runtime of
-    /// tokio; it does not wait for them.
+    /// Opens it with settings; the tokens of `step_up` are accepted as well. Keys that are named by a
+    /// URL begin to be fetched, which needs a tokio runtime; this function does not wait for them.
     ///
     /// # Errors
-    /// A sentence for the operator: the system has no root certificates to trust an issuer by.
-    pub fn open(settings: Settings, step_up: Option<&StepUpIssuer>) -> Result<Self, String> {
+    /// The system has no root certificates to check an issuer's server by, or the keys of `step_up`
+    /// cannot be used.
+    pub fn open(settings: Settings, step_up: Option<&StepUpIssuer>) -> Result<Self, OpenError> {
         let mut fetchers = JoinSet::new();
         let remote = settings.issuers.iter().filter_map(|one| match &one.keys {
             KeySource::Here(_) => None,
@@ -169,13 +172,12 @@ impl Authn {
         self.issuers.iter().filter_map(|one| one.kind.name())
     }
 
-    /// The user of an `Authorization` header's bytes; none when no bearer token was sent. A token
-    /// that is signed with a key that is not known waits a moment for newer keys, if its issuer's
-    /// keys may be fetched now.
+    /// Reads the user from the bytes of an `Authorization` header. Returns `None` if it holds no bearer
+    /// token. A token that is signed with a key that is not known waits a moment for newer keys, if its
+    /// issuer's keys may be fetched now.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`], and [`Error::Unavailable`] when the issuer's keys are not known
-    /// at all: that is not the caller's fault.
+    /// [`Error::InvalidToken`], or [`Error::UnknownKeys`] if no keys of the issuer are known.
     pub async fn user(&self, header: Option<&[u8]>, now: Timestamp) -> Result<Option<User>, Error> {
         let Some(text) = header.map(bearer).transpose()?.flatten() else {
             return Ok(None);
@@ -191,12 +193,10 @@ impl Authn {
         }
         match outcome {
             Ok(user) => Ok(Some(user)),
-            Err(Refusal::Fault(fault)) => Err(fault.into()),
-            Err(Refusal::UnknownKey(why)) => Err(TokenFault::Invalid(why).into()),
-            Err(Refusal::NoKeys) => {
-                let cause = format!("the keys of issuer {} are not known", issuer.kind);
-                Err(Error::unavailable(cause))
+            Err(Refusal::Invalid(InvalidToken(why)) | Refusal::UnknownKey(why)) => {
+                Err(Error::InvalidToken(why))
             }
+            Err(Refusal::NoKeys) => Err(Error::UnknownKeys(issuer.kind.clone())),
         }
     }
 
@@ -247,11 +247,11 @@ impl Authn {
 
 /// The token of a header (RFC 6750 §2.1). A scheme is read in any letter case (RFC 9110 §11.1);
 /// another one than Bearer counts as no token.
-fn bearer(header: &[u8]) -> Result<Option<&str>, TokenFault> {
+fn bearer(header: &[u8]) -> Result<Option<&str>, InvalidToken> {
     let text = std::str::from_utf8(header)
         .ok()
         .filter(|text| text.bytes().all(|byte| (b' '..=b'~').contains(&byte)))
-        .ok_or(TokenFault::Invalid(
+        .ok_or(InvalidToken(
             "the Authorization header has bytes that are not printable ASCII",
         ))?;
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -260,13 +260,13 @@ fn bearer(header: &[u8]) -> Result<Option<&str>, TokenFault> {
     }
     let token = rest.trim_matches(' ');
     if token.is_empty() {
-        return Err(TokenFault::Invalid("no token follows the word Bearer"));
+        return Err(InvalidToken("no token follows the word Bearer"));
     }
     if token.len() > LONGEST_TOKEN {
-        return Err(TokenFault::Invalid("the token is longer than 16 KiB"));
+        return Err(InvalidToken("the token is longer than 16 KiB"));
     }
     if !is_b64token(token) {
-        return Err(TokenFault::Invalid(
+        return Err(InvalidToken(
             "what follows the word Bearer is not one token (RFC 6750, section 2.1)",
         ));
     }

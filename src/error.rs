@@ -1,87 +1,96 @@
-//! What can go wrong with a request, in no transport's terms. `http::respond` alone maps it to the
-//! wire, and what it shows there is safe to show: causes go to the log.
+//! The gateway's error: the reason why a request was not served, in no transport's terms. It composes
+//! the errors of the parts. `http` alone maps it to statuses, headers and sentences; what is for the log
+//! only stays in the log.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
 pub use cedargate_core::{Recourse, StepUp};
 
-/// Why a request was not served.
-#[derive(Clone, Debug, PartialEq)]
+use crate::record::StepError;
+use crate::{authn, store, webauthn};
+
+/// The reason why a request was not served.
+#[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// The request itself is malformed.
+    /// The request is malformed: every field of it that breaks a rule.
+    #[error("the request is malformed: {}", Listed(.0))]
     Invalid(Vec<Field>),
-    /// The body, the target or the header is over a limit, or of a kind that is not read.
-    Framing(Framing),
-    /// No token, or a bad one.
-    Unauthenticated(TokenFault),
-    /// The policies refuse; the notices are in the record.
+    /// The caller is not authenticated, or a token cannot be judged or issued.
+    #[error(transparent)]
+    Authn(#[from] authn::Error),
+    /// The policies refuse. Their notices are in the record.
+    #[error("the policies refuse it ({code})")]
     Refused {
         /// The machine-readable code of the refusal.
         code: String,
-        /// The credential that the browser may forget: only after `trustAuthenticator`.
-        signal: Option<Signal>,
     },
     /// The policies would permit it after a fresher or stronger sign-in (RFC 9470).
+    #[error("a fresher or stronger sign-in is needed")]
     StepUp(StepUp),
-    /// The policies would permit it after a step-up, and the caller has nothing to step up with.
+    /// The policies would permit it after a step-up, and the caller has no authenticator to step up
+    /// with.
+    #[error("a step-up is needed, and the caller has no authenticator for one")]
     RecoveryRequired(Vec<Recourse>),
     /// A policy failed while it was evaluated, or the request does not fit the schema.
+    #[error("a policy failed while it was evaluated")]
     Policy,
-    /// What was asked for is not there, or is not the caller's.
-    NotFound {
-        /// What is not there, and what to do: a sentence for a person.
-        message: &'static str,
-        /// The credential that the browser may forget.
-        signal: Option<Signal>,
-    },
-    /// The path is known, but not with this method.
-    MethodNotAllowed {
-        /// The methods that the path has, as the `Allow` header lists them.
-        allow: String,
-    },
-    /// The authenticator's response does not verify.
-    Credential {
-        /// What is wrong with it.
-        fault: CredentialFault,
-        /// The credential that the browser may forget.
-        signal: Option<Signal>,
-    },
-    /// A backup code that is wrong, used or malformed: which of them is not told.
+    /// Something that the request needs does not exist, or is not the caller's.
+    #[error("there is no {0}")]
+    NotFound(Missing),
+    /// The authenticator's response does not verify, or a ceremony does not start.
+    #[error(transparent)]
+    Webauthn(#[from] webauthn::Error),
+    /// A backup or recovery code is wrong, used or malformed. The caller is not told which.
+    #[error("a backup or recovery code does not work")]
     WrongCode,
-    /// Too many of something in too short a time.
+    /// The session did too much in too short a time.
+    #[error("{what}")]
     TooMany {
-        /// Too many of what.
+        /// The limit that was reached.
         what: Throttled,
-        /// When it may be tried again.
+        /// The session may try again after this time.
         retry_after: Duration,
     },
-    /// That credential id is already registered.
+    /// The credential id is already registered.
+    #[error("the authenticator is already registered")]
     CredentialExists,
     /// The account has as many authenticators as it may have.
+    #[error("the account has {limit} authenticators, as many as it may have")]
     LimitReached {
-        /// How many.
+        /// The number of authenticators that an account may have.
         limit: usize,
     },
     /// Another request replaced the backup codes first.
+    #[error("another request replaced the backup codes first")]
     CodesReplaced,
-    /// Not set up for this tenant or deployment: a sentence that says what is not.
-    NotImplemented(&'static str),
-    /// The store, or what else the request needs, did not answer in time.
-    Unavailable {
-        /// Whether a change may have been stored all the same.
-        outcome_unknown: bool,
-        /// For the log.
-        cause: Cow<'static, str>,
+    /// A feature is not set up for this tenant or deployment.
+    #[error("{0} not set up")]
+    NotSetUp(Feature),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The account changed again and again while the request was decided.
+    #[error("the account changed faster than it could be decided on")]
+    Contended,
+    /// A fault of the gateway. The text is for the log.
+    #[error("{0}")]
+    Internal(Cow<'static, str>),
+    /// The request failed, and the browser may forget the credential that it sent.
+    #[error("{error}")]
+    ForgetCredential {
+        /// The failure.
+        error: Box<Error>,
+        /// The credential.
+        signal: Signal,
     },
-    /// Ours. For the log.
-    Internal(String),
 }
 
 impl Error {
-    /// One field of the request is wrong.
+    /// Makes the error for one malformed field.
     pub fn field(field: impl Into<Cow<'static, str>>, rule: impl Into<Cow<'static, str>>) -> Self {
         Error::Invalid(vec![Field {
             field: field.into(),
@@ -89,64 +98,103 @@ impl Error {
         }])
     }
 
-    /// The store did not do what it was asked, and surely changed nothing.
-    pub fn unavailable(cause: impl Into<Cow<'static, str>>) -> Self {
-        Error::Unavailable {
-            outcome_unknown: false,
-            cause: cause.into(),
-        }
-    }
-
-    /// The store was asked for a change, and whether it was made is not known.
-    pub fn outcome_unknown(cause: impl Into<Cow<'static, str>>) -> Self {
-        Error::Unavailable {
-            outcome_unknown: true,
-            cause: cause.into(),
+    /// Adds the credential that the browser may forget.
+    #[must_use]
+    pub fn forgetting(self, signal: Signal) -> Self {
+        Error::ForgetCredential {
+            error: Box::new(self),
+            signal,
         }
     }
 }
 
-/// What is wrong with one part of a request.
+impl From<webauthn::CredentialFault> for Error {
+    fn from(fault: webauthn::CredentialFault) -> Self {
+        webauthn::Error::from(fault).into()
+    }
+}
+
+impl StepError for Error {
+    fn outcome_is_unknown(&self) -> bool {
+        matches!(self, Error::Store(error) if error.outcome_is_unknown())
+    }
+}
+
+/// Writes an error with all its causes, each after a colon.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// A part of a request that breaks a rule.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Field {
-    /// Where: a header, a query member, or the path of a body's member, such as `credential.id`.
+    /// The name of the part; for a member of a body its path, such as `credential.id`.
     pub field: Cow<'static, str>,
-    /// The rule that it breaks, as a sentence for a person.
+    /// The rule that it breaks, as the end of a sentence.
     pub rule: Cow<'static, str>,
 }
 
-/// A limit that the request is over.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Framing {
-    /// The body did not arrive in time.
-    BodyTimeout,
-    /// The body is larger than this many bytes.
-    BodyTooLarge(usize),
-    /// The target is longer than this many bytes.
-    TargetTooLong(usize),
-    /// The body is of another media type.
-    MediaType,
-    /// More headers, or more bytes of them, than are read.
-    HeadersTooLarge,
-}
-
-/// Why a caller is not authenticated.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum TokenFault {
-    /// No bearer token was sent.
-    Missing,
-    /// One was sent and is bad: why, for the log and for a developer, without anything of the token.
-    Invalid(&'static str),
-}
-
-impl From<TokenFault> for Error {
-    fn from(fault: TokenFault) -> Self {
-        Error::Unauthenticated(fault)
+impl From<webauthn::MalformedMember> for Field {
+    fn from(malformed: webauthn::MalformedMember) -> Self {
+        Self {
+            field: malformed.member.into(),
+            rule: malformed.rule.into(),
+        }
     }
 }
 
-/// What `PublicKeyCredential.signalUnknownCredential` takes (WebAuthn Level 3 §5.1.10.1), so that no
-/// dead passkey stays in the user's list.
+struct Listed<'a>(&'a [Field]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Field { field, rule }) in self.0.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{field} {rule}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Something that a request needs and that does not exist, or is not the caller's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Missing {
+    /// The authenticator that the request names.
+    #[error("such authenticator")]
+    Authenticator,
+    /// Any authenticator of the caller that could answer a step-up.
+    #[error("authenticator that fits")]
+    FittingAuthenticator,
+    /// Any authenticator of the caller, which backup codes are the replacement for.
+    #[error("authenticator that backup codes could stand in for")]
+    AuthenticatorForCodes,
+    /// The pending enrolment that the response completes.
+    #[error("pending enrolment for this credential")]
+    PendingEnrolment,
+    /// The pending step-up that the response completes.
+    #[error("pending step-up for this response")]
+    PendingStepUp,
+    /// The user that the request names: their issuer is not configured.
+    #[error("such user: no issuer of this name is configured")]
+    User,
+}
+
+/// A feature that can be left out of a configuration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Feature {
+    /// WebAuthn for the caller's tenant.
+    #[error("WebAuthn is")]
+    Webauthn,
+    /// The method type for the caller's tenant.
+    #[error("the method type is")]
+    MethodType,
+    /// Step-ups for the deployment.
+    #[error("step-ups are")]
+    StepUps,
+}
+
+/// The argument of `PublicKeyCredential.signalUnknownCredential` (WebAuthn Level 3 §5.1.10.1), which
+/// removes a dead passkey from the user's list.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Signal {
     /// The relying party.
@@ -157,64 +205,16 @@ pub struct Signal {
     pub credential_id: String,
 }
 
-/// The kinds of requests that are throttled.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// The limits on what one session may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Throttled {
-    /// Wrong backup or recovery codes.
+    /// The session tried too many wrong codes.
+    #[error("too many wrong codes were tried in this session")]
     Codes,
-    /// Enrolments and step-ups that are begun.
+    /// The session began too many enrolments and step-ups.
+    #[error("this session started too many enrolments and step-ups")]
     Ceremonies,
-    /// New backup codes, while others of this session are being made.
+    /// The session already waits for codes to be hashed.
+    #[error("this session already waits for codes to be made or checked")]
     Hashing,
-}
-
-/// What is wrong with an authenticator's response.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CredentialFault {
-    /// The stable word in `details.reason`.
-    pub reason: Reason,
-    /// A sentence that a front-end developer can act on.
-    pub message: Cow<'static, str>,
-}
-
-/// The stable words for what is wrong with an authenticator's response.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// An algorithm that was not offered.
-    Algorithm,
-    /// The credential is not one of the options' `allowCredentials`.
-    AllowCredentials,
-    /// The attestation statement.
-    Attestation,
-    /// Authenticator data: cut short, trailing bytes, repeated keys, flags that contradict.
-    AuthenticatorData,
-    /// The challenge is another one.
-    Challenge,
-    /// `clientDataJSON` is not what the specification says.
-    ClientData,
-    /// The signature counter has not grown.
-    Counter,
-    /// Made in a frame of another origin.
-    CrossOrigin,
-    /// The attestation format is not known, or not for registrations here.
-    Format,
-    /// The credential id: its length, or it is not the one in authenticator data.
-    CredentialId,
-    /// Another origin.
-    Origin,
-    /// The public key is malformed or does not fit its algorithm.
-    PublicKey,
-    /// The hash of the RP ID is another one.
-    RpId,
-    /// A signature does not verify.
-    Signature,
-    /// Another ceremony.
-    Type,
-    /// The user handle is another user's.
-    UserHandle,
-    /// Nobody touched the authenticator.
-    UserPresence,
-    /// The user was not verified.
-    UserVerification,
 }

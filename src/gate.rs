@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use crate::error::{Error, TokenFault};
+use crate::authn;
+use crate::error::{Error, Missing};
 use crate::model::{
     Action, Bytes, CodeSetId, Confirmer, Means, Member, MethodType, Session, Timestamp, Visitor,
 };
@@ -164,8 +165,8 @@ impl Gate {
     /// Decides a protected operation.
     ///
     /// # Errors
-    /// What the policies answer when they do not permit it; [`Error::Unavailable`] when the facts
-    /// cannot be read.
+    /// The policies do not permit it, the token is of a step-up that has ended, or the store cannot be
+    /// read.
     pub async fn admit<O: Operation>(
         &self,
         member: Member,
@@ -240,7 +241,7 @@ impl Gate {
     /// Decides a public operation. Needs no store.
     ///
     /// # Errors
-    /// What the policies answer when they do not permit it.
+    /// The policies do not permit it.
     pub fn open(
         &self,
         visitor: &Visitor,
@@ -257,10 +258,10 @@ impl Gate {
         settle(ask(&self.in_force.load(), &question, record))
     }
 
-    /// Decides, as `unknown`, what has no door. Whatever the policies say, `answer` is the answer.
-    pub fn unknown(&self, visitor: &Visitor, answer: Error, record: &mut Record) -> Error {
+    /// Decides, as `unknown`, a request that has no route. The decision is recorded, and changes nothing
+    /// about the answer.
+    pub fn unknown(&self, visitor: &Visitor, record: &mut Record) {
         let _ = self.open(visitor, Action::Unknown, record);
-        answer
     }
 }
 
@@ -270,10 +271,10 @@ fn current(
     session: &Session,
     account: &Account,
     operation: &impl Operation,
-) -> Result<(), TokenFault> {
+) -> Result<(), authn::Error> {
     if session.epoch.is_some_and(|epoch| epoch != account.epoch) {
         let why = "an authenticator was removed since this step-up";
-        return Err(TokenFault::Invalid(why));
+        return Err(authn::Error::InvalidToken(why));
     }
     let Some(code) = &session.code else {
         return Ok(());
@@ -291,7 +292,7 @@ fn current(
         return Ok(());
     }
     let why = "the codes that this step-up was made with were replaced or removed";
-    Err(TokenFault::Invalid(why))
+    Err(authn::Error::InvalidToken(why))
 }
 
 fn admit<O: Operation>(
@@ -316,10 +317,7 @@ fn admit<O: Operation>(
     };
     let Some(resource) = resource else {
         ask(in_force, &question, record);
-        return Err(Error::NotFound {
-            message: "There is no such authenticator.",
-            signal: None,
-        });
+        return Err(Error::NotFound(Missing::Authenticator));
     };
     question.resource = resource;
     question.action = O::ACTION;
@@ -354,7 +352,7 @@ fn ask(in_force: &InForce, question: &Question<'_>, record: &mut Record) -> Deci
 fn settle(decided: Decided) -> Result<(), Error> {
     match decided.effect {
         Effect::Allow => Ok(()),
-        Effect::Deny(code) => Err(Error::Refused { code, signal: None }),
+        Effect::Deny(code) => Err(Error::Refused { code }),
         Effect::StepUp(step_up) => Err(Error::StepUp(step_up)),
         Effect::RecoveryRequired(left) => Err(Error::RecoveryRequired(left)),
         Effect::Failed => Err(Error::Policy),

@@ -4,6 +4,7 @@
 pub mod admin;
 mod body;
 mod cors;
+mod error;
 mod head;
 mod openapi;
 mod respond;
@@ -24,7 +25,8 @@ use hyper::{Request, Response};
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::error::{Error, TokenFault};
+use crate::authn;
+use crate::error::Error as GatewayError;
 use crate::mfa::admin::{AdminDeleteMethod, AdminListMethods, AdminReset, named_user};
 use crate::mfa::backup_codes::RegenerateCodes;
 use crate::mfa::methods::{DeleteMethod, ListMethods, RenameMethod};
@@ -33,6 +35,7 @@ use crate::mfa::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBac
 use crate::model::{Member, Timestamp, User, Visitor};
 use crate::record::{Record, Sink};
 
+pub use error::{Error, Framing};
 pub use respond::{Reply, respond};
 use route::{Door, Found, Protected, Public, RelatedOrigins};
 use target::Target;
@@ -74,7 +77,7 @@ async fn observe(
     let outcome = match outcome {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(out_of_time(&record)),
-        Err(_) => Err(Error::Internal("the handler panicked".to_owned())),
+        Err(_) => Err(Error::internal("the handler panicked")),
     };
     respond(outcome, &mut record)
 }
@@ -100,9 +103,8 @@ impl server::Handler for App {
 /// What was permitted may have been done when the time was over; a GET changes nothing.
 fn out_of_time(record: &Record) -> Error {
     let event = record.event();
-    Error::Unavailable {
+    Error::TimedOut {
         outcome_unknown: event.effect == Some("allow") && event.method != "GET",
-        cause: "the request took longer than a request may".into(),
     }
 }
 
@@ -171,10 +173,13 @@ pub async fn answer<B: Body>(
             serve_member(app, protected, member, &head.headers, &target, body, record).await
         }
         (Ok(Door::Member(_)) | Err(_), None) => {
-            let missing = Error::Unauthenticated(TokenFault::Missing);
-            Err(app.gate.unknown(&visitor(None), missing, record))
+            app.gate.unknown(&visitor(None), record);
+            Err(GatewayError::from(authn::Error::MissingToken).into())
         }
-        (Err(answer), user) => Err(app.gate.unknown(&visitor(user), answer, record)),
+        (Err(answer), user) => {
+            app.gate.unknown(&visitor(user), record);
+            Err(answer)
+        }
     }
 }
 
@@ -183,7 +188,7 @@ async fn authenticate(
     headers: &HeaderMap,
     now: Timestamp,
     record: &mut Record,
-) -> Result<Option<User>, Error> {
+) -> Result<Option<User>, GatewayError> {
     let user = app.authn.user(head::authorization(headers), now).await?;
     match &user {
         Some(user) => record.principal(&user.id),
@@ -199,10 +204,7 @@ fn door(found: Found) -> Result<Door, Error> {
         Found::OtherMethod(path) => Err(Error::MethodNotAllowed {
             allow: route::allow(path),
         }),
-        Found::Nothing => Err(Error::NotFound {
-            message: "There is no such path. GET /v1/openapi.json lists those that there are.",
-            signal: None,
-        }),
+        Found::Nothing => Err(Error::UnknownPath),
     }
 }
 
@@ -218,10 +220,7 @@ fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
             // A host is compared without regard to case (RFC 9110 §4.2.3); a party's id is lower case.
             let party = app.parties.by_host(&host.to_ascii_lowercase());
             match party.map(|it| it.related_origins()) {
-                None | Some([]) => Err(Error::NotFound {
-                    message: "No related origins are published for the host of this request.",
-                    signal: None,
-                }),
+                None | Some([]) => Err(Error::NoRelatedOrigins),
                 Some(origins) => {
                     let origins = respond::json_bytes(&RelatedOrigins { origins });
                     Ok(Reply::public(origins))
@@ -243,7 +242,7 @@ async fn serve_member<B: Body>(
     let route = member.route;
     let path = |at| {
         let found = route::parameters(route, &target.path).nth(at);
-        found.ok_or_else(|| Error::Internal("a route has no such parameter".to_owned()))
+        found.ok_or_else(|| Error::internal("a route has no such parameter"))
     };
     match protected {
         Protected::BeginRegistration => {
@@ -362,9 +361,8 @@ mod tests {
             let error = out_of_time(&record_of(method, effect.clone()));
             let outcome_unknown = matches!(
                 error,
-                Error::Unavailable {
-                    outcome_unknown: true,
-                    ..
+                Error::TimedOut {
+                    outcome_unknown: true
                 }
             );
             assert_eq!(outcome_unknown, unknown, "{method} {effect:?}");

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! edge     app ─ streams ─ http ─ config ─ cli   bytes, sockets, signals, the clock
-//! house    gate ─ mfa                                 decide, then do
+//! house    error ─ gate ─ mfa                         decide, then do
 //! parts    policy  authn  webauthn  store             none knows another
-//! ground   model ─ finding ─ error ─ record           words, what is wrong in a file, failures, the event
+//! ground   model ─ finding ─ record                   words, what is wrong in a file, the event
 //! ```
 //!
 //! A module uses the floors below its own and, on its own floor, what stands left of it; the four

@@ -17,7 +17,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::authn::step_up::StepUpIssuer;
-use crate::error::{Error, Throttled};
+use crate::error::{Error, Feature, Throttled};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{IssuerName, MethodType};
 use crate::record::Record;
@@ -90,9 +90,7 @@ impl Mfa {
     fn party<O>(&self, permit: &Permit<O>) -> Result<&RelyingParty, Error> {
         self.parties
             .of(permit.member().user.id.tenant)
-            .ok_or(Error::NotImplemented(
-                "WebAuthn is not set up for this tenant.",
-            ))
+            .ok_or(Error::NotSetUp(Feature::Webauthn))
     }
 
     fn party_for<O>(
@@ -104,9 +102,7 @@ impl Mfa {
         if party.offers(method_type) {
             Ok(party)
         } else {
-            Err(Error::NotImplemented(
-                "This method type is not set up for this tenant.",
-            ))
+            Err(Error::NotSetUp(Feature::MethodType))
         }
     }
 }
@@ -143,7 +139,7 @@ async fn again<O: Operation>(
 ) -> Result<Permit<O>, Error> {
     match retries.checked_sub(1) {
         Some(left) => *retries = left,
-        None => return Err(changes_too_fast()),
+        None => return Err(Error::Contended),
     }
     gate.again(permit, record).await
 }
@@ -154,10 +150,6 @@ fn begins_too_fast(retry_after: Duration) -> Error {
         what: Throttled::Ceremonies,
         retry_after,
     }
-}
-
-fn changes_too_fast() -> Error {
-    Error::unavailable("the account changed faster than it could be decided on")
 }
 
 #[cfg(test)]

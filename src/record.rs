@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::error::Error;
 use crate::model::{Authenticator, MethodType, Timestamp, UserId};
 pub use cedargate_core::{Decided, DecisionInput, Effect, Shadow};
 
@@ -203,6 +202,12 @@ pub trait Sink: Send + Sync {
     }
 }
 
+/// The failure of a step that changes an account.
+pub trait StepError {
+    /// Returns true if the change may have been made all the same.
+    fn outcome_is_unknown(&self) -> bool;
+}
+
 /// The event of one request while it happens; written when it is dropped, so that there is exactly
 /// one whatever happens.
 pub struct Record {
@@ -304,26 +309,19 @@ impl Record {
         self.event.changes.push(change);
     }
 
-    /// Does a step that would make this change. Whoever hangs up meanwhile, and a store whose answer
-    /// does not come, leave it in the event with an outcome that is not known.
+    /// Runs a step that would make this change. If the caller hangs up meanwhile, or the store's answer
+    /// does not come, the event has the change with the outcome `unknown`.
     ///
     /// # Errors
     /// Those of the step.
-    pub async fn attempt<T>(
+    pub async fn attempt<T, E: StepError>(
         &mut self,
         change: Change,
-        step: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+        step: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         self.attempted = Some(change);
         let outcome = step.await;
-        let is_unknown = matches!(
-            &outcome,
-            Err(Error::Unavailable {
-                outcome_unknown: true,
-                ..
-            })
-        );
-        if !is_unknown {
+        if !outcome.as_ref().is_err_and(E::outcome_is_unknown) {
             self.attempted = None;
         }
         outcome

@@ -1,6 +1,7 @@
 //! What is kept: one contract, two backends. Each step is whole: it happens, or nothing does.
 
 mod embedded;
+mod error;
 mod keys;
 mod outcomes;
 mod redis;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+pub use self::error::{Error, FileError, OpenError, UrlError};
 pub use self::outcomes::{
     AuthenticateOutcome, BeginOutcome, CompleteOutcome, RemoveOutcome, ReplaceCodesOutcome,
     ResetOutcome, TryCodeOutcome,
@@ -25,7 +27,6 @@ pub use self::outcomes::{
 
 use self::embedded::Embedded;
 use self::redis::Redis;
-use crate::error::Error;
 use crate::model::{
     Authenticator, Bytes, CodeKind, Factors, MethodType, SessionKey, Timestamp, UserId,
 };
@@ -72,9 +73,11 @@ pub enum Location {
 }
 
 impl Location {
-    /// A Redis, if the URL is one that can be used; nothing is connected to. The error is a sentence
-    /// for the operator, without anything of the URL, which may hold a password.
-    pub fn redis(url: &str) -> Result<Self, String> {
+    /// Checks the URL of a Redis. Connects to nothing.
+    ///
+    /// # Errors
+    /// The URL cannot be used.
+    pub fn redis(url: &str) -> Result<Self, UrlError> {
         Redis::new(url, false)?;
         Ok(Self::Redis(url.into()))
     }
@@ -283,10 +286,13 @@ pub struct Health {
 }
 
 impl Store {
-    /// Opens a store. Redis need not be up yet; the error is a sentence for the operator.
-    pub async fn open(settings: Settings) -> Result<Self, String> {
+    /// Opens a store. Redis need not be up yet.
+    ///
+    /// # Errors
+    /// The file of the embedded store cannot be opened, or the URL of the Redis cannot be used.
+    pub async fn open(settings: Settings) -> Result<Self, OpenError> {
         match settings.location {
-            Location::Embedded(folder) => Self::embedded(&folder, embedded::system_clock()),
+            Location::Embedded(folder) => Ok(Self::embedded(&folder, embedded::system_clock())?),
             Location::Redis(url) => {
                 let redis = Redis::new(url.expose_secret(), settings.require_durable)?;
                 Ok(Self::of(Backend::Redis(redis)))
@@ -296,7 +302,10 @@ impl Store {
 
     /// Opens the embedded store in a folder, with a clock for its deadlines. Blocks while the file
     /// is checked.
-    pub fn embedded(folder: &Path, clock: Clock) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn embedded(folder: &Path, clock: Clock) -> Result<Self, FileError> {
         Ok(Self::of(Backend::Embedded(Embedded::open(folder, clock)?)))
     }
 

@@ -8,6 +8,7 @@ mod assertion;
 mod authentication;
 mod authenticator_data;
 mod checks;
+mod error;
 #[cfg(test)]
 mod forge;
 mod models;
@@ -30,10 +31,10 @@ use webauthn_rs::prelude::{
     RegisterPublicKeyCredential, SecurityKeyRegistration, Webauthn, WebauthnBuilder, WebauthnError,
 };
 
-use crate::error::{CredentialFault, Error, Reason};
 use crate::model::{Authenticator, Bytes, MethodType, Tenant};
 pub use assertion::Assertion;
 pub use authentication::{Asserted, counter_back};
+pub use error::{CredentialFault, Error, MalformedMember, Reason, SettingsProblem};
 use models::ProvableModel;
 pub use response::Response;
 pub use settings::{Model, Settings, Tenants};
@@ -47,9 +48,11 @@ pub struct RelyingParties {
 }
 
 impl RelyingParties {
-    /// Checks and takes the settings. Each error is the index of the party, the key in it, and a
-    /// sentence that says what is wrong; all of them at once, in the order of the parties.
-    pub fn new(settings: Vec<Settings>) -> Result<Self, Vec<(usize, &'static str, String)>> {
+    /// Checks and takes the settings.
+    ///
+    /// # Errors
+    /// All settings that cannot be used, in the order of the parties.
+    pub fn new(settings: Vec<Settings>) -> Result<Self, Vec<SettingsProblem>> {
         let mut problems = settings::conflicts(&settings);
         let (named, any) = served(&settings);
         let mut parties = Vec::with_capacity(settings.len());
@@ -57,7 +60,12 @@ impl RelyingParties {
             match RelyingParty::new(one) {
                 Ok(party) => parties.push(party),
                 Err(found) => {
-                    problems.extend(found.into_iter().map(|(key, what)| (index, key, what)));
+                    let of_party = found.into_iter().map(|(key, message)| SettingsProblem {
+                        party: index,
+                        key,
+                        message,
+                    });
+                    problems.extend(of_party);
                 }
             }
         }
@@ -68,7 +76,7 @@ impl RelyingParties {
                 any,
             })
         } else {
-            problems.sort_by_key(|(index, ..)| *index);
+            problems.sort_by_key(|one| one.party);
             Err(problems)
         }
     }
@@ -234,6 +242,9 @@ impl RelyingParty {
 
     /// Starts a registration. `enrolled` are the user's authenticators of both types; `timeout`
     /// becomes the options' `timeout`, which is advice to the browser.
+    ///
+    /// # Errors
+    /// [`Error::NotStarted`].
     pub fn start(
         &self,
         method_type: MethodType,
@@ -258,7 +269,10 @@ impl RelyingParty {
                 )
                 .map(|(made, _)| made),
         }
-        .map_err(|error| Error::Internal(format!("a registration does not start: {error:?}")))?;
+        .map_err(|source| Error::NotStarted {
+            ceremony: "a registration",
+            source,
+        })?;
         let challenge = Bytes(made.public_key.challenge.clone());
         let request = options::Request {
             method_type,
@@ -274,6 +288,9 @@ impl RelyingParty {
     }
 
     /// Finishes a registration (§7.1): everything inside the response is verified.
+    ///
+    /// # Errors
+    /// The response does not verify.
     pub fn finish(
         &self,
         method_type: MethodType,

@@ -13,11 +13,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 pub(super) use download::Download;
+pub use download::RootsError;
 pub use jwks_url::JwksUrl;
 
 use super::algorithm::Algorithm;
 use super::keys::Keys;
-use download::{Document, Source};
+use download::{Document, FetchError, Source};
 use pace::Pace;
 
 /// How long keys are trusted after they came: what an issuer withdraws is not accepted for longer,
@@ -65,8 +66,8 @@ impl RemoteKeys {
         }
     }
 
-    /// What [`RemoteKeys::keep`] fetches with.
-    pub(super) fn download(&self) -> Result<Download, String> {
+    /// Makes the source that [`RemoteKeys::keep`] fetches from.
+    pub(super) fn download(&self) -> Result<Download, RootsError> {
         Download::new(&self.url)
     }
 
@@ -130,7 +131,7 @@ impl RemoteKeys {
         self.failures.load(Ordering::Relaxed)
     }
 
-    fn take(&self, fetched: Result<Document, String>) {
+    fn take(&self, fetched: Result<Document, FetchError>) {
         let parsed = fetched.and_then(|document| {
             let keys = Keys::parse(&document.body, &self.algorithms)?;
             Ok((keys, document.max_age))

@@ -51,47 +51,115 @@ impl fmt::Debug for Key {
     }
 }
 
+/// The reason why a JWKS is not accepted. The messages are sentences about "it".
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum KeysError {
+    /// It is larger than any that is read.
+    #[error("it is larger than {} KiB", LARGEST / 1024)]
+    TooLarge,
+    /// It is not a JSON object.
+    #[error("it is not a JSON object")]
+    NotAnObject,
+    /// It has a member twice, at any depth.
+    #[error("a member in it is repeated")]
+    RepeatedMember,
+    /// It has no list of keys.
+    #[error("it is no JWKS: it has no list `keys` (RFC 7517, section 5)")]
+    NoList,
+    /// It has more keys than are read.
+    #[error("it has more than {MOST_KEYS} keys")]
+    TooMany,
+    /// One of its keys is not an object.
+    #[error("key {position} in it is not an object")]
+    NotAKey {
+        /// The position of the key, from 1.
+        position: usize,
+    },
+    /// It holds a private key or a shared secret: whoever can read it could sign tokens.
+    #[error(
+        "it holds private keys: key {position} has `{member}`. Replace that key at the issuer, and \
+         give the public keys only"
+    )]
+    PrivateKey {
+        /// The position of the key, from 1.
+        position: usize,
+        /// The member that only private keys have.
+        member: &'static str,
+    },
+    /// None of its keys can verify a token of these algorithms.
+    #[error("{}", none_fits(algorithms, left_out))]
+    NoneFits {
+        /// The algorithms.
+        algorithms: Vec<Algorithm>,
+        /// The position of each key, from 1, with the reason why it is left out.
+        left_out: Vec<(usize, UnusableKey)>,
+    },
+    /// Two of its keys have the same id.
+    #[error("two keys in it have the `kid` {0:?}")]
+    RepeatedId(String),
+}
+
+/// The reason why one key of a JWKS is left out. The messages are the ends of sentences that begin with
+/// the key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum UnusableKey {
+    /// It is not for verifying signatures.
+    #[error("is not for verifying signatures (`use`, `key_ops`)")]
+    Purpose,
+    /// Its id is not a string.
+    #[error("has a `kid` that is no string")]
+    Id,
+    /// It is for an algorithm that is not among those of the issuer.
+    #[error("is for another algorithm (`kty`, `crv`, `alg`)")]
+    Algorithm,
+    /// It fits several algorithms of the issuer.
+    #[error("fits several algorithms and has no `alg` that says which")]
+    Ambiguous,
+    /// Its parts are malformed, or of sizes that are not supported.
+    #[error("is malformed, or its size is not supported")]
+    Malformed,
+}
+
 impl Keys {
-    /// Reads a JWKS (RFC 7517 §5). Keys that cannot verify a token of these algorithms are left
-    /// out, as §5 asks; at least one must remain. The error is a sentence that says what is wrong.
-    pub fn parse(jwks: &[u8], algorithms: &[Algorithm]) -> Result<Self, String> {
+    /// Reads a JWKS (RFC 7517 §5). Keys that cannot verify a token of these algorithms are left out, as
+    /// §5 asks.
+    ///
+    /// # Errors
+    /// It is not a JWKS, it holds private keys, or none of its keys remains.
+    pub fn parse(jwks: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeysError> {
         if jwks.len() > LARGEST {
-            return Err(format!("it is larger than {} KiB", LARGEST / 1024));
+            return Err(KeysError::TooLarge);
         }
         let mut set = json::object(jwks).map_err(|fault| match fault {
-            json::Fault::NoObject => "it is not a JSON object".to_owned(),
-            json::Fault::Repeated => "a member in it is repeated".to_owned(),
+            json::Fault::NoObject => KeysError::NotAnObject,
+            json::Fault::Repeated => KeysError::RepeatedMember,
         })?;
         let Some(Value::Array(list)) = set.remove("keys") else {
-            return Err("it is no JWKS: it has no list `keys` (RFC 7517, section 5)".to_owned());
+            return Err(KeysError::NoList);
         };
         if list.len() > MOST_KEYS {
-            return Err(format!("it has more than {MOST_KEYS} keys"));
+            return Err(KeysError::TooMany);
         }
         let mut keys = Vec::new();
         let mut left_out = Vec::new();
-        for (index, jwk) in list.iter().enumerate() {
-            let jwk = jwk
-                .as_object()
-                .ok_or_else(|| format!("key {} in it is not an object", index + 1))?;
-            // Whoever can read this file could sign tokens: it must not go unnoticed.
+        for (position, jwk) in (1..).zip(&list) {
+            let jwk = jwk.as_object().ok_or(KeysError::NotAKey { position })?;
             if let Some(member) = PRIVATE.into_iter().find(|one| jwk.contains_key(*one)) {
-                return Err(format!(
-                    "it holds private keys: key {} has `{member}`. Replace that key at the issuer, \
-                     and give the public keys only",
-                    index + 1
-                ));
+                return Err(KeysError::PrivateKey { position, member });
             }
             match key(jwk, algorithms) {
                 Ok(key) => keys.push(key),
-                Err(reason) => left_out.push(format!("key {} {reason}", index + 1)),
+                Err(reason) => left_out.push((position, reason)),
             }
         }
         if keys.is_empty() {
-            return Err(none_fits(algorithms, &left_out));
+            return Err(KeysError::NoneFits {
+                algorithms: algorithms.to_vec(),
+                left_out,
+            });
         }
         match repeated_id(&keys) {
-            Some(id) => Err(format!("two keys in it have the `kid` {id:?}")),
+            Some(id) => Err(KeysError::RepeatedId(id.to_owned())),
             None => Ok(Self(keys)),
         }
     }
@@ -104,14 +172,16 @@ impl Keys {
     }
 }
 
-fn none_fits(algorithms: &[Algorithm], left_out: &[String]) -> String {
+fn none_fits(algorithms: &[Algorithm], left_out: &[(usize, UnusableKey)]) -> String {
     let names: Vec<_> = algorithms.iter().map(|one| one.as_str()).collect();
-    let mut text = format!("it has no key that verifies {}", names.join(" or "));
-    if !left_out.is_empty() {
-        text.push_str(": ");
-        text.push_str(&left_out.join("; "));
+    let text = format!("it has no key that verifies {}", names.join(" or "));
+    if left_out.is_empty() {
+        return text;
     }
-    text
+    let left_out = left_out
+        .iter()
+        .map(|(position, reason)| format!("key {position} {reason}"));
+    format!("{text}: {}", left_out.collect::<Vec<_>>().join("; "))
 }
 
 fn repeated_id(keys: &[Key]) -> Option<&str> {
@@ -122,8 +192,8 @@ fn repeated_id(keys: &[Key]) -> Option<&str> {
     })
 }
 
-/// One JWK (RFC 7517 §4). The error says why it is left out, as the end of a sentence.
-fn key(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Key, String> {
+/// Reads one JWK (RFC 7517 §4).
+fn key(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Key, UnusableKey> {
     let is_for_signatures = jwk.get("use").is_none_or(|value| value == "sig")
         && jwk.get("key_ops").is_none_or(|operations| {
             operations
@@ -131,15 +201,15 @@ fn key(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Key, String
                 .is_some_and(|list| list.iter().any(|one| one == "verify"))
         });
     if !is_for_signatures {
-        return Err("is not for verifying signatures (`use`, `key_ops`)".to_owned());
+        return Err(UnusableKey::Purpose);
     }
     let id = match jwk.get("kid") {
         None => None,
         Some(Value::String(id)) => Some(id.clone()),
-        Some(_) => return Err("has a `kid` that is no string".to_owned()),
+        Some(_) => return Err(UnusableKey::Id),
     };
     let algorithm = algorithm(jwk, algorithms)?;
-    let public = public_key(jwk, algorithm).ok_or("is malformed, or its size is not supported")?;
+    let public = public_key(jwk, algorithm).ok_or(UnusableKey::Malformed)?;
     Ok(Key {
         id,
         algorithm,
@@ -147,8 +217,9 @@ fn key(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Key, String
     })
 }
 
-/// The one algorithm of a key: what its `alg` says, else the only one of the issuer's that fits it.
-fn algorithm(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Algorithm, String> {
+/// Returns the one algorithm of a key: what its `alg` says, else the only one of the issuer's that fits
+/// it.
+fn algorithm(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Algorithm, UnusableKey> {
     let named = jwk.get("alg");
     let fitting: Vec<_> = Algorithm::ALL
         .into_iter()
@@ -157,8 +228,8 @@ fn algorithm(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Algor
         .collect();
     match fitting[..] {
         [algorithm] => Ok(algorithm),
-        [] => Err("is for another algorithm (`kty`, `crv`, `alg`)".to_owned()),
-        _ => Err("fits several algorithms and has no `alg` that says which".to_owned()),
+        [] => Err(UnusableKey::Algorithm),
+        _ => Err(UnusableKey::Ambiguous),
     }
 }
 
@@ -228,7 +299,8 @@ mod tests {
 
     fn parse(keys: Value, algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
         let jwks = json!({ "keys": keys }).to_string();
-        Keys::parse(jwks.as_bytes(), algorithms).map(|keys| keys.0)
+        let keys = Keys::parse(jwks.as_bytes(), algorithms);
+        keys.map(|keys| keys.0).map_err(|error| error.to_string())
     }
 
     fn changed(jwk: &Value, member: &str, value: Value) -> Value {
@@ -326,7 +398,7 @@ mod tests {
     #[test]
     fn what_is_no_jwks_is_refused() {
         let es256 = [Algorithm::Es256];
-        let error = |bytes: &[u8]| Keys::parse(bytes, &es256).unwrap_err();
+        let error = |bytes: &[u8]| Keys::parse(bytes, &es256).unwrap_err().to_string();
         assert_eq!(error(b"<html>"), "it is not a JSON object");
         assert_eq!(
             error(br#"{"keys":[],"keys":[]}"#),

@@ -11,6 +11,17 @@ use serde::Serialize;
 const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const PEM_END: &str = "-----END PRIVATE KEY-----";
 
+/// The system gave no randomness.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the system gave no randomness")]
+pub struct NoRandomness;
+
+/// The bytes are not a signing key. The message is the end of a sentence that begins with the name of
+/// the file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("holds no P-256 key as PKCS#8, in DER or PEM")]
+pub struct NotASigningKey;
+
 /// A P-256 key, and its public half as it is published. No `Debug`, so that no log can hold it.
 pub struct SigningKey {
     key: EncodingKey,
@@ -18,34 +29,33 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A new key, as PKCS#8 in DER.
+    /// Makes a new key, as PKCS#8 in DER.
     ///
     /// # Errors
     /// The system gave no randomness.
-    pub fn generate() -> Result<Vec<u8>, String> {
+    pub fn generate() -> Result<Vec<u8>, NoRandomness> {
         EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
             .map(|document| document.as_ref().to_vec())
-            .map_err(|_| "the system gave no randomness".to_owned())
+            .map_err(|_| NoRandomness)
     }
 
     /// Reads PKCS#8 (RFC 5958), in DER or PEM. Its id is its thumbprint (RFC 7638).
     ///
     /// # Errors
-    /// The end of a sentence that begins with the file's name.
-    pub fn parse(pkcs8: &[u8]) -> Result<Self, String> {
-        let wrong = || "holds no P-256 key as PKCS#8, in DER or PEM".to_owned();
+    /// The bytes are not such a key.
+    pub fn parse(pkcs8: &[u8]) -> Result<Self, NotASigningKey> {
         let der = match std::str::from_utf8(pkcs8).ok().map(str::trim) {
-            Some(text) if text.starts_with("-----BEGIN") => pem(text).ok_or_else(wrong)?,
+            Some(text) if text.starts_with("-----BEGIN") => pem(text).ok_or(NotASigningKey)?,
             _ => pkcs8.to_vec(),
         };
         let key = EncodingKey::from_ec_der(&der);
         let algorithm = jsonwebtoken::Algorithm::ES256;
-        let mut public = Jwk::from_encoding_key(&key, algorithm).map_err(|_| wrong())?;
+        let mut public = Jwk::from_encoding_key(&key, algorithm).map_err(|_| NotASigningKey)?;
         public.common.key_algorithm = Some(KeyAlgorithm::ES256);
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         let thumbprint = public
             .thumbprint(ThumbprintHash::SHA256)
-            .map_err(|_| wrong())?;
+            .map_err(|_| NotASigningKey)?;
         public.common.key_id = Some(thumbprint);
         Ok(Self { key, public })
     }
@@ -58,23 +68,22 @@ impl SigningKey {
     /// Signs an access token (RFC 9068 §2.1).
     ///
     /// # Errors
-    /// A sentence; nothing that a caller sends brings it about.
-    pub fn sign(&self, claims: &impl Serialize) -> Result<String, String> {
+    /// The claims cannot be written as JSON, or the key does not sign. No request can bring it about.
+    pub fn sign(&self, claims: &impl Serialize) -> jsonwebtoken::errors::Result<String> {
         let mut header = Header::new(jsonwebtoken::Algorithm::ES256);
         header.typ = Some("at+jwt".to_owned());
         header.kid.clone_from(&self.public.common.key_id);
         jsonwebtoken::encode(&header, claims, &self.key)
-            .map_err(|error| format!("the token cannot be signed: {error}"))
     }
 }
 
 /// The public halves as a JWKS (RFC 7517 §5).
 ///
 /// # Errors
-/// A sentence; nothing that a caller sends brings it about.
-pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a SigningKey>) -> Result<Vec<u8>, String> {
+/// The keys cannot be written as JSON. No request can bring it about.
+pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a SigningKey>) -> serde_json::Result<Vec<u8>> {
     let keys = keys.into_iter().map(|one| one.public.clone()).collect();
-    serde_json::to_vec(&JwkSet { keys }).map_err(|error| error.to_string())
+    serde_json::to_vec(&JwkSet { keys })
 }
 
 /// The bytes between the two lines.
@@ -100,8 +109,7 @@ mod tests {
     fn what_is_no_such_key_is_refused() {
         let rsa = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----";
         for wrong in [&b""[..], b"key", rsa.as_bytes(), PEM_BEGIN.as_bytes()] {
-            let error = SigningKey::parse(wrong).err().unwrap();
-            assert!(error.contains("no P-256 key as PKCS#8"), "{error}");
+            assert_eq!(SigningKey::parse(wrong).err(), Some(NotASigningKey));
         }
     }
 

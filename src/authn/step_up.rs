@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use super::algorithm::Algorithm;
 use super::keys::Keys;
 use super::signing::{self, SigningKey};
-use super::{Issuer, IssuerKind, KeySource};
-use crate::error::Error;
+use super::{Error, Issuer, IssuerKind, KeySource, KeysError};
 use crate::model::{CodeKind, CodeSetId, CodeUse, Confirmation, Timestamp, User};
 
 /// The `acr` of a sign-in that resists phishing.
@@ -164,11 +163,11 @@ pub struct StepUpIssuer {
 }
 
 impl StepUpIssuer {
-    /// An issuer with these settings.
+    /// Makes an issuer with these settings.
     ///
     /// # Errors
-    /// A sentence for the operator.
-    pub fn new(settings: Settings) -> Result<Self, String> {
+    /// The public keys cannot be written as JSON.
+    pub fn new(settings: Settings) -> Result<Self, serde_json::Error> {
         let published = signing::jwks(&settings.keys)?;
         Ok(Self {
             settings,
@@ -182,7 +181,7 @@ impl StepUpIssuer {
     }
 
     /// As one of the issuers whose tokens are accepted.
-    pub(super) fn accepted(&self) -> Result<Issuer, String> {
+    pub(super) fn accepted(&self) -> Result<Issuer, KeysError> {
         let algorithms = vec![Algorithm::Es256];
         Ok(Issuer {
             kind: IssuerKind::StepUp,
@@ -202,7 +201,7 @@ impl StepUpIssuer {
     /// for, `epoch` is that of the account.
     ///
     /// # Errors
-    /// [`Error::Internal`]; nothing that a caller sends brings it about.
+    /// [`Error::NoSigningKey`] or [`Error::Signing`]. No request can bring it about.
     pub fn issue<'a>(
         &self,
         user: &User,
@@ -212,7 +211,7 @@ impl StepUpIssuer {
         now: Timestamp,
     ) -> Result<Issued, Error> {
         let key = self.settings.keys.first();
-        let key = key.ok_or_else(|| Error::Internal("there is no key to sign with".to_owned()))?;
+        let key = key.ok_or(Error::NoSigningKey)?;
         let expires_at = now.plus(self.settings.ttl).min(user.session.expires_at);
         let (acr, amr) = strength(user, &proof);
         let mut claims = copied(user, declared);
@@ -256,7 +255,7 @@ impl StepUpIssuer {
             }
         }
         Ok(Issued {
-            token: key.sign(&claims).map_err(Error::Internal)?,
+            token: key.sign(&claims)?,
             expires_in: expires_at.since(now).as_secs(),
             acr,
             amr,

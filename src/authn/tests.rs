@@ -148,7 +148,7 @@ fn user(authn: &Authn, token: &str) -> Result<User, &'static str> {
 pub(super) fn user_at(authn: &Authn, token: &str, now: Timestamp) -> Result<User, &'static str> {
     match read(authn, Some(format!("Bearer {token}").as_bytes()), now) {
         Ok(Some(user)) => Ok(user),
-        Err(Error::Unauthenticated(TokenFault::Invalid(why))) => Err(why),
+        Err(Error::InvalidToken(why)) => Err(why),
         other => panic!("{other:?}"),
     }
 }
@@ -305,12 +305,12 @@ fn the_header_is_read_as_rfc_6750_writes_it() {
     ] {
         assert_eq!(
             read_text(header).unwrap_err(),
-            TokenFault::Invalid(why).into(),
+            Error::InvalidToken(why),
             "{header}"
         );
     }
     let fault = read(&authn, Some(b"Bearer \xff"), at(NOW)).unwrap_err();
-    assert_eq!(fault, TokenFault::Invalid(bytes).into());
+    assert_eq!(fault, Error::InvalidToken(bytes));
 }
 
 #[test]
@@ -355,7 +355,7 @@ proptest! {
             let outcome = read(&authn, Some(&header), at(NOW));
             prop_assert!(matches!(
                 outcome,
-                Ok(None) | Err(Error::Unauthenticated(TokenFault::Invalid(_)))
+                Ok(None) | Err(Error::InvalidToken(_))
             ));
         }
     }

@@ -13,8 +13,7 @@ use super::algorithm::Algorithm;
 use super::json;
 use super::keys::Keys;
 use super::step_up;
-use super::{Issuer, IssuerKind};
-use crate::error::TokenFault;
+use super::{Error, Issuer, IssuerKind};
 use crate::model::{
     Confirmation, IssuerName, Session, SessionKey, Tenant, Timestamp, User, UserId,
 };
@@ -36,25 +35,35 @@ const CLAIM_TYPES: [&str; 4] = ["id", "logout", "offline", "refresh"];
 const LONGEST_SUB: usize = 255;
 
 type Claims = Map<String, Value>;
-type Result<T> = std::result::Result<T, TokenFault>;
+type Result<T> = std::result::Result<T, InvalidToken>;
 
 fn fault<T>(why: &'static str) -> Result<T> {
-    Err(TokenFault::Invalid(why))
+    Err(InvalidToken(why))
 }
 
-/// Why a token gives no user.
+/// A token is not accepted, whatever the keys are.
+#[derive(Debug)]
+pub(super) struct InvalidToken(pub(super) &'static str);
+
+impl From<InvalidToken> for Error {
+    fn from(InvalidToken(why): InvalidToken) -> Self {
+        Error::InvalidToken(why)
+    }
+}
+
+/// The reason why a token gives no user.
 pub(super) enum Refusal {
-    /// It is bad.
-    Fault(TokenFault),
-    /// None of the issuer's keys signed it, and its newer ones may: why it is bad otherwise.
+    /// It is not accepted.
+    Invalid(InvalidToken),
+    /// None of the known keys of its issuer signed it, and a newer one may have: the reason if not.
     UnknownKey(&'static str),
-    /// There is no key to judge it by.
+    /// No keys of its issuer are known.
     NoKeys,
 }
 
-impl From<TokenFault> for Refusal {
-    fn from(fault: TokenFault) -> Self {
-        Refusal::Fault(fault)
+impl From<InvalidToken> for Refusal {
+    fn from(invalid: InvalidToken) -> Self {
+        Refusal::Invalid(invalid)
     }
 }
 

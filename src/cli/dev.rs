@@ -214,14 +214,15 @@ fn embedded(folder: &Path) -> store::Settings {
 }
 
 fn authn_settings(key: &SigningKey) -> Result<authn::Settings, Failure> {
-    let issuer = issuer::issuer(key).map_err(|sentence| Failure::usage("issuer", sentence))?;
+    let issuer =
+        issuer::issuer(key).map_err(|error| Failure::usage("issuer", error.to_string()))?;
     Ok(authn::Settings {
         issuers: vec![issuer],
     })
 }
 
 fn step_up(key: SigningKey) -> Result<StepUpIssuer, Failure> {
-    issuer::step_up(key).map_err(|sentence| Failure::usage("issuer", sentence))
+    issuer::step_up(key).map_err(|error| Failure::usage("issuer", error.to_string()))
 }
 
 fn relying_parties(port: u16) -> Result<RelyingParties, Failure> {
@@ -238,14 +239,15 @@ fn relying_parties(port: u16) -> Result<RelyingParties, Failure> {
         exit: super::failure::Exit::Usage,
         findings: wrong
             .into_iter()
-            .map(|(_, key, sentence)| Finding::error("relying_party", key, sentence))
+            .map(|one| Finding::error("relying_party", one.key, one.message))
             .collect(),
     })
 }
 
 fn greeting_token(key: &SigningKey) -> Result<String, Failure> {
     let sign_in = SignIn::of(issuer::USER, issuer::tenant(), GREETING_TTL);
-    issuer::token(key, &sign_in, now()).map_err(|sentence| Failure::usage("token", sentence))
+    issuer::token(key, &sign_in, now())
+        .map_err(|error| Failure::usage("token", format!("the token cannot be signed: {error}")))
 }
 
 /// The relying party's origin.

@@ -16,6 +16,7 @@ use crate::app::policies::{Audience, Loaded, Policies};
 use crate::app::{self, App, Sinks, Times};
 use crate::authn::step_up::StepUpIssuer;
 use crate::authn::{self, Authn};
+use crate::error::with_causes;
 use crate::gate::InForce;
 use crate::http::admin::{Admin, Metrics};
 use crate::http::server::{Handler, Limits, Server};
@@ -64,9 +65,9 @@ impl Parts {
     ) -> Result<Open, Failure> {
         let store = Store::open(self.store)
             .await
-            .map_err(|sentence| Failure::usage("store", sentence))?;
+            .map_err(|error| Failure::usage("store", with_causes(&error)))?;
         let authn = Authn::open(self.authn, self.step_up.as_ref())
-            .map_err(|sentence| Failure::usage("keys", sentence))?;
+            .map_err(|error| Failure::usage("keys", with_causes(&error)))?;
         let metrics = Arc::new(Metrics::default());
         sinks.push(metrics.clone());
         sinks.extend(streams.sinks());

@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let folder = &arguments.folder;
-    let files = site::files().map_err(|sentence| Failure::usage("randomness", sentence))?;
+    let files = site::files().map_err(|error| Failure::usage("randomness", error.to_string()))?;
     refuse_existing(folder, &files)?;
     let mut written = Written::default();
     if let Err(failure) = written.write(folder, &files) {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use crate::authn::signing::NoRandomness;
+
 /// The mode of a file that holds a secret.
 pub(super) const OWNER_ONLY: u32 = 0o600;
 
@@ -17,11 +19,11 @@ pub(super) const PEPPER_BYTES: usize = 32;
 ///
 /// # Errors
 /// The system gave no randomness.
-pub(super) fn pepper() -> Result<Vec<u8>, String> {
+pub(super) fn pepper() -> Result<Vec<u8>, NoRandomness> {
     let mut bytes = vec![0; PEPPER_BYTES];
     aws_lc_rs::rand::fill(&mut bytes)
         .map(|()| bytes)
-        .map_err(|_| "the system gave no randomness".to_owned())
+        .map_err(|_| NoRandomness)
 }
 
 /// Creates a file, whole or not at all. It has this mode from the first byte.

@@ -11,12 +11,12 @@ use super::streams::Streams;
 use super::{block_on, now, output, serve};
 use crate::app::Sinks;
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::with_causes;
 use crate::mfa::admin::{self, named_user};
 use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::model::{Tenant, Timestamp, UserId};
 use crate::record::Record;
-use crate::store::{ResetOutcome, Store};
+use crate::store::{self, ResetOutcome, Store};
 
 /// Make a recovery code for a user who has no authenticator.
 ///
@@ -107,7 +107,7 @@ async fn make(
 ) -> Result<Made, Failure> {
     let store = Store::open(config.store)
         .await
-        .map_err(|sentence| Failure::usage("store", sentence))?;
+        .map_err(|error| Failure::usage("store", with_causes(&error)))?;
     let peppers = Peppers::new(config.peppers.iter().map(Pepper::new).collect());
     let sink = Arc::new(Sinks(streams.sinks().collect()));
     let now = now();
@@ -119,7 +119,8 @@ async fn make(
     );
     record.principal("operator");
     let made = peppers.issue_recovery(config.recovery_code_ttl);
-    let (recovery_code, recovery) = made.map_err(|error| failed(&error))?;
+    let (recovery_code, recovery) =
+        made.map_err(|error| Failure::usage("store", with_causes(&error)))?;
     let reset = admin::reset_account(&store, &user, &recovery, arguments.reset, &mut record);
     match reset.await.map_err(|error| failed(&error))? {
         ResetOutcome::Done {
@@ -139,23 +140,14 @@ async fn make(
     }
 }
 
-fn failed(error: &Error) -> Failure {
-    match error {
-        Error::Unavailable {
-            cause,
-            outcome_unknown,
-        } => {
-            let outcome = if *outcome_unknown {
-                "; whether the code was stored is not known: make another one"
-            } else {
-                ""
-            };
-            Failure::usage(
-                "store",
-                format!("the store did not answer: {cause}{outcome}"),
-            )
-        }
-        Error::Internal(cause) => Failure::usage("store", cause.clone()),
-        other => Failure::usage("store", format!("the code was not made: {other:?}")),
-    }
+fn failed(error: &store::Error) -> Failure {
+    let message = match error {
+        store::Error::Unavailable { cause } => format!("the store did not answer: {cause}"),
+        store::Error::OutcomeUnknown { cause } => format!(
+            "the store did not answer: {cause}; whether the code was stored is not known: make \
+             another one"
+        ),
+        error => error.to_string(),
+    };
+    Failure::usage("store", message)
 }

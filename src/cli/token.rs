@@ -72,8 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ttl: arguments.ttl,
         claims: arguments.claims.iter().cloned().collect::<Map<_, _>>(),
     };
-    let token =
-        issuer::token(&key, &sign_in, now).map_err(|sentence| Failure::usage("token", sentence))?;
+    let token = issuer::token(&key, &sign_in, now)
+        .map_err(|error| Failure::usage("token", format!("the token cannot be signed: {error}")))?;
     output::print(&format!("{token}\n"))
 }
 

@@ -172,8 +172,8 @@ fn keys(
     };
     match Keys::parse(&content, algorithms?) {
         Ok(keys) => Some(KeySource::Here(keys.into())),
-        Err(sentence) => {
-            let message = format!("`{name}`: in {}: {sentence}", path.display());
+        Err(error) => {
+            let message = format!("`{name}`: in {}: {error}", path.display());
             problems.add(&jwks.place, "invalid_value", message, None);
             None
         }

@@ -7,7 +7,7 @@ use super::not_empty;
 use super::problems::Problems;
 use super::section::{Located, Section};
 use crate::model::{MethodType, Tenant};
-use crate::webauthn::{Model, RelyingParties, Settings, Tenants};
+use crate::webauthn::{Model, RelyingParties, Settings, SettingsProblem, Tenants};
 
 /// All relying parties; none when one of them is wrong.
 pub(super) fn take(
@@ -41,10 +41,15 @@ fn relying_parties(
     match RelyingParties::new(settings) {
         Ok(parties) => Some(parties),
         Err(errors) => {
-            for (index, key, sentence) in errors {
+            for SettingsProblem {
+                party,
+                key,
+                message,
+            } in errors
+            {
                 // One section for each of the settings, in their order.
-                if let Some(section) = sections.get(index) {
-                    let message = format!("`{}`: {sentence}", section.name(key));
+                if let Some(section) = sections.get(party) {
+                    let message = format!("`{}`: {message}", section.name(key));
                     problems.add(section.place_of(key), "invalid_value", message, None);
                 }
             }

@@ -56,8 +56,8 @@ pub(super) fn take(
     };
     match StepUpIssuer::new(settings) {
         Ok(issuer) => Some(issuer),
-        Err(sentence) => {
-            let message = format!("`step_up.signing_key_files`: {sentence}");
+        Err(error) => {
+            let message = format!("`step_up.signing_key_files`: {error}");
             problems.add(root.place_of("step_up"), "invalid_value", message, None);
             None
         }
@@ -76,8 +76,8 @@ fn keys(
     for path in &paths {
         let file = files.resolve(path);
         let key = files::read_secret(&file).and_then(|pkcs8| {
-            SigningKey::parse(&pkcs8).map_err(|sentence| Trouble {
-                message: format!("{} {sentence}", file.display()),
+            SigningKey::parse(&pkcs8).map_err(|error| Trouble {
+                message: format!("{} {error}", file.display()),
                 help: Some(format!(
                     "make one: (umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {})",
                     file.display()

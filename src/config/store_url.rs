@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::files::{self, Files, Trouble};
 use super::problems::Problems;
 use super::section::{Located, Section};
+use crate::error::with_causes;
 use crate::store::Location;
 
 pub(super) const FORMS: &str = "it is embedded:FOLDER, redis://HOST:PORT/DATABASE, rediss://… or \
@@ -73,9 +74,8 @@ fn location(
         })));
     }
     match url.value.split_once("://").map(|(scheme, _)| scheme) {
-        Some("redis" | "rediss" | "redis+unix") => {
-            Location::redis(&url.value).map_err(|sentence| ("invalid_value", sentence.into()))
-        }
+        Some("redis" | "rediss" | "redis+unix") => Location::redis(&url.value)
+            .map_err(|error| ("invalid_value", with_causes(&error).into())),
         Some(scheme) if scheme.ends_with("+sentinel") || scheme.ends_with("+cluster") => Err((
             "not_built",
             "Sentinel and cluster are not built yet in this version: name one server".into(),

@@ -8,9 +8,9 @@ use hyper::body::{Body, Buf as _};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Framing};
 use crate::model::json;
 
+use super::error::{Error, Framing};
 use super::head::text;
 
 /// The largest body that the API reads.
@@ -21,8 +21,8 @@ const JSON_DEPTH: usize = 32;
 /// Reads a body that must be a JSON object.
 ///
 /// # Errors
-/// [`Framing`] for its media type, size and time; [`Error::Invalid`] where it is not an object, or
-/// not JSON that every parser reads alike.
+/// [`Framing`] for its media type, size and time. A malformed field if it is not an object, or not JSON
+/// that every parser reads alike.
 pub(super) async fn object<B: Body>(
     headers: &HeaderMap,
     body: B,
@@ -129,6 +129,7 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error as GatewayError;
     use http_body_util::{Empty, Full, StreamBody};
     use hyper::body::{Bytes, Frame};
     use hyper::header::HeaderValue;
@@ -142,7 +143,7 @@ mod tests {
 
     fn rule(bytes: &[u8]) -> String {
         match parse(bytes) {
-            Err(Error::Invalid(fields)) => {
+            Err(Error::Gateway(GatewayError::Invalid(fields))) => {
                 assert_eq!(fields[0].field, "body");
                 fields[0].rule.to_string()
             }
@@ -276,7 +277,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = parse(&bytes).map_err(|error| assert!(matches!(error, Error::Invalid(_))));
+            let _ = parse(&bytes).map_err(|error| assert!(matches!(error, Error::Gateway(GatewayError::Invalid(_)))));
         }
     }
 }

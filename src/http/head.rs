@@ -10,10 +10,10 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use ipnet::IpNet;
 
-use crate::error::{Error, Framing};
 use crate::model::Tenant;
 
 use super::body::BODY_BYTES;
+use super::error::{Error, Framing};
 
 /// The most headers that are read.
 const HEADERS: usize = 100;
@@ -82,8 +82,8 @@ fn size(head: &Parts) -> usize {
 /// The host that the request is for, without its port (RFC 9110 §7.2, RFC 9113 §8.3.1).
 ///
 /// # Errors
-/// [`Error::Invalid`] when there is none, when it is malformed, or when `Host` and the target
-/// (`:authority`, or the absolute form) name different ones.
+/// There is none, it is malformed, or `Host` and the target (`:authority`, or the absolute form) name
+/// different ones.
 pub(super) fn host(head: &Parts) -> Result<&str, Error> {
     let wrong = |rule| Error::field("Host", rule);
     let header = match head.headers.get(HOST) {
@@ -121,7 +121,7 @@ pub(super) fn authorization(headers: &HeaderMap) -> Option<&[u8]> {
 /// The tenant that `X-Tenant-ID` names.
 ///
 /// # Errors
-/// [`Error::Invalid`] when it is missing or not a UUID.
+/// It is missing, or not a UUID.
 pub(super) fn tenant(headers: &HeaderMap) -> Result<Tenant, Error> {
     let wrong = |rule| Error::field("X-Tenant-ID", rule);
     let value = headers.get(TENANT).ok_or_else(|| wrong("is required"))?;
@@ -134,8 +134,7 @@ pub(super) fn tenant(headers: &HeaderMap) -> Result<Tenant, Error> {
 /// address that is none of theirs. IPv4-mapped IPv6 becomes IPv4.
 ///
 /// # Errors
-/// [`Error::Invalid`] when anybody else sends the header, or it is malformed: then nobody can say
-/// whose request this is.
+/// Anybody else sends the header, or it is malformed: then nobody can say whose request this is.
 pub(super) fn client(
     peer: IpAddr,
     headers: &HeaderMap,

@@ -187,7 +187,8 @@ pub(super) fn allow(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
+    use crate::error::Error as GatewayError;
+    use crate::http::Error;
     use crate::http::target::Target;
     use crate::mfa::admin::named_user;
     use crate::model::{Bytes, Tenant, UserId};
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!(door, Door::Member(Protected::AdminDeleteMethod));
         let segments: Vec<_> = parameters(pattern, &target.path).collect();
         assert_eq!(segments[1..], ["7"]);
-        named_user(segments[0], tenant)
+        Ok(named_user(segments[0], tenant)?)
     }
 
     proptest! {
@@ -241,7 +242,7 @@ mod tests {
             }
             let in_percents = named(&percents(&plain), tenant);
             if plain.contains(['/', '\\']) {
-                prop_assert!(matches!(in_percents, Err(Error::Invalid(_))));
+                prop_assert!(matches!(in_percents, Err(Error::Gateway(GatewayError::Invalid(_)))));
             } else {
                 prop_assert_eq!(in_percents, Ok(user));
             }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hyper::Uri;
 use url::form_urlencoded;
 
-use crate::error::{Error, Framing};
+use super::error::{Error, Framing};
 use crate::model::MethodType;
 
 /// The longest path and query that is read, in bytes as they are sent.
@@ -29,7 +29,7 @@ impl<'a> Target<'a> {
     /// parameters, and escapes that are not UTF-8 or not escapes (RFC 3986 §2.1, §3.3, §6.2.2.3).
     ///
     /// # Errors
-    /// [`Error::Invalid`] that names the rule; [`Framing::TargetTooLong`].
+    /// A malformed target, with the rule that it breaks; [`Framing::TargetTooLong`].
     pub(super) fn parse(uri: &'a Uri) -> Result<Self, Error> {
         let length = uri.path_and_query().map_or(0, |it| it.as_str().len());
         if length > TARGET_BYTES {
@@ -47,7 +47,7 @@ impl<'a> Target<'a> {
     /// The query's `method_type`; a passkey without one. Other members are ignored.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a repeated or unknown one.
+    /// It is repeated or unknown.
     pub(super) fn method_type(&self) -> Result<MethodType, Error> {
         let mut values = form_urlencoded::parse(self.query.as_bytes())
             .filter(|(name, _)| name == "method_type")
@@ -127,12 +127,13 @@ fn unescape(raw: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error as GatewayError;
     use proptest::prelude::*;
 
     fn rule(target: &str) -> String {
         let uri: Uri = target.parse().unwrap();
         match Target::parse(&uri) {
-            Err(Error::Invalid(fields)) => {
+            Err(Error::Gateway(GatewayError::Invalid(fields))) => {
                 assert_eq!(fields[0].field, "target", "{target}");
                 fields[0].rule.to_string()
             }
@@ -221,17 +222,15 @@ mod tests {
             of("/?method_type=webauthn_fido&method_type=webauthn_fido"),
             Err(twice)
         );
-        let unknown = Error::field(
-            "method_type",
-            "must be \"webauthn_passkey\" or \"webauthn_fido\"",
-        );
+        let rule = "must be \"webauthn_passkey\" or \"webauthn_fido\"";
         for target in [
             "/?method_type",
             "/?method_type=totp",
             "/?method_type=%ff",
             "/?method_type=Webauthn_fido",
         ] {
-            assert_eq!(of(target), Err(unknown.clone()), "{target}");
+            let unknown = Error::field("method_type", rule);
+            assert_eq!(of(target), Err(unknown), "{target}");
         }
     }
 

@@ -9,13 +9,13 @@ use uuid::Uuid;
 use super::methods::{
     AcceptedCredentials, Deleted, Methods, RecoveryAnswer, method_id, no_such_method,
 };
-use super::{Mfa, RETRIES, changes_too_fast};
-use crate::error::Error;
+use super::{Mfa, RETRIES};
+use crate::error::{Error, Missing};
 use crate::gate::{Operation, Permit};
 use crate::model::{Action, Bytes, IssuerName, Member, Tenant, UserId};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
-use crate::store::{Account, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Store};
+use crate::store::{self, Account, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Store};
 
 /// To list another user's authenticators.
 pub struct AdminListMethods(pub UserId);
@@ -91,7 +91,7 @@ pub fn named_user(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
     })
 }
 
-/// Resets an account, and notes in the record what became of it.
+/// Resets an account, and notes the outcome in the record.
 ///
 /// # Errors
 /// Those of [`Store::reset`].
@@ -101,7 +101,7 @@ pub async fn reset_account(
     recovery: &RecoveryCode,
     even_if_enrolled: bool,
     record: &mut Record,
-) -> Result<ResetOutcome, Error> {
+) -> Result<ResetOutcome, store::Error> {
     let change = Change::of_account(ChangeKind::Reset, user);
     let step = store.reset(user, recovery, even_if_enrolled);
     let reset = record.attempt(change.clone(), step).await?;
@@ -183,7 +183,7 @@ impl Mfa {
                 RemoveOutcome::Stale => {}
             }
         }
-        Err(changes_too_fast())
+        Err(Error::Contended)
     }
 
     /// Removes all of another user's authenticators, codes and pending ceremonies, and makes a recovery
@@ -206,7 +206,7 @@ impl Mfa {
             expires_at,
         } = reset.await?
         else {
-            return Err(Error::Internal("a reset left authenticators".to_owned()));
+            return Err(Error::Internal("a reset left authenticators".into()));
         };
         Ok(ResetMethods {
             removed: removed.len(),
@@ -221,9 +221,6 @@ impl Mfa {
         if self.issuers.contains(&user.issuer) {
             return Ok(());
         }
-        Err(Error::NotFound {
-            message: "There is no such user: no issuer of this name is configured.",
-            signal: None,
-        })
+        Err(Error::NotFound(Missing::User))
     }
 }

@@ -1,6 +1,5 @@
 //! Backup codes: made, hashed and shown once.
 
-use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Serialize;
 
 use super::{Mfa, RETRIES, again};
-use crate::error::Error;
+use crate::error::{Error, Missing};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{Action, Bytes, Member};
 use crate::policy::Resource;
@@ -102,11 +101,7 @@ impl Mfa {
         loop {
             let (user, account) = (&permit.member().user.id, permit.account());
             if account.authenticators.is_empty() {
-                return Err(Error::NotFound {
-                    message: "You have no authenticator that backup codes could stand in for: \
-                              enrol one first.",
-                    signal: None,
-                });
+                return Err(Error::NotFound(Missing::AuthenticatorForCodes));
             }
             let (codes, set) = match &mut fresh {
                 Some(fresh) => fresh,
@@ -165,7 +160,6 @@ impl Mfa {
         member: &Member,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let fault = |cause: &dyn fmt::Display| Error::Internal(format!("backup codes: {cause}"));
         let turn = self
             .hashing
             .take(&member.user.id, &member.user.session.key)
@@ -177,7 +171,7 @@ impl Mfa {
         };
         tokio::task::spawn_blocking(work)
             .await
-            .map_err(|cause| fault(&cause))
+            .map_err(|cause| Error::Internal(format!("backup codes: {cause}").into()))
     }
 }
 
@@ -213,7 +207,7 @@ impl Peppers {
 
     fn first(&self) -> Result<&Pepper, Error> {
         let first = self.0.first();
-        first.ok_or_else(|| Error::Internal("there is no pepper".to_owned()))
+        first.ok_or_else(|| Error::Internal("there is no pepper".into()))
     }
 
     /// The hash of a code in a set that was hashed so; none when its pepper is not there any more.
@@ -240,7 +234,7 @@ impl Peppers {
     pub fn issue_recovery(&self, ttl: Duration) -> Result<(String, RecoveryCode), Error> {
         let (codes, set) = self.issue_many(1)?;
         let code = codes.into_iter().next();
-        let code = code.ok_or_else(|| Error::Internal("no recovery code was made".to_owned()))?;
+        let code = code.ok_or_else(|| Error::Internal("no recovery code was made".into()))?;
         Ok((code, RecoveryCode { set, ttl }))
     }
 
@@ -291,7 +285,7 @@ fn hash(pepper: &Pepper, salt: &[u8], code: &str) -> Bytes {
 }
 
 fn fill(bytes: &mut [u8]) -> Result<(), Error> {
-    rand::fill(bytes).map_err(|_| Error::Internal("the system gave no randomness".to_owned()))
+    rand::fill(bytes).map_err(|_| Error::Internal("the system gave no randomness".into()))
 }
 
 #[cfg(test)]

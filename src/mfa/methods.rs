@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::registration::device_name;
 use super::{Mfa, RETRIES, again, model_name, name_or};
-use crate::error::Error;
+use crate::error::{Error, Missing};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Tenant, Timestamp};
 use crate::policy::Resource;
@@ -195,10 +195,7 @@ fn find(account: &Account, id: Option<Uuid>) -> Option<&Authenticator> {
 }
 
 pub(super) fn no_such_method() -> Error {
-    Error::NotFound {
-        message: "There is no such authenticator.",
-        signal: None,
-    }
+    Error::NotFound(Missing::Authenticator)
 }
 
 impl Mfa {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::backup_codes::{BackupCodes, Fresh};
 use super::{Mfa, RETRIES, again, begins_too_fast, name_or};
-use crate::error::{Error, Signal};
+use crate::error::{Error, Missing, Signal};
 use crate::gate::{Gate, Permit};
 use crate::model::{Authenticator, CodeSetId};
 use crate::record::{Change, ChangeKind, Record};
@@ -18,7 +18,7 @@ pub use operations::{
 };
 pub(super) use operations::{REQUIRED, device_name, method_type};
 
-/// What became of an authenticator that the policies trust.
+/// The outcome of [`Mfa::keep`].
 enum KeepOutcome {
     Stored(BackupCodes),
     Gone,
@@ -31,8 +31,8 @@ impl Mfa {
     /// Starts an enrolment.
     ///
     /// # Errors
-    /// [`Error::NotImplemented`] without a relying party; [`Error::Unavailable`] when it could not
-    /// be stored; what the policies answer when they are asked again.
+    /// [`Error::NotSetUp`] without a relying party; [`Error::LimitReached`]; [`Error::TooMany`]; the
+    /// store fails; or the policies refuse it when they are asked again.
     pub async fn begin(
         &self,
         gate: &Gate,
@@ -118,11 +118,9 @@ impl Mfa {
                 challenge: pending.challenge.clone(),
             };
             let trusted = match permit.confirm(trust, record) {
-                Err(Error::Refused { code, .. }) => {
-                    let signal = Some(signal(party, &permit));
-                    return Err(self
-                        .use_up(party, &permit, Error::Refused { code, signal })
-                        .await);
+                Err(refused @ Error::Refused { .. }) => {
+                    let answer = refused.forgetting(signal(party, &permit));
+                    return Err(self.use_up(party, &permit, answer).await);
                 }
                 other => other?,
             };
@@ -177,10 +175,8 @@ impl Mfa {
         match party.finish(operation.method_type, &pending.state, &operation.response) {
             Ok(verified) => Ok(authenticator(party, permit, verified)),
             Err(fault) => {
-                let signal = Some(signal(party, permit));
-                Err(self
-                    .use_up(party, permit, Error::Credential { fault, signal })
-                    .await)
+                let answer = Error::from(fault).forgetting(signal(party, permit));
+                Err(self.use_up(party, permit, answer).await)
             }
         }
     }
@@ -249,7 +245,7 @@ impl Mfa {
         {
             Ok(true) => answer,
             Ok(false) => self.gone(party, permit).await,
-            Err(error) => error,
+            Err(error) => error.into(),
         }
     }
 
@@ -260,7 +256,7 @@ impl Mfa {
         match self.store.read(&permit.member().user.id, None).await {
             Ok(account) if account.holds(party.id(), credential_id) => Error::CredentialExists,
             Ok(_) => not_found(party, permit),
-            Err(error) => error,
+            Err(error) => error.into(),
         }
     }
 }
@@ -278,11 +274,7 @@ fn pending<'a>(
 }
 
 fn not_found(party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Error {
-    Error::NotFound {
-        message: "No pending enrolment was found for this credential: it may have expired or \
-                  been used. Start again with POST /v1/users/me/mfa/webauthn/register.",
-        signal: Some(signal(party, permit)),
-    }
+    Error::NotFound(Missing::PendingEnrolment).forgetting(signal(party, permit))
 }
 
 fn signal(party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Signal {

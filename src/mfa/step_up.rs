@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 use super::backup_codes::Code;
 use super::registration::{REQUIRED, method_type};
 use super::{Mfa, RETRIES, again, begins_too_fast};
+use crate::authn;
 use crate::authn::step_up::{Proof, StepUpIssuer};
-use crate::error::{Error, Throttled, TokenFault};
+use crate::error::{Error, Feature, Field, Missing, Throttled};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{
     Action, Authenticator, Bytes, CodeKind, CodeSetId, Member, MethodType, Timestamp, User,
@@ -96,7 +97,9 @@ impl CompleteAuthentication {
     pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
         let credential = body.get("credential");
         let credential = credential.ok_or_else(|| Error::field("credential", REQUIRED))?;
-        let assertion = Assertion::parse(credential).map_err(Error::Invalid)?;
+        let assertion = Assertion::parse(credential).map_err(|malformed| {
+            Error::Invalid(malformed.into_iter().map(Field::from).collect())
+        })?;
         Ok(Self { assertion })
     }
 
@@ -190,8 +193,8 @@ impl Mfa {
     /// Starts a step-up.
     ///
     /// # Errors
-    /// [`Error::NotImplemented`] where step-ups are not set up; [`Error::NotFound`] without an
-    /// authenticator that fits; [`Error::Unavailable`] when it could not be stored.
+    /// [`Error::NotSetUp`]; [`Error::NotFound`] without an authenticator that fits; [`Error::TooMany`];
+    /// the store fails; or the policies refuse it when they are asked again.
     pub async fn begin_authentication(
         &self,
         gate: &Gate,
@@ -211,10 +214,7 @@ impl Mfa {
                 .filter(|one| wanted.is_none_or(|wanted| one.method_type == wanted))
                 .collect();
             if allowed.is_empty() {
-                return Err(not_found(
-                    "You have no authenticator that fits. GET /v1/users/me/mfa lists those that \
-                     you have.",
-                ));
+                return Err(Error::NotFound(Missing::FittingAuthenticator));
             }
             let timeout = self.enrollment_ttl * 9 / 10;
             let started = party.start_authentication(&allowed, timeout)?;
@@ -270,17 +270,12 @@ impl Mfa {
                 if fault == counter_back() {
                     record.changed(Change::of(ChangeKind::CounterBack, user, one));
                 }
-                let answer = Error::Credential {
-                    fault,
-                    signal: None,
-                };
-                return Err(
-                    match self.store.discard(user, assertion.challenge()).await {
-                        Ok(true) => answer,
-                        Ok(false) => not_pending(),
-                        Err(error) => error,
-                    },
-                );
+                let is_used_up = self.store.discard(user, assertion.challenge()).await?;
+                return Err(if is_used_up {
+                    fault.into()
+                } else {
+                    not_pending()
+                });
             }
         };
         let epoch = self.store_use(permit, one, asserted, record).await?;
@@ -319,10 +314,7 @@ impl Mfa {
             AuthenticateOutcome::Gone | AuthenticateOutcome::NoAuthenticator => Err(not_pending()),
             AuthenticateOutcome::CounterBack => {
                 record.changed(Change::of(ChangeKind::CounterBack, user, one));
-                Err(Error::Credential {
-                    fault: counter_back(),
-                    signal: None,
-                })
+                Err(counter_back().into())
             }
         }
     }
@@ -405,9 +397,7 @@ impl Mfa {
 
     fn step_up_issuer(&self) -> Result<&Arc<StepUpIssuer>, Error> {
         let issuer = self.step_up.as_ref();
-        issuer.ok_or(Error::NotImplemented(
-            "Step-ups are not set up for this deployment.",
-        ))
+        issuer.ok_or(Error::NotSetUp(Feature::StepUps))
     }
 }
 
@@ -416,7 +406,7 @@ impl Mfa {
 fn outlives<O>(permit: &Permit<O>) -> Result<(), Error> {
     let Member { user, now, .. } = permit.member();
     if user.session.expires_at.since(*now) < Duration::from_secs(1) {
-        return Err(TokenFault::Invalid("the token has expired").into());
+        return Err(authn::Error::InvalidToken("the token has expired").into());
     }
     Ok(())
 }
@@ -454,16 +444,5 @@ fn pending<'a>(
 }
 
 fn not_pending() -> Error {
-    not_found(
-        "No pending step-up was found for this response: it may have expired, have been used, or \
-         have been begun in another session. Start again with POST \
-         /v1/users/me/mfa/webauthn/authenticate.",
-    )
-}
-
-fn not_found(message: &'static str) -> Error {
-    Error::NotFound {
-        message,
-        signal: None,
-    }
+    Error::NotFound(Missing::PendingStepUp)
 }

@@ -79,7 +79,7 @@ impl Turns {
         // A sender is dropped only with these turns, which this future keeps alive.
         receiver
             .await
-            .map_err(|_| Error::Internal("the turns to hash codes are gone".to_owned()))
+            .map_err(|_| Error::Internal("the turns to hash codes are gone".into()))
     }
 
     fn turn(self: &Arc<Self>, account: UserId) -> Turn {

@@ -91,8 +91,21 @@ fn what_was_not_decided_says_why() {
     assert_eq!((later.undecided, later.status), (None, None));
 }
 
-/// The changes of a request whose step to make one never answers, or answers so.
-fn attempted(outcome: Option<Result<(), Error>>) -> Vec<Change> {
+/// A failed step.
+#[derive(Debug, PartialEq)]
+struct Failed {
+    outcome_is_unknown: bool,
+}
+
+impl StepError for Failed {
+    fn outcome_is_unknown(&self) -> bool {
+        self.outcome_is_unknown
+    }
+}
+
+/// The changes of a request whose step to make one has this outcome. `None` for a step that never
+/// answers.
+fn attempted(outcome: Option<Result<(), Failed>>) -> Vec<Change> {
     let happened = outcome == Some(Ok(()));
     let event = event_of(|record| {
         let account = "corp||alice".parse().unwrap();
@@ -113,14 +126,15 @@ fn attempted(outcome: Option<Result<(), Error>>) -> Vec<Change> {
 }
 
 #[test]
-fn a_change_of_which_nobody_heard_is_told_with_an_outcome_that_is_not_known() {
-    for outcome in [None, Some(Err(Error::outcome_unknown("lost")))] {
+fn change_whose_step_does_not_answer_is_recorded_with_unknown_outcome() {
+    let failed = |outcome_is_unknown| Some(Err(Failed { outcome_is_unknown }));
+    for outcome in [None, failed(true)] {
         let changes = attempted(outcome);
         assert_eq!(changes.len(), 1);
         assert_eq!(changes[0].kind, ChangeKind::Reset);
         assert_eq!(changes[0].outcome, Some("unknown"));
     }
-    assert_eq!(attempted(Some(Err(Error::unavailable("down")))), []);
+    assert_eq!(attempted(failed(false)), []);
     let changes = attempted(Some(Ok(())));
     assert_eq!(changes.len(), 1, "told once");
     assert_eq!(changes[0].outcome, None);

@@ -26,10 +26,9 @@ use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::encode;
 use super::{
     Account, AuthenticateOutcome, Authentication, BeginOutcome, Clock, CodeSet, CompleteOutcome,
-    Enrolment, Health, RecoveryCode, RemoveOutcome, Remover, ReplaceCodesOutcome, ResetOutcome,
-    TryCodeOutcome, Use,
+    Enrolment, Error, FileError, Health, RecoveryCode, RemoveOutcome, Remover, ReplaceCodesOutcome,
+    ResetOutcome, TryCodeOutcome, Use,
 };
-use crate::error::Error;
 use crate::model::{Bytes, SessionKey, UserId};
 
 pub(super) struct Embedded {
@@ -39,11 +38,15 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the store in `folder`, and makes it if there is none. The error names the file.
-    pub(super) fn open(folder: &Path, clock: Clock) -> Result<Self, String> {
+    /// Opens the store in `folder`, and makes it if there is none.
+    pub(super) fn open(folder: &Path, clock: Clock) -> Result<Self, FileError> {
         let file = Arc::new(StoreFile::open(folder)?);
-        let writer = Writer::start(Arc::clone(&file), Arc::clone(&clock))
-            .map_err(|error| format!("{}: no thread to write with: {error}", file.name()))?;
+        let writer = Writer::start(Arc::clone(&file), Arc::clone(&clock)).map_err(|source| {
+            FileError::NoThread {
+                path: file.path().to_owned(),
+                source,
+            }
+        })?;
         Ok(Self {
             file,
             writer,
@@ -312,7 +315,8 @@ impl Embedded {
     }
 }
 
-/// Of a step that is not repeated when its commit failed: repeated, it would answer otherwise.
+/// For steps that are not idempotent: a failed commit is reported as outcome unknown and is not
+/// retried.
 fn once<R>(written: Result<R, Failure>) -> Result<R, Error> {
     match written {
         Err(Failure::AtCommit(cause)) => Err(Error::outcome_unknown(cause)),

@@ -17,9 +17,9 @@ use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::encode;
 use super::{
     Account, Authentication, BEGINS_LIMIT, BEGINS_WINDOW, BeginOutcome, CompleteOutcome,
-    Completion, Enrolment, Health, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, TRIES_LIMIT,
+    Completion, Enrolment, Error, Health, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, TRIES_LIMIT,
+    UrlError,
 };
-use crate::error::Error;
 use crate::model::{Authenticator, Bytes, SessionKey, Timestamp, UserId};
 
 /// How long a step may take before the answer is that the store is not available.
@@ -78,7 +78,7 @@ struct Claim {
 }
 
 impl Redis {
-    pub(super) fn new(url: &str, require_durable: bool) -> Result<Self, String> {
+    pub(super) fn new(url: &str, require_durable: bool) -> Result<Self, UrlError> {
         Ok(Self {
             link: Link::new(url)?,
             require_durable,
@@ -272,7 +272,9 @@ impl Redis {
         authenticator: &Authenticator,
         deadline: Instant,
     ) -> Result<bool, Error> {
-        let unreadable = || Error::Internal("the claim of a credential cannot be read".to_owned());
+        let unreadable = || Error::Unreadable {
+            kind: "claim of a credential",
+        };
         let mut parts = claim.split('|');
         let owner = parts.next().ok_or_else(unreadable)?;
         let claimed_at: u64 = parts
@@ -305,9 +307,11 @@ impl Redis {
             outcome_unknown |= matches!(failure, Failure::Lost(_));
             let again = Instant::now() + COMMIT_PAUSE;
             if !outcome_unknown || again >= deadline {
-                return Err(Error::Unavailable {
-                    outcome_unknown,
-                    cause: failure.into_cause().into(),
+                let cause = failure.into_cause();
+                return Err(if outcome_unknown {
+                    Error::outcome_unknown(cause)
+                } else {
+                    Error::unavailable(cause)
                 });
             }
             tokio::time::sleep_until(again).await;

@@ -4,21 +4,18 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Error;
+use super::Error;
 
 /// Writes a record.
 pub(super) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(record)
-        .map_err(|_| Error::Internal("a record of the store cannot be written".to_owned()))
+    serde_json::to_vec(record).map_err(|_| Error::Unwritable)
 }
 
-/// Reads a record. The error says what kind of record it is, and nothing that it holds.
-pub(super) fn decode<T: DeserializeOwned>(kind: &str, bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        Error::Internal(format!(
-            "a stored {kind} cannot be read: {:?} error at column {}",
-            error.classify(),
-            error.column()
-        ))
+/// Reads a record. The error names the kind of record, and holds nothing of its content.
+pub(super) fn decode<T: DeserializeOwned>(kind: &'static str, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| Error::UnreadableRecord {
+        kind,
+        category: error.classify(),
+        column: error.column(),
     })
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::MalformedMember;
 use super::response::Shape;
-use crate::error::Field;
 use crate::model::Bytes;
 
 /// An `AuthenticationResponseJSON` (WebAuthn Level 3 §5.1) whose shape is right; nothing inside its
@@ -25,9 +25,11 @@ struct Inner {
 }
 
 impl Assertion {
-    /// Reads what `PublicKeyCredential.toJSON()` gives; members that it does not know are ignored.
-    /// All that is wrong is named at once, and the fields of the errors begin with `credential`.
-    pub fn parse(json: &Value) -> Result<Self, Vec<Field>> {
+    /// Reads what `PublicKeyCredential.toJSON()` gives. Unknown members are ignored.
+    ///
+    /// # Errors
+    /// All members that are malformed. Their paths begin with `credential`.
+    pub fn parse(json: &Value) -> Result<Self, Vec<MalformedMember>> {
         let (credential_id, response) = Shape::read(json, inner)?;
         Ok(Self {
             credential_id,

@@ -11,8 +11,7 @@ use webauthn_rs::prelude::{
 };
 
 use super::response::has_mark;
-use super::{Assertion, RelyingParty, Started, checks, options};
-use crate::error::{CredentialFault, Error, Reason};
+use super::{Assertion, CredentialFault, Error, Reason, RelyingParty, Started, checks, options};
 use crate::model::{Authenticator, Bytes, MethodType};
 
 /// What an assertion proved.
@@ -70,7 +69,7 @@ impl RelyingParty {
     /// for [`RelyingParty::start`].
     ///
     /// # Errors
-    /// [`Error::Internal`] when the library does not start it.
+    /// [`Error::NotStarted`].
     pub fn start_authentication(
         &self,
         allowed: &[&Authenticator],
@@ -79,8 +78,9 @@ impl RelyingParty {
         let (made, _) = self
             .library
             .start_discoverable_authentication()
-            .map_err(|error| {
-                Error::Internal(format!("an authentication does not start: {error:?}"))
+            .map_err(|source| Error::NotStarted {
+                ceremony: "an authentication",
+                source,
             })?;
         let challenge = Bytes(made.public_key.challenge);
         let pending = Pending::new(&challenge, allowed);

@@ -9,13 +9,11 @@ use serde_json::Value;
 use uuid::Uuid;
 use webauthn_rs::prelude::WebauthnError;
 
-use super::Assertion;
-use super::Response;
 use super::authenticator_data::{
     AttestationObject, AttestedCredential, AuthenticatorData, Flags, Malformed, PublicKey,
 };
 use super::response::{has_mark, json_text};
-use crate::error::{CredentialFault, Reason};
+use super::{Assertion, CredentialFault, Reason, Response};
 use crate::model::{Authenticator, Bytes};
 
 /// What a ceremony was begun with.

@@ -95,8 +95,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::error::Reason;
     use crate::model::{Bytes, MethodType};
+    use crate::webauthn::Reason;
     use crate::webauthn::forge::{Forge, Statement};
     use crate::webauthn::tests::{CHALLENGE, parties_with};
     use crate::webauthn::{RelyingParties, Verified, state_for};

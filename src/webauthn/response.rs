@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::error::Field;
+use super::MalformedMember;
 use crate::model::Bytes;
 
 /// A `RegistrationResponseJSON` (WebAuthn Level 3 §5.1) whose shape is right; nothing inside its
@@ -23,9 +23,11 @@ struct Attestation {
 }
 
 impl Response {
-    /// Reads what `PublicKeyCredential.toJSON()` gives; members that it does not know are ignored.
-    /// All that is wrong is named at once, and the fields of the errors begin with `credential`.
-    pub fn parse(json: &Value) -> Result<Self, Vec<Field>> {
+    /// Reads what `PublicKeyCredential.toJSON()` gives. Unknown members are ignored.
+    ///
+    /// # Errors
+    /// All members that are malformed. Their paths begin with `credential`.
+    pub fn parse(json: &Value) -> Result<Self, Vec<MalformedMember>> {
         let (credential_id, attestation) = Shape::read(json, Shape::attestation)?;
         Ok(Self {
             credential_id,
@@ -72,14 +74,14 @@ impl Response {
 }
 
 /// The problems found so far.
-pub(super) struct Shape(Vec<Field>);
+pub(super) struct Shape(Vec<MalformedMember>);
 
 impl Shape {
     /// Reads a `PublicKeyCredential` (§5.1): its raw id, and its response as `inner` reads it.
     pub(super) fn read<T>(
         json: &Value,
         inner: impl FnOnce(&mut Self, &Map<String, Value>) -> Option<T>,
-    ) -> Result<(Bytes, T), Vec<Field>> {
+    ) -> Result<(Bytes, T), Vec<MalformedMember>> {
         let mut shape = Shape(Vec::new());
         let Some(credential) = shape.object(json, "credential") else {
             return Err(shape.0);
@@ -104,35 +106,36 @@ impl Shape {
         }
     }
 
-    fn wrong(&mut self, field: &'static str, rule: &'static str) {
-        self.0.push(Field {
-            field: field.into(),
-            rule: rule.into(),
-        });
+    fn wrong(&mut self, member: &'static str, rule: &'static str) {
+        self.0.push(MalformedMember { member, rule });
     }
 
     fn object<'a>(
         &mut self,
         json: &'a Value,
-        field: &'static str,
+        member: &'static str,
     ) -> Option<&'a Map<String, Value>> {
         let object = json.as_object();
         if object.is_none() {
             self.wrong(
-                field,
+                member,
                 "must be an object, as `PublicKeyCredential.toJSON()` gives it",
             );
         }
         object
     }
 
-    /// The member that the last part of the field's path names.
-    fn text<'a>(&mut self, object: &'a Map<String, Value>, field: &'static str) -> Option<&'a str> {
-        let name = field.rsplit('.').next().unwrap_or(field);
+    /// The member that the last part of the member's path names.
+    fn text<'a>(
+        &mut self,
+        object: &'a Map<String, Value>,
+        member: &'static str,
+    ) -> Option<&'a str> {
+        let name = member.rsplit('.').next().unwrap_or(member);
         match object.get(name) {
             Some(Value::String(text)) => return Some(text),
-            Some(_) => self.wrong(field, "must be a string"),
-            None => self.wrong(field, "is required"),
+            Some(_) => self.wrong(member, "must be a string"),
+            None => self.wrong(member, "is required"),
         }
         None
     }
@@ -140,12 +143,12 @@ impl Shape {
     pub(super) fn bytes(
         &mut self,
         object: &Map<String, Value>,
-        field: &'static str,
+        member: &'static str,
     ) -> Option<Bytes> {
-        let text = self.text(object, field)?;
+        let text = self.text(object, member)?;
         let bytes = text.parse().ok();
         if bytes.is_none() {
-            self.wrong(field, "must be bytes in base64url without padding");
+            self.wrong(member, "must be bytes in base64url without padding");
         }
         bytes
     }
@@ -240,7 +243,7 @@ mod tests {
         let fields = Response::parse(json).unwrap_err();
         fields
             .into_iter()
-            .map(|Field { field, rule }| (field.into_owned(), rule.into_owned()))
+            .map(|one| (one.member.to_owned(), one.rule.to_owned()))
             .collect()
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use url::{Host, Url};
 use uuid::Uuid;
 
+use super::SettingsProblem;
 use crate::model::{MethodType, Tenant};
 
 /// One relying party, as it is configured.
@@ -96,23 +97,30 @@ fn origins(settings: &Settings, id_is_good: bool, problems: &mut Vec<(&'static s
     }
 }
 
-/// What is wrong between parties: each tenant has one, and the related origins of an id, which a
-/// browser reads at one address, are the same wherever that id is used.
-pub(super) fn conflicts(settings: &[Settings]) -> Vec<(usize, &'static str, String)> {
+/// Finds the conflicts between parties: each tenant has one party, and the related origins of an id,
+/// which a browser reads at one address, are the same wherever that id is used.
+pub(super) fn conflicts(settings: &[Settings]) -> Vec<SettingsProblem> {
     let mut problems = Vec::new();
+    let mut add = |party, key, message| {
+        problems.push(SettingsProblem {
+            party,
+            key,
+            message,
+        });
+    };
     let mut seen = HashSet::new();
     let mut any = false;
     for (index, one) in settings.iter().enumerate() {
         match &one.tenants {
             Tenants::Any if any => {
                 let what = "another relying party already serves all tenants (`*`)";
-                problems.push((index, "tenants", what.into()));
+                add(index, "tenants", what.to_owned());
             }
             Tenants::Any => any = true,
             Tenants::These(tenants) => {
                 for tenant in tenants.iter().filter(|tenant| !seen.insert(**tenant)) {
                     let what = format!("tenant `{tenant}` already has a relying party");
-                    problems.push((index, "tenants", what));
+                    add(index, "tenants", what);
                 }
             }
         }
@@ -122,7 +130,7 @@ pub(super) fn conflicts(settings: &[Settings]) -> Vec<(usize, &'static str, Stri
                 "another relying party with the id `{}` lists others: a browser reads one list for an id",
                 one.id
             );
-            problems.push((index, "related_origins", what));
+            add(index, "related_origins", what);
         }
     }
     problems

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Model, RelyingParties, Response, Settings, Tenants, Verified, state_for};
-use crate::error::CredentialFault;
 use crate::model::{Bytes, MethodType};
+use crate::webauthn::CredentialFault;
 
 #[derive(Deserialize)]
 struct Case {

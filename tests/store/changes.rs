@@ -4,10 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cedargate::error::Error;
 use cedargate::model::{Timestamp, UserId};
 use cedargate::store::{
-    AuthenticateOutcome, BeginOutcome, CompleteOutcome, PENDING_PER_SESSION, RemoveOutcome,
+    AuthenticateOutcome, BeginOutcome, CompleteOutcome, Error, PENDING_PER_SESSION, RemoveOutcome,
     ReplaceCodesOutcome, Store, Use,
 };
 use uuid::Uuid;

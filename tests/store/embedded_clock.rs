@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cedargate::error::Error;
-use cedargate::store::{BeginOutcome, CompleteOutcome, Health, Store};
+use cedargate::store::{BeginOutcome, CompleteOutcome, Error, Health, Store};
 use tempfile::TempDir;
 
 use super::fixture::*;
@@ -108,7 +107,7 @@ async fn a_disk_that_is_too_slow_is_said_and_what_waits_is_stored() {
         let (user, outcome) = begin.await.unwrap();
         let stored = match outcome {
             Ok(BeginOutcome::Stored { .. }) => true,
-            Err(Error::Unavailable { cause, .. }) => {
+            Err(Error::Unavailable { cause }) => {
                 assert_eq!(cause, "the embedded store has too much to write");
                 false
             }

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use cedargate::error::Error;
+use cedargate::error::with_causes;
 use cedargate::model::{Authenticator, Bytes, MethodType, SessionKey, Timestamp, UserId};
 use cedargate::store::{
     Account, AuthenticateOutcome, Authentication, BeginOutcome, Clock, CodeSet, CompleteOutcome,
-    Completion, Enrolment, Location, RecoveryCode, RemoveOutcome, Remover, ReplaceCodesOutcome,
-    ResetOutcome, Settings, Store, Use,
+    Completion, Enrolment, Error, Location, RecoveryCode, RemoveOutcome, Remover,
+    ReplaceCodesOutcome, ResetOutcome, Settings, Store, Use,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -86,6 +86,7 @@ pub(super) async fn open_embedded(folder: &Path) -> Result<Store, String> {
         require_durable: true,
     })
     .await
+    .map_err(|error| with_causes(&error))
 }
 
 pub(super) async fn open_redis(url: &str) -> Store {
@@ -98,6 +99,7 @@ pub(super) async fn try_open_redis(url: &str) -> Result<Store, String> {
         require_durable: true,
     })
     .await
+    .map_err(|error| with_causes(&error))
 }
 
 #[allow(clippy::disallowed_methods, reason = "the clock of a test's store")]
@@ -301,7 +303,7 @@ pub(super) async fn complete_in_the_end(
     loop {
         match complete(store, user, 0, seed, authenticator, Some(codes)).await {
             Ok(outcome) => return outcome,
-            Err(Error::Unavailable { .. }) if Instant::now() < deadline => {}
+            Err(error) if is_down(&error) && Instant::now() < deadline => {}
             Err(error) => panic!("{error:?}"),
         }
     }
@@ -356,11 +358,19 @@ pub(super) async fn enrolled(store: &Store, user: &UserId, seed: u8) -> Authenti
     one
 }
 
+/// Returns true if the store did not answer in time, as on a busy machine.
+pub(super) fn is_down(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Unavailable { .. } | Error::OutcomeUnknown { .. }
+    )
+}
+
 /// What a step answered; none when a busy machine took longer than the store may.
 pub(super) fn answered<T>(outcome: Result<T, Error>) -> Option<T> {
     match outcome {
         Ok(answer) => Some(answer),
-        Err(Error::Unavailable { .. }) => None,
+        Err(error) if is_down(&error) => None,
         Err(error) => panic!("{error:?}"),
     }
 }

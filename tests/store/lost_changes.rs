@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cedargate::error::Error;
 use cedargate::model::{Bytes, UserId};
 use cedargate::store::{
-    Account, AuthenticateOutcome, BeginOutcome, CodeSet, RemoveOutcome, ReplaceCodesOutcome, Store,
-    TryCodeOutcome,
+    Account, AuthenticateOutcome, BeginOutcome, CodeSet, Error, RemoveOutcome, ReplaceCodesOutcome,
+    Store, TryCodeOutcome,
 };
 
 use super::fixture::*;
@@ -20,9 +19,8 @@ const ANY_SCRIPT: &str = "local function live(";
 
 fn unknown<R: std::fmt::Debug>(outcome: &Result<R, Error>) -> bool {
     match outcome {
-        Err(Error::Unavailable {
-            outcome_unknown, ..
-        }) => *outcome_unknown,
+        Err(Error::OutcomeUnknown { .. }) => true,
+        Err(Error::Unavailable { .. }) => false,
         other => panic!("{other:?}"),
     }
 }

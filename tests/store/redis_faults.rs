@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cedargate::error::Error;
-use cedargate::store::{BeginOutcome, CompleteOutcome, Store};
+use cedargate::store::{BeginOutcome, CompleteOutcome, Error, Store};
 
 use super::fixture::*;
 use crate::gateway::Port;
@@ -19,10 +18,8 @@ const ATTEMPTS: u8 = 20;
 
 fn assert_unavailable<R: std::fmt::Debug>(outcome: Result<R, Error>, unknown: bool) -> String {
     match outcome {
-        Err(Error::Unavailable {
-            outcome_unknown,
-            cause,
-        }) if outcome_unknown == unknown => cause.into_owned(),
+        Err(Error::Unavailable { cause }) if !unknown => cause.into_owned(),
+        Err(Error::OutcomeUnknown { cause }) if unknown => cause.into_owned(),
         other => panic!("{other:?}"),
     }
 }
@@ -213,12 +210,10 @@ async fn a_server_that_dies_under_a_commit_leaves_all_or_nothing() {
                 );
                 stored += 1;
             }
-            Err(Error::Unavailable {
-                outcome_unknown, ..
-            }) => assert!(
-                outcome_unknown || !there,
-                "known to be nothing, and it is there"
-            ),
+            Err(Error::OutcomeUnknown { .. }) => {}
+            Err(Error::Unavailable { .. }) => {
+                assert!(!there, "known to be nothing, and it is there");
+            }
             Err(error) => panic!("{error:?}"),
         }
     }

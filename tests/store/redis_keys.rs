@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cedargate::error::Error;
-use cedargate::store::{BeginOutcome, CompleteOutcome};
+use cedargate::store::{BeginOutcome, CompleteOutcome, Error};
 
 use super::fixture::*;
 use crate::redis_proxy::{COMMIT, Loss, Proxy};
@@ -219,9 +218,10 @@ async fn a_record_of_a_newer_release_is_read_and_a_broken_one_is_not_shown() {
 
     let _: () = server.command(&["HSET", &creds, &id, "{\"id\": \"tuna-melt\"}"]);
     let read = store.read(&alice, None).await;
-    let Err(Error::Internal(cause)) = read else {
+    let Err(error @ Error::UnreadableRecord { .. }) = read else {
         panic!("{read:?}");
     };
+    let cause = error.to_string();
     assert!(
         cause.starts_with("a stored authenticator cannot be read"),
         "{cause}"

@@ -15,7 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
 use super::jwks_url::JwksUrl;
-use crate::authn::keys::LARGEST;
+use crate::authn::keys::{KeysError, LARGEST};
 
 /// How long a fetch takes at most: to connect, to ask, and to read the answer.
 const TIME: Duration = Duration::from_secs(5);
@@ -30,9 +30,45 @@ pub(in crate::authn) struct Document {
 
 /// Where documents come from.
 pub(in crate::authn) trait Source: Sync {
-    /// Fetches it once. The error says why it is not there, as the end of a sentence that stays the
-    /// same while the reason does.
-    fn fetch(&self) -> impl Future<Output = Result<Document, String>> + Send;
+    /// Fetches it once.
+    fn fetch(&self) -> impl Future<Output = Result<Document, FetchError>> + Send;
+}
+
+/// The reason why a document was not fetched, or is not of use. The message stays the same as long as
+/// the reason does, so that it is logged once.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::authn) enum FetchError {
+    /// The request cannot be made, or its connection failed. The outer errors only wrap the first.
+    #[error("{}", first_cause(&**.0))]
+    Connection(Box<dyn StdError + Send + Sync>),
+    /// The whole answer did not arrive in time.
+    #[error("there was no whole answer within {}", humantime::format_duration(*.0))]
+    Timeout(Duration),
+    #[error("the answer is {0}, and redirects are not followed: configure the URL they lead to")]
+    Redirect(StatusCode),
+    #[error("the answer is {0}")]
+    Status(StatusCode),
+    #[error("the answer is larger than {} KiB", LARGEST / 1024)]
+    TooLarge,
+    /// The document is not a JWKS of use.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+}
+
+/// The reason why the certificate of an issuer's server cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// The system's root certificates cannot be read.
+    #[error("{url} cannot be trusted, for want of root certificates")]
+    NoRoots {
+        /// The URL of the keys.
+        url: JwksUrl,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The TLS library does not take its settings.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
 }
 
 /// Fetches over HTTP or HTTPS.
@@ -43,16 +79,18 @@ pub(in crate::authn) struct Download {
 }
 
 impl Download {
-    /// From this URL, trusting the system's root certificates.
-    pub(super) fn new(url: &JwksUrl) -> Result<Self, String> {
+    /// Fetches from this URL, and trusts the system's root certificates.
+    pub(super) fn new(url: &JwksUrl) -> Result<Self, RootsError> {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let builder = ClientConfig::builder_with_provider(provider.into())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?;
+            .with_safe_default_protocol_versions()?;
         let builder = if url.is_https() {
-            builder.with_native_roots().map_err(|error| {
-                format!("{url} cannot be trusted, for want of root certificates: {error}")
-            })?
+            builder
+                .with_native_roots()
+                .map_err(|source| RootsError::NoRoots {
+                    url: url.clone(),
+                    source,
+                })?
         } else {
             builder.with_root_certificates(RootCertStore::empty())
         };
@@ -76,49 +114,44 @@ impl Download {
         }
     }
 
-    async fn get(&self) -> Result<Document, String> {
+    async fn get(&self) -> Result<Document, FetchError> {
         let request = Request::get(self.url.uri())
             .header(ACCEPT, "application/jwk-set+json, application/json")
             .header(USER_AGENT, concat!("cedargate/", env!("CARGO_PKG_VERSION")))
             .body(Empty::new())
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| FetchError::Connection(error.into()))?;
         let response = self.client.request(request).await;
-        read(response.map_err(|error| first_cause(&error))?).await
+        read(response.map_err(|error| FetchError::Connection(error.into()))?).await
     }
 }
 
 impl Source for Download {
-    async fn fetch(&self) -> Result<Document, String> {
+    async fn fetch(&self) -> Result<Document, FetchError> {
         match timeout(self.time, self.get()).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(format!(
-                "there was no whole answer within {}",
-                humantime::format_duration(self.time)
-            )),
+            Err(_) => Err(FetchError::Timeout(self.time)),
         }
     }
 }
 
-async fn read<B>(response: Response<B>) -> Result<Document, String>
+async fn read<B>(response: Response<B>) -> Result<Document, FetchError>
 where
     B: hyper::body::Body<Data = Bytes, Error: StdError + Send + Sync + 'static>,
 {
     let status = response.status();
     if status.is_redirection() {
-        return Err(format!(
-            "the answer is {status}, and redirects are not followed: configure the URL they lead to"
-        ));
+        return Err(FetchError::Redirect(status));
     }
     if status != StatusCode::OK {
-        return Err(format!("the answer is {status}"));
+        return Err(FetchError::Status(status));
     }
     let max_age = max_age(response.headers());
     let body = Limited::new(response.into_body(), LARGEST).collect().await;
     let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            format!("the answer is larger than {} KiB", LARGEST / 1024)
+            FetchError::TooLarge
         } else {
-            first_cause(&*error)
+            FetchError::Connection(error)
         }
     })?;
     Ok(Document {
@@ -127,7 +160,7 @@ where
     })
 }
 
-/// What the outer errors only wrap.
+/// Returns the text of the innermost error.
 fn first_cause(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

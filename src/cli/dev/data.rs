@@ -7,7 +7,7 @@ use std::path::Path;
 
 use secrecy::SecretSlice;
 
-use crate::authn::signing::SigningKey;
+use crate::authn::signing::{NoRandomness, SigningKey};
 use crate::cli::failure::Failure;
 use crate::cli::new_file::{self, OWNER_ONLY, PEPPER_BYTES};
 
@@ -67,11 +67,11 @@ pub(in crate::cli) fn signing_key(folder: &Path) -> Result<SigningKey, Failure> 
 }
 
 fn parse(file: &Path, pkcs8: &[u8]) -> Result<SigningKey, Failure> {
-    SigningKey::parse(pkcs8).map_err(|sentence| {
+    SigningKey::parse(pkcs8).map_err(|error| {
         Failure::file(
             "signing_key",
             file.display().to_string(),
-            format!("it {sentence}"),
+            format!("it {error}"),
         )
         .help("delete it: a new one is made by `cedargate dev`, and older tokens stop working")
     })
@@ -79,12 +79,12 @@ fn parse(file: &Path, pkcs8: &[u8]) -> Result<SigningKey, Failure> {
 
 fn read_or_make(
     file: &Path,
-    make: impl FnOnce() -> Result<Vec<u8>, String>,
+    make: impl FnOnce() -> Result<Vec<u8>, NoRandomness>,
 ) -> Result<Vec<u8>, Failure> {
     match fs::read(file) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let bytes = make().map_err(|sentence| Failure::usage("randomness", sentence))?;
+            let bytes = make().map_err(|error| Failure::usage("randomness", error.to_string()))?;
             match new_file::create(file, &bytes, OWNER_ONLY) {
                 // Another process made the secret first: both use that one.
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => {

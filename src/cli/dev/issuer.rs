@@ -1,5 +1,6 @@
 //! `dev`'s own issuer: what its tokens say, and the key that signs them.
 
+use std::error::Error;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -91,16 +92,15 @@ pub(in crate::cli) fn token(
     key: &SigningKey,
     sign_in: &SignIn,
     now: Timestamp,
-) -> Result<String, String> {
+) -> jsonwebtoken::errors::Result<String> {
     key.sign(&sign_in.claims(now))
 }
 
 /// The issuer, as `authn` trusts one.
-pub(super) fn issuer(key: &SigningKey) -> Result<Issuer, String> {
+pub(super) fn issuer(key: &SigningKey) -> Result<Issuer, Box<dyn Error>> {
     let algorithms = vec![Algorithm::Es256];
-    let name = NAME.parse().map_err(|error| format!("{NAME}: {error}"))?;
     Ok(Issuer {
-        kind: IssuerKind::SignIn(name),
+        kind: IssuerKind::SignIn(NAME.parse()?),
         issuer: ISSUER.to_owned(),
         audiences: vec![AUDIENCE.to_owned()],
         keys: KeySource::Here(Keys::parse(&jwks([key])?, &algorithms)?.into()),
@@ -113,7 +113,7 @@ pub(super) fn issuer(key: &SigningKey) -> Result<Issuer, String> {
 }
 
 /// How `dev` issues step-up tokens.
-pub(super) fn step_up(key: SigningKey) -> Result<StepUpIssuer, String> {
+pub(super) fn step_up(key: SigningKey) -> serde_json::Result<StepUpIssuer> {
     StepUpIssuer::new(step_up::Settings {
         issuer: STEP_UP_ISSUER.to_owned(),
         audience: AUDIENCE.to_owned(),

@@ -1,5 +1,7 @@
 //! The files of a new site.
 
+use std::error::Error;
+
 use serde_json::Value;
 
 use crate::authn::signing::{SigningKey, jwks};
@@ -70,7 +72,7 @@ impl NewFile {
 ///
 /// # Errors
 /// The system gave no randomness.
-pub(super) fn files() -> Result<Vec<NewFile>, String> {
+pub(super) fn files() -> Result<Vec<NewFile>, Box<dyn Error>> {
     let workflow = WORKFLOW.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
     let mut files = vec![
         NewFile::public(".gitignore", GITIGNORE),
@@ -93,14 +95,13 @@ pub(super) fn files() -> Result<Vec<NewFile>, String> {
 
 /// The public half of a key whose private half is dropped here: a configuration needs a key to be
 /// valid, and with this one nobody can sign a token that an unedited configuration accepts.
-fn placeholder_jwks() -> Result<Vec<u8>, String> {
+fn placeholder_jwks() -> Result<Vec<u8>, Box<dyn Error>> {
     let key = SigningKey::parse(&SigningKey::generate()?)?;
-    let mut set: Value =
-        serde_json::from_slice(&jwks([&key])?).map_err(|error| error.to_string())?;
+    let mut set: Value = serde_json::from_slice(&jwks([&key])?)?;
     set["comment"] = "A placeholder of `cedargate init`. The private half of this key was never \
                       stored: replace `jwks` in cedargate.toml with your issuer's, and delete this."
         .into();
-    let mut text = serde_json::to_vec_pretty(&set).map_err(|error| error.to_string())?;
+    let mut text = serde_json::to_vec_pretty(&set)?;
     text.push(b'\n');
     Ok(text)
 }

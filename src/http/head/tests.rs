@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Error as GatewayError;
 use hyper::Request;
 use proptest::prelude::*;
 
@@ -112,7 +113,7 @@ fn host_of(head: &Parts) -> Result<String, String> {
 
 fn rule(error: Error) -> String {
     match error {
-        Error::Invalid(fields) => fields[0].rule.to_string(),
+        Error::Gateway(GatewayError::Invalid(fields)) => fields[0].rule.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -196,7 +197,7 @@ proptest! {
             .collect();
         let head = head("/", &values);
         let refused = |error: Error| match error {
-            Error::Invalid(fields) => assert!(!fields.is_empty()),
+            Error::Gateway(GatewayError::Invalid(fields)) => assert!(!fields.is_empty()),
             Error::Framing(Framing::BodyTooLarge(_)) => {}
             other => panic!("{other:?}"),
         };

@@ -1,14 +1,25 @@
 use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
+use webauthn_rs::prelude::WebauthnError;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::table::Challenge;
 use super::*;
-use crate::error::{Field, Reason, Recourse, Throttled};
+use crate::authn;
+use crate::error::{
+    Error as GatewayError, Feature, Field, Missing, Recourse, Signal, StepUp, Throttled,
+};
+use crate::http::Framing;
 use crate::model::{Action, MethodType, Timestamp};
 use crate::policy::{Bundle, Requirements, Sources};
 use crate::record::{Decided, Effect, Event, Sink};
+use crate::store::Error as StoreError;
+use crate::webauthn::{self, CredentialFault, Reason};
 
 struct Nowhere;
 
@@ -49,17 +60,16 @@ async fn written(outcome: Result<Reply, Error>, record: &mut Record) -> String {
     text
 }
 
-fn signal() -> Option<Signal> {
-    Some(Signal {
+fn signal() -> Signal {
+    Signal {
         rp_id: "example.com".into(),
         credential_id: "AAAA".into(),
-    })
+    }
 }
 
-/// One of each error. The match makes a new kind fail to compile until it is here.
-fn every_error() -> Vec<(&'static str, Error)> {
+/// One of each error of HTTP. The match fails to compile for a new kind until it is here.
+fn every_http_error() -> Vec<(&'static str, Error)> {
     let all = vec![
-        ("invalid", Error::field("X-Tenant-ID", "is required")),
         ("body_timeout", Error::Framing(Framing::BodyTimeout)),
         (
             "body_too_large",
@@ -74,89 +84,24 @@ fn every_error() -> Vec<(&'static str, Error)> {
             "headers_too_large",
             Error::Framing(Framing::HeadersTooLarge),
         ),
-        ("no_token", Error::Unauthenticated(TokenFault::Missing)),
-        (
-            "bad_token",
-            Error::Unauthenticated(TokenFault::Invalid("its \"exp\" is past")),
-        ),
-        (
-            "refused",
-            Error::Refused {
-                code: "contractor_passkey".into(),
-                signal: signal(),
-            },
-        ),
-        (
-            "tenant_mismatch",
-            Error::Refused {
-                code: "tenant_mismatch".into(),
-                signal: None,
-            },
-        ),
-        (
-            "step_up",
-            Error::StepUp(StepUp {
-                acr_values: vec!["phr".into(), "phrh".into()],
-                max_age: 300,
-                method_types: vec![MethodType::Passkey],
-            }),
-        ),
-        ("policy", Error::Policy),
-        (
-            "not_found",
-            Error::NotFound {
-                message: "There is no such authenticator.",
-                signal: signal(),
-            },
-        ),
+        ("unknown_path", Error::UnknownPath),
         (
             "method_not_allowed",
             Error::MethodNotAllowed {
                 allow: "GET, POST".into(),
             },
         ),
+        ("no_related_origins", Error::NoRelatedOrigins),
         (
-            "credential",
-            Error::Credential {
-                fault: CredentialFault {
-                    reason: Reason::RpId,
-                    message: "The RP ID is another one.".into(),
-                },
-                signal: signal(),
-            },
-        ),
-        ("wrong_code", Error::WrongCode),
-        (
-            "too_many",
-            Error::TooMany {
-                what: Throttled::Codes,
-                retry_after: Duration::from_millis(61_001),
-            },
-        ),
-        ("exists", Error::CredentialExists),
-        ("limit_reached", Error::LimitReached { limit: 20 }),
-        ("codes_replaced", Error::CodesReplaced),
-        (
-            "recovery_required",
-            Error::RecoveryRequired(vec![Recourse::BackupCode, Recourse::Admin]),
-        ),
-        (
-            "not_implemented",
-            Error::NotImplemented("WebAuthn is not set up."),
-        ),
-        ("unavailable", Error::unavailable("connection refused")),
-        (
-            "outcome_unknown",
-            Error::Unavailable {
+            "timed_out",
+            Error::TimedOut {
                 outcome_unknown: true,
-                cause: "the reply was lost".into(),
             },
         ),
-        ("internal", Error::Internal("a secret path".into())),
     ];
     for (_, error) in &all {
         match error {
-            Error::Invalid(_)
+            Error::Gateway(_)
             | Error::Framing(
                 Framing::BodyTimeout
                 | Framing::BodyTooLarge(_)
@@ -164,25 +109,110 @@ fn every_error() -> Vec<(&'static str, Error)> {
                 | Framing::MediaType
                 | Framing::HeadersTooLarge,
             )
-            | Error::Unauthenticated(TokenFault::Missing | TokenFault::Invalid(_))
-            | Error::Refused { .. }
-            | Error::StepUp(_)
-            | Error::RecoveryRequired(_)
-            | Error::LimitReached { .. }
-            | Error::CodesReplaced
-            | Error::Policy
-            | Error::NotFound { .. }
+            | Error::UnknownPath
             | Error::MethodNotAllowed { .. }
-            | Error::Credential { .. }
-            | Error::WrongCode
-            | Error::TooMany { .. }
-            | Error::CredentialExists
-            | Error::NotImplemented(_)
-            | Error::Unavailable { .. }
-            | Error::Internal(_) => {}
+            | Error::NoRelatedOrigins
+            | Error::TimedOut { .. } => {}
         }
     }
     all
+}
+
+/// One of each error of the gateway and its parts, as [`every_http_error`].
+fn every_gateway_error() -> Vec<(&'static str, GatewayError)> {
+    let fault = CredentialFault {
+        reason: Reason::RpId,
+        message: "The RP ID is another one.".into(),
+    };
+    let refused = |code: &str| GatewayError::Refused { code: code.into() };
+    let all = vec![
+        ("invalid", GatewayError::field("X-Tenant-ID", "is required")),
+        ("no_token", authn::Error::MissingToken.into()),
+        (
+            "bad_token",
+            authn::Error::InvalidToken("its \"exp\" is past").into(),
+        ),
+        (
+            "refused",
+            refused("contractor_passkey").forgetting(signal()),
+        ),
+        ("tenant_mismatch", refused("tenant_mismatch")),
+        (
+            "step_up",
+            GatewayError::StepUp(StepUp {
+                acr_values: vec!["phr".into(), "phrh".into()],
+                max_age: 300,
+                method_types: vec![MethodType::Passkey],
+            }),
+        ),
+        ("policy", GatewayError::Policy),
+        (
+            "not_found",
+            GatewayError::NotFound(Missing::Authenticator).forgetting(signal()),
+        ),
+        ("credential", GatewayError::from(fault).forgetting(signal())),
+        ("wrong_code", GatewayError::WrongCode),
+        (
+            "too_many",
+            GatewayError::TooMany {
+                what: Throttled::Codes,
+                retry_after: Duration::from_millis(61_001),
+            },
+        ),
+        ("exists", GatewayError::CredentialExists),
+        ("limit_reached", GatewayError::LimitReached { limit: 20 }),
+        ("codes_replaced", GatewayError::CodesReplaced),
+        (
+            "recovery_required",
+            GatewayError::RecoveryRequired(vec![Recourse::BackupCode, Recourse::Admin]),
+        ),
+        ("not_implemented", GatewayError::NotSetUp(Feature::Webauthn)),
+        ("unavailable", unavailable("connection refused").into()),
+        (
+            "outcome_unknown",
+            StoreError::OutcomeUnknown {
+                cause: "the reply was lost".into(),
+            }
+            .into(),
+        ),
+        ("contended", GatewayError::Contended),
+        ("internal", GatewayError::Internal("a secret path".into())),
+    ];
+    for (_, error) in &all {
+        match error {
+            GatewayError::Invalid(_)
+            | GatewayError::Authn(_)
+            | GatewayError::Refused { .. }
+            | GatewayError::StepUp(_)
+            | GatewayError::RecoveryRequired(_)
+            | GatewayError::LimitReached { .. }
+            | GatewayError::CodesReplaced
+            | GatewayError::Policy
+            | GatewayError::NotFound(_)
+            | GatewayError::Webauthn(_)
+            | GatewayError::WrongCode
+            | GatewayError::TooMany { .. }
+            | GatewayError::CredentialExists
+            | GatewayError::NotSetUp(_)
+            | GatewayError::Store(_)
+            | GatewayError::Contended
+            | GatewayError::Internal(_)
+            | GatewayError::ForgetCredential { .. } => {}
+        }
+    }
+    all
+}
+
+fn every_error() -> Vec<(&'static str, Error)> {
+    let of_gateway = every_gateway_error().into_iter();
+    let of_gateway = of_gateway.map(|(name, error)| (name, Error::from(error)));
+    every_http_error().into_iter().chain(of_gateway).collect()
+}
+
+fn unavailable(cause: &'static str) -> StoreError {
+    StoreError::Unavailable {
+        cause: cause.into(),
+    }
 }
 
 #[tokio::test]
@@ -208,15 +238,44 @@ async fn notices_are_on_every_error_after_a_decision() {
 
 #[tokio::test]
 async fn causes_go_to_the_record_only() {
+    let unknown_keys = authn::Error::UnknownKeys(authn::IssuerKind::StepUp);
+    let not_started = webauthn::Error::NotStarted {
+        ceremony: "a registration",
+        source: WebauthnError::Configuration,
+    };
     for (error, cause) in [
-        (Error::Internal("a secret path".into()), "a secret path"),
         (
-            Error::unavailable("connection refused"),
+            GatewayError::Internal("a secret path".into()),
+            "a secret path",
+        ),
+        (
+            unavailable("connection refused").into(),
             "connection refused",
+        ),
+        (
+            StoreError::Unreadable { kind: "salt" }.into(),
+            "a stored salt cannot be read",
+        ),
+        (
+            StoreError::UnreadableRecord {
+                kind: "user",
+                category: serde_json::error::Category::Data,
+                column: 7,
+            }
+            .into(),
+            "a stored user cannot be read: Data error at column 7",
+        ),
+        (
+            unknown_keys.into(),
+            "the keys of issuer of step-ups are not known",
+        ),
+        (
+            not_started.into(),
+            "a registration does not start: The configuration was invalid",
         ),
     ] {
         let mut record = record();
-        let text = written(Err(error), &mut record).await;
+        let text = written(Err(error.into()), &mut record).await;
         assert!(!text.contains(cause), "{text}");
         assert_eq!(record.event().cause.as_deref(), Some(cause));
     }
@@ -256,7 +315,7 @@ fn no_policy_has_the_code_of_another_status() {
     };
     assert!(loads("an_own_one"));
     for (name, error) in every_error() {
-        let wire = wire(error, "");
+        let wire = Wire::of(error, "");
         // The gateway answers with this one by itself, of whatever policies.
         let is_refusal = wire.status == StatusCode::FORBIDDEN && wire.code != "recovery_required";
         assert_eq!(loads(&wire.code), is_refusal, "{name}: {}", wire.code);
@@ -280,7 +339,8 @@ fn all_wrong_fields_are_listed() {
         field: field.into(),
         rule: "is required".into(),
     };
-    let wire = wire(Error::Invalid(vec![field("a"), field("b")]), "");
+    let error = GatewayError::Invalid(vec![field("a"), field("b")]);
+    let wire = Wire::of(error.into(), "");
     let fields = &wire.details.unwrap()["fields"];
     assert_eq!(
         *fields,

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::error::Error;
+use crate::http::Error;
 use crate::http::target::Target;
 use crate::http::{Reply, body, head, observe, open};
 use crate::record::{Event, Sink};

@@ -87,7 +87,7 @@ impl CompleteRegistration {
             .ok();
         let response = match body.get("credential") {
             Some(credential) => Response::parse(credential)
-                .map_err(|faults| fields.extend(faults))
+                .map_err(|malformed| fields.extend(malformed.into_iter().map(Field::from)))
                 .ok(),
             None => {
                 refuse("credential", REQUIRED);

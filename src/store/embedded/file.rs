@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock};
 use redb::{Database, DatabaseError, StorageError};
 
 use super::tables::{FORMAT, META, add_counts, create_tables};
+use crate::store::FileError;
 
 const NAME: &str = "cedargate.redb";
 const LOCK_NAME: &str = "cedargate.lock";
@@ -25,18 +26,20 @@ pub(super) struct StoreFile {
 }
 
 impl StoreFile {
-    pub(super) fn open(folder: &Path) -> Result<Self, String> {
+    pub(super) fn open(folder: &Path) -> Result<Self, FileError> {
         let path = folder.join(NAME);
-        let explain = |error: io::Error| format!("{}: {error}", path.display());
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(folder)
-            .map_err(explain)?;
+            .map_err(|source| unusable(&path, source))?;
         let lock = Lock::take(folder, &path)?;
-        if !path.try_exists().map_err(explain)? {
-            create(folder, &path)
-                .map_err(|error| format!("{}: cannot be made: {error}", path.display()))?;
+        let is_there = path.try_exists();
+        if !is_there.map_err(|source| unusable(&path, source))? {
+            create(folder, &path).map_err(|source| FileError::NotCreated {
+                path: path.clone(),
+                source,
+            })?;
         }
         let database = check(&path)?;
         Ok(Self {
@@ -44,6 +47,10 @@ impl StoreFile {
             database: RwLock::new(Some(database)),
             _lock: lock,
         })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file, for messages.
@@ -88,13 +95,13 @@ impl StoreFile {
 struct Lock(File);
 
 impl Lock {
-    fn take(folder: &Path, path: &Path) -> Result<Self, String> {
-        let explain = |error: io::Error| format!("{}: {error}", path.display());
-        let file = private_file(&folder.join(LOCK_NAME)).map_err(explain)?;
+    fn take(folder: &Path, path: &Path) -> Result<Self, FileError> {
+        let file = private_file(&folder.join(LOCK_NAME));
+        let file = file.map_err(|source| unusable(path, source))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(in_use(path)),
-            Err(TryLockError::Error(error)) => Err(explain(error)),
+            Err(TryLockError::Error(source)) => Err(unusable(path, source)),
         }
     }
 }
@@ -125,29 +132,27 @@ fn create(folder: &Path, path: &Path) -> Result<(), redb::Error> {
 }
 
 /// Opens a store and looks at every page of it: redb trusts a file that was closed in good order.
-fn check(path: &Path) -> Result<Database, String> {
+fn check(path: &Path) -> Result<Database, FileError> {
     let database = builder()
         .set_check_integrity_on_open(true)
         .open(path)
-        .map_err(|error| refusal(path, &error))?;
-    let damaged = |error: redb::Error| {
-        format!(
-            "{}: is not a store of cedargate, or it is damaged: {error}",
-            path.display()
-        )
-    };
-    match format(&database).map_err(damaged)? {
-        Some(FORMAT) => {
-            add_counts(&database)
-                .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
-            Ok(database)
-        }
-        found => Err(format!(
-            "{}: has format {}, and this release reads format {FORMAT}: use the release that wrote it",
-            path.display(),
-            found.map_or("unknown".to_owned(), |found| found.to_string()),
-        )),
+        .map_err(|error| not_opened(path, error))?;
+    let found = format(&database).map_err(|source| FileError::Damaged {
+        path: path.to_owned(),
+        source,
+    })?;
+    if found != Some(FORMAT) {
+        return Err(FileError::Format {
+            path: path.to_owned(),
+            found,
+            expected: FORMAT,
+        });
     }
+    add_counts(&database).map_err(|source| FileError::NotWritten {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(database)
 }
 
 fn format(database: &Database) -> Result<Option<u64>, redb::Error> {
@@ -157,31 +162,35 @@ fn format(database: &Database) -> Result<Option<u64>, redb::Error> {
     Ok(table.get("format")?.map(|format| format.value()))
 }
 
-fn refusal(path: &Path, error: &DatabaseError) -> String {
-    let name = path.display();
+fn not_opened(path: &Path, error: DatabaseError) -> FileError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => in_use(path),
-        DatabaseError::Storage(StorageError::Io(error))
+        DatabaseError::Storage(StorageError::Io(source))
             if !matches!(
-                error.kind(),
+                source.kind(),
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
             ) =>
         {
-            format!("{name}: {error}")
+            unusable(path, source)
         }
-        error => format!(
-            "{name}: is not a store of cedargate, or it is damaged ({error}): put back a copy of \
-             it, or move it away to begin with an empty store"
-        ),
+        error => FileError::Damaged {
+            path: path.to_owned(),
+            source: error.into(),
+        },
     }
 }
 
-fn in_use(path: &Path) -> String {
-    format!(
-        "{}: is in use by another process: the embedded store is for one at a time; stop the other \
-         one, or use Redis",
-        path.display()
-    )
+fn in_use(path: &Path) -> FileError {
+    FileError::InUse {
+        path: path.to_owned(),
+    }
+}
+
+fn unusable(path: &Path, source: io::Error) -> FileError {
+    FileError::Unusable {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

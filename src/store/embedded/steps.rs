@@ -9,11 +9,10 @@ use uuid::Uuid;
 
 use super::counts::Counter;
 use super::tables::{PendingEntry, PendingKey, Tables, UserRecord, live};
-use crate::error::Error;
 use crate::model::{Authenticator, Bytes, SessionKey, Timestamp};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
-use crate::store::{BeginOutcome, CodeSet, CompleteOutcome, holds};
+use crate::store::{BeginOutcome, CodeSet, CompleteOutcome, Error, holds};
 
 /// The outer error is the disk's and ends the transaction; the inner one is this step's alone.
 pub(super) type Step<R> = Result<Result<R, Error>, redb::Error>;

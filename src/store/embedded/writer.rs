@@ -12,9 +12,8 @@ use tokio::sync::oneshot;
 use super::file::StoreFile;
 use super::steps::Step;
 use super::tables::{COUNTS, PENDING, Tables, live};
-use crate::error::Error;
 use crate::model::Timestamp;
-use crate::store::Clock;
+use crate::store::{Clock, Error};
 
 /// How many steps may wait. With more, the disk is too slow for what is asked of it.
 const QUEUE: usize = 1024;
@@ -41,7 +40,7 @@ impl Failure {
     pub(super) fn into_cause(self) -> String {
         match self {
             Failure::NotDone(cause) | Failure::AtCommit(cause) => cause,
-            Failure::Record(error) => format!("{error:?}"),
+            Failure::Record(error) => error.to_string(),
         }
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::changes::show_uses;
-use crate::error::Error;
 use crate::model::{Authenticator, Bytes, CodeKind, Timestamp};
 use crate::store::stored::decode;
-use crate::store::{Account, ActiveCodes, Authentication, CodeSalt, Enrolment, oldest_first};
+use crate::store::{
+    Account, ActiveCodes, Authentication, CodeSalt, Enrolment, Error, oldest_first,
+};
 
 /// What `read.lua` answers of the account: version, handle, epoch, salt of the replaced set.
 type AccountReply = (Option<u64>, Option<String>, Option<u64>, Option<String>);
@@ -43,7 +44,9 @@ pub(super) fn read(reply: ReadReply) -> Result<Account, Error> {
     let handle = handle
         .map(|text| Uuid::try_parse(&text))
         .transpose()
-        .map_err(|_| Error::Internal("a stored user handle cannot be read".to_owned()))?;
+        .map_err(|_| Error::Unreadable {
+            kind: "user handle",
+        })?;
     let codes = codes.map(active_codes).transpose()?;
     Ok(Account {
         version: version.unwrap_or(0),
@@ -83,5 +86,5 @@ fn active_codes(
 
 fn salt(text: &str) -> Result<Bytes, Error> {
     let salt = text.parse();
-    salt.map_err(|_| Error::Internal("a stored salt cannot be read".to_owned()))
+    salt.map_err(|_| Error::Unreadable { kind: "salt" })
 }

@@ -11,12 +11,12 @@ use super::link::Failure;
 use super::{
     REMOVE, RENAME, RESET, Redis, STEP, USE, challenge_digest, codes, eval, moment, user_keys,
 };
-use crate::error::Error;
 use crate::model::{Authenticator, Bytes, Timestamp, UserId};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
 use crate::store::{
-    AuthenticateOutcome, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Use, oldest_first,
+    AuthenticateOutcome, Error, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Use,
+    oldest_first,
 };
 
 /// How often a renaming is tried again that found another record than it had read.

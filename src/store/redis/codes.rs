@@ -6,11 +6,10 @@ use redis::Cmd;
 use tokio::time::Instant;
 
 use super::{COMPLETION, REPLACE_CODES, Redis, TRY_CODE, eval, millis};
-use crate::error::Error;
 use crate::model::{Bytes, SessionKey, UserId};
 use crate::store::keys::UserKey;
 use crate::store::{
-    CodeSet, RecoveryCode, ReplaceCodesOutcome, TRIES_LIMIT, TRIES_WINDOW, TryCodeOutcome,
+    CodeSet, Error, RecoveryCode, ReplaceCodesOutcome, TRIES_LIMIT, TRIES_WINDOW, TryCodeOutcome,
 };
 
 impl Redis {

@@ -19,9 +19,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-/// A password with one of these characters ends the host before the port, too.
-const WRONG_PORT: &str = "the port in the store's URL is not a number from 1 to 65535 (a password \
-                          has / as %2F, ? as %3F, # as %23 and @ as %40)";
+use crate::store::UrlError;
+
 const NOT_CONNECTED_IN_TIME: &str = "cannot be connected to in time";
 /// Less than what a request waits, so that an attempt's failure is seen by those who wait for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(450);
@@ -63,29 +62,19 @@ struct Connection {
 }
 
 impl Link {
-    /// Reads the URL; connects to nothing. The error is for the operator, without the URL, which
-    /// may hold a password.
-    pub(super) fn new(url: &str) -> Result<Self, String> {
+    /// Reads the URL; connects to nothing.
+    pub(super) fn new(url: &str) -> Result<Self, UrlError> {
         // redis-rs says of such a URL only that it is none.
         if matches!(
             Url::parse(url).map(|url| url.port()),
             Err(url::ParseError::InvalidPort) | Ok(Some(0))
         ) {
-            return Err(WRONG_PORT.to_owned());
+            return Err(UrlError::Port);
         }
-        let url = redis::parse_redis_url(url).ok_or(
-            "the store's URL is not one of Redis: write redis://[:password@]host:port/0, \
-             rediss:// for TLS, or redis+unix:///path/to/socket",
-        )?;
-        let info = url
-            .into_connection_info()
-            .map_err(|error| format!("the store's URL cannot be used: {error}"))?;
+        let url = redis::parse_redis_url(url).ok_or(UrlError::NotRedis)?;
+        let info = url.into_connection_info().map_err(UrlError::Unusable)?;
         if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
-            return Err(
-                "the store's URL asks for TLS that does not check the server (#insecure): \
-                 this is not supported"
-                    .to_owned(),
-            );
+            return Err(UrlError::Insecure);
         }
         // redis-rs brings rustls without cryptography, and panics at the first connection. Whoever
         // comes first installs it; it is the same one everywhere.
@@ -99,8 +88,7 @@ impl Link {
         let info = info
             .set_redis_settings(settings)
             .set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info)
-            .map_err(|error| format!("the store's URL cannot be used: {error}"))?;
+        let client = Client::open(info).map_err(UrlError::Unusable)?;
         let never_tried = Err("it was never connected to".to_owned());
         Ok(Self {
             client,

@@ -24,9 +24,9 @@ fn wrong(change: impl FnOnce(&mut Settings)) -> Vec<(&'static str, String)> {
     let problems = RelyingParties::new(vec![changed]).unwrap_err();
     problems
         .into_iter()
-        .map(|(index, key, what)| {
-            assert_eq!(index, 0);
-            (key, what)
+        .map(|one| {
+            assert_eq!(one.party, 0);
+            (one.key, one.message)
         })
         .collect()
 }
@@ -201,7 +201,7 @@ fn parties_do_not_conflict() {
         let problems = RelyingParties::new(all).unwrap_err();
         problems
             .into_iter()
-            .map(|(index, key, _)| (index, key))
+            .map(|one| (one.party, one.key))
             .collect::<Vec<_>>()
     };
     assert_eq!(problems(vec![settings(), settings()]), [(1, "tenants")]);

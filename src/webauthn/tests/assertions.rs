@@ -1,7 +1,7 @@
 //! Assertions that are good but for one thing.
 
 use super::*;
-use crate::error::Reason;
+use crate::webauthn::Reason;
 use crate::webauthn::authentication::state_for;
 use crate::webauthn::forge::{EMPTY_MAP, ForgedAssertion};
 

@@ -52,7 +52,7 @@ proptest! {
     fn any_json_is_read_or_gets_a_field(json in any_json()) {
         if let Err(fields) = Response::parse(&json) {
             prop_assert!(!fields.is_empty());
-            prop_assert!(fields.iter().all(|field| field.field.starts_with("credential")));
+            prop_assert!(fields.iter().all(|one| one.member.starts_with("credential")));
         }
     }
 

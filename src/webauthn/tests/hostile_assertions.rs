@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::assertions::{asserted, enrol};
 use super::hostile::any_json;
 use super::*;
-use crate::error::Reason;
+use crate::webauthn::Reason;
 
 fn forge() -> Forge {
     Forge::new(&Bytes(CHALLENGE.to_vec()))
@@ -36,7 +36,7 @@ fn each_member_of_an_assertion_has_its_rule() {
         };
         parent[name] = value.clone();
         let fields = Assertion::parse(&json).unwrap_err();
-        let got: Vec<_> = fields.iter().map(|it| (&*it.field, &*it.rule)).collect();
+        let got: Vec<_> = fields.iter().map(|it| (it.member, it.rule)).collect();
         let field = format!("credential.{member}");
         assert_eq!(got, [(field.as_str(), rule)], "{member} {value}");
     }
@@ -57,7 +57,7 @@ fn each_member_of_an_assertion_has_its_rule() {
 #[test]
 fn all_that_is_missing_of_an_assertion_is_named_at_once() {
     let fields = Assertion::parse(&json!({ "response": { "userHandle": 1 } })).unwrap_err();
-    let named: Vec<_> = fields.iter().map(|it| &*it.field).collect();
+    let named: Vec<_> = fields.iter().map(|it| it.member).collect();
     assert_eq!(
         named,
         [
@@ -77,7 +77,7 @@ proptest! {
     fn any_json_is_an_assertion_or_gets_a_field(json in any_json()) {
         if let Err(fields) = Assertion::parse(&json) {
             prop_assert!(!fields.is_empty());
-            prop_assert!(fields.iter().all(|field| field.field.starts_with("credential")));
+            prop_assert!(fields.iter().all(|one| one.member.starts_with("credential")));
         }
     }
 

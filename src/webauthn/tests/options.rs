@@ -140,5 +140,5 @@ fn an_empty_name_is_ours_to_answer_for() {
             .of(None)
             .unwrap()
             .start(MethodType::Passkey, &nobody, &[], Duration::ZERO);
-    assert!(matches!(started, Err(Error::Internal(_))));
+    assert!(matches!(started, Err(Error::NotStarted { .. })));
 }

@@ -34,7 +34,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
 }
 
 /// What a fetch makes of this answer, and the request that it sent.
-async fn fetched(response: &[u8]) -> (Result<Document, String>, String) {
+async fn fetched(response: &[u8]) -> (Result<Document, FetchError>, String) {
     let (listener, address) = listener().await;
     let url = format!("http://{address}/jwks?a=b").parse().unwrap();
     let download = Download::new(&url).unwrap();
@@ -73,10 +73,13 @@ async fn other_answers_are_refused_with_the_reason() {
     ] {
         let answer = format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n");
         let (document, _) = fetched(answer.as_bytes()).await;
-        assert_eq!(document.unwrap_err(), reason);
+        assert_eq!(document.unwrap_err().to_string(), reason);
     }
     let (document, _) = fetched(b"SSH-2.0-OpenSSH\r\n").await;
-    assert_eq!(document.unwrap_err(), "invalid HTTP version parsed");
+    assert_eq!(
+        document.unwrap_err().to_string(),
+        "invalid HTTP version parsed"
+    );
 }
 
 #[tokio::test]
@@ -85,7 +88,11 @@ async fn five_megabytes_are_cut_off() {
     let mut body = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     body.resize(5 * 1024 * 1024, b' ');
     let (document, _) = fetched(&body).await;
-    assert_eq!(document.unwrap_err(), too_large, "without a length");
+    assert_eq!(
+        document.unwrap_err().to_string(),
+        too_large,
+        "without a length"
+    );
     let announced = b"HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n{";
     let (document, _) = fetched(announced).await;
     assert!(document.is_err(), "cut short: {document:?}");
@@ -103,7 +110,7 @@ async fn who_answers_too_slowly_is_left() {
     download.time = Duration::from_millis(50);
     let fetched = tokio::time::timeout(PATIENCE, download.fetch());
     assert_eq!(
-        fetched.await.unwrap().unwrap_err(),
+        fetched.await.unwrap().unwrap_err().to_string(),
         "there was no whole answer within 50ms"
     );
     // A trickle is no answer either.
@@ -115,7 +122,7 @@ async fn who_answers_too_slowly_is_left() {
     };
     let fetched = tokio::select! {
         fetched = download.fetch() => fetched,
-        () = trickle => Err("the client hung up".to_owned()),
+        () = trickle => Err(FetchError::Connection("the client hung up".into())),
         () = tokio::time::sleep(PATIENCE) => panic!("it hangs"),
     };
     assert!(fetched.is_err());
@@ -129,14 +136,17 @@ async fn nobody_there_is_said_as_it_is() {
     let address = bound.local_addr().unwrap();
     let url = format!("http://{address}/").parse().unwrap();
     let outcome = Download::new(&url).unwrap().fetch().await;
-    assert_eq!(outcome.unwrap_err(), "Connection refused (os error 111)");
+    assert_eq!(
+        outcome.unwrap_err().to_string(),
+        "Connection refused (os error 111)"
+    );
 }
 
 /// What a client that trusts `trusted` makes of a server with the certificate `served`.
 async fn fetched_by_tls(
     served: &CertifiedKey<rcgen::KeyPair>,
     trusted: &CertifiedKey<rcgen::KeyPair>,
-) -> Result<Document, String> {
+) -> Result<Document, FetchError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = PrivateKeyDer::try_from(served.signing_key.serialize_der()).unwrap();
     let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -173,11 +183,13 @@ async fn https_is_believed_by_its_certificate_only() {
     let document = fetched_by_tls(&good, &good).await.unwrap();
     assert_eq!(document.body, "{}");
     let stranger = fetched_by_tls(&good, &other).await.unwrap_err();
+    let stranger = stranger.to_string();
     assert!(
         stranger.starts_with("invalid peer certificate: "),
         "{stranger}"
     );
     let wrong_name = fetched_by_tls(&other, &other).await.unwrap_err();
+    let wrong_name = wrong_name.to_string();
     assert!(wrong_name.contains("not valid for name"), "{wrong_name}");
 }
 
