@@ -101,6 +101,16 @@ enum Backend {
     Redis(Redis),
 }
 
+/// Evaluates an expression with the store that is behind the contract. Both have the same methods.
+macro_rules! on_backend {
+    ($self:ident, $store:ident => $step:expr) => {
+        match &$self.backend {
+            Backend::Embedded($store) => $step,
+            Backend::Redis($store) => $step,
+        }
+    };
+}
+
 /// What is known of one user.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
@@ -330,10 +340,7 @@ impl Store {
         user: &UserId,
         challenge: Option<&Bytes>,
     ) -> Result<Account, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.read(user, session, challenge),
-            Backend::Redis(store) => store.read(user, session, challenge).await,
-        })
+        self.count(on_backend!(self, store => store.read(user, session, challenge).await))
     }
 
     /// Stores a pending enrolment, and the user handle if there is none. Stale when the version is
@@ -347,10 +354,9 @@ impl Store {
         enrolment: &Enrolment,
         ttl: Duration,
     ) -> Result<BeginOutcome, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.begin(user, version, handle, enrolment, ttl).await,
-            Backend::Redis(store) => store.begin(user, version, handle, enrolment, ttl).await,
-        })
+        self.count(
+            on_backend!(self, store => store.begin(user, version, handle, enrolment, ttl).await),
+        )
     }
 
     /// Completes an enrolment in one step. Codes are stored only if none are left; a reset and its
@@ -360,10 +366,7 @@ impl Store {
         user: &UserId,
         completion: &Completion<'_>,
     ) -> Result<CompleteOutcome, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.complete(user, completion).await,
-            Backend::Redis(store) => store.complete(user, completion).await,
-        })
+        self.count(on_backend!(self, store => store.complete(user, completion).await))
     }
 
     /// Stores a pending authentication. Stale when the version is another; counted together with
@@ -375,18 +378,7 @@ impl Store {
         authentication: &Authentication,
         ttl: Duration,
     ) -> Result<BeginOutcome, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => {
-                store
-                    .begin_authentication(user, version, authentication, ttl)
-                    .await
-            }
-            Backend::Redis(store) => {
-                store
-                    .begin_authentication(user, version, authentication, ttl)
-                    .await
-            }
-        })
+        self.count(on_backend!(self, store => store.begin_authentication(user, version, authentication, ttl).await))
     }
 
     /// Completes an authentication in one step: the counter is compared with the one that is stored
@@ -397,18 +389,12 @@ impl Store {
         challenge: &Bytes,
         made: &Use,
     ) -> Result<AuthenticateOutcome, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.authenticate(user, challenge, made).await,
-            Backend::Redis(store) => store.authenticate(user, challenge, made).await,
-        })
+        self.count(on_backend!(self, store => store.authenticate(user, challenge, made).await))
     }
 
     /// Renames an authenticator; false when it is not there.
     pub async fn rename(&self, user: &UserId, id: Uuid, device_name: &str) -> Result<bool, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.rename(user, id, device_name).await,
-            Backend::Redis(store) => store.rename(user, id, device_name).await,
-        })
+        self.count(on_backend!(self, store => store.rename(user, id, device_name).await))
     }
 
     /// Removes an authenticator, raises version and epoch, and with the last authenticator removes
@@ -421,10 +407,7 @@ impl Store {
         id: Uuid,
         by: Remover<'_>,
     ) -> Result<RemoveOutcome, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.remove(user, version, id, by).await,
-            Backend::Redis(store) => store.remove(user, version, id, by).await,
-        })
+        self.count(on_backend!(self, store => store.remove(user, version, id, by).await))
     }
 
     /// Removes all authenticators, codes and pending ceremonies of a user, raises version and epoch,
@@ -436,10 +419,7 @@ impl Store {
         recovery: &RecoveryCode,
         even_if_enrolled: bool,
     ) -> Result<ResetOutcome, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.reset(user, recovery, even_if_enrolled).await,
-            Backend::Redis(store) => store.reset(user, recovery, even_if_enrolled).await,
-        })
+        self.count(on_backend!(self, store => store.reset(user, recovery, even_if_enrolled).await))
     }
 
     /// Puts a set of backup codes in the place of the one with the salt `old`. Stale when the version
@@ -452,10 +432,7 @@ impl Store {
         old: Option<&Bytes>,
         codes: &CodeSet,
     ) -> Result<ReplaceCodesOutcome, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.replace_codes(user, version, old, codes).await,
-            Backend::Redis(store) => store.replace_codes(user, version, old, codes).await,
-        })
+        self.count(on_backend!(self, store => store.replace_codes(user, version, old, codes).await))
     }
 
     /// Tries a backup or recovery code by its hash, which was made with this salt: one step that
@@ -468,28 +445,17 @@ impl Store {
         salt: &Bytes,
         hash: &Bytes,
     ) -> Result<TryCodeOutcome, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.try_code(user, session, salt, hash).await,
-            Backend::Redis(store) => store.try_code(user, session, salt, hash).await,
-        })
+        self.count(on_backend!(self, store => store.try_code(user, session, salt, hash).await))
     }
 
     /// Uses up a pending enrolment or authentication; false when it was not there any more.
     pub async fn discard(&self, user: &UserId, challenge: &Bytes) -> Result<bool, Error> {
-        self.count(match &self.backend {
-            Backend::Embedded(store) => store.discard(user, challenge).await,
-            Backend::Redis(store) => store.discard(user, challenge).await,
-        })
+        self.count(on_backend!(self, store => store.discard(user, challenge).await))
     }
 
     /// Looks whether the store can be relied on. Answers within a second.
     pub async fn health(&self) -> Health {
-        let health = async {
-            match &self.backend {
-                Backend::Embedded(store) => store.health().await,
-                Backend::Redis(store) => store.health().await,
-            }
-        };
+        let health = async { on_backend!(self, store => store.health().await) };
         timeout(HEALTH, health).await.unwrap_or_else(|_| Health {
             faults: vec!["the store does not answer in time".to_owned()],
             warnings: Vec::new(),

@@ -54,8 +54,8 @@ impl Embedded {
         })
     }
 
-    /// In place: the pages are in memory or one read away, and no lock is waited for.
-    pub(super) fn read(
+    /// Reads on this thread: the pages are in memory or one read away, and no lock is waited for.
+    pub(super) async fn read(
         &self,
         user: &UserId,
         session: &SessionKey,
