@@ -35,6 +35,7 @@ use crate::mfa::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBac
 use crate::model::{Member, Timestamp, User, Visitor};
 use crate::record::{Record, Sink};
 
+use body::Cause;
 pub use error::{Error, Framing};
 pub use respond::{Reply, respond};
 use route::{Door, Found, Protected, Public, RelatedOrigins};
@@ -127,13 +128,17 @@ fn request_id(headers: &HeaderMap, now: Timestamp) -> String {
 ///
 /// # Errors
 /// Whatever keeps it from being answered well.
-pub async fn answer<B: Body>(
+pub async fn answer<B>(
     app: &App,
     request: Request<B>,
     peer: IpAddr,
     now: Timestamp,
     record: &mut Record,
-) -> Result<Reply, Error> {
+) -> Result<Reply, Error>
+where
+    B: Body,
+    B::Error: Into<Cause>,
+{
     record.address(peer.to_canonical());
     let (head, body) = request.into_parts();
     head::check(&head)?;
@@ -230,7 +235,7 @@ fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
     }
 }
 
-async fn serve_member<B: Body>(
+async fn serve_member<B>(
     app: &App,
     protected: Protected,
     member: Member,
@@ -238,7 +243,11 @@ async fn serve_member<B: Body>(
     target: &Target<'_>,
     body: B,
     record: &mut Record,
-) -> Result<Reply, Error> {
+) -> Result<Reply, Error>
+where
+    B: Body,
+    B::Error: Into<Cause>,
+{
     let route = member.route;
     let path = |at| {
         let found = route::parameters(route, &target.path).nth(at);

@@ -1,12 +1,12 @@
 //! A request's body: read within a size and a time, and as strict JSON.
 
-use std::pin::pin;
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
-use hyper::body::{Body, Buf as _};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use crate::model::json;
 
@@ -23,11 +23,15 @@ const JSON_DEPTH: usize = 32;
 /// # Errors
 /// [`Framing`] for its media type, size and time. A malformed field if it is not an object, or not JSON
 /// that every parser reads alike.
-pub(super) async fn object<B: Body>(
+pub(super) async fn object<B>(
     headers: &HeaderMap,
     body: B,
     time: Duration,
-) -> Result<Map<String, Value>, Error> {
+) -> Result<Map<String, Value>, Error>
+where
+    B: Body,
+    B::Error: Into<Cause>,
+{
     if !is_json(headers)? {
         return Err(Error::Framing(Framing::MediaType));
     }
@@ -38,11 +42,15 @@ pub(super) async fn object<B: Body>(
 ///
 /// # Errors
 /// As [`object`].
-pub(super) async fn optional<B: Body>(
+pub(super) async fn optional<B>(
     headers: &HeaderMap,
     body: B,
     time: Duration,
-) -> Result<Map<String, Value>, Error> {
+) -> Result<Map<String, Value>, Error>
+where
+    B: Body,
+    B::Error: Into<Cause>,
+{
     let bytes = read(body, time).await?;
     if bytes.is_empty() {
         return Ok(Map::new());
@@ -60,11 +68,11 @@ pub(super) async fn optional<B: Body>(
 ///
 /// # Errors
 /// As [`object`].
-pub(super) async fn nothing<B: Body>(
-    headers: &HeaderMap,
-    body: B,
-    time: Duration,
-) -> Result<(), Error> {
+pub(super) async fn nothing<B>(headers: &HeaderMap, body: B, time: Duration) -> Result<(), Error>
+where
+    B: Body,
+    B::Error: Into<Cause>,
+{
     if optional(headers, body, time).await?.is_empty() {
         return Ok(());
     }
@@ -87,31 +95,45 @@ fn is_json(headers: &HeaderMap) -> Result<bool, Error> {
     Ok(media_type.eq_ignore_ascii_case("application/json"))
 }
 
-async fn read<B: Body>(body: B, time: Duration) -> Result<Vec<u8>, Error> {
-    tokio::time::timeout(time, collect(body))
-        .await
-        .unwrap_or(Err(Error::Framing(Framing::BodyTimeout)))
+async fn read<B>(body: B, time: Duration) -> Result<Bytes, Error>
+where
+    B: Body,
+    B::Error: Into<Cause>,
+{
+    let read = read_limited(body, BODY_BYTES, time).await;
+    read.map_err(|unread| match unread {
+        Unread::Late => Error::Framing(Framing::BodyTimeout),
+        Unread::TooLarge => Error::Framing(Framing::BodyTooLarge(BODY_BYTES)),
+        Unread::Broken => Error::field("body", "must arrive whole"),
+    })
 }
 
-async fn collect<B: Body>(body: B) -> Result<Vec<u8>, Error> {
-    let mut body = pin!(body);
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Error::field("body", "must arrive whole"))?;
-        // What is no data is a trailer, and no trailer means anything here.
-        let Ok(mut data) = frame.into_data() else {
-            continue;
-        };
-        if bytes.len() + data.remaining() > BODY_BYTES {
-            return Err(Error::Framing(Framing::BodyTooLarge(BODY_BYTES)));
-        }
-        while data.has_remaining() {
-            let chunk = data.chunk();
-            bytes.extend_from_slice(chunk);
-            data.advance(chunk.len());
-        }
+/// The error of a body, of whatever type.
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a body was not read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// It did not arrive in time.
+    Late,
+    /// It is larger than the limit.
+    TooLarge,
+    /// The connection broke before its end.
+    Broken,
+}
+
+/// Reads a body of at most `limit` bytes that arrives within `time`. Trailers are ignored.
+pub(super) async fn read_limited<B>(body: B, limit: usize, time: Duration) -> Result<Bytes, Unread>
+where
+    B: Body,
+    B::Error: Into<Cause>,
+{
+    match timeout(time, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Ok(Err(_)) => Err(Unread::Broken),
+        Err(_) => Err(Unread::Late),
     }
-    Ok(bytes)
 }
 
 /// Reads an object: UTF-8, nothing behind it, no member twice anywhere, not too deep.
@@ -131,7 +153,7 @@ mod tests {
     use super::*;
     use crate::error::Error as GatewayError;
     use http_body_util::{Empty, Full, StreamBody};
-    use hyper::body::{Bytes, Frame};
+    use hyper::body::Frame;
     use hyper::header::HeaderValue;
     use proptest::prelude::*;
 

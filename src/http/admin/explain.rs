@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use tokio::time::timeout;
 
 use crate::app::App;
 use crate::policy::{Explanation, Inquiry};
 
 use super::json;
+use crate::http::body::{Cause, Unread, read_limited};
 
 /// The largest body that is read: a token can name thousands of groups.
 const BODY_BYTES: usize = 1 << 20;
@@ -41,7 +41,7 @@ impl Unexplained {
 pub(super) async fn explain<B>(app: &Arc<App>, body: B) -> Response<Full<Bytes>>
 where
     B: Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<Cause>,
 {
     let explained = match read(body, app.times.body).await {
         Ok(text) => explained(Arc::clone(app), text).await,
@@ -56,26 +56,24 @@ where
 async fn read<B>(body: B, time: Duration) -> Result<String, Unexplained>
 where
     B: Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<Cause>,
 {
-    let collected = timeout(time, Limited::new(body, BODY_BYTES).collect()).await;
-    let collected = collected.map_err(|_| Unexplained {
-        status: StatusCode::REQUEST_TIMEOUT,
-        code: "request_timeout",
-        message: "The body did not arrive in time.".to_owned(),
-    })?;
-    let bytes = collected.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Unexplained {
+    let bytes = read_limited(body, BODY_BYTES, time)
+        .await
+        .map_err(|unread| match unread {
+            Unread::Late => Unexplained {
+                status: StatusCode::REQUEST_TIMEOUT,
+                code: "request_timeout",
+                message: "The body did not arrive in time.".to_owned(),
+            },
+            Unread::TooLarge => Unexplained {
                 status: StatusCode::PAYLOAD_TOO_LARGE,
                 code: "payload_too_large",
                 message: format!("Send at most {BODY_BYTES} bytes."),
-            }
-        } else {
-            Unexplained::invalid("The body broke off.".to_owned())
-        }
-    })?;
-    String::from_utf8(bytes.to_bytes().into())
+            },
+            Unread::Broken => Unexplained::invalid("The body broke off.".to_owned()),
+        })?;
+    String::from_utf8(bytes.into())
         .map_err(|_| Unexplained::invalid("The body is not UTF-8.".to_owned()))
 }
 
