@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -177,12 +176,10 @@ pub struct Enrolment {
     /// another one.
     #[serde(default)]
     pub session_key: SessionKey,
-    /// The ceremony's state.
-    pub state: Value,
 }
 
 impl fmt::Debug for Enrolment {
-    /// Without the challenge and the state: no log can hold them.
+    /// Leaves the challenge out, so that no log can hold it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Enrolment")
             .field("method_type", &self.method_type)
@@ -203,12 +200,22 @@ pub struct Authentication {
     /// That session, for the limits of pending ceremonies.
     #[serde(default)]
     pub session_key: SessionKey,
-    /// The ceremony's state.
-    pub state: Value,
+    /// The authenticators that it may complete with.
+    #[serde(default, rename = "state")]
+    pub allow_credentials: AllowCredentials,
+}
+
+/// The authenticators that a pending authentication may complete with. An object of its own because
+/// earlier releases stored the challenge and the user verification beside the ids.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct AllowCredentials {
+    /// Their [`Authenticator::id`]s. Nothing is allowed by a record that has none.
+    pub allowed: Vec<Uuid>,
 }
 
 impl fmt::Debug for Authentication {
-    /// Without the challenge, the session and the state: no log can hold them.
+    /// Leaves the challenge and the session out, so that no log can hold them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authentication")
             .field("rp_id", &self.rp_id)

@@ -23,7 +23,6 @@ mod vectors;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use webauthn_rs::prelude::{
@@ -33,7 +32,7 @@ use webauthn_rs::prelude::{
 
 use crate::model::{Authenticator, Bytes, MethodType, Tenant};
 pub use assertion::Assertion;
-pub use authentication::{Asserted, counter_back};
+pub use authentication::{Asserted, AssertionRequest, counter_back};
 pub use error::{CredentialFault, Error, MalformedMember, Reason, SettingsProblem};
 use models::ProvableModel;
 pub use response::Response;
@@ -140,10 +139,10 @@ pub struct Person<'a> {
 pub struct Started {
     /// `PublicKeyCredentialCreationOptionsJSON` (§5.1.8), or the request options (§5.1.9).
     pub options: Value,
-    /// The challenge in it.
+    /// The challenge in them. The library's own state also holds what the method type decides; that
+    /// is made again when the ceremony is finished, so that a ceremony that is begun before an update
+    /// of the library can be finished after it.
     pub challenge: Bytes,
-    /// What finishing it needs. Never for the client.
-    pub state: Value,
 }
 
 /// The facts of a verified credential.
@@ -167,22 +166,6 @@ pub struct Verified {
     pub sign_count: u32,
     /// What an assertion will need, in the library's form.
     pub credential: Value,
-}
-
-/// What a pending registration keeps. The library's own state also holds what the method type
-/// decides; that is made again when the ceremony is finished, so that an enrolment that is begun
-/// before an update of the library can be completed after it.
-#[derive(Deserialize, Serialize)]
-struct Pending {
-    challenge: Bytes,
-}
-
-/// The [`Started::state`] of a registration with this challenge. Tests use it for published
-/// responses, whose challenges are fixed.
-pub fn state_for(challenge: &Bytes) -> Value {
-    json!(Pending {
-        challenge: challenge.clone(),
-    })
 }
 
 impl RelyingParty {
@@ -282,29 +265,24 @@ impl RelyingParty {
         };
         Ok(Started {
             options: options::creation(&made, &request),
-            state: state_for(&challenge),
             challenge,
         })
     }
 
-    /// Finishes a registration (§7.1): everything inside the response is verified.
+    /// Finishes a registration that was started with this challenge (§7.1): everything inside the
+    /// response is verified.
     ///
     /// # Errors
     /// The response does not verify.
     pub fn finish(
         &self,
         method_type: MethodType,
-        state: &Value,
+        challenge: &Bytes,
         response: &Response,
     ) -> Result<Verified, CredentialFault> {
-        let pending = Pending::deserialize(state).map_err(|_| CredentialFault {
-            reason: Reason::Challenge,
-            message: "This enrolment was begun by another version of the gateway: begin a new one."
-                .into(),
-        })?;
         let facts = checks::registration(
             &checks::Expected {
-                challenge: &pending.challenge,
+                challenge,
                 rp_id: &self.id,
                 origins: [&self.origins, &self.related_origins],
                 user_verification: method_type == MethodType::Passkey,
@@ -312,7 +290,7 @@ impl RelyingParty {
             response,
         )?;
         let mut credential = self
-            .verify(method_type, &pending.challenge, response)
+            .verify(method_type, challenge, response)
             .map_err(|error| checks::fault_of(&error))?;
         let proven_model = self
             .model(facts.aaguid)

@@ -9,6 +9,7 @@ mod fixture;
 mod health;
 mod lost_changes;
 mod model;
+mod older_records;
 mod recovery;
 mod redis_faults;
 mod redis_keys;

@@ -59,7 +59,6 @@ impl Mfa {
                 method_type,
                 rp_id: party.id().to_owned(),
                 session_key: user.session.key.clone(),
-                state: started.state,
             };
             let ttl = self.enrollment_ttl;
             match self
@@ -172,7 +171,11 @@ impl Mfa {
         pending: &Enrolment,
     ) -> Result<Authenticator, Error> {
         let operation = permit.operation();
-        match party.finish(operation.method_type, &pending.state, &operation.response) {
+        match party.finish(
+            operation.method_type,
+            &pending.challenge,
+            &operation.response,
+        ) {
             Ok(verified) => Ok(authenticator(party, permit, verified)),
             Err(fault) => {
                 let answer = Error::from(fault).forgetting(signal(party, permit));

@@ -20,9 +20,10 @@ use crate::model::{
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
 use crate::store::{
-    Account, AuthenticateOutcome, Authentication, BeginOutcome, TryCodeOutcome, Use,
+    Account, AllowCredentials, AuthenticateOutcome, Authentication, BeginOutcome, TryCodeOutcome,
+    Use,
 };
-use crate::webauthn::{Asserted, Assertion, RelyingParty, counter_back};
+use crate::webauthn::{Asserted, Assertion, AssertionRequest, RelyingParty, counter_back};
 
 /// The body that starts a step-up; all of it may be left out.
 #[derive(JsonSchema, Serialize)]
@@ -223,7 +224,9 @@ impl Mfa {
                 rp_id: party.id().to_owned(),
                 session: member.user.session.id.clone(),
                 session_key: member.user.session.key.clone(),
-                state: started.state,
+                allow_credentials: AllowCredentials {
+                    allowed: allowed.iter().map(|one| one.id).collect(),
+                },
             };
             let (user, ttl) = (&member.user.id, self.enrollment_ttl);
             let begun =
@@ -262,7 +265,11 @@ impl Mfa {
             .operation()
             .authenticator(account)
             .ok_or_else(not_pending)?;
-        let verified = party.finish_authentication(&pending.state, assertion, one, account.handle);
+        let request = AssertionRequest {
+            challenge: &pending.challenge,
+            allowed: &pending.allow_credentials.allowed,
+        };
+        let verified = party.finish_authentication(request, assertion, one, account.handle);
         let user = &member.user.id;
         let asserted = match verified {
             Ok(asserted) => asserted,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use webauthn_rs::prelude::{
@@ -26,37 +25,16 @@ pub struct Asserted {
     pub sign_count: u32,
 }
 
-/// What a pending authentication keeps: the parts of its options that the assertion must obey
-/// (§7.2, steps 5 and 17).
-#[derive(Deserialize, Serialize)]
-struct Pending {
-    challenge: Bytes,
+/// The parts of the options that the assertion must obey (§7.2, steps 5 and 17). Whether the user must
+/// be verified is not among them: the options require it if all allowed authenticators are passkeys,
+/// and [`RelyingParty::finish_authentication`] requires it of every passkey.
+#[derive(Clone, Copy, Debug)]
+pub struct AssertionRequest<'a> {
+    /// The challenge.
+    pub challenge: &'a Bytes,
     /// The [`Authenticator::id`]s of `allowCredentials`. They are shorter than credential ids, and
     /// an authenticator that is removed and enrolled again gets a new one.
-    allowed: Vec<Uuid>,
-    /// `userVerification` is `required`.
-    user_verification: bool,
-}
-
-impl Pending {
-    fn new(challenge: &Bytes, allowed: &[&Authenticator]) -> Self {
-        Self {
-            challenge: challenge.clone(),
-            allowed: allowed.iter().map(|one| one.id).collect(),
-            // A security key may have no way to verify its user, so one of them among the allowed
-            // authenticators rules the requirement out.
-            user_verification: allowed
-                .iter()
-                .all(|one| one.method_type == MethodType::Passkey),
-        }
-    }
-}
-
-/// The [`Started::state`] of an authentication with this challenge and these authenticators. Tests
-/// use it for published assertions, whose challenges are fixed.
-#[cfg(test)]
-pub(super) fn state_for(challenge: &Bytes, allowed: &[&Authenticator]) -> Value {
-    json!(Pending::new(challenge, allowed))
+    pub allowed: &'a [Uuid],
 }
 
 /// The fault of an assertion whose counter the store has seen already.
@@ -83,19 +61,18 @@ impl RelyingParty {
                 source,
             })?;
         let challenge = Bytes(made.public_key.challenge);
-        let pending = Pending::new(&challenge, allowed);
         let options = options::request(&options::Assertion {
             rp_id: &self.id,
             challenge: &challenge,
             allowed,
-            user_verification: pending.user_verification,
+            // A security key may have no way to verify its user, so one of them among the allowed
+            // authenticators rules the requirement out.
+            user_verification: allowed
+                .iter()
+                .all(|one| one.method_type == MethodType::Passkey),
             timeout,
         });
-        Ok(Started {
-            options,
-            state: json!(pending),
-            challenge,
-        })
+        Ok(Started { options, challenge })
     }
 
     /// Finishes an authentication by this authenticator, as it is stored now. `handle` is the user
@@ -105,30 +82,23 @@ impl RelyingParty {
     /// What is wrong with the assertion.
     pub fn finish_authentication(
         &self,
-        state: &Value,
+        request: AssertionRequest<'_>,
         assertion: &Assertion,
         by: &Authenticator,
         handle: Option<Uuid>,
     ) -> Result<Asserted, CredentialFault> {
-        let pending = Pending::deserialize(state).map_err(|_| CredentialFault {
-            reason: Reason::Challenge,
-            message: "This step-up was begun by another version of the gateway: begin a new one."
-                .into(),
-        })?;
         let expected = checks::Expected {
-            challenge: &pending.challenge,
+            challenge: request.challenge,
             rp_id: &self.id,
             origins: [&self.origins, &self.related_origins],
             // An authenticator that verified its user at enrolment must do so at each use.
-            user_verification: pending.user_verification
-                || by.user_verified
-                || by.method_type == MethodType::Passkey,
+            user_verification: by.user_verified || by.method_type == MethodType::Passkey,
         };
-        if !pending.allowed.contains(&by.id) || *assertion.credential_id() != by.credential_id {
+        if !request.allowed.contains(&by.id) || *assertion.credential_id() != by.credential_id {
             return Err(checks::not_allowed());
         }
         let said = checks::assertion(&expected, assertion, by, handle)?;
-        self.verify_assertion(&pending.challenge, assertion, by)?;
+        self.verify_assertion(request.challenge, assertion, by)?;
         checks::counter(said.sign_count, by.sign_count)?;
         Ok(Asserted {
             user_verified: said.user_verified,

@@ -99,7 +99,7 @@ mod tests {
     use crate::webauthn::Reason;
     use crate::webauthn::forge::{Forge, Statement};
     use crate::webauthn::tests::{CHALLENGE, parties_with};
-    use crate::webauthn::{RelyingParties, Verified, state_for};
+    use crate::webauthn::{RelyingParties, Verified};
 
     const LISTED: Uuid = Uuid::from_u128(0x73bb0cd4_e502_49b8_9c6f_b59445bf720b);
     const OTHER: Uuid = Uuid::from_u128(2);
@@ -169,7 +169,7 @@ mod tests {
         parties
             .of(None)
             .unwrap()
-            .finish(MethodType::Fido, &state_for(&challenge), &forge.response())
+            .finish(MethodType::Fido, &challenge, &forge.response())
             .map_err(|fault| fault.reason)
     }
 
@@ -234,7 +234,7 @@ mod tests {
         let party = parties.of(None).unwrap();
         let finish = |forge: &Forge| {
             party
-                .finish(MethodType::Fido, &state_for(&challenge), &forge.response())
+                .finish(MethodType::Fido, &challenge, &forge.response())
                 .unwrap()
         };
         assert_eq!(finish(&forge).proven_model, None);

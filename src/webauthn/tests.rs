@@ -57,11 +57,10 @@ fn start(parties: &RelyingParties, method_type: MethodType, enrolled: &[Authenti
 }
 
 fn finish(method_type: MethodType, response: &Response) -> Result<Verified, CredentialFault> {
-    let state = state_for(&Bytes(CHALLENGE.to_vec()));
     parties_with(vec![])
         .of(None)
         .unwrap()
-        .finish(method_type, &state, response)
+        .finish(method_type, &Bytes(CHALLENGE.to_vec()), response)
 }
 
 /// The library's state is made from the challenge alone: when its shape changes, this says so.
@@ -101,13 +100,6 @@ fn the_librarys_state_has_the_shape_that_is_made() {
     assert!(read.is_ok());
 }
 
-#[test]
-fn the_state_holds_the_challenge_and_nothing_else() {
-    let started = start(&parties_with(vec![]), MethodType::Passkey, &[]);
-    assert_eq!(started.state, json!({ "challenge": started.challenge }));
-    assert_eq!(started.state, state_for(&started.challenge));
-}
-
 /// What the other project's authenticator, which cannot store keys, makes of our options. Its own
 /// client data has a slash after the origin, which no browser sends, so it signs that of a browser.
 fn enrol(
@@ -129,7 +121,7 @@ fn enrol(
     assert_eq!(response.challenge(), &started.challenge);
     let party = parties.of(None).unwrap();
     party
-        .finish(method_type, &started.state, &response)
+        .finish(method_type, &started.challenge, &response)
         .unwrap()
 }
 
@@ -193,17 +185,4 @@ fn a_security_key_need_not_verify_its_user() {
     let verified = finish(MethodType::Fido, &forge.response()).unwrap();
     assert!(!verified.user_verified);
     assert_eq!(verified.claimed_model, None);
-}
-
-#[test]
-fn a_state_of_another_version_asks_to_begin_again() {
-    let forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
-    let parties = parties_with(vec![]);
-    for state in [json!(null), json!({}), json!({ "challenge": 7 })] {
-        let got = parties
-            .of(None)
-            .unwrap()
-            .finish(MethodType::Passkey, &state, &forge.response());
-        assert_eq!(got.unwrap_err().reason, Reason::Challenge);
-    }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Model, RelyingParties, Response, Settings, Tenants, Verified, state_for};
+use super::{Model, RelyingParties, Response, Settings, Tenants, Verified};
 use crate::model::{Bytes, MethodType};
 use crate::webauthn::CredentialFault;
 
@@ -113,7 +113,7 @@ impl Case {
         parties
             .of(None)
             .unwrap()
-            .finish(method_type, &state_for(&self.challenge), &response)
+            .finish(method_type, &self.challenge, &response)
             .map(Box::new)
             .map_err(|fault| word(&fault))
     }

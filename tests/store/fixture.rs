@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use cedargate::error::with_causes;
 use cedargate::model::{Authenticator, Bytes, MethodType, SessionKey, Timestamp, UserId};
 use cedargate::store::{
-    Account, AuthenticateOutcome, Authentication, BeginOutcome, Clock, CodeSet, CompleteOutcome,
-    Completion, Enrolment, Error, Location, RecoveryCode, RemoveOutcome, Remover,
+    Account, AllowCredentials, AuthenticateOutcome, Authentication, BeginOutcome, Clock, CodeSet,
+    CompleteOutcome, Completion, Enrolment, Error, Location, RecoveryCode, RemoveOutcome, Remover,
     ReplaceCodesOutcome, ResetOutcome, Settings, Store, Use,
 };
 use tempfile::TempDir;
@@ -140,7 +140,6 @@ pub(super) fn enrolment(seed: u8) -> Enrolment {
         method_type: MethodType::Passkey,
         rp_id: RP_ID.to_owned(),
         session_key: SessionKey::of_account(),
-        state: serde_json::json!({ "of": seed, "text": "naïve | \"quoted\"\n" }),
     }
 }
 
@@ -317,9 +316,11 @@ pub(super) fn authentication(seed: u8) -> Authentication {
     Authentication {
         challenge: challenge(seed),
         rp_id: RP_ID.to_owned(),
-        session: "a | \"session\"".to_owned(),
+        session: "naïve | \"session\"\n".to_owned(),
         session_key: SessionKey::of_account(),
-        state: serde_json::json!({ "of": seed }),
+        allow_credentials: AllowCredentials {
+            allowed: vec![Uuid::from_u128(seed.into())],
+        },
     }
 }
 

@@ -1,8 +1,6 @@
 //! Assertions that are good but for one thing.
 
 use super::*;
-use crate::webauthn::Reason;
-use crate::webauthn::authentication::state_for;
 use crate::webauthn::forge::{EMPTY_MAP, ForgedAssertion};
 
 /// Who uses the authenticators here.
@@ -37,12 +35,24 @@ pub(super) fn asserted(
     by: &Authenticator,
     assertion: &Assertion,
 ) -> Result<Asserted, CredentialFault> {
+    finish_assertion(&[by], assertion, by, Some(handle()))
+}
+
+/// The outcome of this assertion where these authenticators were allowed.
+fn finish_assertion(
+    allowed: &[&Authenticator],
+    assertion: &Assertion,
+    by: &Authenticator,
+    handle: Option<Uuid>,
+) -> Result<Asserted, CredentialFault> {
+    let allowed: Vec<_> = allowed.iter().map(|one| one.id).collect();
+    let request = AssertionRequest {
+        challenge: &Bytes(CHALLENGE.to_vec()),
+        allowed: &allowed,
+    };
     let parties = parties_with(vec![]);
-    let state = state_for(&Bytes(CHALLENGE.to_vec()), &[by]);
-    parties
-        .of(None)
-        .unwrap()
-        .finish_authentication(&state, assertion, by, Some(handle()))
+    let party = parties.of(None).unwrap();
+    party.finish_authentication(request, assertion, by, handle)
 }
 
 /// How an assertion is made wrong.
@@ -279,10 +289,8 @@ fn it_answers_for_its_owner_only() {
     // an account without a handle is nobody's
     let mut assertion = passkey.forge.assertion(&Bytes(CHALLENGE.to_vec()));
     assertion.user_handle = Some(Bytes(handle().as_bytes().to_vec()));
-    let parties = parties_with(vec![]);
-    let state = state_for(&Bytes(CHALLENGE.to_vec()), &[&passkey.stored]);
-    let party = parties.of(None).unwrap();
-    let outcome = party.finish_authentication(&state, &assertion.response(), &passkey.stored, None);
+    let stored = &passkey.stored;
+    let outcome = finish_assertion(&[stored], &assertion.response(), stored, None);
     assert_eq!(outcome.unwrap_err().reason, Reason::UserHandle);
 }
 
@@ -320,50 +328,10 @@ fn only_its_own_key_signs_and_all_that_is_said_is_signed() {
 }
 
 #[test]
-fn a_stored_key_or_state_that_cannot_be_read_is_said() {
+fn stored_key_that_cannot_be_read_is_refused() {
     let mut passkey = Held::passkey();
     passkey.stored.credential = json!({ "cred_id": "AAAA" });
     assert_eq!(passkey.refused(|_| {}), Reason::PublicKey);
-    let passkey = Held::passkey();
-    let assertion = passkey.forge.assertion(&Bytes(CHALLENGE.to_vec()));
-    let parties = parties_with(vec![]);
-    let challenge = Bytes(CHALLENGE.to_vec());
-    let good = state_for(&challenge, &[&passkey.stored]);
-    // A state of a version that did not keep what was asked for, and others that lack a member.
-    let without = |member: &str| {
-        let mut state = good.clone();
-        state.as_object_mut().unwrap().remove(member);
-        state
-    };
-    for state in [
-        json!(null),
-        json!({}),
-        json!({ "challenge": 7 }),
-        json!({ "challenge": challenge }),
-        without("allowed"),
-        without("user_verification"),
-    ] {
-        let party = parties.of(None).unwrap();
-        let outcome = party.finish_authentication(
-            &state,
-            &assertion.response(),
-            &passkey.stored,
-            Some(handle()),
-        );
-        assert_eq!(outcome.unwrap_err().reason, Reason::Challenge);
-    }
-}
-
-/// The outcome of this assertion where these authenticators were allowed.
-fn asked_for(
-    allowed: &[&Authenticator],
-    assertion: &Assertion,
-    by: &Authenticator,
-) -> Result<Asserted, CredentialFault> {
-    let state = state_for(&Bytes(CHALLENGE.to_vec()), allowed);
-    let parties = parties_with(vec![]);
-    let party = parties.of(None).unwrap();
-    party.finish_authentication(&state, assertion, by, Some(handle()))
 }
 
 #[test]
@@ -375,53 +343,43 @@ fn authenticator_outside_allow_credentials_is_refused() {
     assertion.flags = UP;
     let assertion = assertion.response();
     for allowed in [&[&passkey.stored][..], &[]] {
-        let fault = asked_for(allowed, &assertion, &touch.stored).unwrap_err();
+        let fault = finish_assertion(allowed, &assertion, &touch.stored, None).unwrap_err();
         assert_eq!(fault.reason, Reason::AllowCredentials, "{allowed:?}");
     }
     let both = [&passkey.stored, &touch.stored];
-    assert!(asked_for(&both, &assertion, &touch.stored).is_ok());
+    assert!(finish_assertion(&both, &assertion, &touch.stored, None).is_ok());
     // An authenticator that was removed and enrolled again is another one.
     let mut again = touch.stored.clone();
     again.id = Uuid::from_u128(3);
-    let fault = asked_for(&both, &assertion, &again).unwrap_err();
+    let fault = finish_assertion(&both, &assertion, &again, None).unwrap_err();
     assert_eq!(fault.reason, Reason::AllowCredentials);
 }
 
 #[test]
-fn required_user_verification_is_checked_whatever_is_stored_of_the_authenticator() {
-    let touch = Held::new(MethodType::Fido, UP);
-    let finish = |required: bool, flags: u8| {
-        let mut assertion = touch.forge.assertion(&Bytes(CHALLENGE.to_vec()));
-        assertion.flags = flags;
-        let mut state = state_for(&Bytes(CHALLENGE.to_vec()), &[&touch.stored]);
-        state["user_verification"] = json!(required);
-        let parties = parties_with(vec![]);
-        let party = parties.of(None).unwrap();
-        party.finish_authentication(&state, &assertion.response(), &touch.stored, None)
-    };
-    let fault = finish(true, UP).unwrap_err();
-    assert_eq!(fault.reason, Reason::UserVerification);
-    assert!(finish(true, UP | UV).unwrap().user_verified);
-    assert!(!finish(false, UP).unwrap().user_verified);
+fn unverified_user_of_a_passkey_is_refused_whatever_was_stored() {
+    let mut passkey = Held::passkey();
+    passkey.stored.user_verified = false;
+    assert_eq!(
+        passkey.refused(|it| it.flags = UP),
+        Reason::UserVerification
+    );
 }
 
 #[test]
-fn state_keeps_what_the_options_ask_for() {
+fn options_require_user_verification_if_only_passkeys_are_allowed() {
     let touch = Held::new(MethodType::Fido, UP);
     let passkey = Held::passkey();
     let parties = parties_with(vec![]);
     let party = parties.of(None).unwrap();
-    for (allowed, asked, required) in [
-        (&[&passkey.stored][..], "required", true),
-        (&[&passkey.stored, &touch.stored], "preferred", false),
-        (&[&touch.stored], "preferred", false),
+    for (allowed, asked) in [
+        (&[&passkey.stored][..], "required"),
+        (&[&passkey.stored, &touch.stored], "preferred"),
+        (&[&touch.stored], "preferred"),
     ] {
         let started = party
             .start_authentication(allowed, Duration::from_secs(270))
             .unwrap();
         assert_eq!(started.options["userVerification"], asked);
-        assert_eq!(started.state["user_verification"], required);
-        assert_eq!(started.state, state_for(&started.challenge, allowed));
     }
 }
 

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 use super::assertions::{asserted, enrol};
 use super::hostile::any_json;
 use super::*;
-use crate::webauthn::Reason;
 
 fn forge() -> Forge {
     Forge::new(&Bytes(CHALLENGE.to_vec()))

@@ -1,7 +1,6 @@
 //! Responses that are good but for one thing.
 
 use super::*;
-use crate::webauthn::Reason;
 use crate::webauthn::forge::{BS, ED, EMPTY_MAP, Statement};
 
 /// The reason for which a response that is good but for a change is refused.

@@ -3,9 +3,8 @@
 
 use super::*;
 use crate::model::{Authenticator, Timestamp};
-use crate::webauthn::Assertion;
-use crate::webauthn::authentication;
 use crate::webauthn::forge::{AT, BE, BS, Forge, UP, UV};
+use crate::webauthn::{Assertion, AssertionRequest};
 
 impl Case {
     /// The authenticator as it is stored, or the word for why it cannot be enrolled.
@@ -26,7 +25,7 @@ impl Case {
         forge.flags |= if backup_eligible && flags.bs { BS } else { 0 };
         let party = parties.of(None).unwrap();
         let response = forge.response();
-        let verified = party.finish(method_type, &state_for(&self.challenge), &response);
+        let verified = party.finish(method_type, &self.challenge, &response);
         let verified = verified.map_err(|fault| word(&fault))?;
         Ok(Authenticator {
             id: Uuid::nil(),
@@ -61,11 +60,14 @@ impl Case {
         }
         let assertion = Assertion::parse(&credential).map_err(|_| "shape".to_owned())?;
         let handle = Some(Uuid::from_u128(1));
-        let state = authentication::state_for(&self.challenge, &[&by]);
+        let request = AssertionRequest {
+            challenge: &self.challenge,
+            allowed: &[by.id],
+        };
         let asserted = parties
             .of(None)
             .unwrap()
-            .finish_authentication(&state, &assertion, &by, handle)
+            .finish_authentication(request, &assertion, &by, handle)
             .map_err(|fault| word(&fault))?;
         let flags = self.flags.as_ref().unwrap();
         let (got, said) = (
