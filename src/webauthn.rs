@@ -8,6 +8,7 @@ mod assertion;
 mod authentication;
 mod authenticator_data;
 mod checks;
+mod client_data;
 mod error;
 #[cfg(test)]
 mod forge;

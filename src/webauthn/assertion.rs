@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::MalformedMember;
+use super::client_data::ClientData;
 use super::response::Shape;
 use crate::model::Bytes;
 
@@ -17,8 +18,7 @@ pub struct Assertion {
 /// An `AuthenticatorAssertionResponseJSON`.
 #[derive(Clone, Debug)]
 struct Inner {
-    client_data: Bytes,
-    challenge: Bytes,
+    client_data: ClientData,
     authenticator_data: Bytes,
     signature: Bytes,
     user_handle: Option<Bytes>,
@@ -39,7 +39,7 @@ impl Assertion {
 
     /// The challenge in `clientDataJSON`.
     pub fn challenge(&self) -> &Bytes {
-        &self.response.challenge
+        &self.response.client_data.challenge
     }
 
     /// The credential id (`rawId`).
@@ -47,8 +47,8 @@ impl Assertion {
         &self.credential_id
     }
 
-    pub(super) fn client_data(&self) -> &[u8] {
-        &self.response.client_data.0
+    pub(super) fn client_data(&self) -> &ClientData {
+        &self.response.client_data
     }
 
     pub(super) fn authenticator_data(&self) -> &[u8] {
@@ -70,7 +70,7 @@ impl Assertion {
             "rawId": self.credential_id,
             "type": "public-key",
             "response": {
-                "clientDataJSON": self.response.client_data,
+                "clientDataJSON": self.response.client_data.sent,
                 "authenticatorData": self.response.authenticator_data,
                 "signature": self.response.signature,
                 "userHandle": self.response.user_handle,
@@ -90,10 +90,8 @@ fn inner(shape: &mut Shape, response: &Map<String, Value>) -> Option<Inner> {
             .bytes(response, "credential.response.userHandle")
             .map(Some),
     };
-    let (client_data, challenge) = client_data?;
     Some(Inner {
-        client_data,
-        challenge,
+        client_data: client_data?,
         authenticator_data: authenticator_data?,
         signature: signature?,
         user_handle: user_handle?,

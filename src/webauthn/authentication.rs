@@ -9,7 +9,6 @@ use webauthn_rs::prelude::{
     Credential, DiscoverableAuthentication, PublicKeyCredential, WebauthnError,
 };
 
-use super::response::has_mark;
 use super::{Assertion, CredentialFault, Error, Reason, RelyingParty, Started, checks, options};
 use crate::model::{Authenticator, Bytes, MethodType};
 
@@ -121,7 +120,7 @@ impl RelyingParty {
             serde_json::from_value(by.credential.clone()).map_err(unreadable)?;
         // It is compared by `checks::counter`, after the signature, for its own reason.
         credential.counter = 0;
-        if has_mark(assertion.client_data()) {
+        if assertion.client_data().has_mark() {
             return verify_signature(&credential, assertion);
         }
         let state: DiscoverableAuthentication =
@@ -139,7 +138,7 @@ impl RelyingParty {
 /// does not parse client data with a byte-order mark; all that it checks before the signature,
 /// [`checks::assertion`] has checked.
 fn verify_signature(credential: &Credential, assertion: &Assertion) -> Result<(), CredentialFault> {
-    let hash = digest(&SHA256, assertion.client_data());
+    let hash = digest(&SHA256, &assertion.client_data().sent.0);
     let signed = [assertion.authenticator_data(), hash.as_ref()].concat();
     match credential
         .cred

@@ -4,15 +4,13 @@
 use std::borrow::Cow;
 
 use aws_lc_rs::digest;
-use serde::Deserialize;
-use serde_json::Value;
 use uuid::Uuid;
 use webauthn_rs::prelude::WebauthnError;
 
 use super::authenticator_data::{
     AttestationObject, AttestedCredential, AuthenticatorData, Flags, Malformed, PublicKey,
 };
-use super::response::{has_mark, json_text};
+use super::client_data::ClientData;
 use super::{Assertion, CredentialFault, Reason, Response};
 use crate::model::{Authenticator, Bytes};
 
@@ -55,7 +53,7 @@ pub(super) fn registration(
     })?;
     public_key(attested.key)?;
     statement(&object)?;
-    if object.format != "none" && has_mark(response.client_data()) {
+    if object.format != "none" && response.client_data().has_mark() {
         return Err(fault(
             Reason::Attestation,
             "An attestation statement over client data with a byte-order mark cannot be verified: send `clientDataJSON` as the browser gave it.",
@@ -132,41 +130,31 @@ pub(super) fn counter_back() -> CredentialFault {
     plain(Reason::Counter)
 }
 
-/// `CollectedClientData` (§5.8.1). Members that it does not know are ignored; a known one that is
-/// repeated does not parse.
-#[derive(Deserialize)]
-struct ClientData {
-    #[serde(rename = "type")]
-    kind: String,
-    challenge: String,
-    origin: String,
-    #[serde(default, rename = "crossOrigin")]
-    cross_origin: Option<bool>,
-    #[serde(default, rename = "topOrigin")]
-    top_origin: Option<Value>,
-}
-
-/// What the browser says of the ceremony.
-fn client_data(bytes: &[u8], kind: &str, expected: &Expected<'_>) -> Result<(), CredentialFault> {
-    let data: ClientData =
-        serde_json::from_slice(json_text(bytes)).map_err(|_| plain(Reason::ClientData))?;
-    if data.kind != kind {
+/// Checks what the browser says of the ceremony.
+fn client_data(
+    data: &ClientData,
+    kind: &str,
+    expected: &Expected<'_>,
+) -> Result<(), CredentialFault> {
+    let collected = data.collected.as_ref();
+    let collected = collected.ok_or_else(|| plain(Reason::ClientData))?;
+    if collected.kind != kind {
         return Err(fault(
             Reason::Type,
             format!("The response belongs to another ceremony: its `type` is not `{kind}`."),
         ));
     }
-    if data.challenge != expected.challenge.to_string() {
+    if data.challenge != *expected.challenge {
         return Err(plain(Reason::Challenge));
     }
     if !expected
         .origins
         .iter()
-        .any(|list| list.contains(&data.origin))
+        .any(|list| list.contains(&collected.origin))
     {
-        return Err(origin(&data.origin, expected));
+        return Err(origin(&collected.origin, expected));
     }
-    if data.cross_origin == Some(true) || data.top_origin.is_some() {
+    if collected.cross_origin == Some(true) || collected.top_origin.is_some() {
         return Err(plain(Reason::CrossOrigin));
     }
     Ok(())

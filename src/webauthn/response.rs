@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::MalformedMember;
+use super::client_data::ClientData;
 use crate::model::Bytes;
 
 /// A `RegistrationResponseJSON` (WebAuthn Level 3 §5.1) whose shape is right; nothing inside its
@@ -16,8 +17,7 @@ pub struct Response {
 /// An `AuthenticatorAttestationResponseJSON`.
 #[derive(Clone, Debug)]
 struct Attestation {
-    client_data: Bytes,
-    challenge: Bytes,
+    client_data: ClientData,
     object: Bytes,
     transports: Vec<String>,
 }
@@ -37,7 +37,7 @@ impl Response {
 
     /// The challenge in `clientDataJSON`.
     pub fn challenge(&self) -> &Bytes {
-        &self.attestation.challenge
+        &self.attestation.client_data.challenge
     }
 
     /// The credential id (`rawId`).
@@ -45,8 +45,8 @@ impl Response {
         &self.credential_id
     }
 
-    pub(super) fn client_data(&self) -> &[u8] {
-        &self.attestation.client_data.0
+    pub(super) fn client_data(&self) -> &ClientData {
+        &self.attestation.client_data
     }
 
     pub(super) fn attestation_object(&self) -> &[u8] {
@@ -66,7 +66,7 @@ impl Response {
             "rawId": self.credential_id,
             "type": "public-key",
             "response": {
-                "clientDataJSON": Bytes(json_text(self.client_data()).to_vec()),
+                "clientDataJSON": Bytes(self.client_data().text().to_vec()),
                 "attestationObject": self.attestation.object,
             },
         })
@@ -153,27 +153,24 @@ impl Shape {
         bytes
     }
 
-    /// `clientDataJSON`, and the challenge in it.
-    pub(super) fn client_data(&mut self, response: &Map<String, Value>) -> Option<(Bytes, Bytes)> {
-        let client_data = self.bytes(response, "credential.response.clientDataJSON")?;
-        let challenge = challenge_in(&client_data);
-        if challenge.is_none() {
+    pub(super) fn client_data(&mut self, response: &Map<String, Value>) -> Option<ClientData> {
+        let sent = self.bytes(response, "credential.response.clientDataJSON")?;
+        let client_data = ClientData::parse(sent);
+        if client_data.is_none() {
             self.wrong(
                 "credential.response.clientDataJSON",
                 "must be the base64url of a JSON object with a `challenge`",
             );
         }
-        Some((client_data, challenge?))
+        client_data
     }
 
     fn attestation(&mut self, response: &Map<String, Value>) -> Option<Attestation> {
         let client_data = self.client_data(response);
         let object = self.bytes(response, "credential.response.attestationObject");
         let transports = self.transports(response.get("transports"));
-        let (client_data, challenge) = client_data?;
         Some(Attestation {
-            client_data,
-            challenge,
+            client_data: client_data?,
             object: object?,
             transports: transports?,
         })
@@ -207,27 +204,6 @@ fn transport(json: &Value) -> Option<String> {
     let text = json.as_str()?;
     let good = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     good.then(|| text.to_owned())
-}
-
-/// U+FEFF in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// The JSON text of `clientDataJSON`. §7.1 step 5 and §7.2 step 8 decode it with "UTF-8 decode", which
-/// strips one byte-order mark. Its hash is that of the bytes as they were sent.
-pub(super) fn json_text(client_data: &[u8]) -> &[u8] {
-    client_data
-        .strip_prefix(BYTE_ORDER_MARK)
-        .unwrap_or(client_data)
-}
-
-/// Returns true if `clientDataJSON` begins with a byte-order mark.
-pub(super) fn has_mark(client_data: &[u8]) -> bool {
-    client_data.starts_with(BYTE_ORDER_MARK)
-}
-
-fn challenge_in(client_data: &Bytes) -> Option<Bytes> {
-    let json: Value = serde_json::from_slice(json_text(&client_data.0)).ok()?;
-    json.get("challenge")?.as_str()?.parse().ok()
 }
 
 #[cfg(test)]
