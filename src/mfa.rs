@@ -28,7 +28,7 @@ use backup_codes::Peppers;
 use told::Told;
 use turns::Turns;
 
-/// How often a change is decided again whose facts keep changing under it.
+/// How often a change is decided on again when its account keeps changing.
 const RETRIES: usize = 3;
 
 /// What the operations are made of.
@@ -130,18 +130,36 @@ fn name_or(
     model_name(party, model).unwrap_or_else(|| method_type.noun().to_owned())
 }
 
-/// Decides again on an account that has changed, while there are `retries` left.
-async fn again<O: Operation>(
-    gate: &Gate,
-    permit: Permit<O>,
-    retries: &mut usize,
-    record: &mut Record,
-) -> Result<Permit<O>, Error> {
-    match retries.checked_sub(1) {
-        Some(left) => *retries = left,
-        None => return Err(Error::Contended),
+/// Attempts at a change, each on the account as it was just decided on. A closure for each attempt would
+/// read better, but the compiler cannot prove that the future of an async closure is `Send`.
+struct Attempts<'g, O> {
+    gate: &'g Gate,
+    /// `None` once a decision did not permit the change any more.
+    permit: Option<Permit<O>>,
+    made: usize,
+}
+
+impl<'g, O: Operation> Attempts<'g, O> {
+    fn new(gate: &'g Gate, permit: Permit<O>) -> Self {
+        Self {
+            gate,
+            permit: Some(permit),
+            made: 0,
+        }
     }
-    gate.again(permit, record).await
+
+    /// Returns the permit for the next attempt. Each but the first comes from a new decision, because the
+    /// account is no longer the one that the last permit was given on. After [`RETRIES`] of these it
+    /// gives up.
+    async fn next(&mut self, record: &mut Record) -> Result<&Permit<O>, Error> {
+        let permit = self.permit.take().filter(|_| self.made <= RETRIES);
+        let mut permit = permit.ok_or(Error::Contended)?;
+        if self.made > 0 {
+            permit = self.gate.again(permit, record).await?;
+        }
+        self.made += 1;
+        Ok(self.permit.insert(permit))
+    }
 }
 
 /// The session begins more ceremonies than a person can.
@@ -150,6 +168,12 @@ fn begins_too_fast(retry_after: Duration) -> Error {
         what: Throttled::Ceremonies,
         retry_after,
     }
+}
+
+/// The `timeout` of options for a ceremony that ends after `ttl`. It is advice to the browser, which
+/// should give up before the deadline passes in the store.
+fn browser_timeout(ttl: Duration) -> Duration {
+    ttl * 9 / 10
 }
 
 #[cfg(test)]

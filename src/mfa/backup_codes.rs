@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Serialize;
 
-use super::{Mfa, RETRIES, again};
+use super::{Attempts, Mfa};
 use crate::error::{Error, Missing};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{Action, Bytes, Member};
@@ -90,15 +90,17 @@ impl Mfa {
     pub async fn regenerate_codes(
         &self,
         gate: &Gate,
-        mut permit: Permit<RegenerateCodes>,
+        permit: Permit<RegenerateCodes>,
         record: &mut Record,
     ) -> Result<BackupCodes, Error> {
-        let (mut fresh, mut retries) = (None, RETRIES);
         // The set that was first decided on: whoever asks again after another request replaced it
         // would take away the codes that request has shown.
         let old = permit.account().codes.as_ref();
         let old = old.map(|codes| codes.salt.salt.clone());
+        let mut fresh = None;
+        let mut attempts = Attempts::new(gate, permit);
         loop {
+            let permit = attempts.next(record).await?;
             let (user, account) = (&permit.member().user.id, permit.account());
             if account.authenticators.is_empty() {
                 return Err(Error::NotFound(Missing::AuthenticatorForCodes));
@@ -119,9 +121,7 @@ impl Mfa {
                     return Ok(BackupCodes { codes, remaining });
                 }
                 ReplaceCodesOutcome::Superseded => return Err(Error::CodesReplaced),
-                ReplaceCodesOutcome::Stale => {
-                    permit = again(gate, permit, &mut retries, record).await?
-                }
+                ReplaceCodesOutcome::Stale => {}
             }
         }
     }

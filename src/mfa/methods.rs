@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::registration::device_name;
-use super::{Mfa, RETRIES, again, model_name, name_or};
+use super::{Attempts, Mfa, model_name, name_or};
 use crate::error::{Error, Missing};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Tenant, Timestamp};
@@ -237,11 +237,12 @@ impl Mfa {
     pub async fn delete(
         &self,
         gate: &Gate,
-        mut permit: Permit<DeleteMethod>,
+        permit: Permit<DeleteMethod>,
         record: &mut Record,
     ) -> Result<Deleted, Error> {
-        let mut retries = RETRIES;
+        let mut attempts = Attempts::new(gate, permit);
         loop {
+            let permit = attempts.next(record).await?;
             let (user, account) = (&permit.member().user.id, permit.account());
             let one = find(account, permit.operation().id).ok_or_else(no_such_method)?;
             let change = Change::of(ChangeKind::Deleted, user, one);
@@ -251,14 +252,13 @@ impl Mfa {
             match record.attempt(change, step).await? {
                 RemoveOutcome::Removed { authenticator, .. } => {
                     record.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
-                    let signal = AcceptedCredentials::after(account, &authenticator);
                     return Ok(Deleted {
-                        signal,
+                        signal: AcceptedCredentials::after(account, &authenticator),
                         recovery: None,
                     });
                 }
                 RemoveOutcome::Nothing => return Err(no_such_method()),
-                RemoveOutcome::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                RemoveOutcome::Stale => {}
             }
         }
     }

@@ -5,7 +5,7 @@ mod operations;
 use uuid::Uuid;
 
 use super::backup_codes::{BackupCodes, Fresh};
-use super::{Mfa, RETRIES, again, begins_too_fast, name_or};
+use super::{Attempts, Mfa, begins_too_fast, browser_timeout, name_or};
 use crate::error::{Error, Missing, Signal};
 use crate::gate::{Gate, Permit};
 use crate::model::{Authenticator, CodeSetId};
@@ -36,13 +36,15 @@ impl Mfa {
     pub async fn begin(
         &self,
         gate: &Gate,
-        mut permit: Permit<BeginRegistration>,
+        permit: Permit<BeginRegistration>,
         record: &mut Record,
     ) -> Result<Begin, Error> {
         let method_type = permit.operation().method_type;
-        let mut retries = RETRIES;
+        let party = self.party_for(&permit, method_type)?;
+        let ttl = self.enrollment_ttl;
+        let mut attempts = Attempts::new(gate, permit);
         loop {
-            let party = self.party_for(&permit, method_type)?;
+            let permit = attempts.next(record).await?;
             let (user, account) = (&permit.member().user, permit.account());
             self.refuse_one_more(account)?;
             let handle = account.handle.unwrap_or_else(Uuid::new_v4);
@@ -51,21 +53,18 @@ impl Mfa {
                 name: &user.name,
                 display_name: &user.display_name,
             };
-            // Advice to the browser: it should give up before the deadline passes in the store.
-            let timeout = self.enrollment_ttl * 9 / 10;
-            let started = party.start(method_type, &person, &account.authenticators, timeout)?;
+            let enrolled = &account.authenticators;
+            let started = party.start(method_type, &person, enrolled, browser_timeout(ttl))?;
             let enrolment = Enrolment {
                 challenge: started.challenge,
                 method_type,
                 rp_id: party.id().to_owned(),
                 session_key: user.session.key.clone(),
             };
-            let ttl = self.enrollment_ttl;
-            match self
+            let step = self
                 .store
-                .begin(&user.id, account.version, handle, &enrolment, ttl)
-                .await?
-            {
+                .begin(&user.id, account.version, handle, &enrolment, ttl);
+            match step.await? {
                 BeginOutcome::Stored { expires_at } => {
                     return Ok(Begin {
                         options: started.options,
@@ -73,7 +72,7 @@ impl Mfa {
                         expires_at,
                     });
                 }
-                BeginOutcome::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                BeginOutcome::Stale => {}
                 BeginOutcome::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
             }
         }
@@ -82,11 +81,15 @@ impl Mfa {
     /// 409 where the account has as many authenticators as it may have: the store would refuse one
     /// more when the ceremony is over.
     fn refuse_one_more(&self, account: &Account) -> Result<(), Error> {
-        let limit = self.max_authenticators;
-        if account.authenticators.len() < limit {
+        if account.authenticators.len() < self.max_authenticators {
             return Ok(());
         }
-        Err(Error::LimitReached { limit })
+        Err(self.limit_reached())
+    }
+
+    fn limit_reached(&self) -> Error {
+        let limit = self.max_authenticators;
+        Error::LimitReached { limit }
     }
 
     /// Finishes an enrolment: the ceremony is verified once, `trustAuthenticator` is decided on
@@ -98,31 +101,22 @@ impl Mfa {
     pub async fn complete(
         &self,
         gate: &Gate,
-        mut permit: Permit<CompleteRegistration>,
+        permit: Permit<CompleteRegistration>,
         record: &mut Record,
     ) -> Result<BackupCodes, Error> {
         let party = self.party_for(&permit, permit.operation().method_type)?;
-        let mut authenticator = None;
+        let mut verified = None;
         let mut fresh = None;
-        let mut retries = RETRIES;
+        let mut attempts = Attempts::new(gate, permit);
         loop {
-            self.refuse_own(party, &permit).await?;
-            let pending = pending(party, &permit)?;
-            let authenticator = match &mut authenticator {
-                Some(verified) => verified,
-                none => none.insert(self.verify(party, &permit, pending).await?),
+            let permit = attempts.next(record).await?;
+            self.refuse_own(party, permit).await?;
+            let pending = pending(party, permit)?;
+            let authenticator = match &verified {
+                Some(authenticator) => authenticator,
+                None => verified.insert(self.verify(party, permit, pending).await?),
             };
-            let trust = TrustAuthenticator {
-                authenticator: authenticator.clone(),
-                challenge: pending.challenge.clone(),
-            };
-            let trusted = match permit.confirm(trust, record) {
-                Err(refused @ Error::Refused { .. }) => {
-                    let answer = refused.forgetting(signal(party, &permit));
-                    return Err(self.use_up(party, &permit, answer).await);
-                }
-                other => other?,
-            };
+            let trusted = self.trust(party, permit, authenticator, record).await?;
             let user = &permit.member().user.id;
             let change = Change::of(ChangeKind::Enrolled, user, authenticator);
             let step = self.keep(&trusted, &mut fresh);
@@ -131,16 +125,34 @@ impl Mfa {
                     record.changed(change);
                     return Ok(codes);
                 }
-                KeepOutcome::Gone => return Err(self.gone(party, &permit).await),
+                KeepOutcome::Gone => return Err(self.gone(party, permit).await),
                 KeepOutcome::Exists => {
-                    return Err(self.use_up(party, &permit, Error::CredentialExists).await);
+                    return Err(self.use_up(party, permit, Error::CredentialExists).await);
                 }
-                KeepOutcome::LimitReached => {
-                    let limit = self.max_authenticators;
-                    return Err(Error::LimitReached { limit });
-                }
-                KeepOutcome::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                KeepOutcome::LimitReached => return Err(self.limit_reached()),
+                KeepOutcome::Stale => {}
             }
+        }
+    }
+
+    /// Asks the policies whether to keep what was verified. A refusal uses up the enrolment.
+    async fn trust(
+        &self,
+        party: &RelyingParty,
+        permit: &Permit<CompleteRegistration>,
+        authenticator: &Authenticator,
+        record: &mut Record,
+    ) -> Result<Permit<TrustAuthenticator>, Error> {
+        let trust = TrustAuthenticator {
+            authenticator: authenticator.clone(),
+            challenge: permit.operation().response.challenge().clone(),
+        };
+        match permit.confirm(trust, record) {
+            Err(refused @ Error::Refused { .. }) => {
+                let answer = refused.forgetting(signal(party, permit));
+                Err(self.use_up(party, permit, answer).await)
+            }
+            other => other,
         }
     }
 

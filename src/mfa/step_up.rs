@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::backup_codes::Code;
 use super::registration::{REQUIRED, method_type};
-use super::{Mfa, RETRIES, again, begins_too_fast};
+use super::{Attempts, Mfa, begins_too_fast, browser_timeout};
 use crate::authn;
 use crate::authn::step_up::{Proof, StepUpIssuer};
 use crate::error::{Error, Feature, Field, Missing, Throttled};
@@ -199,47 +199,41 @@ impl Mfa {
     pub async fn begin_authentication(
         &self,
         gate: &Gate,
-        mut permit: Permit<BeginAuthentication>,
+        permit: Permit<BeginAuthentication>,
         record: &mut Record,
     ) -> Result<BegunStepUp, Error> {
         self.step_up_issuer()?;
-        let mut retries = RETRIES;
+        let party = self.party(&permit)?;
+        let ttl = self.enrollment_ttl;
+        let mut attempts = Attempts::new(gate, permit);
         loop {
-            let party = self.party(&permit)?;
-            let (member, account) = (permit.member(), permit.account());
-            let wanted = permit.operation().method_type;
-            let allowed: Vec<_> = account
-                .authenticators
-                .iter()
-                .filter(|one| party.can_use(one))
-                .filter(|one| wanted.is_none_or(|wanted| one.method_type == wanted))
-                .collect();
+            let permit = attempts.next(record).await?;
+            let (user, account) = (&permit.member().user, permit.account());
+            let allowed = allowed(party, permit);
             if allowed.is_empty() {
                 return Err(Error::NotFound(Missing::FittingAuthenticator));
             }
-            let timeout = self.enrollment_ttl * 9 / 10;
-            let started = party.start_authentication(&allowed, timeout)?;
+            let started = party.start_authentication(&allowed, browser_timeout(ttl))?;
             let authentication = Authentication {
                 challenge: started.challenge,
                 rp_id: party.id().to_owned(),
-                session: member.user.session.id.clone(),
-                session_key: member.user.session.key.clone(),
+                session: user.session.id.clone(),
+                session_key: user.session.key.clone(),
                 allow_credentials: AllowCredentials {
                     allowed: allowed.iter().map(|one| one.id).collect(),
                 },
             };
-            let (user, ttl) = (&member.user.id, self.enrollment_ttl);
-            let begun =
+            let step =
                 self.store
-                    .begin_authentication(user, account.version, &authentication, ttl);
-            match begun.await? {
+                    .begin_authentication(&user.id, account.version, &authentication, ttl);
+            match step.await? {
                 BeginOutcome::Stored { expires_at } => {
                     return Ok(BegunStepUp {
                         options: started.options,
                         expires_at,
                     });
                 }
-                BeginOutcome::Stale => permit = again(gate, permit, &mut retries, record).await?,
+                BeginOutcome::Stale => {}
                 BeginOutcome::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
             }
         }
@@ -333,22 +327,22 @@ impl Mfa {
     pub async fn verify_code(
         &self,
         gate: &Gate,
-        mut permit: Permit<VerifyBackupCode>,
+        permit: Permit<VerifyBackupCode>,
         record: &mut Record,
     ) -> Result<StepUpToken, Error> {
-        let issuer = Arc::clone(self.step_up_issuer()?);
+        let issuer = self.step_up_issuer()?;
         outlives(&permit)?;
-        let mut retries = RETRIES;
+        let mut attempts = Attempts::new(gate, permit);
         loop {
+            let permit = attempts.next(record).await?;
             // Before it is hashed, which is slow on purpose; the store counts once more.
             let user = &permit.member().user;
             if let Some(retry_after) = permit.account().codes_shut {
                 return Err(self.throttled(user, permit.member().now, retry_after, record));
             }
             let code = permit.operation().code.clone();
-            let set = permit.account().codes.clone();
             // Answered as a wrong code is, and not counted: there is nothing that could be guessed.
-            let (Some(code), Some(set)) = (code, set) else {
+            let (Some(code), Some(set)) = (code, &permit.account().codes) else {
                 return Err(Error::WrongCode);
             };
             let salt = &set.salt;
@@ -368,7 +362,7 @@ impl Mfa {
                         set: CodeSetId::of(&salt.salt),
                         kind: set.kind,
                     };
-                    return token(&issuer, &permit, proof, epoch, Some(remaining));
+                    return token(issuer, permit, proof, epoch, Some(remaining));
                 }
                 TryCodeOutcome::Wrong => {
                     record.changed(Change::of_account(ChangeKind::CodeWrong, &user.id));
@@ -377,9 +371,7 @@ impl Mfa {
                 TryCodeOutcome::TooMany { retry_after } => {
                     return Err(self.throttled(user, permit.member().now, retry_after, record));
                 }
-                TryCodeOutcome::OtherSet => {
-                    permit = again(gate, permit, &mut retries, record).await?
-                }
+                TryCodeOutcome::OtherSet => {}
             }
         }
     }
@@ -406,6 +398,18 @@ impl Mfa {
         let issuer = self.step_up.as_ref();
         issuer.ok_or(Error::NotSetUp(Feature::StepUps))
     }
+}
+
+/// The authenticators of the caller that can answer here and are of the wanted type.
+fn allowed<'a>(
+    party: &RelyingParty,
+    permit: &'a Permit<BeginAuthentication>,
+) -> Vec<&'a Authenticator> {
+    let wanted = permit.operation().method_type;
+    let held = permit.account().authenticators.iter();
+    held.filter(|one| party.can_use(one))
+        .filter(|one| wanted.is_none_or(|wanted| one.method_type == wanted))
+        .collect()
 }
 
 /// Whether a step-up is of use: its token ends with the one that was presented, which may be in the
