@@ -10,7 +10,6 @@ use ipnet::IpNet;
 use crate::authn::Authn;
 use crate::authn::step_up::StepUpIssuer;
 use crate::gate::{Gate, InForce};
-use crate::mfa::backup_codes::Peppers;
 use crate::mfa::{self, Mfa};
 use crate::model::Origin;
 use crate::record::{Event, Sink};
@@ -25,18 +24,8 @@ pub struct Parts {
     pub in_force: InForce,
     /// What is kept.
     pub store: Arc<Store>,
-    /// Where authenticators are enrolled.
-    pub parties: RelyingParties,
-    /// What backup codes are hashed with.
-    pub peppers: Peppers,
-    /// Issues step-up tokens; none: step-ups are not set up.
-    pub step_up: Option<StepUpIssuer>,
-    /// How long a pending enrolment lives.
-    pub enrollment_ttl: Duration,
-    /// The lifetime of a recovery code.
-    pub recovery_code_ttl: Duration,
-    /// The most authenticators that an account may have.
-    pub max_authenticators: usize,
+    /// The settings of operations on authenticators.
+    pub mfa: mfa::Parts,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The origins of the pages that may read answers.
@@ -82,24 +71,16 @@ pub struct App {
 impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let (store, parties) = (parts.store, Arc::new(parts.parties));
-        let step_up = parts.step_up.map(Arc::new);
+        let (store, mfa) = (parts.store, parts.mfa);
+        let (parties, step_up) = (Arc::clone(&mfa.parties), mfa.step_up.clone());
+        let issuers = parts.authn.names().cloned().collect();
         Self {
             gate: Arc::new(Gate::new(
                 parts.in_force,
                 Arc::clone(&store),
                 step_up.as_ref().map(|_| Arc::clone(&parties)),
             )),
-            mfa: Mfa::new(mfa::Parts {
-                store: Arc::clone(&store),
-                parties: Arc::clone(&parties),
-                peppers: parts.peppers,
-                step_up: step_up.clone(),
-                issuers: parts.authn.names().cloned().collect(),
-                enrollment_ttl: parts.enrollment_ttl,
-                recovery_code_ttl: parts.recovery_code_ttl,
-                max_authenticators: parts.max_authenticators,
-            }),
+            mfa: Mfa::new(mfa, Arc::clone(&store), issuers),
             step_up,
             authn: parts.authn,
             parties,

@@ -25,18 +25,18 @@ mod store_url;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use crate::authn::step_up::StepUpIssuer;
 use crate::finding::{Finding, Findings};
+use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::model::Origin;
 use crate::policy::{Mask, Requirements};
 use crate::streams::DecisionLog;
-use crate::webauthn::RelyingParties;
-use crate::{authn, store};
+use crate::{authn, mfa, store};
 use files::{Files, Trouble};
 pub use policies::ForPolicies;
 use problems::{Place, Problems};
@@ -59,21 +59,10 @@ pub struct Config {
     pub requirements: Requirements,
     /// Where accounts are kept.
     pub store: store::Settings,
-    /// How long a pending enrolment lives.
-    pub enrollment_ttl: Duration,
-    /// The lifetime of a recovery code.
-    pub recovery_code_ttl: Duration,
-    /// The most authenticators that an account may have.
-    pub max_authenticators: usize,
     /// Whose tokens are accepted.
     pub authn: authn::Settings,
-    /// How step-up tokens are made; none: step-ups are not set up.
-    pub step_up: Option<StepUpIssuer>,
-    /// Where authenticators are enrolled. May be none: enrolment is then not set up.
-    pub parties: RelyingParties,
-    /// The keys that backup codes are hashed with, each of at least 32 bytes: the first hashes new
-    /// sets. Never empty.
-    pub peppers: Vec<SecretSlice<u8>>,
+    /// The settings of operations on authenticators.
+    pub mfa: mfa::Parts,
     /// The peers whose `X-Forwarded-For` is believed, and whose connections are not counted.
     pub trusted_proxies: Vec<IpNet>,
     /// The origins of the pages that may read answers (CORS).
@@ -192,13 +181,15 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
         schema,
         requirements,
         store: store?,
-        enrollment_ttl,
-        recovery_code_ttl,
-        max_authenticators,
         authn: authn::Settings { issuers: issuers? },
-        step_up,
-        parties: parties?,
-        peppers,
+        mfa: mfa::Parts {
+            parties: Arc::new(parties?),
+            peppers: Arc::new(peppers),
+            step_up: step_up.map(Arc::new),
+            enrollment_ttl,
+            recovery_code_ttl,
+            max_authenticators,
+        },
         trusted_proxies,
         cors_origins,
         decision_log,
@@ -298,7 +289,9 @@ fn store(
 const ENROLLMENT_TTL: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(60 * 60);
 
-fn peppers(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Vec<SecretSlice<u8>> {
+/// The keys of the hashes of backup codes, each of at least [`SHORTEST_PEPPER`] bytes. There is one at
+/// least where there is no problem.
+fn peppers(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Peppers {
     let mut section = root.section("backup_codes", problems);
     section.require(&["pepper_files"], problems);
     let paths = section.filled_list("pepper_files", problems);
@@ -316,7 +309,7 @@ fn peppers(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Ve
             Err(trouble) => trouble.report("backup_codes.pepper_files", &path.place, problems),
         }
     }
-    peppers
+    Peppers::new(peppers.iter().map(Pepper::new).collect())
 }
 
 fn same(one: &SecretSlice<u8>, other: &SecretSlice<u8>) -> bool {

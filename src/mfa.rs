@@ -31,19 +31,16 @@ use turns::Turns;
 /// How often a change is decided on again when its account keeps changing.
 const RETRIES: usize = 3;
 
-/// What the operations are made of.
+/// The settings of the operations, and what they are done with. The configuration makes it, and it is
+/// handed on as it is.
 pub struct Parts {
-    /// What is kept.
-    pub store: Arc<Store>,
-    /// Where authenticators are enrolled.
+    /// The relying parties. Without one that serves a tenant, its users cannot enrol.
     pub parties: Arc<RelyingParties>,
-    /// What backup codes are hashed with.
-    pub peppers: Peppers,
-    /// Issues step-up tokens; none: step-ups are not set up.
+    /// The keys of the hashes of backup codes.
+    pub peppers: Arc<Peppers>,
+    /// `None` if step-ups are not set up.
     pub step_up: Option<Arc<StepUpIssuer>>,
-    /// The names of the issuers that users sign in at.
-    pub issuers: Vec<IssuerName>,
-    /// How long what is pending lives.
+    /// The lifetime of a pending enrolment or step-up.
     pub enrollment_ttl: Duration,
     /// The lifetime of a recovery code.
     pub recovery_code_ttl: Duration,
@@ -53,15 +50,10 @@ pub struct Parts {
 
 /// The operations on a user's authenticators.
 pub struct Mfa {
+    parts: Parts,
     store: Arc<Store>,
-    parties: Arc<RelyingParties>,
-    peppers: Arc<Peppers>,
-    step_up: Option<Arc<StepUpIssuer>>,
     /// The names of the issuers that users sign in at.
     issuers: Vec<IssuerName>,
-    enrollment_ttl: Duration,
-    recovery_code_ttl: Duration,
-    max_authenticators: usize,
     /// A turn for each processor: codes are hashed slowly on purpose, and many at once would keep
     /// every other request waiting.
     hashing: Arc<Turns>,
@@ -69,18 +61,13 @@ pub struct Mfa {
 }
 
 impl Mfa {
-    /// The operations of these parts.
-    pub fn new(parts: Parts) -> Self {
+    /// Makes the operations on the accounts in `store`, for users of these issuers.
+    pub fn new(parts: Parts, store: Arc<Store>, issuers: Vec<IssuerName>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
-            store: parts.store,
-            parties: parts.parties,
-            peppers: Arc::new(parts.peppers),
-            step_up: parts.step_up,
-            issuers: parts.issuers,
-            enrollment_ttl: parts.enrollment_ttl,
-            recovery_code_ttl: parts.recovery_code_ttl,
-            max_authenticators: parts.max_authenticators,
+            parts,
+            store,
+            issuers,
             hashing: Arc::new(Turns::new(processors)),
             throttled: Told::default(),
         }
@@ -88,7 +75,8 @@ impl Mfa {
 
     /// The relying party of the caller's own tenant.
     fn party<O>(&self, permit: &Permit<O>) -> Result<&RelyingParty, Error> {
-        self.parties
+        self.parts
+            .parties
             .of(permit.member().user.id.tenant)
             .ok_or(Error::NotSetUp(Feature::Webauthn))
     }

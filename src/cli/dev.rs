@@ -30,12 +30,13 @@ use crate::authn::signing::SigningKey;
 use crate::authn::step_up::StepUpIssuer;
 use crate::finding::Finding;
 use crate::http::server::Handler;
+use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::model::{MethodType, Timestamp};
 use crate::policy::{Inquiry, Requirements};
 use crate::record::Sink;
 use crate::streams::DecisionLog;
 use crate::webauthn::{self, RelyingParties, Tenants};
-use crate::{authn, store};
+use crate::{authn, mfa, store};
 use data::Data;
 use greeting::Greeting;
 use issuer::SignIn;
@@ -125,13 +126,15 @@ async fn serve(arguments: &Arguments, console: Console, streams: &Streams) -> Re
     let parts = Parts {
         policies,
         store: embedded(&arguments.data),
-        enrollment_ttl: ENROLLMENT_TTL,
-        recovery_code_ttl: crate::config::RECOVERY_CODE_TTL,
-        max_authenticators: crate::config::MAX_AUTHENTICATORS,
         authn: authn_settings(&key)?,
-        step_up: Some(step_up(data.step_up_key)?),
-        parties: relying_parties(port)?,
-        peppers: vec![data.pepper],
+        mfa: mfa::Parts {
+            parties: Arc::new(relying_parties(port)?),
+            peppers: Arc::new(Peppers::new(vec![Pepper::new(&data.pepper)])),
+            step_up: Some(Arc::new(step_up(data.step_up_key)?)),
+            enrollment_ttl: ENROLLMENT_TTL,
+            recovery_code_ttl: crate::config::RECOVERY_CODE_TTL,
+            max_authenticators: crate::config::MAX_AUTHENTICATORS,
+        },
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
     };

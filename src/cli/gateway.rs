@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
-use secrecy::SecretSlice;
 use tokio::net::TcpListener;
 
 use super::failure::Failure;
@@ -14,34 +12,23 @@ use super::signals::Shutdown;
 use super::streams::Streams;
 use crate::app::policies::{Audience, Loaded, Policies};
 use crate::app::{self, App, Sinks, Times};
-use crate::authn::step_up::StepUpIssuer;
 use crate::authn::{self, Authn};
 use crate::error::with_causes;
 use crate::gate::InForce;
 use crate::http::admin::{Admin, Metrics};
 use crate::http::server::{Handler, Limits, Server};
-use crate::mfa::backup_codes::{Pepper, Peppers};
+use crate::mfa;
 use crate::model::Origin;
 use crate::record::Sink;
 use crate::store::{self, Store};
 use crate::streams;
-use crate::webauthn::RelyingParties;
 
 /// What a gateway is made of.
 pub(super) struct Parts {
     pub(super) policies: Loaded,
     pub(super) store: store::Settings,
-    pub(super) enrollment_ttl: Duration,
-    /// The lifetime of a recovery code.
-    pub(super) recovery_code_ttl: Duration,
-    /// The most authenticators that an account may have.
-    pub(super) max_authenticators: usize,
     pub(super) authn: authn::Settings,
-    /// None: step-ups are not set up.
-    pub(super) step_up: Option<StepUpIssuer>,
-    pub(super) parties: RelyingParties,
-    /// What backup codes are hashed with: the first hashes new sets.
-    pub(super) peppers: Vec<SecretSlice<u8>>,
+    pub(super) mfa: mfa::Parts,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
     /// The origins of the pages that may read answers.
     pub(super) cors_origins: Vec<Origin>,
@@ -66,7 +53,7 @@ impl Parts {
         let store = Store::open(self.store)
             .await
             .map_err(|error| Failure::usage("store", with_causes(&error)))?;
-        let authn = Authn::open(self.authn, self.step_up.as_ref())
+        let authn = Authn::open(self.authn, self.mfa.step_up.as_deref())
             .map_err(|error| Failure::usage("keys", with_causes(&error)))?;
         let metrics = Arc::new(Metrics::default());
         sinks.push(metrics.clone());
@@ -78,12 +65,7 @@ impl Parts {
             authn,
             in_force,
             store: Arc::new(store),
-            parties: self.parties,
-            peppers: Peppers::new(self.peppers.iter().map(Pepper::new).collect()),
-            step_up: self.step_up,
-            enrollment_ttl: self.enrollment_ttl,
-            recovery_code_ttl: self.recovery_code_ttl,
-            max_authenticators: self.max_authenticators,
+            mfa: self.mfa,
             trusted_proxies: self.trusted_proxies,
             cors_origins: self.cors_origins,
             times: Times::default(),

@@ -13,7 +13,6 @@ use crate::app::Sinks;
 use crate::config::Config;
 use crate::error::with_causes;
 use crate::mfa::admin::{self, named_user};
-use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::model::{Tenant, Timestamp, UserId};
 use crate::record::Record;
 use crate::store::{self, ResetOutcome, Store};
@@ -65,7 +64,7 @@ struct Made {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut config = serve::configuration(&arguments.config, &[])?;
     let user = user(arguments, &config)?;
-    if config.step_up.is_none() {
+    if config.mfa.step_up.is_none() {
         let message = "[step_up] is not configured, so no gateway takes a recovery code";
         return Err(Failure::usage("step_up", message).help("add [step_up] to the configuration"));
     }
@@ -108,7 +107,6 @@ async fn make(
     let store = Store::open(config.store)
         .await
         .map_err(|error| Failure::usage("store", with_causes(&error)))?;
-    let peppers = Peppers::new(config.peppers.iter().map(Pepper::new).collect());
     let sink = Arc::new(Sinks(streams.sinks().collect()));
     let now = now();
     let mut record = Record::open(
@@ -118,7 +116,8 @@ async fn make(
         "recovery-code".to_owned(),
     );
     record.principal("operator");
-    let made = peppers.issue_recovery(config.recovery_code_ttl);
+    let mfa = config.mfa;
+    let made = mfa.peppers.issue_recovery(mfa.recovery_code_ttl);
     let (recovery_code, recovery) =
         made.map_err(|error| Failure::usage("store", with_causes(&error)))?;
     let reset = admin::reset_account(&store, &user, &recovery, arguments.reset, &mut record);

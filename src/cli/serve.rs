@@ -100,13 +100,8 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
     let parts = Parts {
         policies,
         store: config.store,
-        enrollment_ttl: config.enrollment_ttl,
-        recovery_code_ttl: config.recovery_code_ttl,
-        max_authenticators: config.max_authenticators,
         authn: config.authn,
-        step_up: config.step_up,
-        parties: config.parties,
-        peppers: config.peppers,
+        mfa: config.mfa,
         trusted_proxies: config.trusted_proxies,
         cors_origins: config.cors_origins,
     };

@@ -179,7 +179,7 @@ fn the_documented_example_loads() {
     assert_eq!(config.schema, folder.path("schema"));
     assert_eq!(redis(&config), "redis://127.0.0.1:6379/0");
     assert!(config.store.require_durable);
-    assert_eq!(config.enrollment_ttl, Duration::from_secs(300));
+    assert_eq!(config.mfa.enrollment_ttl, Duration::from_secs(300));
     let issuer = &config.authn.issuers[0];
     assert_eq!(issuer.kind.to_string(), "corp");
     assert_eq!(issuer.issuer, "https://id.example.com");
@@ -188,8 +188,10 @@ fn the_documented_example_loads() {
     assert_eq!(issuer.tenant_claim, "tenant_id");
     assert_eq!(issuer.groups_claim.as_deref(), Some("groups"));
     assert_eq!(*issuer.strong_acr, ["phr".to_owned(), "phrh".to_owned()]);
-    assert_eq!(config.parties.of(None).unwrap().id(), "example.com");
-    assert_eq!(config.peppers[0].expose_secret(), [7; 32]);
+    assert_eq!(config.mfa.parties.of(None).unwrap().id(), "example.com");
+    let pepper = Peppers::new(vec![Pepper::new(&vec![7; 32].into())]);
+    let id = |peppers: &Peppers| peppers.issue().unwrap().1.pepper_id;
+    assert_eq!(id(&config.mfa.peppers), id(&pepper));
     assert_eq!(config.cors_origins.len(), 1);
     assert_eq!(config.cors_origins[0].as_str(), "https://app.example.com");
     let proxies = ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"];
@@ -235,13 +237,13 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(config.policies, folder.path("policies"));
     assert_eq!(config.requirements, Requirements::default());
     assert!(config.requirements.canaries);
-    assert_eq!(config.enrollment_ttl, Duration::from_secs(300));
+    assert_eq!(config.mfa.enrollment_ttl, Duration::from_secs(300));
     assert!(config.store.require_durable);
     assert!(config.trusted_proxies.is_empty());
     assert!(config.admin_hosts.is_empty());
     assert!(config.decision_log.is_none());
     assert!(config.cors_origins.is_empty());
-    assert!(config.parties.of(None).is_none());
+    assert!(config.mfa.parties.of(None).is_none());
     assert!(config.authn.issuers[0].strong_acr.is_empty());
     assert_eq!(config.authn.issuers[0].tenants, None);
     let Location::Embedded(path) = &config.store.location else {
@@ -257,7 +259,7 @@ fn a_relying_party_needs_little() {
         "{LEAST}\n[[relying_parties]]\nid = \"example.com\"\norigins = [\"https://example.com\"]\n"
     );
     let config = folder.load(&text);
-    let party = config.parties.of(None).unwrap();
+    let party = config.mfa.parties.of(None).unwrap();
     assert!(party.offers(crate::model::MethodType::Fido));
     assert!(party.offers(crate::model::MethodType::Passkey));
 }

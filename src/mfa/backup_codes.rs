@@ -128,7 +128,7 @@ impl Mfa {
 
     /// Makes a set of codes, for this caller.
     pub(super) async fn issue(&self, member: &Member) -> Result<Fresh, Error> {
-        let peppers = Arc::clone(&self.peppers);
+        let peppers = Arc::clone(&self.parts.peppers);
         self.hashing(member, move || peppers.issue()).await?
     }
 
@@ -137,7 +137,10 @@ impl Mfa {
         &self,
         member: &Member,
     ) -> Result<(String, RecoveryCode), Error> {
-        let (peppers, ttl) = (Arc::clone(&self.peppers), self.recovery_code_ttl);
+        let (peppers, ttl) = (
+            Arc::clone(&self.parts.peppers),
+            self.parts.recovery_code_ttl,
+        );
         self.hashing(member, move || peppers.issue_recovery(ttl))
             .await?
     }
@@ -149,7 +152,7 @@ impl Mfa {
         code: Code,
         salt: &CodeSalt,
     ) -> Result<Option<Bytes>, Error> {
-        let (peppers, salt) = (Arc::clone(&self.peppers), salt.clone());
+        let (peppers, salt) = (Arc::clone(&self.parts.peppers), salt.clone());
         self.hashing(member, move || peppers.hash(&code, &salt))
             .await
     }

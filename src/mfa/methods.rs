@@ -215,7 +215,7 @@ impl Mfa {
     ) -> Result<Method, Error> {
         let RenameMethod { id, device_name } = permit.operation();
         let user = &permit.member().user.id;
-        let party = self.parties.of(user.tenant);
+        let party = self.parts.parties.of(user.tenant);
         let one = find(permit.account(), *id).ok_or_else(no_such_method)?;
         let device_name = name_or(device_name, party, one.claimed_model, one.method_type);
         let mut renamed = one.clone();
@@ -265,7 +265,7 @@ impl Mfa {
 
     /// The authenticators of an account in this tenant.
     pub(super) fn methods(&self, tenant: Option<Tenant>, account: &Account) -> Methods {
-        let party = self.parties.of(tenant);
+        let party = self.parts.parties.of(tenant);
         let methods = account.authenticators.iter();
         Methods {
             methods: methods.map(|one| method(party, one)).collect(),

@@ -41,7 +41,7 @@ impl Mfa {
     ) -> Result<Begin, Error> {
         let method_type = permit.operation().method_type;
         let party = self.party_for(&permit, method_type)?;
-        let ttl = self.enrollment_ttl;
+        let ttl = self.parts.enrollment_ttl;
         let mut attempts = Attempts::new(gate, permit);
         loop {
             let permit = attempts.next(record).await?;
@@ -81,14 +81,14 @@ impl Mfa {
     /// 409 where the account has as many authenticators as it may have: the store would refuse one
     /// more when the ceremony is over.
     fn refuse_one_more(&self, account: &Account) -> Result<(), Error> {
-        if account.authenticators.len() < self.max_authenticators {
+        if account.authenticators.len() < self.parts.max_authenticators {
             return Ok(());
         }
         Err(self.limit_reached())
     }
 
     fn limit_reached(&self) -> Error {
-        let limit = self.max_authenticators;
+        let limit = self.parts.max_authenticators;
         Error::LimitReached { limit }
     }
 
@@ -222,7 +222,7 @@ impl Mfa {
             challenge,
             authenticator,
             codes,
-            max_authenticators: self.max_authenticators,
+            max_authenticators: self.parts.max_authenticators,
             opened_by,
         };
         let committed = self.store.complete(&user.id, &completion).await?;

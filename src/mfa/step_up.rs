@@ -204,7 +204,7 @@ impl Mfa {
     ) -> Result<BegunStepUp, Error> {
         self.step_up_issuer()?;
         let party = self.party(&permit)?;
-        let ttl = self.enrollment_ttl;
+        let ttl = self.parts.enrollment_ttl;
         let mut attempts = Attempts::new(gate, permit);
         loop {
             let permit = attempts.next(record).await?;
@@ -395,7 +395,7 @@ impl Mfa {
     }
 
     fn step_up_issuer(&self) -> Result<&Arc<StepUpIssuer>, Error> {
-        let issuer = self.step_up.as_ref();
+        let issuer = self.parts.step_up.as_ref();
         issuer.ok_or(Error::NotSetUp(Feature::StepUps))
     }
 }

@@ -211,8 +211,8 @@ fn step_ups_are_made_as_configured() {
         format!("{LEAST}\n[step_up]\naudience = \"https://api.example.com\"\n{rest}\n")
     };
     let good = "issuer = \"https://mfa.example.com\"\nsigning_key_files = [\"one.p8\"]";
-    assert!(folder.load(&section(good)).step_up.is_some());
-    assert!(folder.load(LEAST).step_up.is_none());
+    assert!(folder.load(&section(good)).mfa.step_up.is_some());
+    assert!(folder.load(LEAST).mfa.step_up.is_none());
     for (rest, code, said) in [
         (
             "issuer = \"https://mfa.example.com\"".to_owned(),
