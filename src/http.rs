@@ -22,6 +22,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::HeaderMap;
 use hyper::{Request, Response};
+use matchit::Params;
 use tokio::time::timeout;
 
 use crate::app::App;
@@ -38,7 +39,7 @@ use crate::record::{Record, Sink};
 use body::Cause;
 pub use error::{Error, Framing};
 pub use respond::{Reply, respond};
-use route::{Door, Found, Protected, Public, RelatedOrigins};
+use route::{Access, Found, Protected, Public, RelatedOrigins};
 use target::Target;
 
 /// The JWKS of a gateway that signs nothing.
@@ -160,12 +161,12 @@ where
         now,
         route,
     };
-    match (door(found), user) {
-        (Ok(Door::Public(public)), user) => {
+    match (access(found), user) {
+        (Ok((Access::Public(public), _)), user) => {
             app.gate.open(&visitor(user), public.action(), record)?;
             serve_public(app, public, host)
         }
-        (Ok(Door::Member(protected)), Some(user)) => {
+        (Ok((Access::Member(protected), parameters)), Some(user)) => {
             let tenant = head::tenant(&head.headers)?;
             record.tenant(tenant);
             let member = Member {
@@ -175,9 +176,10 @@ where
                 now,
                 route,
             };
-            serve_member(app, protected, member, &head.headers, &target, body, record).await
+            let request = (&head.headers, &target, &parameters);
+            serve_member(app, protected, member, request, body, record).await
         }
-        (Ok(Door::Member(_)) | Err(_), None) => {
+        (Ok((Access::Member(_), _)) | Err(_), None) => {
             app.gate.unknown(&visitor(None), record);
             Err(GatewayError::from(authn::Error::MissingToken).into())
         }
@@ -202,12 +204,12 @@ async fn authenticate(
     Ok(user)
 }
 
-/// The door that was found, or the answer where there is none.
-fn door(found: Found) -> Result<Door, Error> {
+/// Returns what may answer the request, or the error where nothing does.
+fn access(found: Found<'_>) -> Result<(Access, Params<'static, '_>), Error> {
     match found {
-        Found::Door(door, _) => Ok(door),
-        Found::OtherMethod(path) => Err(Error::MethodNotAllowed {
-            allow: route::allow(path),
+        Found::Access(access, _, parameters) => Ok((access, parameters)),
+        Found::OtherMethod(route) => Err(Error::MethodNotAllowed {
+            allow: route.allow(),
         }),
         Found::Nothing => Err(Error::UnknownPath),
     }
@@ -239,8 +241,7 @@ async fn serve_member<B>(
     app: &App,
     protected: Protected,
     member: Member,
-    headers: &HeaderMap,
-    target: &Target<'_>,
+    (headers, target, parameters): (&HeaderMap, &Target<'_>, &Params<'_, '_>),
     body: B,
     record: &mut Record,
 ) -> Result<Reply, Error>
@@ -248,9 +249,8 @@ where
     B: Body,
     B::Error: Into<Cause>,
 {
-    let route = member.route;
-    let path = |at| {
-        let found = route::parameters(route, &target.path).nth(at);
+    let path = |name| {
+        let found = parameters.get(name);
         found.ok_or_else(|| Error::internal("a route has no such parameter"))
     };
     match protected {
@@ -286,12 +286,12 @@ where
         }
         Protected::RenameMethod => {
             let body = body::object(headers, body, app.times.body).await?;
-            let rename = RenameMethod::parse(path(0)?, &body)?;
+            let rename = RenameMethod::parse(path("id")?, &body)?;
             let permit = app.gate.admit(member, rename, record).await?;
             Reply::private(&app.mfa.rename(&permit, record).await?)
         }
         Protected::DeleteMethod => {
-            let delete = DeleteMethod::of(path(0)?);
+            let delete = DeleteMethod::of(path("id")?);
             let permit = app.gate.admit(member, delete, record).await?;
             Reply::private(&app.mfa.delete(&app.gate, permit, record).await?)
         }
@@ -307,18 +307,18 @@ where
             Reply::private(&app.mfa.verify_code(&app.gate, permit, record).await?)
         }
         Protected::AdminListMethods => {
-            let list = AdminListMethods(named_user(path(0)?, member.tenant)?);
+            let list = AdminListMethods(named_user(path("user")?, member.tenant)?);
             let permit = app.gate.admit(member, list, record).await?;
             Reply::private(&app.mfa.admin_list(&permit).await?)
         }
         Protected::AdminDeleteMethod => {
-            let user = named_user(path(0)?, member.tenant)?;
-            let delete = AdminDeleteMethod::of(user, path(1)?);
+            let user = named_user(path("user")?, member.tenant)?;
+            let delete = AdminDeleteMethod::of(user, path("id")?);
             let permit = app.gate.admit(member, delete, record).await?;
             Reply::private(&app.mfa.admin_delete(&permit, record).await?)
         }
         Protected::AdminReset => {
-            let reset = AdminReset(named_user(path(0)?, member.tenant)?);
+            let reset = AdminReset(named_user(path("user")?, member.tenant)?);
             let permit = app.gate.admit(member, reset, record).await?;
             Reply::private(&app.mfa.admin_reset(&permit, record).await?)
         }

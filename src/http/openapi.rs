@@ -7,7 +7,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::respond::{ErrorBody, json_bytes};
-use super::route::{Door, Row, TABLE};
+use super::route::{Access, Row, TABLE};
 
 /// The description: the same for the whole life of the process.
 pub(super) fn description() -> Bytes {
@@ -117,9 +117,9 @@ fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
         responses.insert(status.to_string(), reference);
     }
     // Without a token the policies still decide: an empty requirement says that none is needed.
-    let security = match row.door {
-        Door::Public(_) => json!([{}, {"bearer": []}]),
-        Door::Member(_) => {
+    let security = match row.access {
+        Access::Public(_) => json!([{}, {"bearer": []}]),
+        Access::Member(_) => {
             parameters.insert(0, json!({"$ref": "#/components/parameters/TenantId"}));
             parameters.extend(path_parameters(row.path));
             json!([{"bearer": []}])

@@ -2,7 +2,11 @@
 
 mod table;
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use hyper::Method;
+use matchit::{Params, Router};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
@@ -15,14 +19,14 @@ pub(super) struct Row {
     pub(super) method: Method,
     /// The path as it is described, and the id of its `Gate::Route`.
     pub(super) path: &'static str,
-    pub(super) door: Door,
+    pub(super) access: Access,
     pub(super) about: About,
 }
 
-/// Who may knock, and what answers.
+/// Who may send a request, and what answers it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Door {
-    /// Anybody: no token is needed, and no tenant.
+pub(super) enum Access {
+    /// Anybody: neither a token nor a tenant is needed.
     Public(Public),
     /// A caller with a token and a tenant header.
     Member(Protected),
@@ -76,7 +80,7 @@ pub(super) struct About {
     pub(super) request: Option<RequestBody>,
     pub(super) answer: &'static str,
     pub(super) response: SchemaOf,
-    /// The statuses of its errors besides those that its door has.
+    /// The statuses of its errors besides those that every row has.
     pub(super) errors: &'static [u16],
 }
 
@@ -103,85 +107,77 @@ pub(super) struct RelatedOrigins<'a> {
     pub(super) origins: &'a [String],
 }
 
-/// What the table has for a method and a path.
-pub(super) enum Found {
-    /// A door.
-    Door(Door, &'static str),
-    /// The path, but not with this method.
-    OtherMethod(&'static str),
-    /// Nothing.
+/// The outcome of looking a request up.
+pub(super) enum Found<'p> {
+    /// A row, or a preflight. With the path pattern and the parameters of the path.
+    Access(Access, &'static str, Params<'static, 'p>),
+    /// The path has rows, but none with this method.
+    OtherMethod(&'static Route),
+    /// There is no such path.
     Nothing,
 }
 
-impl Found {
+impl Found<'_> {
     /// The id of the `Gate::Route`.
     pub(super) fn route(&self) -> &'static str {
         match self {
-            Found::Door(_, path) | Found::OtherMethod(path) => path,
+            Found::Access(_, pattern, _) => pattern,
+            Found::OtherMethod(route) => route.pattern,
             Found::Nothing => path::UNKNOWN,
         }
     }
 
-    /// What a preflight finds where its own method, OPTIONS, found this.
+    /// Makes of what OPTIONS found on a path the answer to a preflight.
     pub(super) fn preflight(self) -> Self {
         match self {
-            Found::OtherMethod(path) => Found::Door(Door::Public(Public::Preflight), path),
+            Found::OtherMethod(route) => {
+                let preflight = Access::Public(Public::Preflight);
+                Found::Access(preflight, route.pattern, Params::new())
+            }
             found => found,
         }
     }
 }
 
-/// Looks a method and a decoded path up. A path that stands in the table as it is comes before one
-/// that a pattern fits.
-pub(super) fn find(method: &Method, path: &str) -> Found {
-    let stands = TABLE.iter().any(|row| row.path == path);
-    let mut found = Found::Nothing;
-    for row in &TABLE {
-        let fits = if stands {
-            row.path == path
-        } else {
-            fits(row.path, path)
-        };
-        if !fits {
-            continue;
-        }
-        if row.method == *method {
-            return Found::Door(row.door, row.path);
-        }
-        found = Found::OtherMethod(row.path);
+/// A path pattern with its rows, one for each method.
+pub(super) struct Route {
+    pattern: &'static str,
+    rows: Vec<&'static Row>,
+}
+
+impl Route {
+    /// The methods, as the `Allow` header lists them.
+    pub(super) fn allow(&self) -> String {
+        let methods: Vec<_> = self.rows.iter().map(|row| row.method.as_str()).collect();
+        methods.join(", ")
     }
-    found
 }
 
-/// Whether a path is one of a pattern's: segment by segment, where `{…}` is any that is not empty.
-fn fits(pattern: &str, path: &str) -> bool {
-    let mut segments = path.split('/');
-    let all = pattern.split('/').all(|wanted| {
-        segments
-            .next()
-            .is_some_and(|one| one == wanted || (is_parameter(wanted) && !one.is_empty()))
-    });
-    all && segments.next().is_none()
-}
+static ROUTES: LazyLock<Router<Route>> = LazyLock::new(|| {
+    let mut by_pattern = BTreeMap::<_, Vec<_>>::new();
+    for row in &TABLE {
+        by_pattern.entry(row.path).or_default().push(row);
+    }
+    let mut routes = Router::new();
+    for (pattern, rows) in by_pattern {
+        routes
+            .insert(pattern, Route { pattern, rows })
+            .expect("the table has no two patterns for one path");
+    }
+    routes
+});
 
-fn is_parameter(segment: &str) -> bool {
-    segment.starts_with('{')
-}
-
-/// The segments of a path that stand where its pattern has a parameter, in their order.
-pub(super) fn parameters<'p>(pattern: &str, path: &'p str) -> impl Iterator<Item = &'p str> {
-    let segments = pattern.split('/').zip(path.split('/'));
-    segments.filter_map(|(wanted, one)| is_parameter(wanted).then_some(one))
-}
-
-/// The methods of a path, as the `Allow` header lists them.
-pub(super) fn allow(path: &str) -> String {
-    let methods: Vec<_> = TABLE
-        .iter()
-        .filter(|row| row.path == path)
-        .map(|row| row.method.as_str())
-        .collect();
-    methods.join(", ")
+/// Looks a method and a decoded path up. A path that stands in the table as it is comes before one
+/// that a pattern matches.
+pub(super) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
+    let Ok(matched) = ROUTES.at(path) else {
+        return Found::Nothing;
+    };
+    let route = matched.value;
+    match route.rows.iter().find(|row| row.method == *method) {
+        Some(row) => Found::Access(row.access, route.pattern, matched.params),
+        None => Found::OtherMethod(route),
+    }
 }
 
 #[cfg(test)]
@@ -214,13 +210,12 @@ mod tests {
         let uri: Uri = format!("/v1/admin/users/{segment}/mfa/7").parse().unwrap();
         let target = Target::parse(&uri)?;
         let found = find(&Method::DELETE, &target.path);
-        let Found::Door(door, pattern) = found else {
+        let Found::Access(access, _, parameters) = found else {
             panic!("{} is no row", target.path);
         };
-        assert_eq!(door, Door::Member(Protected::AdminDeleteMethod));
-        let segments: Vec<_> = parameters(pattern, &target.path).collect();
-        assert_eq!(segments[1..], ["7"]);
-        Ok(named_user(segments[0], tenant)?)
+        assert_eq!(access, Access::Member(Protected::AdminDeleteMethod));
+        assert_eq!(parameters.get("id"), Some("7"));
+        Ok(named_user(parameters.get("user").unwrap(), tenant)?)
     }
 
     proptest! {
@@ -252,23 +247,32 @@ mod tests {
     #[test]
     fn a_path_that_stands_in_the_table_comes_before_a_pattern() {
         let of = |method, path| find(&method, path).route();
+        let found = |method, path| match find(&method, path) {
+            Found::OtherMethod(route) => route.allow(),
+            _ => panic!("{method} {path}"),
+        };
         assert_eq!(of(Method::POST, path::BACKUP_CODES), path::BACKUP_CODES);
         assert_eq!(of(Method::DELETE, path::BACKUP_CODES), path::BACKUP_CODES);
         assert_eq!(of(Method::DELETE, "/v1/users/me/mfa/7"), path::METHOD);
-        assert_eq!(allow(path::METHOD), "PATCH, DELETE");
+        assert_eq!(found(Method::GET, "/v1/users/me/mfa/7"), "PATCH, DELETE");
+        assert_eq!(found(Method::DELETE, path::BACKUP_CODES), "POST");
         let path = "/v1/admin/users/corp|a b/mfa/7";
         assert_eq!(of(Method::DELETE, path), path::ADMIN_METHOD);
-        let found: Vec<_> = parameters(path::ADMIN_METHOD, path).collect();
-        assert_eq!(found, ["corp|a b", "7"]);
+        let Found::Access(_, _, parameters) = find(&Method::DELETE, path) else {
+            panic!("{path}");
+        };
+        let parameters: Vec<_> = parameters.iter().collect();
+        assert_eq!(parameters, [("user", "corp|a b"), ("id", "7")]);
     }
 
     #[test]
     fn each_row_is_found_and_its_route_is_known_to_the_schema() {
         for row in &TABLE {
             let found = find(&row.method, row.path);
-            assert!(
-                matches!(found, Found::Door(door, path) if door == row.door && path == row.path)
-            );
+            assert!(matches!(
+                found,
+                Found::Access(access, path, _) if access == row.access && path == row.path
+            ));
             assert!(path::ALL.contains(&row.path), "{}", row.path);
         }
     }
@@ -278,10 +282,12 @@ mod tests {
         for method in ["HEAD", "OPTIONS", "POST", "get", "CONNECT"] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let found = find(&method, path::METHODS);
-            assert!(matches!(found, Found::OtherMethod(_)), "{method}");
             assert_eq!(found.route(), path::METHODS);
+            let Found::OtherMethod(route) = found else {
+                panic!("{method}");
+            };
+            assert_eq!(route.allow(), "GET");
         }
-        assert_eq!(allow(path::METHODS), "GET");
         for path in [
             "/",
             "/v1/users/me/mfa/",
@@ -290,6 +296,43 @@ mod tests {
             "/v1/admin/users//mfa",
         ] {
             assert_eq!(find(&Method::GET, path).route(), path::UNKNOWN, "{path}");
+        }
+    }
+
+    /// Compares segment by segment; `{…}` is any segment that is not empty.
+    fn fits(pattern: &str, path: &str) -> bool {
+        let (pattern, path): (Vec<_>, Vec<_>) =
+            (pattern.split('/').collect(), path.split('/').collect());
+        let fits = |(wanted, one): (&&str, &&str)| {
+            wanted == one || (wanted.starts_with('{') && !one.is_empty())
+        };
+        pattern.len() == path.len() && pattern.iter().zip(&path).all(fits)
+    }
+
+    fn any_path() -> impl Strategy<Value = String> {
+        let known =
+            "v1 users me mfa webauthn register complete authenticate backup-codes verify admin";
+        let segment = prop_oneof![
+            8 => select(known.split(' ').map(str::to_owned).collect::<Vec<_>>()),
+            1 => "[a-z{}*|~é.-]{0,4}",
+        ];
+        let prefix = select(vec![
+            "",
+            "/v1/users/me/mfa",
+            "/v1/admin/users",
+            "/.well-known",
+        ]);
+        (prefix, prop::collection::vec(segment, 0..5))
+            .prop_map(|(prefix, rest)| format!("{prefix}/{}", rest.join("/")))
+    }
+
+    proptest! {
+        #[test]
+        fn path_is_found_as_by_comparing_its_segments(path in any_path()) {
+            let stands = TABLE.iter().any(|row| row.path == path);
+            let fitting = |row: &&Row| row.path == path || (!stands && fits(row.path, &path));
+            let expected = TABLE.iter().find(fitting).map_or(path::UNKNOWN, |row| row.path);
+            prop_assert_eq!(find(&Method::TRACE, &path).route(), expected);
         }
     }
 }

@@ -3,7 +3,7 @@
 use hyper::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::{About, Door, Protected, Public, Query, RelatedOrigins, RequestBody, Row};
+use super::{About, Access, Protected, Public, Query, RelatedOrigins, RequestBody, Row};
 use crate::mfa::admin::ResetMethods;
 use crate::mfa::backup_codes::BackupCodes;
 use crate::mfa::methods::{Deleted, Method as MethodAnswer, Methods, RenameBody};
@@ -16,7 +16,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::POST,
         path: path::REGISTER,
-        door: Door::Member(Protected::BeginRegistration),
+        access: Access::Member(Protected::BeginRegistration),
         about: About {
             id: "beginWebauthnRegistration",
             summary: "Start enrolling a passkey or a security key",
@@ -34,7 +34,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::POST,
         path: path::REGISTER_COMPLETE,
-        door: Door::Member(Protected::CompleteRegistration),
+        access: Access::Member(Protected::CompleteRegistration),
         about: About {
             id: "completeWebauthnRegistration",
             summary: "Complete WebAuthn registration",
@@ -48,7 +48,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::POST,
         path: path::AUTHENTICATE,
-        door: Door::Member(Protected::BeginAuthentication),
+        access: Access::Member(Protected::BeginAuthentication),
         about: About {
             id: "beginWebauthnAuthentication",
             summary: "Start a step-up with an authenticator",
@@ -62,7 +62,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::POST,
         path: path::AUTHENTICATE_COMPLETE,
-        door: Door::Member(Protected::CompleteAuthentication),
+        access: Access::Member(Protected::CompleteAuthentication),
         about: About {
             id: "completeWebauthnAuthentication",
             summary: "Complete a step-up with an authenticator",
@@ -76,7 +76,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::GET,
         path: path::METHODS,
-        door: Door::Member(Protected::ListMethods),
+        access: Access::Member(Protected::ListMethods),
         about: About {
             id: "listMfaMethods",
             summary: "List the caller's authenticators",
@@ -90,7 +90,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::PATCH,
         path: path::METHOD,
-        door: Door::Member(Protected::RenameMethod),
+        access: Access::Member(Protected::RenameMethod),
         about: About {
             id: "renameMfaMethod",
             summary: "Rename one of the caller's authenticators",
@@ -104,7 +104,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::DELETE,
         path: path::METHOD,
-        door: Door::Member(Protected::DeleteMethod),
+        access: Access::Member(Protected::DeleteMethod),
         about: About {
             id: "deleteMfaMethod",
             summary: "Remove one of the caller's authenticators",
@@ -118,7 +118,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::POST,
         path: path::BACKUP_CODES,
-        door: Door::Member(Protected::RegenerateCodes),
+        access: Access::Member(Protected::RegenerateCodes),
         about: About {
             id: "regenerateBackupCodes",
             summary: "Get new backup codes in the place of the old",
@@ -132,7 +132,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::POST,
         path: path::BACKUP_CODES_VERIFY,
-        door: Door::Member(Protected::VerifyCode),
+        access: Access::Member(Protected::VerifyCode),
         about: About {
             id: "verifyBackupCode",
             summary: "Step up with a backup or recovery code",
@@ -146,7 +146,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::GET,
         path: path::ADMIN_METHODS,
-        door: Door::Member(Protected::AdminListMethods),
+        access: Access::Member(Protected::AdminListMethods),
         about: About {
             id: "adminListMfaMethods",
             summary: "List another user's authenticators",
@@ -160,7 +160,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::DELETE,
         path: path::ADMIN_METHODS,
-        door: Door::Member(Protected::AdminReset),
+        access: Access::Member(Protected::AdminReset),
         about: About {
             id: "adminResetMfa",
             summary: "Remove all of another user's authenticators and codes",
@@ -174,7 +174,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::DELETE,
         path: path::ADMIN_METHOD,
-        door: Door::Member(Protected::AdminDeleteMethod),
+        access: Access::Member(Protected::AdminDeleteMethod),
         about: About {
             id: "adminDeleteMfaMethod",
             summary: "Remove one of another user's authenticators",
@@ -188,7 +188,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::GET,
         path: path::OPENAPI,
-        door: Door::Public(Public::ApiDescription),
+        access: Access::Public(Public::ApiDescription),
         about: About {
             id: "readApiDescription",
             summary: "Read this description",
@@ -202,7 +202,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::GET,
         path: path::KEYS,
-        door: Door::Public(Public::Keys),
+        access: Access::Public(Public::Keys),
         about: About {
             id: "readKeys",
             summary: "Read the keys of step-up tokens",
@@ -216,7 +216,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     Row {
         method: Method::GET,
         path: path::RELATED_ORIGINS,
-        door: Door::Public(Public::RelatedOrigins),
+        access: Access::Public(Public::RelatedOrigins),
         about: About {
             id: "readRelatedOrigins",
             summary: "Read the related origins of the relying party that the Host names",
