@@ -1,9 +1,10 @@
-//! The HTTP door: a request in, the order of checks, an answer out. Needs no socket but in
-//! [`server`].
+//! The HTTP API: takes a request through the checks in their order, and answers it. Only [`server`]
+//! needs a socket.
 
 pub mod admin;
 mod body;
 mod cors;
+mod endpoint;
 mod error;
 mod head;
 mod openapi;
@@ -28,18 +29,14 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::authn;
 use crate::error::Error as GatewayError;
-use crate::mfa::admin::{AdminDeleteMethod, AdminListMethods, AdminReset, named_user};
-use crate::mfa::backup_codes::RegenerateCodes;
-use crate::mfa::methods::{DeleteMethod, ListMethods, RenameMethod};
-use crate::mfa::registration::{BeginRegistration, CompleteRegistration};
-use crate::mfa::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBackupCode};
 use crate::model::{Member, Timestamp, User, Visitor};
 use crate::record::{Record, Sink};
 
 use body::Cause;
+use endpoint::Arguments;
 pub use error::{Error, Framing};
 pub use respond::{Reply, respond};
-use route::{Access, Found, Protected, Public, RelatedOrigins};
+use route::{Access, Found, Public, RelatedOrigins};
 use target::Target;
 
 /// The JWKS of a gateway that signs nothing.
@@ -166,7 +163,7 @@ where
             app.gate.open(&visitor(user), public.action(), record)?;
             serve_public(app, public, host)
         }
-        (Ok((Access::Member(protected), parameters)), Some(user)) => {
+        (Ok((Access::Member(endpoint), parameters)), Some(user)) => {
             let tenant = head::tenant(&head.headers)?;
             record.tenant(tenant);
             let member = Member {
@@ -176,8 +173,16 @@ where
                 now,
                 route,
             };
-            let request = (&head.headers, &target, &parameters);
-            serve_member(app, protected, member, request, body, record).await
+            let arguments = Arguments {
+                target: &target,
+                parameters: &parameters,
+                tenant,
+                body: endpoint
+                    .body
+                    .read(&head.headers, body, app.times.body)
+                    .await?,
+            };
+            (endpoint.serve)(app, member, arguments, record).await
         }
         (Ok((Access::Member(_), _)) | Err(_), None) => {
             app.gate.unknown(&visitor(None), record);
@@ -207,7 +212,8 @@ async fn authenticate(
 /// Returns what may answer the request, or the error where nothing does.
 fn access(found: Found<'_>) -> Result<(Access, Params<'static, '_>), Error> {
     match found {
-        Found::Access(access, _, parameters) => Ok((access, parameters)),
+        Found::Row(row, parameters) => Ok((row.access, parameters)),
+        Found::Preflight(_) => Ok((Access::Public(Public::Preflight), Params::new())),
         Found::OtherMethod(route) => Err(Error::MethodNotAllowed {
             allow: route.allow(),
         }),
@@ -233,94 +239,6 @@ fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
                     Ok(Reply::public(origins))
                 }
             }
-        }
-    }
-}
-
-async fn serve_member<B>(
-    app: &App,
-    protected: Protected,
-    member: Member,
-    (headers, target, parameters): (&HeaderMap, &Target<'_>, &Params<'_, '_>),
-    body: B,
-    record: &mut Record,
-) -> Result<Reply, Error>
-where
-    B: Body,
-    B::Error: Into<Cause>,
-{
-    let path = |name| {
-        let found = parameters.get(name);
-        found.ok_or_else(|| Error::internal("a route has no such parameter"))
-    };
-    match protected {
-        Protected::BeginRegistration => {
-            body::nothing(headers, body, app.times.body).await?;
-            let method_type = target.method_type()?;
-            let begin = BeginRegistration { method_type };
-            let permit = app.gate.admit(member, begin, record).await?;
-            Reply::private(&app.mfa.begin(&app.gate, permit, record).await?)
-        }
-        Protected::CompleteRegistration => {
-            let body = body::object(headers, body, app.times.body).await?;
-            let complete = CompleteRegistration::parse(&body)?;
-            let permit = app.gate.admit(member, complete, record).await?;
-            Reply::private(&app.mfa.complete(&app.gate, permit, record).await?)
-        }
-        Protected::BeginAuthentication => {
-            let body = body::optional(headers, body, app.times.body).await?;
-            let begin = BeginAuthentication::parse(&body)?;
-            let permit = app.gate.admit(member, begin, record).await?;
-            let begun = app.mfa.begin_authentication(&app.gate, permit, record);
-            Reply::private(&begun.await?)
-        }
-        Protected::CompleteAuthentication => {
-            let body = body::object(headers, body, app.times.body).await?;
-            let complete = CompleteAuthentication::parse(&body)?;
-            let permit = app.gate.admit(member, complete, record).await?;
-            Reply::private(&app.mfa.complete_authentication(&permit, record).await?)
-        }
-        Protected::ListMethods => {
-            let permit = app.gate.admit(member, ListMethods, record).await?;
-            Reply::private(&app.mfa.list(&permit))
-        }
-        Protected::RenameMethod => {
-            let body = body::object(headers, body, app.times.body).await?;
-            let rename = RenameMethod::parse(path("id")?, &body)?;
-            let permit = app.gate.admit(member, rename, record).await?;
-            Reply::private(&app.mfa.rename(&permit, record).await?)
-        }
-        Protected::DeleteMethod => {
-            let delete = DeleteMethod::of(path("id")?);
-            let permit = app.gate.admit(member, delete, record).await?;
-            Reply::private(&app.mfa.delete(&app.gate, permit, record).await?)
-        }
-        Protected::RegenerateCodes => {
-            body::nothing(headers, body, app.times.body).await?;
-            let permit = app.gate.admit(member, RegenerateCodes, record).await?;
-            Reply::private(&app.mfa.regenerate_codes(&app.gate, permit, record).await?)
-        }
-        Protected::VerifyCode => {
-            let body = body::object(headers, body, app.times.body).await?;
-            let verify = VerifyBackupCode::parse(&body)?;
-            let permit = app.gate.admit(member, verify, record).await?;
-            Reply::private(&app.mfa.verify_code(&app.gate, permit, record).await?)
-        }
-        Protected::AdminListMethods => {
-            let list = AdminListMethods(named_user(path("user")?, member.tenant)?);
-            let permit = app.gate.admit(member, list, record).await?;
-            Reply::private(&app.mfa.admin_list(&permit).await?)
-        }
-        Protected::AdminDeleteMethod => {
-            let user = named_user(path("user")?, member.tenant)?;
-            let delete = AdminDeleteMethod::of(user, path("id")?);
-            let permit = app.gate.admit(member, delete, record).await?;
-            Reply::private(&app.mfa.admin_delete(&permit, record).await?)
-        }
-        Protected::AdminReset => {
-            let reset = AdminReset(named_user(path("user")?, member.tenant)?);
-            let permit = app.gate.admit(member, reset, record).await?;
-            Reply::private(&app.mfa.admin_reset(&permit, record).await?)
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use schemars::JsonSchema;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
@@ -12,11 +13,66 @@ use crate::model::json;
 
 use super::error::{Error, Framing};
 use super::head::text;
+use super::route::{SchemaOf, schema};
 
 /// The largest body that the API reads.
 pub(super) const BODY_BYTES: usize = 64 * 1024;
 /// How deep arrays and objects may be nested.
 const JSON_DEPTH: usize = 32;
+
+/// The body that a route expects.
+#[derive(Clone, Copy)]
+pub(super) enum Content {
+    /// Anything: it is not read.
+    Unread,
+    /// Nothing, or an empty object.
+    Nothing,
+    /// An object of this schema. It may be left out.
+    Optional(SchemaOf),
+    /// An object of this schema.
+    Object(SchemaOf),
+}
+
+impl Content {
+    pub(super) const fn optional<T: JsonSchema>() -> Self {
+        Self::Optional(schema::<T>)
+    }
+
+    pub(super) const fn object<T: JsonSchema>() -> Self {
+        Self::Object(schema::<T>)
+    }
+
+    /// Whether the API description calls it required, and its schema. `None` where there is none.
+    pub(super) fn described(self) -> Option<(bool, SchemaOf)> {
+        match self {
+            Content::Unread | Content::Nothing => None,
+            Content::Optional(schema) => Some((false, schema)),
+            Content::Object(schema) => Some((true, schema)),
+        }
+    }
+
+    /// Reads the members of the body.
+    ///
+    /// # Errors
+    /// As [`object`].
+    pub(super) async fn read<B>(
+        self,
+        headers: &HeaderMap,
+        body: B,
+        time: Duration,
+    ) -> Result<Map<String, Value>, Error>
+    where
+        B: Body,
+        B::Error: Into<Cause>,
+    {
+        match self {
+            Content::Unread => Ok(Map::new()),
+            Content::Nothing => nothing(headers, body, time).await,
+            Content::Optional(_) => optional(headers, body, time).await,
+            Content::Object(_) => object(headers, body, time).await,
+        }
+    }
+}
 
 /// Reads a body that must be a JSON object.
 ///
@@ -42,7 +98,7 @@ where
 ///
 /// # Errors
 /// As [`object`].
-pub(super) async fn optional<B>(
+async fn optional<B>(
     headers: &HeaderMap,
     body: B,
     time: Duration,
@@ -68,13 +124,18 @@ where
 ///
 /// # Errors
 /// As [`object`].
-pub(super) async fn nothing<B>(headers: &HeaderMap, body: B, time: Duration) -> Result<(), Error>
+async fn nothing<B>(
+    headers: &HeaderMap,
+    body: B,
+    time: Duration,
+) -> Result<Map<String, Value>, Error>
 where
     B: Body,
     B::Error: Into<Cause>,
 {
-    if optional(headers, body, time).await?.is_empty() {
-        return Ok(());
+    let members = optional(headers, body, time).await?;
+    if members.is_empty() {
+        return Ok(members);
     }
     Err(Error::field(
         "body",
@@ -267,11 +328,12 @@ mod tests {
         let none = HeaderMap::new();
         let form = headers("application/x-www-form-urlencoded");
         let body = |text: &'static str| Full::new(Bytes::from_static(text.as_bytes()));
-        assert_eq!(nothing(&none, Empty::<Bytes>::new(), TIME).await, Ok(()));
-        assert_eq!(nothing(&form, body(""), TIME).await, Ok(()));
-        assert_eq!(nothing(&none, body("{}"), TIME).await, Ok(()));
+        let ok = Ok(Map::new());
+        assert_eq!(nothing(&none, Empty::<Bytes>::new(), TIME).await, ok);
+        assert_eq!(nothing(&form, body(""), TIME).await, ok);
+        assert_eq!(nothing(&none, body("{}"), TIME).await, ok);
         let json = headers("application/json");
-        assert_eq!(nothing(&json, body(" {} "), TIME).await, Ok(()));
+        assert_eq!(nothing(&json, body(" {} "), TIME).await, ok);
         let media_type = Err(Error::Framing(Framing::MediaType));
         assert_eq!(nothing(&form, body("{}"), TIME).await, media_type);
         let rule = "must be empty or {}: all that is needed is in the path and the query";

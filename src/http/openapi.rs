@@ -107,7 +107,7 @@ fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
         json!({
             "description": about.answer,
             "headers": {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}},
-            "content": {"application/json": {"schema": (about.response)(schemas)}},
+            "content": {"application/json": {"schema": (row.answer)(schemas)}},
         }),
     )]);
     let mut statuses = [&EVERYWHERE, about.errors].concat();
@@ -134,10 +134,12 @@ fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
-    if let Some(body) = &about.request {
+    if let Access::Member(endpoint) = row.access
+        && let Some((required, schema)) = endpoint.body.described()
+    {
         operation["requestBody"] = json!({
-            "required": body.required,
-            "content": {"application/json": {"schema": (body.schema)(schemas)}},
+            "required": required,
+            "content": {"application/json": {"schema": schema(schemas)}},
         });
     }
     operation

@@ -10,6 +10,7 @@ use matchit::{Params, Router};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
+use super::endpoint::Endpoint;
 use crate::model::{Action, path};
 
 pub(super) use table::TABLE;
@@ -20,16 +21,18 @@ pub(super) struct Row {
     /// The path as it is described, and the id of its `Gate::Route`.
     pub(super) path: &'static str,
     pub(super) access: Access,
+    /// The schema of the answer.
+    pub(super) answer: SchemaOf,
     pub(super) about: About,
 }
 
 /// Who may send a request, and what answers it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy)]
 pub(super) enum Access {
     /// Anybody: neither a token nor a tenant is needed.
     Public(Public),
     /// A caller with a token and a tenant header.
-    Member(Protected),
+    Member(Endpoint),
 }
 
 /// What answers anybody.
@@ -54,44 +57,24 @@ impl Public {
     }
 }
 
-/// What answers a member.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Protected {
-    BeginRegistration,
-    CompleteRegistration,
-    BeginAuthentication,
-    CompleteAuthentication,
-    ListMethods,
-    RenameMethod,
-    DeleteMethod,
-    RegenerateCodes,
-    VerifyCode,
-    AdminListMethods,
-    AdminDeleteMethod,
-    AdminReset,
-}
-
 /// What the API description says of a row.
 pub(super) struct About {
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
     /// What its query takes besides what is ignored.
     pub(super) query: &'static [Query],
-    pub(super) request: Option<RequestBody>,
     pub(super) answer: &'static str,
-    pub(super) response: SchemaOf,
     /// The statuses of its errors besides those that every row has.
     pub(super) errors: &'static [u16],
 }
 
-/// What is sent along.
-pub(super) struct RequestBody {
-    pub(super) schema: SchemaOf,
-    pub(super) required: bool,
-}
-
 /// Gives the schema of a type.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// The [`SchemaOf`] a type.
+pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
 
 /// A query member.
 pub(super) struct Query {
@@ -109,8 +92,10 @@ pub(super) struct RelatedOrigins<'a> {
 
 /// The outcome of looking a request up.
 pub(super) enum Found<'p> {
-    /// A row, or a preflight. With the path pattern and the parameters of the path.
-    Access(Access, &'static str, Params<'static, 'p>),
+    /// A row, with the parameters of the path.
+    Row(&'static Row, Params<'static, 'p>),
+    /// A preflight to a path.
+    Preflight(&'static Route),
     /// The path has rows, but none with this method.
     OtherMethod(&'static Route),
     /// There is no such path.
@@ -121,8 +106,8 @@ impl Found<'_> {
     /// The id of the `Gate::Route`.
     pub(super) fn route(&self) -> &'static str {
         match self {
-            Found::Access(_, pattern, _) => pattern,
-            Found::OtherMethod(route) => route.pattern,
+            Found::Row(row, _) => row.path,
+            Found::Preflight(route) | Found::OtherMethod(route) => route.pattern,
             Found::Nothing => path::UNKNOWN,
         }
     }
@@ -130,10 +115,7 @@ impl Found<'_> {
     /// Makes of what OPTIONS found on a path the answer to a preflight.
     pub(super) fn preflight(self) -> Self {
         match self {
-            Found::OtherMethod(route) => {
-                let preflight = Access::Public(Public::Preflight);
-                Found::Access(preflight, route.pattern, Params::new())
-            }
+            Found::OtherMethod(route) => Found::Preflight(route),
             found => found,
         }
     }
@@ -175,7 +157,7 @@ pub(super) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
     };
     let route = matched.value;
     match route.rows.iter().find(|row| row.method == *method) {
-        Some(row) => Found::Access(row.access, route.pattern, matched.params),
+        Some(row) => Found::Row(row, matched.params),
         None => Found::OtherMethod(route),
     }
 }
@@ -210,10 +192,10 @@ mod tests {
         let uri: Uri = format!("/v1/admin/users/{segment}/mfa/7").parse().unwrap();
         let target = Target::parse(&uri)?;
         let found = find(&Method::DELETE, &target.path);
-        let Found::Access(access, _, parameters) = found else {
+        let Found::Row(row, parameters) = found else {
             panic!("{} is no row", target.path);
         };
-        assert_eq!(access, Access::Member(Protected::AdminDeleteMethod));
+        assert_eq!(row.about.id, "adminDeleteMfaMethod");
         assert_eq!(parameters.get("id"), Some("7"));
         Ok(named_user(parameters.get("user").unwrap(), tenant)?)
     }
@@ -258,7 +240,7 @@ mod tests {
         assert_eq!(found(Method::DELETE, path::BACKUP_CODES), "POST");
         let path = "/v1/admin/users/corp|a b/mfa/7";
         assert_eq!(of(Method::DELETE, path), path::ADMIN_METHOD);
-        let Found::Access(_, _, parameters) = find(&Method::DELETE, path) else {
+        let Found::Row(_, parameters) = find(&Method::DELETE, path) else {
             panic!("{path}");
         };
         let parameters: Vec<_> = parameters.iter().collect();
@@ -269,10 +251,7 @@ mod tests {
     fn each_row_is_found_and_its_route_is_known_to_the_schema() {
         for row in &TABLE {
             let found = find(&row.method, row.path);
-            assert!(matches!(
-                found,
-                Found::Access(access, path, _) if access == row.access && path == row.path
-            ));
+            assert!(matches!(found, Found::Row(found, _) if std::ptr::eq(found, row)));
             assert!(path::ALL.contains(&row.path), "{}", row.path);
         }
     }

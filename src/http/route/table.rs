@@ -1,23 +1,24 @@
 //! The rows.
 
 use hyper::Method;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
+use serde_json::{Map, Value};
 
-use super::{About, Access, Protected, Public, Query, RelatedOrigins, RequestBody, Row};
-use crate::mfa::admin::ResetMethods;
-use crate::mfa::backup_codes::BackupCodes;
-use crate::mfa::methods::{Deleted, Method as MethodAnswer, Methods, RenameBody};
-use crate::mfa::registration::{Begin, CompleteBody};
-use crate::mfa::step_up::{AssertionBody, BeginBody, BegunStepUp, CodeBody, StepUpToken};
+use super::{About, Access, Public, Query, RelatedOrigins, Row, schema};
+use crate::http::endpoint::{Endpoint, Serve};
+use crate::mfa::admin::{AdminDeleteMethod, AdminListMethods, AdminReset};
+use crate::mfa::backup_codes::RegenerateCodes;
+use crate::mfa::methods::{DeleteMethod, ListMethods, RenameMethod};
+use crate::mfa::registration::{BeginRegistration, CompleteRegistration};
+use crate::mfa::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBackupCode};
 use crate::model::{MethodType, path};
 
 /// Every row.
 pub(in crate::http) static TABLE: [Row; 15] = [
-    Row {
-        method: Method::POST,
-        path: path::REGISTER,
-        access: Access::Member(Protected::BeginRegistration),
-        about: About {
+    member::<BeginRegistration>(
+        Method::POST,
+        path::REGISTER,
+        About {
             id: "beginWebauthnRegistration",
             summary: "Start enrolling a passkey or a security key",
             query: &[Query {
@@ -25,224 +26,184 @@ pub(in crate::http) static TABLE: [Row; 15] = [
                 about: "What is to be enrolled; a passkey when it is left out.",
                 schema: schema::<MethodType>,
             }],
-            request: None,
             answer: "Options for the browser",
-            response: schema::<Begin>,
             errors: &[408, 409, 415, 429, 501],
         },
-    },
-    Row {
-        method: Method::POST,
-        path: path::REGISTER_COMPLETE,
-        access: Access::Member(Protected::CompleteRegistration),
-        about: About {
+    ),
+    member::<CompleteRegistration>(
+        Method::POST,
+        path::REGISTER_COMPLETE,
+        About {
             id: "completeWebauthnRegistration",
             summary: "Complete WebAuthn registration",
             query: &[],
-            request: required::<CompleteBody>(),
             answer: "WebAuthn registered, backup codes returned",
-            response: schema::<BackupCodes>,
             errors: &[404, 408, 409, 415, 429, 501],
         },
-    },
-    Row {
-        method: Method::POST,
-        path: path::AUTHENTICATE,
-        access: Access::Member(Protected::BeginAuthentication),
-        about: About {
+    ),
+    member::<BeginAuthentication>(
+        Method::POST,
+        path::AUTHENTICATE,
+        About {
             id: "beginWebauthnAuthentication",
             summary: "Start a step-up with an authenticator",
             query: &[],
-            request: optional::<BeginBody>(),
             answer: "Options for the browser",
-            response: schema::<BegunStepUp>,
             errors: &[404, 408, 415, 429, 501],
         },
-    },
-    Row {
-        method: Method::POST,
-        path: path::AUTHENTICATE_COMPLETE,
-        access: Access::Member(Protected::CompleteAuthentication),
-        about: About {
+    ),
+    member::<CompleteAuthentication>(
+        Method::POST,
+        path::AUTHENTICATE_COMPLETE,
+        About {
             id: "completeWebauthnAuthentication",
             summary: "Complete a step-up with an authenticator",
             query: &[],
-            request: required::<AssertionBody>(),
             answer: "A short-lived token",
-            response: schema::<StepUpToken>,
             errors: &[404, 408, 415, 501],
         },
-    },
-    Row {
-        method: Method::GET,
-        path: path::METHODS,
-        access: Access::Member(Protected::ListMethods),
-        about: About {
+    ),
+    member::<ListMethods>(
+        Method::GET,
+        path::METHODS,
+        About {
             id: "listMfaMethods",
             summary: "List the caller's authenticators",
             query: &[],
-            request: None,
             answer: "The authenticators, oldest first",
-            response: schema::<Methods>,
             errors: &[],
         },
-    },
-    Row {
-        method: Method::PATCH,
-        path: path::METHOD,
-        access: Access::Member(Protected::RenameMethod),
-        about: About {
+    ),
+    member::<RenameMethod>(
+        Method::PATCH,
+        path::METHOD,
+        About {
             id: "renameMfaMethod",
             summary: "Rename one of the caller's authenticators",
             query: &[],
-            request: required::<RenameBody>(),
             answer: "The authenticator",
-            response: schema::<MethodAnswer>,
             errors: &[404, 408, 415],
         },
-    },
-    Row {
-        method: Method::DELETE,
-        path: path::METHOD,
-        access: Access::Member(Protected::DeleteMethod),
-        about: About {
+    ),
+    member::<DeleteMethod>(
+        Method::DELETE,
+        path::METHOD,
+        About {
             id: "deleteMfaMethod",
             summary: "Remove one of the caller's authenticators",
             query: &[],
-            request: None,
             answer: "Removed; what the browser is to be told",
-            response: schema::<Deleted>,
             errors: &[404],
         },
-    },
-    Row {
-        method: Method::POST,
-        path: path::BACKUP_CODES,
-        access: Access::Member(Protected::RegenerateCodes),
-        about: About {
+    ),
+    member::<RegenerateCodes>(
+        Method::POST,
+        path::BACKUP_CODES,
+        About {
             id: "regenerateBackupCodes",
             summary: "Get new backup codes in the place of the old",
             query: &[],
-            request: None,
             answer: "New codes, shown this once",
-            response: schema::<BackupCodes>,
             errors: &[404, 408, 409, 415, 429],
         },
-    },
-    Row {
-        method: Method::POST,
-        path: path::BACKUP_CODES_VERIFY,
-        access: Access::Member(Protected::VerifyCode),
-        about: About {
+    ),
+    member::<VerifyBackupCode>(
+        Method::POST,
+        path::BACKUP_CODES_VERIFY,
+        About {
             id: "verifyBackupCode",
             summary: "Step up with a backup or recovery code",
             query: &[],
-            request: required::<CodeBody>(),
             answer: "A short-lived token",
-            response: schema::<StepUpToken>,
             errors: &[408, 415, 429, 501],
         },
-    },
-    Row {
-        method: Method::GET,
-        path: path::ADMIN_METHODS,
-        access: Access::Member(Protected::AdminListMethods),
-        about: About {
+    ),
+    member::<AdminListMethods>(
+        Method::GET,
+        path::ADMIN_METHODS,
+        About {
             id: "adminListMfaMethods",
             summary: "List another user's authenticators",
             query: &[],
-            request: None,
             answer: "The authenticators, oldest first",
-            response: schema::<Methods>,
             errors: &[404],
         },
-    },
-    Row {
-        method: Method::DELETE,
-        path: path::ADMIN_METHODS,
-        access: Access::Member(Protected::AdminReset),
-        about: About {
+    ),
+    member::<AdminReset>(
+        Method::DELETE,
+        path::ADMIN_METHODS,
+        About {
             id: "adminResetMfa",
             summary: "Remove all of another user's authenticators and codes",
             query: &[],
-            request: None,
             answer: "How many were removed, and the recovery code to hand to the user",
-            response: schema::<ResetMethods>,
             errors: &[404, 429],
         },
-    },
-    Row {
-        method: Method::DELETE,
-        path: path::ADMIN_METHOD,
-        access: Access::Member(Protected::AdminDeleteMethod),
-        about: About {
+    ),
+    member::<AdminDeleteMethod>(
+        Method::DELETE,
+        path::ADMIN_METHOD,
+        About {
             id: "adminDeleteMfaMethod",
             summary: "Remove one of another user's authenticators",
             query: &[],
-            request: None,
             answer: "Removed; with the last one, the recovery code to hand to the user",
-            response: schema::<Deleted>,
             errors: &[404, 429],
         },
-    },
-    Row {
-        method: Method::GET,
-        path: path::OPENAPI,
-        access: Access::Public(Public::ApiDescription),
-        about: About {
+    ),
+    public::<Map<String, Value>>(
+        Public::ApiDescription,
+        path::OPENAPI,
+        About {
             id: "readApiDescription",
             summary: "Read this description",
             query: &[],
-            request: None,
             answer: "An OpenAPI 3.1 document",
-            response: schema::<serde_json::Map<String, serde_json::Value>>,
             errors: &[],
         },
-    },
-    Row {
-        method: Method::GET,
-        path: path::KEYS,
-        access: Access::Public(Public::Keys),
-        about: About {
+    ),
+    public::<Map<String, Value>>(
+        Public::Keys,
+        path::KEYS,
+        About {
             id: "readKeys",
             summary: "Read the keys of step-up tokens",
             query: &[],
-            request: None,
             answer: "A JWKS (RFC 7517)",
-            response: schema::<serde_json::Map<String, serde_json::Value>>,
             errors: &[],
         },
-    },
-    Row {
-        method: Method::GET,
-        path: path::RELATED_ORIGINS,
-        access: Access::Public(Public::RelatedOrigins),
-        about: About {
+    ),
+    public::<RelatedOrigins<'static>>(
+        Public::RelatedOrigins,
+        path::RELATED_ORIGINS,
+        About {
             id: "readRelatedOrigins",
             summary: "Read the related origins of the relying party that the Host names",
             query: &[],
-            request: None,
             answer: "The origins (WebAuthn Level 3, section 5.11)",
-            response: schema::<RelatedOrigins<'static>>,
             errors: &[404],
         },
-    },
+    ),
 ];
 
-fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<T>()
+/// A row of an operation of members.
+const fn member<O: Serve>(method: Method, path: &'static str, about: About) -> Row {
+    Row {
+        method,
+        path,
+        access: Access::Member(Endpoint::of::<O>()),
+        answer: schema::<O::Answer>,
+        about,
+    }
 }
 
-const fn required<T: JsonSchema>() -> Option<RequestBody> {
-    Some(RequestBody {
-        schema: schema::<T>,
-        required: true,
-    })
-}
-
-const fn optional<T: JsonSchema>() -> Option<RequestBody> {
-    Some(RequestBody {
-        schema: schema::<T>,
-        required: false,
-    })
+/// A row for anybody, whose answer has the schema of `T`.
+const fn public<T: JsonSchema>(public: Public, path: &'static str, about: About) -> Row {
+    Row {
+        method: Method::GET,
+        path,
+        access: Access::Public(public),
+        answer: schema::<T>,
+        about,
+    }
 }

@@ -1,0 +1,253 @@
+//! The operations of members: each is parsed from a request, decided, and done.
+
+use std::pin::Pin;
+
+use matchit::Params;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::body::Content;
+use super::error::Error;
+use super::respond::Reply;
+use super::target::Target;
+use crate::app::App;
+use crate::error::Error as GatewayError;
+use crate::gate::{Operation, Permit};
+use crate::mfa::admin::{
+    AdminDeleteMethod, AdminListMethods, AdminReset, ResetMethods, named_user,
+};
+use crate::mfa::backup_codes::{BackupCodes, RegenerateCodes};
+use crate::mfa::methods::{
+    DeleteMethod, Deleted, ListMethods, Method, Methods, RenameBody, RenameMethod,
+};
+use crate::mfa::registration::{Begin, BeginRegistration, CompleteBody, CompleteRegistration};
+use crate::mfa::step_up::{
+    AssertionBody, BeginAuthentication, BeginBody, BegunStepUp, CodeBody, CompleteAuthentication,
+    StepUpToken, VerifyBackupCode,
+};
+use crate::model::{Member, Tenant, UserId};
+use crate::record::Record;
+
+/// The parts of a request that an operation is parsed from.
+pub(super) struct Arguments<'a> {
+    pub(super) target: &'a Target<'a>,
+    pub(super) parameters: &'a Params<'static, 'a>,
+    pub(super) tenant: Tenant,
+    /// The members of the body. Empty where none is read.
+    pub(super) body: Map<String, Value>,
+}
+
+impl Arguments<'_> {
+    fn parameter(&self, name: &str) -> Result<&str, Error> {
+        let found = self.parameters.get(name);
+        found.ok_or_else(|| Error::internal("a route has no such parameter"))
+    }
+
+    fn user(&self) -> Result<UserId, Error> {
+        Ok(named_user(self.parameter("user")?, self.tenant)?)
+    }
+}
+
+/// An operation that a route serves.
+pub(super) trait Serve: Operation + Send + Sized + Sync {
+    const BODY: Content = Content::Unread;
+    type Answer: JsonSchema + Serialize;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error>;
+
+    fn serve(
+        app: &App,
+        permit: Permit<Self>,
+        record: &mut Record,
+    ) -> impl Future<Output = Served<Self>> + Send;
+}
+
+type Served<O> = Result<<O as Serve>::Answer, GatewayError>;
+
+/// A [`Serve`] as a value, for the table of routes.
+#[derive(Clone, Copy)]
+pub(super) struct Endpoint {
+    pub(super) body: Content,
+    /// Parses the operation, has it decided, and does it.
+    pub(super) serve: ServeFn,
+}
+
+type ServeFn = for<'a> fn(&'a App, Member, Arguments<'a>, &'a mut Record) -> Serving<'a>;
+type Serving<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
+
+impl Endpoint {
+    pub(super) const fn of<O: Serve>() -> Self {
+        Self {
+            body: O::BODY,
+            serve: serve::<O>,
+        }
+    }
+}
+
+fn serve<'a, O: Serve>(
+    app: &'a App,
+    member: Member,
+    arguments: Arguments<'a>,
+    record: &'a mut Record,
+) -> Serving<'a> {
+    Box::pin(async move {
+        let operation = O::parse(&arguments)?;
+        let permit = app.gate.admit(member, operation, record).await?;
+        Reply::private(&O::serve(app, permit, record).await?)
+    })
+}
+
+impl Serve for BeginRegistration {
+    const BODY: Content = Content::Nothing;
+    type Answer = Begin;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        let method_type = arguments.target.method_type()?;
+        Ok(Self { method_type })
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa.begin(&app.gate, permit, record).await
+    }
+}
+
+impl Serve for CompleteRegistration {
+    const BODY: Content = Content::object::<CompleteBody>();
+    type Answer = BackupCodes;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self::parse(&arguments.body)?)
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa.complete(&app.gate, permit, record).await
+    }
+}
+
+impl Serve for BeginAuthentication {
+    const BODY: Content = Content::optional::<BeginBody>();
+    type Answer = BegunStepUp;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self::parse(&arguments.body)?)
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa
+            .begin_authentication(&app.gate, permit, record)
+            .await
+    }
+}
+
+impl Serve for CompleteAuthentication {
+    const BODY: Content = Content::object::<AssertionBody>();
+    type Answer = StepUpToken;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self::parse(&arguments.body)?)
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa.complete_authentication(&permit, record).await
+    }
+}
+
+impl Serve for ListMethods {
+    type Answer = Methods;
+
+    fn parse(_: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, _: &mut Record) -> Served<Self> {
+        Ok(app.mfa.list(&permit))
+    }
+}
+
+impl Serve for RenameMethod {
+    const BODY: Content = Content::object::<RenameBody>();
+    type Answer = Method;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self::parse(arguments.parameter("id")?, &arguments.body)?)
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa.rename(&permit, record).await
+    }
+}
+
+impl Serve for DeleteMethod {
+    type Answer = Deleted;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self::of(arguments.parameter("id")?))
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa.delete(&app.gate, permit, record).await
+    }
+}
+
+impl Serve for RegenerateCodes {
+    const BODY: Content = Content::Nothing;
+    type Answer = BackupCodes;
+
+    fn parse(_: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa.regenerate_codes(&app.gate, permit, record).await
+    }
+}
+
+impl Serve for VerifyBackupCode {
+    const BODY: Content = Content::object::<CodeBody>();
+    type Answer = StepUpToken;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self::parse(&arguments.body)?)
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa.verify_code(&app.gate, permit, record).await
+    }
+}
+
+impl Serve for AdminListMethods {
+    type Answer = Methods;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self(arguments.user()?))
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, _: &mut Record) -> Served<Self> {
+        app.mfa.admin_list(&permit).await
+    }
+}
+
+impl Serve for AdminDeleteMethod {
+    type Answer = Deleted;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self::of(arguments.user()?, arguments.parameter("id")?))
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa.admin_delete(&permit, record).await
+    }
+}
+
+impl Serve for AdminReset {
+    type Answer = ResetMethods;
+
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
+        Ok(Self(arguments.user()?))
+    }
+
+    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
+        app.mfa.admin_reset(&permit, record).await
+    }
+}
