@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod backup_codes;
+mod body;
 pub mod methods;
 mod models;
 pub mod registration;

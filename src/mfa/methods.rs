@@ -1,11 +1,11 @@
 //! The caller's authenticators.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::registration::device_name;
+use super::body::{self, DeviceName, Unchecked};
 use super::{Attempts, Mfa, model_name, name_or};
 use crate::error::{Error, Missing};
 use crate::gate::{Gate, Operation, Permit};
@@ -83,12 +83,12 @@ pub struct RenameMethod {
 }
 
 /// The body that renames an authenticator.
-#[derive(JsonSchema)]
-#[schemars(description = "The body that renames an authenticator.")]
+#[derive(Deserialize, JsonSchema)]
 pub struct RenameBody {
     /// What the user calls it; blank: its model or its kind.
-    #[schemars(length(max = 100))]
-    pub device_name: String,
+    #[serde(default)]
+    #[schemars(with = "String", length(max = 100))]
+    device_name: Unchecked<DeviceName>,
 }
 
 impl RenameMethod {
@@ -97,8 +97,8 @@ impl RenameMethod {
     /// # Errors
     /// [`Error::Invalid`] with the field that breaks a rule.
     pub fn parse(id: &str, body: &Map<String, Value>) -> Result<Self, Error> {
-        let device_name = device_name(body.get("device_name"))
-            .map_err(|rule| Error::field("device_name", rule))?;
+        let body: RenameBody = body::read(body)?;
+        let DeviceName(device_name) = body.device_name.only("device_name")?;
         let id = method_id(id);
         Ok(Self { id, device_name })
     }

@@ -16,7 +16,6 @@ use crate::webauthn::{Person, RelyingParty, Verified};
 pub use operations::{
     Begin, BeginRegistration, CompleteBody, CompleteRegistration, TrustAuthenticator,
 };
-pub(super) use operations::{REQUIRED, device_name, method_type};
 
 /// The outcome of [`Mfa::keep`].
 enum KeepOutcome {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::backup_codes::Code;
-use super::registration::{REQUIRED, method_type};
+use super::body::{self, Unchecked};
 use super::{Attempts, Mfa, begins_too_fast, browser_timeout};
 use crate::authn;
 use crate::authn::step_up::{Proof, StepUpIssuer};
-use crate::error::{Error, Feature, Field, Missing, Throttled};
+use crate::error::{Error, Feature, Missing, Throttled};
 use crate::gate::{Gate, Operation, Permit};
 use crate::model::{
     Action, Authenticator, Bytes, CodeKind, CodeSetId, Member, MethodType, Timestamp, User,
@@ -26,13 +26,12 @@ use crate::store::{
 use crate::webauthn::{Asserted, Assertion, AssertionRequest, RelyingParty, counter_back};
 
 /// The body that starts a step-up; all of it may be left out.
-#[derive(JsonSchema, Serialize)]
-#[schemars(description = "The body that starts a step-up; all of it may be left out.")]
+#[derive(Deserialize, JsonSchema)]
 pub struct BeginBody {
     /// Only authenticators of this type; all when it is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "MethodType")]
-    pub method_type: Option<MethodType>,
+    #[serde(default)]
+    #[schemars(with = "MethodType", skip_serializing_if = "Unchecked::is_left_out")]
+    method_type: Unchecked<MethodType>,
 }
 
 /// To start a step-up.
@@ -47,13 +46,8 @@ impl BeginAuthentication {
     /// # Errors
     /// [`Error::Invalid`] with the field that breaks a rule.
     pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
-        let method_type = match body.get("method_type") {
-            None => None,
-            wanted => {
-                let wanted = method_type(wanted);
-                Some(wanted.map_err(|rule| Error::field("method_type", rule))?)
-            }
-        };
+        let body: BeginBody = body::read(body)?;
+        let method_type = body.method_type.optional("method_type")?;
         Ok(Self { method_type })
     }
 }
@@ -77,12 +71,12 @@ pub struct BegunStepUp {
 }
 
 /// The body that finishes a step-up.
-#[derive(JsonSchema)]
-#[schemars(description = "The body that finishes a step-up.")]
+#[derive(Deserialize, JsonSchema)]
 pub struct AssertionBody {
     /// `AuthenticationResponseJSON`: what `PublicKeyCredential.toJSON()` gives.
-    #[schemars(with = "serde_json::Map<String, Value>")]
-    pub credential: Value,
+    #[serde(default)]
+    #[schemars(with = "Map<String, Value>")]
+    credential: Unchecked<Assertion>,
 }
 
 /// To finish a step-up.
@@ -96,11 +90,8 @@ impl CompleteAuthentication {
     /// # Errors
     /// [`Error::Invalid`] with every field that breaks a rule.
     pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
-        let credential = body.get("credential");
-        let credential = credential.ok_or_else(|| Error::field("credential", REQUIRED))?;
-        let assertion = Assertion::parse(credential).map_err(|malformed| {
-            Error::Invalid(malformed.into_iter().map(Field::from).collect())
-        })?;
+        let body: AssertionBody = body::read(body)?;
+        let assertion = body.credential.only("credential")?;
         Ok(Self { assertion })
     }
 
@@ -129,11 +120,12 @@ impl Operation for CompleteAuthentication {
 }
 
 /// The body that uses a backup code.
-#[derive(JsonSchema)]
-#[schemars(description = "The body that uses a backup code.")]
+#[derive(Deserialize, JsonSchema)]
 pub struct CodeBody {
     /// The code; case, spaces and hyphens do not matter.
-    pub code: String,
+    #[serde(default)]
+    #[schemars(with = "String")]
+    code: Unchecked<String>,
 }
 
 /// To use a backup code.
@@ -149,13 +141,10 @@ impl VerifyBackupCode {
     /// [`Error::Invalid`] where there is no text. A text that cannot be a code is answered as a
     /// wrong one is.
     pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
-        let code = body.get("code");
-        let code = code.ok_or_else(|| Error::field("code", REQUIRED))?;
-        let code = code
-            .as_str()
-            .ok_or_else(|| Error::field("code", "must be a string"))?;
+        let body: CodeBody = body::read(body)?;
+        let code = body.code.only("code")?;
         Ok(Self {
-            code: Code::read(code),
+            code: Code::read(&code),
         })
     }
 }

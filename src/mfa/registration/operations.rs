@@ -1,18 +1,16 @@
 //! What is asked for when an authenticator is enrolled, and the answer that starts it.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Field};
+use crate::error::Error;
 use crate::gate::Operation;
+use crate::mfa::body::{self, DeviceName, Unchecked};
 use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Timestamp};
 use crate::policy::Resource;
 use crate::store::Account;
 use crate::webauthn::Response;
-
-/// The longest `device_name`, in Unicode scalar values.
-const DEVICE_NAME_CHARACTERS: usize = 100;
 
 /// To start an enrolment.
 pub struct BeginRegistration {
@@ -44,19 +42,21 @@ pub struct Begin {
     pub expires_at: Timestamp,
 }
 
-/// The body that finishes an enrolment, as the API description tells it;
-/// [`CompleteRegistration::parse`] reads it.
-#[derive(JsonSchema)]
-#[schemars(description = "The body that finishes an enrolment.")]
+/// The body that finishes an enrolment.
+#[derive(Deserialize, JsonSchema)]
 pub struct CompleteBody {
     /// `RegistrationResponseJSON`: what `PublicKeyCredential.toJSON()` gives.
-    #[schemars(with = "serde_json::Map<String, Value>")]
-    pub credential: Value,
+    #[serde(default)]
+    #[schemars(with = "Map<String, Value>")]
+    credential: Unchecked<Response>,
     /// What the user calls the authenticator; blank: its model or its kind.
-    #[schemars(length(max = 100))]
-    pub device_name: String,
+    #[serde(default)]
+    #[schemars(with = "String", length(max = 100))]
+    device_name: Unchecked<DeviceName>,
     /// What is being enrolled: as it was begun.
-    pub method_type: MethodType,
+    #[serde(default)]
+    #[schemars(with = "MethodType")]
+    method_type: Unchecked<MethodType>,
 }
 
 /// To finish an enrolment.
@@ -72,57 +72,19 @@ impl CompleteRegistration {
     /// # Errors
     /// [`Error::Invalid`] with every field that breaks a rule.
     pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
-        let mut fields = Vec::new();
-        let mut refuse = |field: &'static str, rule: &'static str| {
-            fields.push(Field {
-                field: field.into(),
-                rule: rule.into(),
-            });
-        };
-        let device_name = device_name(body.get("device_name"))
-            .map_err(|rule| refuse("device_name", rule))
-            .ok();
-        let method_type = method_type(body.get("method_type"))
-            .map_err(|rule| refuse("method_type", rule))
-            .ok();
-        let response = match body.get("credential") {
-            Some(credential) => Response::parse(credential)
-                .map_err(|malformed| fields.extend(malformed.into_iter().map(Field::from)))
-                .ok(),
-            None => {
-                refuse("credential", REQUIRED);
-                None
-            }
-        };
+        let body: CompleteBody = body::read(body)?;
+        let mut faults = Vec::new();
+        let device_name = body.device_name.required("device_name", &mut faults);
+        let method_type = body.method_type.required("method_type", &mut faults);
+        let response = body.credential.required("credential", &mut faults);
         match (response, device_name, method_type) {
-            (Some(response), Some(device_name), Some(method_type)) => Ok(Self {
+            (Some(response), Some(DeviceName(device_name)), Some(method_type)) => Ok(Self {
                 response,
                 device_name,
                 method_type,
             }),
-            _ => Err(Error::Invalid(fields)),
+            _ => Err(Error::Invalid(faults)),
         }
-    }
-}
-
-pub(in crate::mfa) const REQUIRED: &str = "is required";
-
-pub(in crate::mfa) fn method_type(value: Option<&Value>) -> Result<MethodType, &'static str> {
-    value
-        .ok_or(REQUIRED)?
-        .as_str()
-        .and_then(|it| it.parse().ok())
-        .ok_or(MethodType::RULE)
-}
-
-pub(in crate::mfa) fn device_name(value: Option<&Value>) -> Result<String, &'static str> {
-    let name = value.ok_or(REQUIRED)?.as_str().ok_or("must be a string")?;
-    if name.chars().count() > DEVICE_NAME_CHARACTERS {
-        Err("must be at most 100 characters")
-    } else if name.chars().any(char::is_control) {
-        Err("must not hold control characters")
-    } else {
-        Ok(name.to_owned())
     }
 }
 
@@ -210,25 +172,6 @@ mod tests {
         ];
         let body = serde_json::json!({"device_name": 1, "method_type": "totp"});
         assert_eq!(fields(body), expected);
-    }
-
-    #[test]
-    fn a_name_is_a_hundred_scalar_values_without_controls() {
-        let of = |name: &str| device_name(Some(&Value::from(name)));
-        let long = "\u{1f511}".repeat(100);
-        assert_eq!(of(&long), Ok(long.clone()));
-        assert_eq!(
-            of(&format!("{long}x")),
-            Err("must be at most 100 characters")
-        );
-        for control in ["a\u{0}", "a\nb", "\u{7f}", "\u{85}"] {
-            assert_eq!(
-                of(control),
-                Err("must not hold control characters"),
-                "{control:?}"
-            );
-        }
-        assert_eq!(of(" \u{a0}\u{200d}"), Ok(" \u{a0}\u{200d}".to_owned()));
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
