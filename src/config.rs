@@ -268,13 +268,9 @@ fn store(
 ) -> (Option<store::Settings>, Duration) {
     let mut section = root.section("store", problems);
     let location = store_url::take(&mut section, files, problems);
+    let rule = "it is a duration from 1s to 1h, such as \"5m\"";
     let enrollment_ttl = section
-        .parsed("enrollment_ttl", problems, |text| {
-            humantime::parse_duration(text)
-                .ok()
-                .filter(|ttl| ENROLLMENT_TTL.contains(ttl))
-                .ok_or("it is a duration from 1s to 1h, such as \"5m\"")
-        })
+        .duration("enrollment_ttl", ENROLLMENT_TTL, rule, problems)
         .unwrap_or(Duration::from_secs(5 * 60));
     let require_durable = section.boolean("require_durable", problems).unwrap_or(true);
     section.finish(problems);
@@ -339,12 +335,8 @@ pub const MAX_AUTHENTICATORS: usize = 20;
 
 fn recovery_code_ttl(root: &mut Section, problems: &mut Problems<'_>) -> Duration {
     let mut section = root.section("recovery", problems);
-    let ttl = section.parsed("code_ttl", problems, |text| {
-        humantime::parse_duration(text)
-            .ok()
-            .filter(|ttl| RECOVERY_CODE_TTLS.contains(ttl))
-            .ok_or("it is a duration from 1m to 7d, such as \"24h\"")
-    });
+    let rule = "it is a duration from 1m to 7d, such as \"24h\"";
+    let ttl = section.duration("code_ttl", RECOVERY_CODE_TTLS, rule, problems);
     section.finish(problems);
     ttl.unwrap_or(RECOVERY_CODE_TTL)
 }

@@ -1,12 +1,10 @@
 //! `[[relying_parties]]`: where authenticators are enrolled.
 
-use uuid::Uuid;
-
 use super::files::{self, Files};
 use super::not_empty;
 use super::problems::Problems;
 use super::section::{Located, Section};
-use crate::model::{MethodType, Tenant};
+use crate::model::{MethodType, Tenant, hyphenated};
 use crate::webauthn::{Model, RelyingParties, Settings, SettingsProblem, Tenants};
 
 /// All relying parties; none when one of them is wrong.
@@ -127,9 +125,7 @@ fn tenants(section: &mut Section, problems: &mut Problems<'_>) -> Option<Tenants
 fn model(mut section: Section, files: &Files, problems: &mut Problems<'_>) -> Option<Model> {
     section.require(&["aaguid", "name", "roots"], problems);
     let aaguid = section.parsed("aaguid", problems, |text| {
-        Some(text)
-            .filter(|text| text.len() == 36)
-            .and_then(|text| Uuid::try_parse(text).ok())
+        hyphenated(text)
             .ok_or("it is a UUID with hyphens, such as 73bb0cd4-e502-49b8-9c6f-b59445bf720b")
     });
     let name = section.parsed("name", problems, not_empty);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::layers::{Entries, Entry, PREFIX, Value};
 use super::problems::{Place, Problems};
@@ -191,7 +193,7 @@ impl Section {
     pub(super) fn number(
         &mut self,
         key: &'static str,
-        range: std::ops::RangeInclusive<i64>,
+        range: RangeInclusive<i64>,
         problems: &mut Problems<'_>,
     ) -> Option<i64> {
         let name = self.name(key);
@@ -211,6 +213,20 @@ impl Section {
             problems.add(&entry.place, "invalid_value", message, None);
         }
         number
+    }
+
+    /// A duration in this range, which `rule` describes to people.
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<Duration>,
+        rule: &'static str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Duration> {
+        self.parsed(key, problems, |text| {
+            let duration = humantime::parse_duration(text).ok();
+            duration.filter(|one| range.contains(one)).ok_or(rule)
+        })
     }
 
     /// Yes or no.

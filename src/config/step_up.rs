@@ -40,12 +40,8 @@ pub(super) fn take(
         problems.add(&issuer.place, "duplicate", message, None);
     }
     let audience = section.parsed("audience", problems, not_empty);
-    let ttl = section.parsed("ttl", problems, |text| {
-        humantime::parse_duration(text)
-            .ok()
-            .filter(|ttl| TTLS.contains(ttl))
-            .ok_or("it is a duration from 1m to 1h, such as \"10m\"")
-    });
+    let rule = "it is a duration from 1m to 1h, such as \"10m\"";
+    let ttl = section.duration("ttl", TTLS, rule, problems);
     let keys = keys(&mut section, files, problems);
     section.finish(problems);
     let settings = Settings {

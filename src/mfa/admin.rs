@@ -6,13 +6,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::methods::{
-    AcceptedCredentials, Deleted, Methods, RecoveryAnswer, method_id, no_such_method,
-};
+use super::methods::{AcceptedCredentials, Deleted, Methods, RecoveryAnswer};
 use super::{Mfa, RETRIES};
 use crate::error::{Error, Missing};
 use crate::gate::{Operation, Permit};
-use crate::model::{Action, Bytes, IssuerName, Member, Tenant, UserId};
+use crate::model::{Action, Bytes, IssuerName, Member, Tenant, UserId, hyphenated};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
 use crate::store::{self, Account, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Store};
@@ -32,7 +30,7 @@ pub struct AdminReset(pub UserId);
 impl AdminDeleteMethod {
     /// The user and the authenticator that the path names.
     pub fn of(user: UserId, id: &str) -> Self {
-        let id = method_id(id);
+        let id = hyphenated(id);
         Self { user, id }
     }
 }
@@ -144,7 +142,7 @@ impl Mfa {
     ) -> Result<Deleted, Error> {
         let AdminDeleteMethod { user, id } = permit.operation();
         self.known_issuer(user)?;
-        let id = id.ok_or_else(no_such_method)?;
+        let id = id.ok_or(Error::NotFound(Missing::Authenticator))?;
         let mut fresh = None;
         for _ in 0..=RETRIES {
             // What is left is told of the account that the removal was made on: after it, nothing more
@@ -179,7 +177,7 @@ impl Mfa {
                     let signal = AcceptedCredentials::after(&account, &authenticator);
                     return Ok(Deleted { signal, recovery });
                 }
-                RemoveOutcome::Nothing => return Err(no_such_method()),
+                RemoveOutcome::Nothing => return Err(Error::NotFound(Missing::Authenticator)),
                 RemoveOutcome::Stale => {}
             }
         }

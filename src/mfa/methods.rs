@@ -9,7 +9,9 @@ use super::body::{self, DeviceName, Unchecked};
 use super::{Attempts, Mfa, model_name, name_or};
 use crate::error::{Error, Missing};
 use crate::gate::{Gate, Operation, Permit};
-use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Tenant, Timestamp};
+use crate::model::{
+    Action, Authenticator, Bytes, Member, MethodType, Tenant, Timestamp, hyphenated,
+};
 use crate::policy::Resource;
 use crate::record::{Change, ChangeKind, Record};
 use crate::store::{Account, RemoveOutcome, Remover};
@@ -99,7 +101,7 @@ impl RenameMethod {
     pub fn parse(id: &str, body: &Map<String, Value>) -> Result<Self, Error> {
         let body: RenameBody = body::read(body)?;
         let DeviceName(device_name) = body.device_name.only("device_name")?;
-        let id = method_id(id);
+        let id = hyphenated(id);
         Ok(Self { id, device_name })
     }
 }
@@ -121,7 +123,7 @@ pub struct DeleteMethod {
 impl DeleteMethod {
     /// The authenticator that the path names.
     pub fn of(id: &str) -> Self {
-        Self { id: method_id(id) }
+        Self { id: hyphenated(id) }
     }
 }
 
@@ -182,20 +184,8 @@ impl AcceptedCredentials {
     }
 }
 
-/// What the path's last segment names; none when it can be no id.
-pub(super) fn method_id(segment: &str) -> Option<Uuid> {
-    // Uuid also reads forms without hyphens, in braces and as a URN: here there is one form.
-    (segment.len() == 36)
-        .then(|| Uuid::try_parse(segment).ok())
-        .flatten()
-}
-
 fn find(account: &Account, id: Option<Uuid>) -> Option<&Authenticator> {
     account.authenticators.iter().find(|one| Some(one.id) == id)
-}
-
-pub(super) fn no_such_method() -> Error {
-    Error::NotFound(Missing::Authenticator)
 }
 
 impl Mfa {
@@ -216,14 +206,14 @@ impl Mfa {
         let RenameMethod { id, device_name } = permit.operation();
         let user = &permit.member().user.id;
         let party = self.parts.parties.of(user.tenant);
-        let one = find(permit.account(), *id).ok_or_else(no_such_method)?;
+        let one = find(permit.account(), *id).ok_or(Error::NotFound(Missing::Authenticator))?;
         let device_name = name_or(device_name, party, one.claimed_model, one.method_type);
         let mut renamed = one.clone();
         renamed.device_name = device_name;
         let change = Change::of(ChangeKind::Renamed, user, &renamed);
         let step = self.store.rename(user, one.id, &renamed.device_name);
         if !record.attempt(change.clone(), step).await? {
-            return Err(no_such_method());
+            return Err(Error::NotFound(Missing::Authenticator));
         }
         record.changed(change);
         Ok(method(party, &renamed))
@@ -244,7 +234,8 @@ impl Mfa {
         loop {
             let permit = attempts.next(record).await?;
             let (user, account) = (&permit.member().user.id, permit.account());
-            let one = find(account, permit.operation().id).ok_or_else(no_such_method)?;
+            let one = find(account, permit.operation().id)
+                .ok_or(Error::NotFound(Missing::Authenticator))?;
             let change = Change::of(ChangeKind::Deleted, user, one);
             let step = self
                 .store
@@ -257,7 +248,7 @@ impl Mfa {
                         recovery: None,
                     });
                 }
-                RemoveOutcome::Nothing => return Err(no_such_method()),
+                RemoveOutcome::Nothing => return Err(Error::NotFound(Missing::Authenticator)),
                 RemoveOutcome::Stale => {}
             }
         }

@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::admin::named_user;
 use super::backup_codes::Code;
-use super::methods::{RenameMethod, method_id};
+use super::methods::RenameMethod;
 use super::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBackupCode};
 use crate::error::Error;
-use crate::model::{Bytes, Tenant};
+use crate::model::{Bytes, Tenant, hyphenated};
 
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -118,7 +118,7 @@ proptest! {
 
     #[test]
     fn any_segment_is_an_id_in_its_one_form_or_none(segment in "[0-9a-fA-F-]{30,40}|\\PC{0,40}") {
-        if let Some(id) = method_id(&segment) {
+        if let Some(id) = hyphenated(&segment) {
             prop_assert_eq!(id.as_hyphenated().to_string(), segment.to_lowercase());
         }
     }
@@ -127,7 +127,7 @@ proptest! {
 #[test]
 fn an_id_is_read_in_any_letter_case_and_in_no_other_form() {
     let id = "0a1b2c3d-4e5f-4a6b-8c7d-9e0fa1b2c3d4";
-    assert!(method_id(id).is_some() && method_id(id) == method_id(&id.to_uppercase()));
+    assert!(hyphenated(id).is_some() && hyphenated(id) == hyphenated(&id.to_uppercase()));
     for other in [
         id.replace('-', ""),
         format!("{{{id}}}"),
@@ -135,7 +135,7 @@ fn an_id_is_read_in_any_letter_case_and_in_no_other_form() {
         format!(" {}", &id[1..]),
         String::new(),
     ] {
-        assert_eq!(method_id(&other), None, "{other}");
+        assert_eq!(hyphenated(&other), None, "{other}");
     }
 }
 

@@ -25,8 +25,7 @@ pub(super) fn creation(made: &CreationChallengeResponse, request: &Request<'_>) 
         "user": made.user,
         "challenge": Bytes(made.challenge.clone()),
         "pubKeyCredParams": made.pub_key_cred_params,
-        // A 32-bit number in the specification.
-        "timeout": u32::try_from(request.timeout.as_millis()).unwrap_or(u32::MAX),
+        "timeout": milliseconds(request.timeout),
         // Of both types, so that a browser says at once that an authenticator is enrolled already.
         "excludeCredentials": descriptors(request.enrolled.iter()),
     });
@@ -53,11 +52,16 @@ pub(super) struct Assertion<'a> {
 pub(super) fn request(asked: &Assertion<'_>) -> Value {
     json!({
         "challenge": asked.challenge,
-        "timeout": u32::try_from(asked.timeout.as_millis()).unwrap_or(u32::MAX),
+        "timeout": milliseconds(asked.timeout),
         "rpId": asked.rp_id,
         "allowCredentials": descriptors(asked.allowed.iter().copied()),
         "userVerification": if asked.user_verification { "required" } else { "preferred" },
     })
+}
+
+/// A `timeout` of options, which has 32 bits in the specification.
+fn milliseconds(timeout: Duration) -> u32 {
+    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// A passkey's statement is never asked for: it proves nothing about a credential that is synced,

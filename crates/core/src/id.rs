@@ -49,12 +49,15 @@ impl FromStr for Tenant {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        // Uuid also reads forms without hyphens, in braces and as a URN: here there is one form.
-        if text.len() != 36 {
-            return Err(IdError::Tenant);
-        }
-        Uuid::try_parse(text).map(Self).map_err(|_| IdError::Tenant)
+        hyphenated(text).map(Self).ok_or(IdError::Tenant)
     }
+}
+
+/// Reads a UUID with hyphens, in any letter case. `Uuid` also reads forms without hyphens, in braces and
+/// as a URN.
+pub fn hyphenated(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::try_parse(text).ok()?;
+    (text.len() == 36).then_some(uuid)
 }
 
 impl Serialize for Tenant {

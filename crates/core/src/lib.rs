@@ -23,7 +23,7 @@ pub use bytes::Bytes;
 pub use caller::{Member, User, Visitor};
 pub use decision::{Decided, DecisionInput, Effect, Recourse, Shadow, StepUp};
 pub use finding::{Finding, Findings, Severity, nearest};
-pub use id::{GroupId, IdError, IssuerName, Tenant, UserId};
+pub use id::{GroupId, IdError, IssuerName, Tenant, UserId, hyphenated};
 pub use method_type::MethodType;
 pub use origin::Origin;
 pub use session::{CodeKind, CodeSetId, CodeUse, Confirmation, Session, SessionKey};
