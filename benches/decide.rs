@@ -6,11 +6,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use cedargate::model::{
-    Action, Factors, Means, MethodType, Session, Tenant, Timestamp, User, UserId,
+use cedargate_core::{
+    Effect, Factors, GateAction, Means, MethodType, Session, Tenant, Timestamp, User, UserId,
 };
-use cedargate::policy::{Asker, Bundle, Question, Resource, Sources};
-use cedargate::record::Effect;
+use cedargate_policy::{AuthorizationRequest, Bundle, Caller, Resource, Sources};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -73,27 +72,27 @@ fn decide(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
     for policies in [10, 100, 1_000, 10_000] {
         let bundle = bundle(policies);
-        assert_eq!(bundle.len(), policies);
-        let question = Question {
-            asker: Asker::Member {
+        assert_eq!(bundle.entries().len(), policies);
+        let request = AuthorizationRequest {
+            caller: Caller::Member {
                 user: &user,
                 tenant,
                 factors: &factors,
                 means: &means,
                 method_type: Some(MethodType::Passkey),
             },
-            action: Action::BeginWebauthnRegistration,
+            action: GateAction::BeginWebauthnRegistration.into(),
             resource: Resource::Account(&user.id),
             address: [203, 0, 113, 7].into(),
             now: Timestamp::from_millis(1_768_467_600_000),
         };
-        assert_eq!(bundle.decide(&question).effect, Effect::Allow);
+        assert_eq!(bundle.decide(&request).effect, Effect::Allow);
         group.bench_function(BenchmarkId::from_parameter(policies), |bencher| {
-            bencher.iter(|| black_box(bundle.decide(black_box(&question))));
+            bencher.iter(|| black_box(bundle.decide(black_box(&request))));
         });
         // What the decision log costs the request: the rest is done by its own thread.
         group.bench_function(BenchmarkId::new("kept", policies), |bencher| {
-            bencher.iter(|| black_box(bundle.decide_and_keep(black_box(&question))));
+            bencher.iter(|| black_box(bundle.decide_with_input(black_box(&request))));
         });
     }
     group.finish();

@@ -6,7 +6,7 @@
     reason = "figures go to stdout, and the log is that of the tests"
 )]
 
-#[path = "../tests/recorded.rs"]
+#[path = "../tests/support/recorded.rs"]
 mod recorded;
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! The parts put together, and the policies that follow their folders.
+//! Assembles the gateway from its parts, and reloads policies when their folders change.
 
 pub mod policies;
 
@@ -9,39 +9,35 @@ use ipnet::IpNet;
 
 use crate::authn::Authn;
 use crate::authn::step_up::StepUpIssuer;
+use crate::event::{Sink, WideEvent};
 use crate::gate::{Gate, InForce};
 use crate::mfa::{self, Mfa};
-use crate::model::Origin;
-use crate::record::{Event, Sink};
 use crate::store::Store;
 use crate::webauthn::RelyingParties;
+use cedargate_core::Origin;
 
-/// What a gateway is made of.
+/// The parts that a gateway is assembled from.
 pub struct Parts {
-    /// Makes tokens users.
     pub authn: Authn,
-    /// The policies.
     pub in_force: InForce,
-    /// What is kept.
     pub store: Arc<Store>,
     /// The settings of operations on authenticators.
     pub mfa: mfa::Parts,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The origins of the pages that may read answers.
     pub cors_origins: Vec<Origin>,
-    /// How long a request may take.
     pub times: Times,
-    /// Where records go.
+    /// The receiver of the request events.
     pub sink: Arc<dyn Sink>,
 }
 
-/// How long a request may take.
+/// The longest times that a request may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// Until its body is there; then 408.
+    /// The time until the whole body has arrived; after it, the answer is 408.
     pub body: Duration,
-    /// Over all; then 503.
+    /// The time for the whole request; after it, the answer is 503.
     pub request: Duration,
 }
 
@@ -54,7 +50,7 @@ impl Default for Times {
     }
 }
 
-/// A gateway: everything that requests need.
+/// An assembled gateway, shared by all requests.
 pub struct App {
     pub(crate) authn: Authn,
     pub(crate) gate: Arc<Gate>,
@@ -69,11 +65,10 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         let (store, mfa) = (parts.store, parts.mfa);
         let (parties, step_up) = (Arc::clone(&mfa.parties), mfa.step_up.clone());
-        let issuers = parts.authn.names().cloned().collect();
+        let issuers = parts.authn.issuer_names().cloned().collect();
         Self {
             gate: Arc::new(Gate::new(
                 parts.in_force,
@@ -93,11 +88,11 @@ impl App {
     }
 }
 
-/// Several sinks as one: each takes every event.
+/// Passes each event to several sinks.
 pub struct Sinks(pub Vec<Arc<dyn Sink>>);
 
 impl Sink for Sinks {
-    fn take(&self, event: &Event) {
+    fn take(&self, event: &WideEvent) {
         for sink in &self.0 {
             sink.take(event);
         }

@@ -1,17 +1,19 @@
-//! Bearer tokens: an `Authorization` header becomes a user, nobody, or a fault (RFC 6750, 7519,
-//! 8725, 9068). To judge a token is pure: keys are data, `now` is handed in. Only where an issuer's
-//! keys are named by URL are they fetched, in the background; what a token names never is.
+//! Bearer tokens: turns an `Authorization` header into a user, no user, or an error (RFC 6750, 7519,
+//! 8725, 9068).
+//!
+//! Verifying a token does no I/O: the keys are data and the time is a parameter. Keys that an issuer
+//! publishes at a URL are fetched in the background; a URL inside a token is never followed.
 
 mod algorithm;
 mod error;
 mod fetch;
+mod issuer;
 mod json;
 mod keys;
 pub mod signing;
 pub mod step_up;
 mod token;
 
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -19,147 +21,58 @@ use tokio::task::JoinSet;
 pub use algorithm::Algorithm;
 pub use error::{Error, OpenError};
 pub use fetch::{JwksUrl, RemoteKeys, RootsError};
+pub use issuer::{Issuer, IssuerKind, KeySource};
 pub use keys::{Keys, KeysError, UnusableKey};
 
-use crate::model::{IssuerName, Tenant, Timestamp, User};
+use cedargate_core::{IssuerName, Timestamp, User};
+use error::InvalidToken;
 use step_up::StepUpIssuer;
-use token::{InvalidToken, Refusal, Token};
+use token::{Refusal, Token};
 
-/// The longest token that is read, in bytes: more than real issuers send, and far less than what
-/// the server lets a header hold.
-const LONGEST_TOKEN: usize = 16 * 1024;
+/// The longest token that is read, in bytes: longer than the tokens of real issuers, and much
+/// shorter than the headers that the server accepts.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// The issuers that are trusted.
 pub struct Settings {
-    /// Each of them. No two have the same name or the same `issuer`.
+    /// The trusted issuers. No two have the same name or the same `issuer`.
     pub issuers: Vec<Issuer>,
 }
 
-/// One trusted issuer.
-pub struct Issuer {
-    /// Its kind.
-    pub kind: IssuerKind,
-    /// The `iss` of its tokens, compared exactly.
-    pub issuer: String,
-    /// One of these is in the `aud` of its tokens.
-    pub audiences: Vec<String>,
-    /// The algorithms that it signs with.
-    pub algorithms: Vec<Algorithm>,
-    /// Its public keys.
-    pub keys: KeySource,
-    /// The claim that holds the tenant.
-    pub tenant_claim: String,
-    /// The claim that holds the groups, if its tokens have one.
-    pub groups_claim: Option<String>,
-    /// The `acr` values that count as a strong sign-in.
-    pub strong_acr: Arc<[String]>,
-    /// The tenants that its tokens may name; every tenant if `None`.
-    pub tenants: Option<Vec<Tenant>>,
-}
-
-impl Issuer {
-    /// Returns true if a token of a sign-in here may name this tenant. A token that names none
-    /// asserts nothing about any.
-    fn may_assert(&self, tenant: Option<Tenant>) -> bool {
-        match (&self.tenants, tenant) {
-            (Some(tenants), Some(tenant)) => tenants.contains(&tenant),
-            _ => true,
-        }
-    }
-}
-
-/// The kind of an issuer.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum IssuerKind {
-    /// Users sign in at it. Policies know it by this name.
-    SignIn(IssuerName),
-    /// It is this gateway, which issues step-up tokens. They name the issuer that the session began
-    /// at.
-    StepUp,
-}
-
-impl IssuerKind {
-    /// Returns the name in policies, or `None` for this gateway.
-    pub fn name(&self) -> Option<&IssuerName> {
-        match self {
-            IssuerKind::SignIn(name) => Some(name),
-            IssuerKind::StepUp => None,
-        }
-    }
-}
-
-impl fmt::Display for IssuerKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            IssuerKind::SignIn(name) => name.fmt(f),
-            IssuerKind::StepUp => f.write_str("of step-ups"),
-        }
-    }
-}
-
-/// Where the keys of an issuer come from.
-pub enum KeySource {
-    /// They were read at start.
-    Here(Arc<Keys>),
-    /// They are fetched.
-    Remote(Arc<RemoteKeys>),
-}
-
-impl KeySource {
-    /// The keys that are trusted now, if there are any.
-    fn current(&self) -> Option<Arc<Keys>> {
-        match self {
-            KeySource::Here(keys) => Some(Arc::clone(keys)),
-            KeySource::Remote(remote) => remote.current(),
-        }
-    }
-
-    /// Newer keys than those that were `tried`; waits a moment for them, if they may be fetched now.
-    async fn renewed(&self, tried: Option<&Arc<Keys>>) -> Option<Arc<Keys>> {
-        match self {
-            KeySource::Here(_) => None,
-            KeySource::Remote(remote) => remote.renewed(tried).await,
-        }
-    }
-}
-
-/// Whether tokens can be judged.
+/// The state of the issuers' keys.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub struct Health {
-    /// Why no token at all can be.
+    /// The reasons why no token can be verified at all; empty if some can.
     pub faults: Vec<String>,
-    /// What an operator should know all the same.
+    /// Problems that leave some tokens verifiable.
     pub warnings: Vec<String>,
 }
 
-/// Makes tokens users.
+/// Authenticates requests.
 pub struct Authn {
     issuers: Vec<Issuer>,
-    /// What fetches keys. Ends when this is dropped.
+    /// The tasks that fetch keys. They end when this is dropped.
     _fetchers: JoinSet<()>,
 }
 
 impl Authn {
-    /// Opens it with settings; the tokens of `step_up` are accepted as well. Keys that are named by a
-    /// URL begin to be fetched, which needs a tokio runtime; this function does not wait for them.
+    /// Trusts the issuers of `settings` and the tokens of `step_up`. Starts a task for each issuer
+    /// whose keys are at a URL, which needs a tokio runtime; does not wait for the first fetch.
     ///
     /// # Errors
-    /// The system has no root certificates to check an issuer's server by, or the keys of `step_up`
-    /// cannot be used.
+    /// The system's root certificates cannot be read, or the keys of `step_up` cannot be used.
     pub fn open(settings: Settings, step_up: Option<&StepUpIssuer>) -> Result<Self, OpenError> {
         let mut fetchers = JoinSet::new();
-        let remote = settings.issuers.iter().filter_map(|one| match &one.keys {
-            KeySource::Here(_) => None,
-            KeySource::Remote(remote) => Some(remote),
-        });
-        for keys in remote {
+        for issuer in &settings.issuers {
+            let KeySource::Remote(keys) = &issuer.keys else {
+                continue;
+            };
             let download = keys.download()?;
             let keys = Arc::clone(keys);
-            fetchers.spawn(async move { keys.keep(&download).await });
+            fetchers.spawn(async move { keys.keep_fetching(&download).await });
         }
         let mut issuers = settings.issuers;
         if let Some(step_up) = step_up {
-            issuers.push(step_up.accepted()?);
+            issuers.push(step_up.as_issuer()?);
         }
         Ok(Self {
             issuers,
@@ -167,14 +80,14 @@ impl Authn {
         })
     }
 
-    /// The names of the issuers that users sign in at.
-    pub fn names(&self) -> impl Iterator<Item = &IssuerName> {
-        self.issuers.iter().filter_map(|one| one.kind.name())
+    /// Returns the names of the issuers that users sign in at.
+    pub fn issuer_names(&self) -> impl Iterator<Item = &IssuerName> {
+        self.issuers.iter().filter_map(|issuer| issuer.kind.name())
     }
 
-    /// Reads the user from the bytes of an `Authorization` header. Returns `None` if it holds no bearer
-    /// token. A token that is signed with a key that is not known waits a moment for newer keys, if its
-    /// issuer's keys may be fetched now.
+    /// Reads the user from the bytes of an `Authorization` header. Returns `None` if the header holds
+    /// no bearer token. A token that is signed with an unknown key waits a moment for newer keys, if
+    /// the keys of its issuer may be fetched now.
     ///
     /// # Errors
     /// [`Error::InvalidToken`], or [`Error::UnknownKeys`] if no keys of the issuer are known.
@@ -200,53 +113,57 @@ impl Authn {
         }
     }
 
-    /// Which keys are missing or old, and why.
+    /// Reports issuers whose keys are missing or cannot be renewed. These are faults only if no
+    /// issuer has usable keys: one unreachable issuer must not make the gateway unready for the
+    /// users of the others.
     pub fn health(&self) -> Health {
-        let mut troubles = Vec::new();
-        let mut usable = false;
-        let sign_ins = self.issuers.iter();
-        for issuer in sign_ins.filter(|one| one.kind != IssuerKind::StepUp) {
-            let name = &issuer.kind;
+        let mut problems = Vec::new();
+        let mut any_usable = false;
+        for issuer in &self.issuers {
+            let Some(name) = issuer.kind.name() else {
+                continue;
+            };
             let has_keys = issuer.keys.current().is_some();
-            usable |= has_keys;
-            match &issuer.keys {
-                KeySource::Remote(remote) if !has_keys => {
-                    let why = remote.trouble();
-                    let why = why.as_deref().unwrap_or("they are not fetched yet");
-                    troubles.push(format!("keys: none of issuer {name}: {why}"));
+            any_usable |= has_keys;
+            let KeySource::Remote(remote) = &issuer.keys else {
+                continue;
+            };
+            match (has_keys, remote.last_failure()) {
+                (true, None) => {}
+                (true, Some(why)) => problems.push(format!(
+                    "keys: the keys of issuer {name} cannot be renewed, and the last ones are used: {why}"
+                )),
+                (false, why) => {
+                    let why = why.as_deref().unwrap_or("they have not been fetched yet");
+                    problems.push(format!("keys: issuer {name} has no usable keys: {why}"));
                 }
-                KeySource::Remote(remote) => troubles.extend(remote.trouble().map(|why| {
-                    format!("keys: those of issuer {name} are served from memory: {why}")
-                })),
-                KeySource::Here(_) => {}
             }
         }
-        // One issuer that is away must not take the users of the others along.
-        if usable {
+        if any_usable {
             Health {
-                warnings: troubles,
+                warnings: problems,
                 ..Health::default()
             }
         } else {
             Health {
-                faults: troubles,
+                faults: problems,
                 ..Health::default()
             }
         }
     }
 
-    /// How many fetches of keys have failed so far.
+    /// Returns the number of fetches of keys that have failed since the start.
     pub fn failed_fetches(&self) -> u64 {
-        let remote = self.issuers.iter().map(|one| match &one.keys {
-            KeySource::Here(_) => 0,
-            KeySource::Remote(remote) => remote.failures(),
+        let failures = self.issuers.iter().map(|issuer| match &issuer.keys {
+            KeySource::Local(_) => 0,
+            KeySource::Remote(remote) => remote.failed_fetches(),
         });
-        remote.sum()
+        failures.sum()
     }
 }
 
-/// The token of a header (RFC 6750 §2.1). A scheme is read in any letter case (RFC 9110 §11.1);
-/// another one than Bearer counts as no token.
+/// Reads the token of a header (RFC 6750 §2.1). The scheme is case-insensitive (RFC 9110 §11.1).
+/// Returns `None` for a scheme other than Bearer.
 fn bearer(header: &[u8]) -> Result<Option<&str>, InvalidToken> {
     let text = std::str::from_utf8(header)
         .ok()
@@ -262,18 +179,18 @@ fn bearer(header: &[u8]) -> Result<Option<&str>, InvalidToken> {
     if token.is_empty() {
         return Err(InvalidToken("no token follows the word Bearer"));
     }
-    if token.len() > LONGEST_TOKEN {
+    if token.len() > MAX_TOKEN_BYTES {
         return Err(InvalidToken("the token is longer than 16 KiB"));
     }
     if !is_b64token(token) {
         return Err(InvalidToken(
-            "what follows the word Bearer is not one token (RFC 6750, section 2.1)",
+            "the text after the word Bearer is not one token (RFC 6750, section 2.1)",
         ));
     }
     Ok(Some(token))
 }
 
-/// `b64token` of RFC 6750 §2.1.
+/// Returns true for a `b64token` of RFC 6750 §2.1.
 fn is_b64token(token: &str) -> bool {
     let unpadded = token.trim_end_matches('=');
     !unpadded.is_empty()

@@ -1,7 +1,7 @@
-//! The command line: arguments in, exit code out. What a command reports goes to stdout, what is
-//! wrong to stderr.
+//! The command line: parses the arguments, runs one command and returns its exit code. Reports go to
+//! stdout, errors to stderr.
 //!
-//! Exit codes: 0 fine; 1 a finding, such as an invalid policy; 2 wrong usage or configuration.
+//! Exit codes: 0 success; 1 a finding, such as an invalid policy; 2 wrong usage or configuration.
 
 mod completions;
 mod config;
@@ -26,7 +26,7 @@ use std::time::SystemTime;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::model::Timestamp;
+use cedargate_core::Timestamp;
 use failure::Failure;
 
 /// Decides every request with Cedar policies, and enrols passkeys and security keys.
@@ -39,12 +39,12 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  cedargate dev                              try it: needs nothing else
+  cedargate dev                              try it; it needs nothing else
   cedargate init site                        write a site of your own: configuration, policies, keys
-  cedargate config check --config prod.toml  see all that is wrong with a configuration
+  cedargate config check --config prod.toml  report every mistake in a configuration
   cedargate serve --config prod.toml         run it
 
-Exit codes: 0 fine, 1 a finding (an invalid policy), 2 wrong usage or configuration.";
+Exit codes: 0 success, 1 a finding (such as an invalid policy), 2 wrong usage or configuration.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -61,9 +61,9 @@ enum Command {
     Manual(manual::Arguments),
 }
 
-/// Runs the command that the process was started with.
+/// Parses the arguments of the process and runs the command that they name.
 pub fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let result = match Arguments::parse().command {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Manual(_) => manual::run(Arguments::command()),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::diagnose(&failure.findings);
@@ -83,7 +83,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// This moment: the one place where commands read the clock.
+/// Returns the current time. Commands read the clock nowhere else.
 #[expect(
     clippy::disallowed_methods,
     reason = "the command line is the edge: time is handed on from here"
@@ -92,13 +92,16 @@ fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// Runs a command that serves.
+/// Runs a future to its end on a runtime with several threads.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| {
-            Failure::usage("runtime", format!("the threads cannot be started: {error}"))
+            Failure::usage(
+                "runtime",
+                format!("the threads of the gateway cannot be started: {error}"),
+            )
         })?
         .block_on(work)
 }
@@ -108,16 +111,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_are_consistent() {
+    fn arguments_pass_the_assertions_of_clap() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn only_commands_that_are_built_are_offered() {
+    fn help_lists_every_command_in_order() {
         let commands = Arguments::command();
         let names: Vec<_> = commands
             .get_subcommands()
-            .map(|one| one.get_name())
+            .map(|command| command.get_name())
             .collect();
         assert_eq!(
             names,

@@ -31,12 +31,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use crate::finding::{Finding, Findings};
 use crate::mfa::backup_codes::{Pepper, Peppers};
-use crate::model::Origin;
-use crate::policy::{Mask, Requirements};
 use crate::streams::DecisionLog;
 use crate::{authn, mfa, store};
+use cedargate_core::{Finding, Findings, Origin};
+use cedargate_policy::{Mask, Requirements};
 use files::{Files, Trouble};
 pub use policies::ForPolicies;
 use problems::{Place, Problems};

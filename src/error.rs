@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub use cedargate_core::{Recourse, StepUp};
 
-use crate::record::StepError;
+use crate::event::StepError;
 use crate::{authn, store, webauthn};
 
 /// The reason why a request was not served.

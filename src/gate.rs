@@ -9,18 +9,19 @@ use arc_swap::ArcSwap;
 
 use crate::authn;
 use crate::error::{Error, Missing};
-use crate::model::{
-    Action, Bytes, CodeSetId, Confirmer, Means, Member, MethodType, Session, Timestamp, Visitor,
-};
-use crate::policy::{Asker, Bundle, PolicyEntry, Question, Resource};
-use crate::record::{Decided, Effect, Record};
+use crate::event::{DecisionEntry, RequestEvent};
 use crate::store::{Account, Store};
 use crate::webauthn::RelyingParties;
+use cedargate_core::{
+    Bytes, CodeSetId, Confirmer, Decision, Effect, GateAction, Means, Member, MethodType, Session,
+    Timestamp, Visitor,
+};
+use cedargate_policy::{AuthorizationRequest, Bundle, Caller, PolicyEntry, Resource};
 
 /// Something protected that a member may ask for.
 pub trait Operation {
     /// What the policies are asked.
-    const ACTION: Action;
+    const ACTION: GateAction;
 
     /// The method type in question, for the actions of `enroll`.
     fn method_type(&self) -> Option<MethodType> {
@@ -82,15 +83,17 @@ impl<O> Permit<O> {
     pub fn confirm<P: Operation>(
         &self,
         operation: P,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<Permit<P>, Error> {
-        admit(operation, Arc::clone(&self.facts), record)
+        admit(operation, Arc::clone(&self.facts), event)
     }
 }
 
 /// A bundle that decides, since when, and how often each of its policies determined a decision.
 pub struct InForce {
     bundle: Bundle,
+    /// [`Bundle::revision`], shared with the events of requests.
+    revision: Arc<str>,
     since: Timestamp,
     /// Of each policy, in the order of [`Bundle::entries`].
     determined: Box<[AtomicU64]>,
@@ -102,6 +105,7 @@ impl InForce {
         let determined = bundle.entries().iter().map(|_| AtomicU64::new(0));
         Self {
             determined: determined.collect(),
+            revision: bundle.revision().into(),
             bundle,
             since,
         }
@@ -123,8 +127,8 @@ impl InForce {
         self.bundle.entries().iter().zip(counts)
     }
 
-    fn count(&self, decided: &Decided) {
-        for id in &decided.policies {
+    fn count(&self, decision: &Decision) {
+        for id in &decision.policies {
             let entries = self.bundle.entries();
             if let Ok(at) = entries.binary_search_by(|entry| entry.id.cmp(id)) {
                 self.determined[at].fetch_add(1, Ordering::Relaxed);
@@ -171,10 +175,10 @@ impl Gate {
         &self,
         member: Member,
         operation: O,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<Permit<O>, Error> {
         let facts = self.facts(member, self.in_force(), &operation).await?;
-        admit(operation, facts, record)
+        admit(operation, facts, event)
     }
 
     /// Decides again: the account is not what the permit was given on.
@@ -184,13 +188,13 @@ impl Gate {
     pub async fn again<O: Operation>(
         &self,
         permit: Permit<O>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<Permit<O>, Error> {
         let Permit { operation, facts } = permit;
         let (member, in_force) = (facts.member.clone(), Arc::clone(&facts.in_force));
         let facts = self.facts(member, in_force, &operation).await?;
-        record.overtaken();
-        admit(operation, facts, record)
+        event.overtaken();
+        admit(operation, facts, event)
     }
 
     async fn facts(
@@ -245,23 +249,23 @@ impl Gate {
     pub fn open(
         &self,
         visitor: &Visitor,
-        action: Action,
-        record: &mut Record,
+        action: GateAction,
+        event: &mut RequestEvent,
     ) -> Result<(), Error> {
-        let question = Question {
-            asker: Asker::Visitor(visitor.user.as_ref()),
-            action,
+        let request = AuthorizationRequest {
+            caller: Caller::Visitor(visitor.user.as_ref()),
+            action: action.into(),
             resource: Resource::Route(visitor.route),
             address: visitor.address,
             now: visitor.now,
         };
-        settle(ask(&self.in_force.load(), &question, record))
+        settle(decide(&self.in_force.load(), &request, event))
     }
 
     /// Decides, as `unknown`, a request that has no route. The decision is recorded, and changes nothing
     /// about the answer.
-    pub fn unknown(&self, visitor: &Visitor, record: &mut Record) {
-        let _ = self.open(visitor, Action::Unknown, record);
+    pub fn unknown(&self, visitor: &Visitor, event: &mut RequestEvent) {
+        let _ = self.open(visitor, GateAction::Unknown, event);
     }
 }
 
@@ -298,7 +302,7 @@ fn current(
 fn admit<O: Operation>(
     operation: O,
     facts: Arc<Facts>,
-    record: &mut Record,
+    event: &mut RequestEvent,
 ) -> Result<Permit<O>, Error> {
     let Facts {
         member,
@@ -308,49 +312,57 @@ fn admit<O: Operation>(
     } = &*facts;
     let factors = account.factors();
     let resource = operation.resource(member, account);
-    let mut question = Question {
-        asker: Asker::Visitor(Some(&member.user)),
-        action: Action::Unknown,
+    let mut request = AuthorizationRequest {
+        caller: Caller::Visitor(Some(&member.user)),
+        action: GateAction::Unknown.into(),
         resource: Resource::Route(member.route),
         address: member.address,
         now: member.now,
     };
     let Some(resource) = resource else {
-        ask(in_force, &question, record);
+        decide(in_force, &request, event);
         return Err(Error::NotFound(Missing::Authenticator));
     };
-    question.resource = resource;
-    question.action = O::ACTION;
-    question.asker = Asker::Member {
+    request.resource = resource;
+    request.action = O::ACTION.into();
+    request.caller = Caller::Member {
         user: &member.user,
         tenant: member.tenant,
         factors: &factors,
         means,
         method_type: operation.method_type(),
     };
-    settle(ask(in_force, &question, record))?;
+    settle(decide(in_force, &request, event))?;
     Ok(Permit { operation, facts })
 }
 
-fn ask(in_force: &InForce, question: &Question<'_>, record: &mut Record) -> Decided {
+fn decide(
+    in_force: &InForce,
+    request: &AuthorizationRequest<'_>,
+    event: &mut RequestEvent,
+) -> Decision {
     let bundle = &in_force.bundle;
     let started = Instant::now();
-    let (decided, input) = if record.wants_input() {
-        let (decided, input) = bundle.decide_and_keep(question);
-        (decided, Some(input))
+    let (decision, input) = if event.wants_input() {
+        let (decision, input) = bundle.decide_with_input(request);
+        (decision, Some(input))
     } else {
-        (bundle.decide(question), None)
+        (bundle.decide(request), None)
     };
-    record.decided(&decided, started.elapsed());
-    if let Some(input) = input {
-        record.made_on(input);
-    }
-    in_force.count(&decided);
-    decided
+    event.decided(DecisionEntry {
+        action: request.action.clone(),
+        resource: request.resource_uid(),
+        decision: decision.clone(),
+        revision: Arc::clone(&in_force.revision),
+        duration: started.elapsed(),
+        input,
+    });
+    in_force.count(&decision);
+    decision
 }
 
-fn settle(decided: Decided) -> Result<(), Error> {
-    match decided.effect {
+fn settle(decision: Decision) -> Result<(), Error> {
+    match decision.effect {
         Effect::Allow => Ok(()),
         Effect::Deny(code) => Err(Error::Refused { code }),
         Effect::StepUp(step_up) => Err(Error::StepUp(step_up)),

@@ -10,6 +10,7 @@ mod head;
 mod openapi;
 mod respond;
 mod route;
+mod schema;
 pub mod server;
 mod target;
 
@@ -29,8 +30,8 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::authn;
 use crate::error::Error as GatewayError;
-use crate::model::{Member, Timestamp, User, Visitor};
-use crate::record::{Record, Sink};
+use crate::event::{RequestEvent, Sink};
+use cedargate_core::{Member, Timestamp, User, Visitor};
 
 use body::Cause;
 use endpoint::Arguments;
@@ -49,7 +50,7 @@ const REQUEST_ID_BYTES: usize = 128;
 const METHOD_BYTES: usize = 32;
 
 /// Reads the clock and opens the record of a request.
-fn open<B>(sink: &Arc<dyn Sink>, request: &Request<B>) -> (Timestamp, Record) {
+fn open<B>(sink: &Arc<dyn Sink>, request: &Request<B>) -> (Timestamp, RequestEvent) {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the clock"
@@ -59,7 +60,7 @@ fn open<B>(sink: &Arc<dyn Sink>, request: &Request<B>) -> (Timestamp, Record) {
     // A method is ASCII (RFC 9110 §9.1).
     let method = request.method().as_str();
     let method = method.get(..METHOD_BYTES).unwrap_or(method).to_owned();
-    (now, Record::open(Arc::clone(sink), now, id, method))
+    (now, RequestEvent::open(Arc::clone(sink), now, id, method))
 }
 
 /// Turns whatever becomes of `answer` into a response: a panic and a request that takes longer than
@@ -67,18 +68,18 @@ fn open<B>(sink: &Arc<dyn Sink>, request: &Request<B>) -> (Timestamp, Record) {
 ///
 /// The record is written when the future ends, or when it is dropped because the caller hung up.
 async fn observe(
-    mut record: Record,
+    mut event: RequestEvent,
     time: Duration,
-    answer: impl AsyncFnOnce(&mut Record) -> Result<Reply, Error>,
+    answer: impl AsyncFnOnce(&mut RequestEvent) -> Result<Reply, Error>,
 ) -> Response<Full<Bytes>> {
-    let answer = timeout(time, answer(&mut record));
+    let answer = timeout(time, answer(&mut event));
     let outcome = AssertUnwindSafe(answer).catch_unwind().await;
     let outcome = match outcome {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err(out_of_time(&record)),
+        Ok(Err(_)) => Err(out_of_time(&event)),
         Err(_) => Err(Error::internal("the handler panicked")),
     };
-    respond(outcome, &mut record)
+    respond(outcome, &mut event)
 }
 
 impl server::Handler for App {
@@ -87,12 +88,12 @@ impl server::Handler for App {
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
-        let (now, record) = open(&self.sink, &request);
+        let (now, event) = open(&self.sink, &request);
         let sender = cors::Sender::of(request.headers(), &self.cors_origins);
         async move {
             let answer =
-                async |record: &mut Record| answer(&self, request, peer, now, record).await;
-            let mut response = observe(record, self.times.request, answer).await;
+                async |event: &mut RequestEvent| answer(&self, request, peer, now, event).await;
+            let mut response = observe(event, self.times.request, answer).await;
             sender.mark(&mut response);
             response
         }
@@ -100,8 +101,8 @@ impl server::Handler for App {
 }
 
 /// What was permitted may have been done when the time was over; a GET changes nothing.
-fn out_of_time(record: &Record) -> Error {
-    let event = record.event();
+fn out_of_time(event: &RequestEvent) -> Error {
+    let event = event.event();
     Error::TimedOut {
         outcome_unknown: event.effect == Some("allow") && event.method != "GET",
     }
@@ -131,27 +132,27 @@ pub async fn answer<B>(
     request: Request<B>,
     peer: IpAddr,
     now: Timestamp,
-    record: &mut Record,
+    event: &mut RequestEvent,
 ) -> Result<Reply, Error>
 where
     B: Body,
     B::Error: Into<Cause>,
 {
-    record.address(peer.to_canonical());
+    event.address(peer.to_canonical());
     let (head, body) = request.into_parts();
     head::check(&head)?;
     let host = head::host(&head)?;
     let target = Target::parse(&head.uri)?;
     let address = head::client(peer, &head.headers, &app.trusted_proxies)?;
-    record.address(address);
+    event.address(address);
     let mut found = route::find(&head.method, &target.path);
     if cors::is_preflight(&head.method, &head.headers) {
         found = found.preflight();
     }
     let route = found.route();
-    record.route(route);
+    event.route(route);
 
-    let user = authenticate(app, &head.headers, now, record).await?;
+    let user = authenticate(app, &head.headers, now, event).await?;
     let visitor = |user| Visitor {
         user,
         address,
@@ -160,12 +161,12 @@ where
     };
     match (access(found), user) {
         (Ok((Access::Public(public), _)), user) => {
-            app.gate.open(&visitor(user), public.action(), record)?;
+            app.gate.open(&visitor(user), public.action(), event)?;
             serve_public(app, public, host)
         }
         (Ok((Access::Member(endpoint), parameters)), Some(user)) => {
             let tenant = head::tenant(&head.headers)?;
-            record.tenant(tenant);
+            event.tenant(tenant);
             let member = Member {
                 user,
                 tenant,
@@ -182,14 +183,14 @@ where
                     .read(&head.headers, body, app.times.body)
                     .await?,
             };
-            (endpoint.serve)(app, member, arguments, record).await
+            (endpoint.serve)(app, member, arguments, event).await
         }
         (Ok((Access::Member(_), _)) | Err(_), None) => {
-            app.gate.unknown(&visitor(None), record);
+            app.gate.unknown(&visitor(None), event);
             Err(GatewayError::from(authn::Error::MissingToken).into())
         }
         (Err(answer), user) => {
-            app.gate.unknown(&visitor(user), record);
+            app.gate.unknown(&visitor(user), event);
             Err(answer)
         }
     }
@@ -199,12 +200,12 @@ async fn authenticate(
     app: &App,
     headers: &HeaderMap,
     now: Timestamp,
-    record: &mut Record,
+    event: &mut RequestEvent,
 ) -> Result<Option<User>, GatewayError> {
     let user = app.authn.user(head::authorization(headers), now).await?;
     match &user {
-        Some(user) => record.principal(&user.id),
-        None => record.principal("anonymous"),
+        Some(user) => event.principal(&user.id),
+        None => event.principal("anonymous"),
     }
     Ok(user)
 }
@@ -225,7 +226,7 @@ fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
     match public {
         Public::ApiDescription => Ok(Reply::public(openapi::description())),
         Public::Keys => {
-            let keys = app.step_up.as_ref().map(|one| one.published().to_vec());
+            let keys = app.step_up.as_ref().map(|one| one.jwks().to_vec());
             Ok(Reply::public(keys.map_or(NO_KEYS, Bytes::from)))
         }
         Public::Preflight => Ok(Reply::nothing()),
@@ -246,34 +247,23 @@ fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Action;
-    use crate::record::{Decided, Effect};
+    use crate::event::tests::entry;
+    use cedargate_core::{Effect, GateAction};
     use hyper::header::HeaderValue;
 
     struct Nowhere;
 
     impl Sink for Nowhere {
-        fn take(&self, _: &crate::record::Event) {}
+        fn take(&self, _: &crate::event::WideEvent) {}
     }
 
-    fn record_of(method: &str, effect: Option<Effect>) -> Record {
+    fn record_of(method: &str, effect: Option<Effect>) -> RequestEvent {
         let now = Timestamp::from_millis(0);
-        let mut record = Record::open(Arc::new(Nowhere), now, "id".into(), method.into());
+        let mut event = RequestEvent::open(Arc::new(Nowhere), now, "id".into(), method.into());
         if let Some(effect) = effect {
-            let decided = Decided {
-                principal: "anonymous".into(),
-                action: Action::Unknown,
-                resource: String::new(),
-                effect,
-                policies: Vec::new(),
-                notices: Vec::new(),
-                errors: Vec::new(),
-                revision: "r".into(),
-                shadow: None,
-            };
-            record.decided(&decided, Duration::ZERO);
+            event.decided(entry(GateAction::Unknown, effect));
         }
-        record
+        event
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The `cedargate` program. All of it is in the library: see `cedargate::cli`.
+//! The `cedargate` program. Its code is in the library, in `cedargate::cli`.
 
 fn main() -> std::process::ExitCode {
     cedargate::cli::main()

@@ -19,11 +19,11 @@ use uuid::Uuid;
 
 use crate::authn::step_up::StepUpIssuer;
 use crate::error::{Error, Feature, Throttled};
+use crate::event::RequestEvent;
 use crate::gate::{Gate, Operation, Permit};
-use crate::model::{IssuerName, MethodType};
-use crate::record::Record;
 use crate::store::Store;
 use crate::webauthn::{RelyingParties, RelyingParty};
+use cedargate_core::{IssuerName, MethodType};
 
 use backup_codes::Peppers;
 use told::Told;
@@ -140,11 +140,11 @@ impl<'g, O: Operation> Attempts<'g, O> {
     /// Returns the permit for the next attempt. Each but the first comes from a new decision, because the
     /// account is no longer the one that the last permit was given on. After [`RETRIES`] of these it
     /// gives up.
-    async fn next(&mut self, record: &mut Record) -> Result<&Permit<O>, Error> {
+    async fn next(&mut self, event: &mut RequestEvent) -> Result<&Permit<O>, Error> {
         let permit = self.permit.take().filter(|_| self.made <= RETRIES);
         let mut permit = permit.ok_or(Error::Contended)?;
         if self.made > 0 {
-            permit = self.gate.again(permit, record).await?;
+            permit = self.gate.again(permit, event).await?;
         }
         self.made += 1;
         Ok(self.permit.insert(permit))

@@ -26,7 +26,7 @@ pub use self::outcomes::{
 
 use self::embedded::Embedded;
 use self::redis::Redis;
-use crate::model::{
+use cedargate_core::{
     Authenticator, Bytes, CodeKind, Factors, MethodType, SessionKey, Timestamp, UserId,
 };
 

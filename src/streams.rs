@@ -15,9 +15,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::model::Timestamp;
-use crate::policy::Mask;
-use crate::record::{Event, Sink};
+use crate::event::{Sink, WideEvent};
+use cedargate_core::Timestamp;
+use cedargate_policy::Mask;
 use file::File;
 pub use health::{Health, Lost};
 
@@ -43,7 +43,7 @@ trait Lines: Send {
 }
 
 /// What a stream takes of a record; nothing of those that it has no lines for.
-type Take = Box<dyn Fn(&Event) -> Option<Box<dyn Lines>> + Send + Sync>;
+type Take = Box<dyn Fn(&WideEvent) -> Option<Box<dyn Lines>> + Send + Sync>;
 
 /// How many bytes of lines are written at once, if so many wait.
 const BATCH: usize = 64 * 1024;
@@ -163,7 +163,7 @@ struct Taker {
 }
 
 impl Sink for Taker {
-    fn take(&self, event: &Event) {
+    fn take(&self, event: &WideEvent) {
         if let Some(pending) = (self.take)(event) {
             self.hand_over(pending);
         }

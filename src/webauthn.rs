@@ -31,9 +31,9 @@ use webauthn_rs::prelude::{
     RegisterPublicKeyCredential, SecurityKeyRegistration, Webauthn, WebauthnBuilder, WebauthnError,
 };
 
-use crate::model::{Authenticator, Bytes, MethodType, Tenant};
 pub use assertion::Assertion;
 pub use authentication::{Asserted, AssertionRequest, counter_back};
+use cedargate_core::{Authenticator, Bytes, MethodType, Tenant};
 pub use error::{CredentialFault, Error, MalformedMember, Reason, SettingsProblem};
 use models::ProvableModel;
 pub use response::Response;

@@ -1,4 +1,4 @@
-//! A model of the account, held against the real API on both stores.
+//! The account under random requests, compared with a model, on both stores.
 //!
 //! Two users, an administrator and a user who is promoted after enrolling have three sessions each: one
 //! with a password only, one that steps up, and one that is old and in the hands of a thief. They do
@@ -33,14 +33,15 @@ use tokio::runtime::{Builder, Runtime};
 use self::case::Case;
 use self::operations::{Story, stories};
 use self::rules::MAX_AUTHENTICATORS;
-use crate::answers::{EMBEDDED, Place, on_redis};
-use crate::deployment::Deployment;
-use crate::redis_server::RedisServer;
+use crate::support::deployment::Deployment;
+use crate::support::place::Place;
+use crate::support::redis_server::RedisServer;
 
-/// How many steps a run takes over both stores.
+/// The number of steps of a run, over both stores together.
 const STEPS: usize = 1000;
 
-/// One store, and whether a strong sign-in at its issuer gives the `acr` that step-up rules ask for.
+/// One store. `sign_in_steps_up` is true if a strong sign-in at its issuer gives the `acr` that
+/// step-up rules require.
 struct Setting {
     name: &'static str,
     store: Deployment,
@@ -63,25 +64,23 @@ fn steps() -> usize {
 }
 
 fn deployment(deployment: Deployment, sign_in_steps_up: bool) -> Deployment {
-    let limit = format!("[webauthn]\nmax_authenticators = {MAX_AUTHENTICATORS}\n\n[store]");
-    let deployment = deployment.with_admins().replacing("[store]", &limit);
+    let deployment = deployment
+        .with_admins()
+        .with_max_authenticators(MAX_AUTHENTICATORS);
     if sign_in_steps_up {
         deployment
     } else {
-        deployment.replacing(
-            r#"strong_acr = ["phr", "phrh"]"#,
-            r#"strong_acr = ["phrh"]"#,
-        )
+        deployment.without_strong_phr()
     }
 }
 
 #[test]
-fn any_sequence_of_requests_keeps_what_the_account_promises() {
+fn any_sequence_of_requests_keeps_the_promises_of_an_account() {
     let redis = RedisServer::start();
     let settings = [true, false].into_iter().flat_map(|sign_in_steps_up| {
         [
-            ("the embedded store", Deployment::new(EMBEDDED)),
-            ("Redis", on_redis(&redis)),
+            ("the embedded store", Deployment::embedded()),
+            ("Redis", Deployment::on_redis(&redis)),
         ]
         .map(|(name, store)| Setting {
             name,

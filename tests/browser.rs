@@ -1,10 +1,10 @@
-//! A real Chromium with virtual authenticators: what only a browser can show to work.
+//! The page of `dev` and the API in a real Chromium with virtual authenticators.
 
 mod access;
+mod authenticators;
 mod chromium;
 mod codes;
 mod cross_origin;
-mod family;
 mod messages;
 mod page;
 mod raw;
@@ -15,7 +15,7 @@ use std::ops::Deref;
 
 use tempfile::TempDir;
 
-use crate::gateway::{Gateway, Port};
+use crate::support::gateway::{Gateway, Port};
 use chromium::Chromium;
 
 /// The page of `dev` with the shipped policies, open in a browser.
@@ -30,13 +30,13 @@ impl Page {
         Self::open_in(tempfile::tempdir().unwrap()).await
     }
 
-    /// As [`Page::open`], in a folder whose `policies` and `schema` count if they are there.
+    /// Opens the page of `dev` in a folder, whose `policies` and `schema` are used if they exist.
     async fn open_in(home: TempDir) -> Self {
         let gateway = Gateway::dev(home.path());
         Self::of(home, gateway).await
     }
 
-    /// As [`Page::open`], at this port.
+    /// Opens the page of `dev` at this port.
     async fn open_at(port: &Port) -> Self {
         let home = tempfile::tempdir().unwrap();
         let gateway = Gateway::dev_at(home.path(), port.number());
@@ -53,7 +53,7 @@ impl Page {
         }
     }
 
-    /// Closes it: nothing may have gone wrong that only the console tells.
+    /// Closes the page and checks that the console has no errors.
     async fn close(self) {
         let complaints = self.chromium.complaints().await;
         assert_eq!(complaints, Vec::<serde_json::Value>::new());

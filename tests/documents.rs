@@ -16,8 +16,10 @@
 //! | `text` | is in the last answer, line by line; `…` stands for what is left out |
 //! | any language and a file name | is written to that file |
 
+mod contributing;
 mod lists;
 mod session;
+mod statements;
 
 use std::fs;
 use std::path::{Path, PathBuf};

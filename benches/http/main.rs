@@ -10,31 +10,22 @@
     reason = "figures go to stdout, and the harness is the tests', which use all of it"
 )]
 
-#[path = "../../tests/authenticator.rs"]
-mod authenticator;
-#[path = "../../tests/client.rs"]
-mod client;
-#[path = "../../tests/deployment.rs"]
-mod deployment;
-#[path = "../../tests/gateway.rs"]
-mod gateway;
 mod load;
-#[path = "../../tests/redis_server.rs"]
-mod redis_server;
 mod servers;
+mod support;
 
 use std::time::Duration;
 
-use authenticator::Attestation;
-use client::Client;
-use deployment::{Deployment, TENANT};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
 use load::Figures;
-use redis_server::RedisServer;
 use serde_json::json;
 use servers::{Bare, Serving};
+use support::authenticator::Attestation;
+use support::client::{BACKUP_CODES, COMPLETE, Client, METHODS};
+use support::deployment::{Deployment, TENANT};
+use support::redis_server::RedisServer;
 
 /// The connections over which a decided request is sent.
 const CONNECTIONS: usize = 64;
@@ -134,7 +125,7 @@ async fn requests(round: usize, effort: &Effort, bare: &Bare, deployed: [Deploye
         let gateway = Serving::start(deployment);
         let bearer = format!("Bearer {}", deployment.token("alice"));
         let headers = [("authorization", bearer.as_str()), ("x-tenant-id", TENANT)];
-        let decided = repeat(&gateway.address, get(client::METHODS, &headers)).await;
+        let decided = repeat(&gateway.address, get(METHODS, &headers)).await;
         decided.print(&format!("  list methods, {name}"), &floor);
     }
     let gateway = Serving::start(deployed[0].1);
@@ -203,7 +194,7 @@ async fn flooded(round: usize, effort: &Effort, (name, deployment): Deployed<'_>
 fn regeneration(deployment: &Deployment, user: &str, session: usize) -> Request<Full<Bytes>> {
     let mut claims = deployment.strong_claims(user, TENANT);
     claims["sid"] = json!(format!("session-{session}"));
-    Request::post(client::BACKUP_CODES)
+    Request::post(BACKUP_CODES)
         .header("host", "localhost")
         .header(
             "authorization",
@@ -238,7 +229,7 @@ async fn begin(
         let body = json!({
             "credential": credential, "device_name": "my key", "method_type": method_type,
         });
-        let completion = Request::post(client::COMPLETE)
+        let completion = Request::post(COMPLETE)
             .header("host", "localhost")
             .header("authorization", format!("Bearer {token}"))
             .header("x-tenant-id", TENANT)

@@ -11,7 +11,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::deployment::Deployment;
+use crate::support::deployment::Deployment;
 
 /// How long a gateway may take to start.
 const START: Duration = Duration::from_secs(30);

@@ -1,87 +1,45 @@
-//! The policies follow their folders: what changes there is loaded off the request threads and put
-//! in force in one step; what does not load leaves the last good policies in force.
+//! Reloads policies when their folders change. A thread of its own loads them and replaces the
+//! policies in force at once. If they do not load, the last good policies stay in force.
 
 mod fingerprint;
+mod loader;
 mod location;
+mod news;
 mod watch;
 
 use std::io;
-use std::iter;
-use std::panic;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::finding::{Finding, Findings};
 use crate::gate::{Gate, InForce};
-use crate::model::Timestamp;
-use crate::policy::{Bundle, Requirements, Sources};
+use cedargate_core::Timestamp;
 
-pub use location::{Loaded, Location, Watched};
+pub use location::{Loaded, PolicyLocation, Watched};
+pub use news::{LoadFailure, News, Observer, ReloadOutcome};
 
-use watch::{Cause, Due, Watch};
+use loader::{Loader, Request, Shared};
+use watch::Watch;
 
-/// Why the policies in force are not those in the folders.
-#[derive(Debug)]
-pub struct Failure {
-    /// What keeps the folders from loading, at least one finding.
-    pub findings: Vec<Finding>,
-}
-
-/// What a load led to.
-#[derive(Clone)]
-pub enum Outcome {
-    /// The policies were others: these are in force now.
-    Replaced(Arc<InForce>),
-    /// They are what was in force already.
-    Unchanged(Arc<InForce>),
-    /// They do not load.
-    Failed(Arc<Failure>),
-}
-
-/// What the person who runs the gateway is told, once each.
-pub enum News<'a> {
-    /// Other policies are in force.
-    Replaced(&'a InForce),
-    /// Somebody asked for a load, and it changed nothing.
-    Unchanged(&'a InForce),
-    /// What did not load is again what is in force.
-    Mended(&'a InForce),
-    /// The folders do not load, or no longer for the same reason: these serve on.
-    Failed(&'a Failure, &'a InForce),
-}
-
-/// Who is told: the log, the terminal.
-pub trait Audience: Send + Sync {
-    /// Takes the news. Called on the thread that loads.
-    fn told(&self, news: &News<'_>);
-}
-
-/// How many loads were asked for or caused by a change, by what they led to.
+/// The numbers of loads by their outcome. Routine loads without news are not counted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Counts {
-    /// [`Outcome::Replaced`].
+pub struct ReloadCounts {
     pub replaced: u64,
-    /// [`Outcome::Unchanged`].
     pub unchanged: u64,
-    /// [`Outcome::Failed`].
     pub failed: u64,
 }
 
-/// What is in force, and why that is not what is in the folders, where it is not.
-pub struct Status {
-    /// The policies in force.
+/// The policies in force at one moment, and the failure of the last load, if it failed.
+pub struct PolicyStatus {
     pub in_force: Arc<InForce>,
-    /// Why they are stale, if they are.
-    pub failure: Option<Arc<Failure>>,
+    pub failure: Option<Arc<LoadFailure>>,
 }
 
-impl Status {
-    /// Why the policies are stale, in one sentence.
+impl PolicyStatus {
+    /// Returns one sentence that says why the policies are stale, or `None` if they are not.
     pub fn reason(&self) -> Option<String> {
         let findings = &self.failure.as_ref()?.findings;
         let first = findings.first()?;
@@ -95,35 +53,32 @@ impl Status {
             all => format!(" (and {} more)", all - 1),
         };
         Some(format!(
-            "policies: {place}{}{more}; revision {} serves on",
+            "policies: {place}{}{more}; revision {} stays in force",
             first.message,
             self.in_force.bundle().revision()
         ))
     }
 }
 
-/// Why a folder of which a part is missing may be put in force.
-pub const CANARIES_OFF: &str = "policies: canary requests are off by [policies] canaries, so a folder that lacks tenant isolation can be put in force";
+/// The warning for a gateway whose canary requests are turned off.
+pub const CANARIES_OFF: &str = "policies: canary requests are turned off by [policies] canaries, so policies without tenant isolation can be put in force";
 
-/// The policies of a gateway, and the thread that loads them.
+/// The policies of a gateway. Its thread, which loads them, ends when this is dropped.
 pub struct Policies {
     shared: Arc<Shared>,
     requests: Sender<Request>,
 }
 
-/// A request for a load, and who waits for what it leads to.
-struct Request(Option<oneshot::Sender<Outcome>>);
-
 impl Policies {
-    /// Follows the folders of what is in force at this gate, until it is dropped.
+    /// Starts the thread that reloads the policies of this gate from `watched`.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system cannot start a thread.
     pub fn follow(
         watched: Watched,
         gate: Arc<Gate>,
         clock: fn() -> Timestamp,
-        audience: Arc<dyn Audience>,
+        observer: Arc<dyn Observer>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             gate,
@@ -139,7 +94,7 @@ impl Policies {
             requirements: watched.requirements.clone(),
             shared: Arc::clone(&shared),
             clock,
-            audience,
+            observer,
         };
         let (requests, receiver) = mpsc::channel();
         thread::Builder::new()
@@ -148,206 +103,39 @@ impl Policies {
         Ok(Self { shared, requests })
     }
 
-    /// Loads, and waits for what that leads to: the load begins after the call. `None` when the
-    /// thread that loads has ended.
-    pub async fn reload(&self) -> Option<Outcome> {
-        let (done, outcome) = oneshot::channel();
-        self.requests.send(Request(Some(done))).ok()?;
+    /// Loads the policies and waits for the outcome. The load begins after the call. Returns `None`
+    /// if the thread that loads has ended.
+    pub async fn reload(&self) -> Option<ReloadOutcome> {
+        let (sender, outcome) = oneshot::channel();
+        self.requests.send(Request(Some(sender))).ok()?;
         outcome.await.ok()
     }
 
-    /// Has the policies loaded, and goes on.
+    /// Requests a load and does not wait for it.
     pub fn request_reload(&self) {
-        // without the thread nothing is loaded, and nobody waits for it
+        // Sending fails only if the thread has ended; the caller cannot help that.
         let _ = self.requests.send(Request(None));
     }
 
-    /// What is in force, and whether it is stale.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> PolicyStatus {
         let failure = self.shared.failure();
-        Status {
+        PolicyStatus {
             in_force: self.shared.gate.in_force(),
             failure: failure.clone(),
         }
     }
 
-    /// What an operator should know of how policies are loaded.
+    /// Returns [`CANARIES_OFF`] if canary requests are turned off.
     pub fn warning(&self) -> Option<String> {
         (!self.shared.canaries).then(|| CANARIES_OFF.to_owned())
     }
 
-    /// The loads so far.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> ReloadCounts {
         let shared = &self.shared;
-        Counts {
+        ReloadCounts {
             replaced: shared.replaced.load(Ordering::Relaxed),
             unchanged: shared.unchanged.load(Ordering::Relaxed),
             failed: shared.failed.load(Ordering::Relaxed),
         }
     }
-}
-
-struct Shared {
-    gate: Arc<Gate>,
-    /// Whether canary requests are decided.
-    canaries: bool,
-    /// Held while policies are replaced too, so that a status is of one moment.
-    failure: Mutex<Option<Arc<Failure>>>,
-    replaced: AtomicU64,
-    unchanged: AtomicU64,
-    failed: AtomicU64,
-}
-
-impl Shared {
-    fn failure(&self) -> MutexGuard<'_, Option<Arc<Failure>>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The thread that loads: one load at a time, by construction.
-struct Loader {
-    location: Location,
-    watch: Watch,
-    requirements: Requirements,
-    shared: Arc<Shared>,
-    clock: fn() -> Timestamp,
-    audience: Arc<dyn Audience>,
-}
-
-impl Loader {
-    fn run(mut self, requests: &Receiver<Request>) {
-        loop {
-            match requests.recv_timeout(self.watch.pause()) {
-                Ok(first) => {
-                    // Whoever asked while a load ran is answered by one more.
-                    let waiting: Vec<_> = iter::once(first).chain(requests.try_iter()).collect();
-                    let outcome = self.load_as_asked();
-                    for done in waiting.into_iter().filter_map(|it| it.0) {
-                        // who asked may have hung up
-                        let _ = done.send(outcome.clone());
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => self.look(),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn look(&mut self) {
-        let started = Instant::now();
-        let seen = self.location.fingerprint();
-        match self.watch.due(seen, started, started.elapsed()) {
-            Some(Due::Load(cause)) => {
-                self.load(cause);
-            }
-            Some(Due::Unsettled) => {
-                self.fail(self.location.unsettled(), Cause::Changed);
-            }
-            None => {}
-        }
-    }
-
-    /// Somebody asked for a load. Folders that have changed must settle first, as for a load that
-    /// nobody asked for.
-    fn load_as_asked(&mut self) -> Outcome {
-        loop {
-            let started = Instant::now();
-            let seen = self.location.fingerprint();
-            self.watch.due(seen, started, started.elapsed());
-            if self.watch.is_unsettled_for_long() {
-                return self.fail(self.location.unsettled(), Cause::Asked);
-            }
-            if self.watch.has_settled()
-                && let Some(outcome) = self.load(Cause::Asked)
-            {
-                return outcome;
-            }
-            thread::sleep(self.watch.pause());
-        }
-    }
-
-    fn fail(&mut self, finding: Finding, cause: Cause) -> Outcome {
-        let findings = vec![finding];
-        let outcome = Outcome::Failed(Arc::new(Failure { findings }));
-        self.take(&outcome, cause);
-        outcome
-    }
-
-    /// Loads what the last look saw. `None` if the folders have changed since: the next looks tell when
-    /// they settle.
-    fn load(&mut self, cause: Cause) -> Option<Outcome> {
-        let (fingerprint, read) = self.location.read();
-        if !self.watch.saw(&fingerprint) {
-            return None;
-        }
-        self.watch.loaded(fingerprint);
-        let in_force = self.shared.gate.in_force();
-        let outcome = match read.and_then(|sources| make(&sources, &self.requirements, &in_force)) {
-            Ok(None) => Outcome::Unchanged(in_force),
-            Ok(Some(bundle)) => Outcome::Replaced(Arc::new(InForce::new(bundle, (self.clock)()))),
-            Err(findings) => Outcome::Failed(Arc::new(Failure {
-                findings: findings.0,
-            })),
-        };
-        self.take(&outcome, cause);
-        Some(outcome)
-    }
-
-    /// Puts it in force, remembers it, counts it and tells it. What is done as a matter of routine
-    /// and finds nothing new counts for nothing.
-    fn take(&self, outcome: &Outcome, cause: Cause) {
-        let shared = &self.shared;
-        let counter = match outcome {
-            Outcome::Replaced(in_force) => {
-                let mut failure = shared.failure();
-                shared.gate.replace(Arc::clone(in_force));
-                *failure = None;
-                drop(failure);
-                self.audience.told(&News::Replaced(in_force));
-                &shared.replaced
-            }
-            Outcome::Unchanged(in_force) => {
-                let was_stale = shared.failure().take().is_some();
-                match cause {
-                    _ if was_stale => self.audience.told(&News::Mended(in_force)),
-                    Cause::Asked => self.audience.told(&News::Unchanged(in_force)),
-                    Cause::Changed => {}
-                    Cause::Routine => return,
-                }
-                &shared.unchanged
-            }
-            Outcome::Failed(failure) => {
-                let before = shared.failure().replace(Arc::clone(failure));
-                let is_news = before.is_none_or(|before| before.findings != failure.findings);
-                if is_news {
-                    let in_force = shared.gate.in_force();
-                    self.audience.told(&News::Failed(failure, &in_force));
-                } else if cause == Cause::Routine {
-                    return;
-                }
-                &shared.failed
-            }
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// The bundle of these sources; `None` when it is the one in force.
-fn make(
-    sources: &Sources,
-    requirements: &Requirements,
-    in_force: &InForce,
-) -> Result<Option<Bundle>, Findings> {
-    if *sources.revision() == *in_force.bundle().revision() {
-        return Ok(None);
-    }
-    panic::catch_unwind(|| Bundle::load_with(sources, requirements))
-        .unwrap_or_else(|_| {
-            let message = "loading these policies panicked, which is a bug of cedargate";
-            let help = "undo the last change to them; stderr says where it happened";
-            Err(Findings(vec![
-                Finding::error("internal", "", message).help(help),
-            ]))
-        })
-        .map(Some)
 }

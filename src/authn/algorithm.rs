@@ -1,17 +1,17 @@
-//! The signature algorithms that a token may have.
+//! The signature algorithms that are supported.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A signature algorithm of RFC 7518 §3 or RFC 8037 §3.1. Asymmetric ones only: who can check a
-/// token must not be able to make one.
+/// A signature algorithm of RFC 7518 §3 or RFC 8037 §3.1. All are asymmetric: a party that can verify
+/// a token must not be able to sign one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Algorithm {
     /// ECDSA with P-256 and SHA-256.
     Es256,
     /// ECDSA with P-384 and SHA-384.
     Es384,
-    /// EdDSA, with Ed25519.
+    /// EdDSA with Ed25519.
     EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
@@ -28,7 +28,6 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All of them.
     pub const ALL: [Algorithm; 9] = [
         Algorithm::Es256,
         Algorithm::Es384,
@@ -41,7 +40,7 @@ impl Algorithm {
         Algorithm::Ps512,
     ];
 
-    /// The name in the IANA registry of JOSE algorithms.
+    /// Returns the name in the IANA registry of JOSE algorithms.
     pub fn as_str(self) -> &'static str {
         match self {
             Algorithm::Es256 => "ES256",
@@ -80,18 +79,19 @@ impl fmt::Display for Algorithm {
 }
 
 impl FromStr for Algorithm {
-    /// A sentence that says what to write instead.
+    /// A message that says which algorithms to use.
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(one) = Self::ALL.into_iter().find(|one| one.as_str() == text) {
-            return Ok(one);
+        if let Some(algorithm) = Self::ALL.into_iter().find(|it| it.as_str() == text) {
+            return Ok(algorithm);
         }
         Err(match text {
             "none" => "a token that is not signed proves nothing: name the issuer's algorithm",
             "HS256" | "HS384" | "HS512" => {
-                "HS algorithms sign with a shared secret, so whoever can check a token can forge \
-                 one: have the issuer sign with an asymmetric one, such as ES256"
+                "HS algorithms sign with a shared secret, so every party that can verify a token \
+                 can forge one: configure the issuer to sign with an asymmetric algorithm, such as \
+                 ES256"
             }
             _ => "the algorithms are ES256, ES384, EdDSA, RS256, RS384, RS512, PS256, PS384, PS512",
         })

@@ -1,9 +1,9 @@
-//! An issuer's keys by URL: fetched in the background, kept, renewed before they are old. What
-//! requests see is always a whole set that was good when it came.
+//! Keys that an issuer publishes at a URL: fetched in the background and renewed before they are
+//! old. Requests always see a whole set that was valid when it was fetched.
 
 mod download;
 mod jwks_url;
-mod pace;
+mod schedule;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,119 +19,119 @@ pub use jwks_url::JwksUrl;
 use super::algorithm::Algorithm;
 use super::keys::Keys;
 use download::{Document, FetchError, Source};
-use pace::Pace;
+use schedule::Schedule;
 
-/// How long keys are trusted after they came: what an issuer withdraws is not accepted for longer,
-/// whoever keeps us from hearing of it. Measured by the monotonic clock, which nobody can set back.
-const TRUSTED: Duration = Duration::from_secs(24 * 60 * 60);
+/// The time for which fetched keys are trusted. It bounds how long a withdrawn key is accepted, even
+/// if an attacker blocks every fetch. The clock is monotonic, so it cannot be set back.
+const TRUSTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a request waits for newer keys.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// The longest time that a request waits for newer keys.
+const MAX_WAIT: Duration = Duration::from_millis(1500);
 
 /// The keys of one issuer that publishes them at a URL.
 pub struct RemoteKeys {
     url: JwksUrl,
     algorithms: Vec<Algorithm>,
-    /// Locked together with a change of `latest`, so that whoever is told to wait hears of it.
-    pace: Mutex<Pace>,
-    /// Wakes the fetcher before the next fetch was due.
-    asked: Notify,
+    /// Held while `latest` changes, so that a request that decides to wait cannot miss the change.
+    schedule: Mutex<Schedule>,
+    /// Wakes the fetcher because a fetch is due earlier than planned.
+    wake: Notify,
     latest: watch::Sender<Latest>,
-    failures: AtomicU64,
+    failed_fetches: AtomicU64,
 }
 
 #[derive(Default)]
 struct Latest {
-    held: Option<Held>,
-    /// Why the last fetch failed, if it did.
+    trusted: Option<TrustedKeys>,
+    /// The reason why the last fetch failed; `None` if it succeeded.
     failure: Option<String>,
 }
 
-struct Held {
+struct TrustedKeys {
     keys: Arc<Keys>,
-    /// When they are too old to be trusted.
+    /// The end of the trust in these keys.
     until: Instant,
 }
 
 impl RemoteKeys {
-    /// The keys at this URL that verify these algorithms. Nothing is fetched yet.
+    /// Makes an empty set for the keys at this URL that verify these algorithms. Fetches nothing.
     pub fn new(url: JwksUrl, algorithms: Vec<Algorithm>) -> Self {
         Self {
             url,
             algorithms,
-            pace: Mutex::new(Pace::new(Instant::now())),
-            asked: Notify::new(),
+            schedule: Mutex::new(Schedule::new(Instant::now())),
+            wake: Notify::new(),
             latest: watch::Sender::default(),
-            failures: AtomicU64::new(0),
+            failed_fetches: AtomicU64::new(0),
         }
     }
 
-    /// Makes the source that [`RemoteKeys::keep`] fetches from.
+    /// Makes the source that [`RemoteKeys::keep_fetching`] fetches from.
     pub(super) fn download(&self) -> Result<Download, RootsError> {
         Download::new(&self.url)
     }
 
-    /// Fetches for ever, whenever it is due.
-    pub(super) async fn keep(&self, source: &impl Source) {
+    /// Fetches the keys whenever a fetch is due. Never returns.
+    pub(super) async fn keep_fetching(&self, source: &impl Source) {
         loop {
             let fetched = source.fetch().await;
-            self.take(fetched);
-            self.until_due().await;
+            self.accept(fetched);
+            self.wait_until_due().await;
         }
     }
 
-    async fn until_due(&self) {
+    async fn wait_until_due(&self) {
         loop {
-            let due = self.pace().due();
+            let due = self.schedule().due();
             if due <= Instant::now() {
                 return;
             }
             tokio::select! {
                 () = sleep_until(due) => {}
-                () = self.asked.notified() => {}
+                () = self.wake.notified() => {}
             }
         }
     }
 
-    /// The keys that are trusted now.
+    /// Returns the keys that are trusted now.
     pub(super) fn current(&self) -> Option<Arc<Keys>> {
         let latest = self.latest.borrow();
-        let held = latest.held.as_ref()?;
-        (Instant::now() < held.until).then(|| Arc::clone(&held.keys))
+        let trusted = latest.trusted.as_ref()?;
+        (Instant::now() < trusted.until).then(|| Arc::clone(&trusted.keys))
     }
 
-    /// Newer keys than those that were `tried`: they came meanwhile, or with the fetch that is under
-    /// way, or that may be made now because a key is not known. None when neither is, or when it
-    /// takes too long.
+    /// Returns newer keys than `tried`. They were fetched since, or come with the fetch that is under
+    /// way or is allowed now for an unknown key. Returns `None` if no fetch is allowed, or it takes
+    /// longer than [`MAX_WAIT`].
     pub(super) async fn renewed(&self, tried: Option<&Arc<Keys>>) -> Option<Arc<Keys>> {
         let mut latest = {
-            let mut pace = self.pace();
+            let mut schedule = self.schedule();
             let current = self.current();
             if current.as_ref().map(Arc::as_ptr) != tried.map(Arc::as_ptr) {
                 return current;
             }
-            if !pace.ask(Instant::now()) {
+            if !schedule.request_fetch(Instant::now()) {
                 return None;
             }
             self.latest.subscribe()
         };
-        self.asked.notify_one();
-        // Its other error is that there is no sender, which is `self`.
-        timeout(PATIENCE, latest.changed()).await.ok()?.ok()?;
+        self.wake.notify_one();
+        // `changed` fails only if the sender is dropped, and `self` holds the sender.
+        timeout(MAX_WAIT, latest.changed()).await.ok()?.ok()?;
         self.current()
     }
 
-    /// Why the last fetch failed, if it did.
-    pub(super) fn trouble(&self) -> Option<String> {
+    /// Returns the reason why the last fetch failed, or `None` if it succeeded.
+    pub(super) fn last_failure(&self) -> Option<String> {
         self.latest.borrow().failure.clone()
     }
 
-    /// How many fetches have failed.
-    pub(super) fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+    /// Returns the number of fetches that have failed.
+    pub(super) fn failed_fetches(&self) -> u64 {
+        self.failed_fetches.load(Ordering::Relaxed)
     }
 
-    fn take(&self, fetched: Result<Document, FetchError>) {
+    fn accept(&self, fetched: Result<Document, FetchError>) {
         let parsed = fetched.and_then(|document| {
             let keys = Keys::parse(&document.body, &self.algorithms)?;
             Ok((keys, document.max_age))
@@ -143,38 +143,38 @@ impl RemoteKeys {
     }
 
     fn succeeded(&self, keys: Keys, max_age: Option<Duration>) {
-        let mut pace = self.pace();
+        let mut schedule = self.schedule();
         let now = Instant::now();
-        pace.fetched(now, max_age);
-        let held = Held {
+        schedule.succeeded(now, max_age);
+        let trusted = TrustedKeys {
             keys: Arc::new(keys),
-            until: now + TRUSTED,
+            until: now + TRUSTED_FOR,
         };
         let before = self.latest.send_replace(Latest {
-            held: Some(held),
+            trusted: Some(trusted),
             failure: None,
         });
-        drop(pace);
-        if before.held.is_none() || before.failure.is_some() {
-            tracing::info!(url = %self.url, "the issuer's keys are fetched");
+        drop(schedule);
+        if before.trusted.is_none() || before.failure.is_some() {
+            tracing::info!(url = %self.url, "the issuer's keys were fetched");
         }
     }
 
-    /// The last good keys stay.
+    /// Notes the failure and keeps the last keys. Logs a reason once, not at each retry.
     fn failed(&self, reason: String) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        let is_news = self.trouble().as_ref() != Some(&reason);
-        if is_news {
+        self.failed_fetches.fetch_add(1, Ordering::Relaxed);
+        let is_new = self.last_failure().as_ref() != Some(&reason);
+        if is_new {
             tracing::warn!(reason, "the issuer's keys cannot be fetched; trying again");
         }
-        let mut pace = self.pace();
-        pace.failed(Instant::now(), self.current().is_some());
+        let mut schedule = self.schedule();
+        schedule.failed(Instant::now(), self.current().is_some());
         self.latest
             .send_modify(|latest| latest.failure = Some(reason));
     }
 
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

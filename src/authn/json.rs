@@ -2,26 +2,25 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::json;
+use cedargate_core::json;
 
-/// More than serde_json itself reads: no depth is refused here but by it.
-const DEPTH: usize = 128;
+/// Deeper than serde_json reads, so serde_json's own limit applies.
+const MAX_DEPTH: usize = 128;
 
-/// Why bytes are not a JSON object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Fault {
-    /// They are not JSON, or not an object.
-    NoObject,
-    /// A member is there twice, at any depth.
-    Repeated,
+pub(super) enum ObjectError {
+    /// The bytes are not JSON, or not an object.
+    NotAnObject,
+    /// A member is repeated, at any depth.
+    RepeatedMember,
 }
 
 /// Reads an object in which no member is repeated, at any depth.
-pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
-    match json::parse(bytes, DEPTH) {
+pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, ObjectError> {
+    match json::parse(bytes, MAX_DEPTH) {
         Ok(Value::Object(members)) => Ok(members),
-        Err(error) if error.is_data() => Err(Fault::Repeated),
-        _ => Err(Fault::NoObject),
+        Err(error) if error.is_data() => Err(ObjectError::RepeatedMember),
+        _ => Err(ObjectError::NotAnObject),
     }
 }
 
@@ -32,17 +31,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repeated_member_is_refused_at_any_depth() {
+    fn repeated_member_is_refused_at_any_depth() {
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":[{"b":{"c":1,"c":2}}]}"#,
             r#"{"a":1,"\u0061":2}"#,
         ] {
-            assert_eq!(object(text.as_bytes()), Err(Fault::Repeated), "{text}");
+            assert_eq!(
+                object(text.as_bytes()),
+                Err(ObjectError::RepeatedMember),
+                "{text}"
+            );
         }
-        let fine = r#"{"a":[{"b":1},{"b":1.5}],"c":{"b":null,"d":true,"e":-1,"f":"é"}}"#;
+        let accepted = r#"{"a":[{"b":1},{"b":1.5}],"c":{"b":null,"d":true,"e":-1,"f":"é"}}"#;
         assert_eq!(
-            object(fine.as_bytes()).map(Value::Object),
+            object(accepted.as_bytes()).map(Value::Object),
             Ok(
                 json!({"a": [{"b": 1}, {"b": 1.5}], "c": {"b": null, "d": true, "e": -1, "f": "é"}})
             )
@@ -50,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_object_is_refused() {
+    fn bytes_that_are_not_an_object_are_refused() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         for bytes in [
             b"".as_slice(),
@@ -62,7 +65,7 @@ mod tests {
             b"{\"a\":\"\xff\"}",
             deep.as_bytes(),
         ] {
-            assert_eq!(object(bytes), Err(Fault::NoObject));
+            assert_eq!(object(bytes), Err(ObjectError::NotAnObject));
         }
     }
 }

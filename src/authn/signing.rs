@@ -11,25 +11,23 @@ use serde::Serialize;
 const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const PEM_END: &str = "-----END PRIVATE KEY-----";
 
-/// The system gave no randomness.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the system gave no randomness")]
 pub struct NoRandomness;
 
-/// The bytes are not a signing key. The message is the end of a sentence that begins with the name of
-/// the file.
+/// The error for bytes that are not a signing key. Its message follows the name of the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("holds no P-256 key as PKCS#8, in DER or PEM")]
 pub struct NotASigningKey;
 
-/// A P-256 key, and its public half as it is published. No `Debug`, so that no log can hold it.
+/// A P-256 key pair. It has no `Debug`, so that the private key cannot be logged by accident.
 pub struct SigningKey {
     key: EncodingKey,
     public: Jwk,
 }
 
 impl SigningKey {
-    /// Makes a new key, as PKCS#8 in DER.
+    /// Generates a key as PKCS#8 in DER.
     ///
     /// # Errors
     /// The system gave no randomness.
@@ -39,13 +37,15 @@ impl SigningKey {
             .map_err(|_| NoRandomness)
     }
 
-    /// Reads PKCS#8 (RFC 5958), in DER or PEM. Its id is its thumbprint (RFC 7638).
+    /// Reads PKCS#8 (RFC 5958) in DER or PEM. The id of the key is its thumbprint (RFC 7638).
     ///
     /// # Errors
-    /// The bytes are not such a key.
+    /// The bytes are not a P-256 key in this format.
     pub fn parse(pkcs8: &[u8]) -> Result<Self, NotASigningKey> {
         let der = match std::str::from_utf8(pkcs8).ok().map(str::trim) {
-            Some(text) if text.starts_with("-----BEGIN") => pem(text).ok_or(NotASigningKey)?,
+            Some(text) if text.starts_with("-----BEGIN") => {
+                decode_pem(text).ok_or(NotASigningKey)?
+            }
             _ => pkcs8.to_vec(),
         };
         let key = EncodingKey::from_ec_der(&der);
@@ -60,7 +60,7 @@ impl SigningKey {
         Ok(Self { key, public })
     }
 
-    /// Its id, the `kid` of what it signs.
+    /// Returns the `kid` of the tokens that it signs.
     pub fn id(&self) -> &str {
         self.public.common.key_id.as_deref().unwrap_or_default()
     }
@@ -68,7 +68,7 @@ impl SigningKey {
     /// Signs an access token (RFC 9068 §2.1).
     ///
     /// # Errors
-    /// The claims cannot be written as JSON, or the key does not sign. No request can bring it about.
+    /// The claims cannot be written as JSON, or signing fails; no request can cause either.
     pub fn sign(&self, claims: &impl Serialize) -> jsonwebtoken::errors::Result<String> {
         let mut header = Header::new(jsonwebtoken::Algorithm::ES256);
         header.typ = Some("at+jwt".to_owned());
@@ -77,17 +77,17 @@ impl SigningKey {
     }
 }
 
-/// The public halves as a JWKS (RFC 7517 §5).
+/// Writes the public keys as a JWKS (RFC 7517 §5).
 ///
 /// # Errors
-/// The keys cannot be written as JSON. No request can bring it about.
+/// The keys cannot be written as JSON; no request can cause that.
 pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a SigningKey>) -> serde_json::Result<Vec<u8>> {
-    let keys = keys.into_iter().map(|one| one.public.clone()).collect();
+    let keys = keys.into_iter().map(|key| key.public.clone()).collect();
     serde_json::to_vec(&JwkSet { keys })
 }
 
-/// The bytes between the two lines.
-fn pem(text: &str) -> Option<Vec<u8>> {
+/// Decodes the bytes between the first and the last line.
+fn decode_pem(text: &str) -> Option<Vec<u8>> {
     let body = text.strip_prefix(PEM_BEGIN)?.strip_suffix(PEM_END)?;
     let body: String = body.split_ascii_whitespace().collect();
     STANDARD.decode(body).ok()
@@ -98,15 +98,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_as_der_and_as_pem() {
+    fn key_is_read_from_der_and_from_pem() {
         let der = SigningKey::generate().unwrap();
         let pem = format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", STANDARD.encode(&der));
-        let (one, other) = (SigningKey::parse(&der), SigningKey::parse(pem.as_bytes()));
-        assert_eq!(one.ok().unwrap().id(), other.ok().unwrap().id());
+        let from_der = SigningKey::parse(&der).ok().unwrap();
+        let from_pem = SigningKey::parse(pem.as_bytes()).ok().unwrap();
+        assert_eq!(from_der.id(), from_pem.id());
     }
 
     #[test]
-    fn what_is_no_such_key_is_refused() {
+    fn bytes_that_are_not_a_p256_key_are_refused() {
         let rsa = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----";
         for wrong in [&b""[..], b"key", rsa.as_bytes(), PEM_BEGIN.as_bytes()] {
             assert_eq!(SigningKey::parse(wrong).err(), Some(NotASigningKey));
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_has_no_private_half() {
+    fn published_key_has_no_private_member() {
         let key = SigningKey::parse(&SigningKey::generate().unwrap())
             .ok()
             .unwrap();

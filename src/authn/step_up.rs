@@ -1,5 +1,5 @@
-//! Step-up tokens: what the gateway gives to whoever proved more than their token says (RFC 9470,
-//! 9068), and how it reads them again. Pure.
+//! Step-up tokens: access tokens that the gateway issues after a user has proved more than their
+//! first token does (RFC 9470, 9068). Issuing and reading a token does no I/O.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,37 +7,36 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::algorithm::Algorithm;
-use super::keys::Keys;
+use super::error::Error;
+use super::issuer::{Issuer, IssuerKind, KeySource};
+use super::keys::{Keys, KeysError};
 use super::signing::{self, SigningKey};
-use super::{Error, Issuer, IssuerKind, KeySource, KeysError};
-use crate::model::{CodeKind, CodeSetId, CodeUse, Confirmation, Timestamp, User};
+use cedargate_core::{CodeKind, CodeSetId, CodeUse, Confirmation, Timestamp, User};
 
-/// The `acr` of a sign-in that resists phishing.
+/// The `acr` of a phishing-resistant sign-in (OpenID EAP ACR Values §2).
 pub const ACR: &str = "phr";
-/// The claim that holds the tenant.
-pub(super) const TENANT: &str = "tenant_id";
-/// The claim that holds the groups.
-pub(super) const GROUPS: &str = "groups";
-/// The configured name of the issuer that the session began at.
+const TENANT: &str = "tenant_id";
+const GROUPS: &str = "groups";
+/// The configured name of the issuer of the sign-in.
 pub(super) const FIRST_ISSUER: &str = "first_issuer";
 /// The epoch of the account.
 const EPOCH: &str = "epoch";
-/// When a backup or recovery code was used.
+/// The time at which a backup or recovery code was used.
 const CODE_TIME: &str = "code_time";
-/// The set that the code was of.
+/// The set that the code belongs to.
 const CODE_SET: &str = "code_set";
-/// Present and true if it was a recovery code.
+/// True for a recovery code, else absent.
 const RECOVERY: &str = "recovery";
-/// When the authenticator was enrolled that confirmed the session.
+/// The time at which the confirming authenticator was enrolled.
 const ENROLLED_AT: &str = "enrolled_at";
-/// Present and true if that authenticator is trusted.
+/// True if the confirming authenticator is trusted.
 const TRUSTED: &str = "trusted";
-/// Copied claims whose names are taken here.
+/// The claims of the first token whose names are in [`RESERVED_CLAIMS`].
 pub(super) const FIRST_CLAIMS: &str = "first_claims";
 
-/// Claims that mean something in a token of ours: what the first token says by these names is set
-/// apart, and what ours says by them is no claim that policies could ask for.
-pub(super) const OWN: [&str; 23] = [
+/// The claims that have a meaning of their own in a step-up token. Claims of the first token with
+/// these names are copied into [`FIRST_CLAIMS`], and policies never see the step-up token's own.
+pub(super) const RESERVED_CLAIMS: [&str; 23] = [
     "iss",
     "aud",
     "sub",
@@ -59,71 +58,64 @@ pub(super) const OWN: [&str; 23] = [
     ENROLLED_AT,
     TRUSTED,
     FIRST_CLAIMS,
-    // They would say that the groups are kept elsewhere.
+    // They would mark the groups as kept elsewhere.
     "_claim_names",
     "hasgroups",
 ];
 
-/// Claims that WebAuthn calls the user by: whoever enrols after a step-up has the same name.
-const NAMES: [&str; 3] = ["preferred_username", "email", "name"];
+/// The claims that the names of a WebAuthn user are made from. They are copied so that an enrolment
+/// after a step-up has the same names.
+const NAME_CLAIMS: [&str; 3] = ["preferred_username", "email", "name"];
 
-/// How step-up tokens are made.
 pub struct Settings {
-    /// Their `iss`. No configured issuer has the same.
+    /// The `iss` of step-up tokens. No configured issuer has the same.
     pub issuer: String,
-    /// Their `aud`.
+    /// The `aud` of step-up tokens.
     pub audience: String,
-    /// How long they are good for, unless the presented token ends earlier.
+    /// The lifetime of a step-up token, unless the presented token expires earlier.
     pub ttl: Duration,
-    /// The first signs, all verify and are published. Never empty.
+    /// The first key signs; all verify and are published. Never empty.
     pub keys: Vec<SigningKey>,
 }
 
-/// What was proved.
+/// The proof that a step-up token is issued for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Proof {
     /// An assertion of an authenticator.
     Assertion {
-        /// Its model is proven, so that its key is known to be in hardware.
+        /// True if attestation proved the model, which is then known to keep its keys in hardware.
         proven_model: bool,
-        /// UV.
+        /// The UV flag (WebAuthn §6.1).
         user_verified: bool,
-        /// When the authenticator was enrolled.
         enrolled_at: Timestamp,
-        /// Whether the authenticator is trusted.
         trusted: bool,
     },
     /// A backup or recovery code.
-    Code {
-        /// The set that it is of.
-        set: CodeSetId,
-        /// Which of the two.
-        kind: CodeKind,
-    },
+    Code { set: CodeSetId, kind: CodeKind },
 }
 
-/// The claims that only our own tokens have.
+/// The claims that only step-up tokens have.
 #[derive(Default)]
-pub(super) struct OwnClaims {
+pub(super) struct StepUpClaims {
     pub(super) epoch: Option<u64>,
     pub(super) confirmation: Confirmation,
     pub(super) code: Option<CodeUse>,
 }
 
-impl OwnClaims {
-    /// Reads them. A member that is missing, as in a token of an older release, or is not what we
-    /// write, has its weakest value. `None` without an epoch.
+impl StepUpClaims {
+    /// Reads the claims of a verified step-up token. Returns `None` if it has no epoch. Any other
+    /// claim that is missing, as in a token of an older release, or malformed, gets its weakest value.
     pub(super) fn read(claims: &Map<String, Value>) -> Option<Self> {
         let moment = |name| {
             let seconds = claims.get(name)?.as_i64()?;
             Some(Timestamp::from_millis(seconds.saturating_mul(1000)))
         };
-        let is = |name| claims.get(name).and_then(Value::as_bool) == Some(true);
+        let is_true = |name| claims.get(name).and_then(Value::as_bool) == Some(true);
         let code = || {
             Some(CodeUse {
                 at: moment(CODE_TIME)?,
                 set: CodeSetId::named(claims.get(CODE_SET)?.as_str()?),
-                kind: if is(RECOVERY) {
+                kind: if is_true(RECOVERY) {
                     CodeKind::Recovery
                 } else {
                     CodeKind::Backup
@@ -135,7 +127,7 @@ impl OwnClaims {
             confirmation: match moment(ENROLLED_AT) {
                 Some(enrolled_at) => Confirmation::Authenticator {
                     enrolled_at,
-                    trusted: is(TRUSTED),
+                    trusted: is_true(TRUSTED),
                 },
                 None => Confirmation::Nothing,
             },
@@ -144,50 +136,43 @@ impl OwnClaims {
     }
 }
 
-/// A token that was issued. No `Debug`, so that no log can hold it.
+/// A step-up token, with the values that the answer repeats beside it. It has no `Debug`, so that the
+/// token cannot be logged by accident.
 pub struct Issued {
-    /// The token.
     pub token: String,
-    /// For how long it is good, in seconds.
+    /// The remaining lifetime in seconds.
     pub expires_in: u64,
-    /// Its `acr`.
     pub acr: Option<&'static str>,
-    /// Its `amr`.
     pub amr: Vec<String>,
 }
 
 /// Issues step-up tokens.
 pub struct StepUpIssuer {
     settings: Settings,
-    published: Vec<u8>,
+    jwks: Vec<u8>,
 }
 
 impl StepUpIssuer {
-    /// Makes an issuer with these settings.
-    ///
     /// # Errors
     /// The public keys cannot be written as JSON.
     pub fn new(settings: Settings) -> Result<Self, serde_json::Error> {
-        let published = signing::jwks(&settings.keys)?;
-        Ok(Self {
-            settings,
-            published,
-        })
+        let jwks = signing::jwks(&settings.keys)?;
+        Ok(Self { settings, jwks })
     }
 
-    /// The public keys, as a JWKS (RFC 7517 §5).
-    pub fn published(&self) -> &[u8] {
-        &self.published
+    /// Returns the public keys as a JWKS (RFC 7517 §5).
+    pub fn jwks(&self) -> &[u8] {
+        &self.jwks
     }
 
-    /// As one of the issuers whose tokens are accepted.
-    pub(super) fn accepted(&self) -> Result<Issuer, KeysError> {
+    /// Returns this gateway as one of the issuers whose tokens are accepted.
+    pub(super) fn as_issuer(&self) -> Result<Issuer, KeysError> {
         let algorithms = vec![Algorithm::Es256];
         Ok(Issuer {
             kind: IssuerKind::StepUp,
             issuer: self.settings.issuer.clone(),
             audiences: vec![self.settings.audience.clone()],
-            keys: KeySource::Here(Keys::parse(&self.published, &algorithms)?.into()),
+            keys: KeySource::Local(Keys::parse(&self.jwks, &algorithms)?.into()),
             algorithms,
             tenant_claim: TENANT.to_owned(),
             groups_claim: Some(GROUPS.to_owned()),
@@ -196,12 +181,12 @@ impl StepUpIssuer {
         })
     }
 
-    /// Issues a token to a user who proved something. It ends when the presented one does, so that
-    /// no chain of step-ups outlives the sign-in. `declared` are the claims that policies may ask
-    /// for, `epoch` is that of the account.
+    /// Issues a token for this proof. It expires no later than the presented token, so that no chain
+    /// of step-ups outlives the sign-in. `declared` are the names of the claims that policies may
+    /// read; `epoch` is that of the account.
     ///
     /// # Errors
-    /// [`Error::NoSigningKey`] or [`Error::Signing`]. No request can bring it about.
+    /// [`Error::NoSigningKey`] or [`Error::Signing`]; no request can cause them.
     pub fn issue<'a>(
         &self,
         user: &User,
@@ -213,8 +198,8 @@ impl StepUpIssuer {
         let key = self.settings.keys.first();
         let key = key.ok_or(Error::NoSigningKey)?;
         let expires_at = now.plus(self.settings.ttl).min(user.session.expires_at);
-        let (acr, amr) = strength(user, &proof);
-        let mut claims = copied(user, declared);
+        let (acr, amr) = acr_and_amr(user, &proof);
+        let mut claims = copied_claims(user, declared);
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         set("iss", self.settings.issuer.as_str().into());
         set("aud", self.settings.audience.as_str().into());
@@ -233,27 +218,7 @@ impl StepUpIssuer {
         if let Some(acr) = acr {
             set("acr", acr.into());
         }
-        match proof {
-            Proof::Assertion {
-                enrolled_at,
-                trusted,
-                ..
-            } => {
-                set("auth_time", seconds(now).into());
-                set(ENROLLED_AT, seconds(enrolled_at).into());
-                set(TRUSTED, trusted.into());
-            }
-            Proof::Code { set: of, kind } => {
-                set(CODE_TIME, seconds(now).into());
-                set(CODE_SET, of.as_str().into());
-                if kind == CodeKind::Recovery {
-                    set(RECOVERY, true.into());
-                }
-                if let Some(at) = user.session.signed_in_at {
-                    set("auth_time", seconds(at).into());
-                }
-            }
-        }
+        add_proof(&mut claims, user, &proof, now);
         Ok(Issued {
             token: key.sign(&claims)?,
             expires_in: expires_at.since(now).as_secs(),
@@ -263,30 +228,63 @@ impl StepUpIssuer {
     }
 }
 
-/// The claims that are as presented: those that policies may ask for, the client, and the names. One
-/// whose name a step-up token uses itself is set apart.
-fn copied<'a>(user: &User, declared: impl IntoIterator<Item = &'a str>) -> Map<String, Value> {
+/// Returns the claims that are copied from the presented token: those that policies may read, the
+/// client, and the user's names. Claims with a reserved name go into [`FIRST_CLAIMS`].
+fn copied_claims<'a>(
+    user: &User,
+    declared: impl IntoIterator<Item = &'a str>,
+) -> Map<String, Value> {
     let mut claims = Map::new();
-    let mut apart = Map::new();
-    for name in declared.into_iter().chain(NAMES).chain(["client_id"]) {
+    let mut renamed = Map::new();
+    for name in declared.into_iter().chain(NAME_CLAIMS).chain(["client_id"]) {
         let Some(value) = user.claims.get(name) else {
             continue;
         };
-        let there = if OWN.contains(&name) {
-            &mut apart
+        let target = if RESERVED_CLAIMS.contains(&name) {
+            &mut renamed
         } else {
             &mut claims
         };
-        there.insert(name.to_owned(), value.clone());
+        target.insert(name.to_owned(), value.clone());
     }
-    if !apart.is_empty() {
-        claims.insert(FIRST_CLAIMS.to_owned(), apart.into());
+    if !renamed.is_empty() {
+        claims.insert(FIRST_CLAIMS.to_owned(), renamed.into());
     }
     claims
 }
 
-/// `acr` and `amr` (RFC 8176 §2).
-fn strength(user: &User, proof: &Proof) -> (Option<&'static str>, Vec<String>) {
+/// Adds the claims that record the proof. An assertion is a fresh sign-in; a code leaves the time of
+/// the sign-in as it was.
+fn add_proof(claims: &mut Map<String, Value>, user: &User, proof: &Proof, now: Timestamp) {
+    let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    match proof {
+        Proof::Assertion {
+            enrolled_at,
+            trusted,
+            ..
+        } => {
+            set("auth_time", seconds(now).into());
+            set(ENROLLED_AT, seconds(*enrolled_at).into());
+            set(TRUSTED, (*trusted).into());
+        }
+        Proof::Code {
+            set: code_set,
+            kind,
+        } => {
+            set(CODE_TIME, seconds(now).into());
+            set(CODE_SET, code_set.as_str().into());
+            if *kind == CodeKind::Recovery {
+                set(RECOVERY, true.into());
+            }
+            if let Some(at) = user.session.signed_in_at {
+                set("auth_time", seconds(at).into());
+            }
+        }
+    }
+}
+
+/// Returns `acr` and `amr` (RFC 8176 §2).
+fn acr_and_amr(user: &User, proof: &Proof) -> (Option<&'static str>, Vec<String>) {
     match proof {
         Proof::Assertion {
             proven_model,
@@ -300,11 +298,11 @@ fn strength(user: &User, proof: &Proof) -> (Option<&'static str>, Vec<String>) {
             }
             (Some(ACR), amr.into_iter().map(str::to_owned).collect())
         }
-        // It claims no hardware: a code is a word on paper.
         Proof::Code { .. } => {
+            // A code may be written on paper, so the new token does not claim a hardware key.
             let presented = user.session.amr.iter();
-            let mut amr: Vec<String> = presented.filter(|one| *one != "hwk").cloned().collect();
-            if !amr.iter().any(|one| one == "otp") {
+            let mut amr: Vec<String> = presented.filter(|it| *it != "hwk").cloned().collect();
+            if !amr.iter().any(|it| it == "otp") {
                 amr.push("otp".to_owned());
             }
             (None, amr)

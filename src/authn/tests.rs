@@ -1,4 +1,4 @@
-//! Real keys and real signatures.
+//! Tests of token verification with real keys and signatures.
 
 mod claims;
 mod hostile;
@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::Confirmation;
+use cedargate_core::Confirmation;
 
 const NOW: i64 = 1_800_000_000;
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
@@ -77,7 +77,7 @@ impl Signer {
         format!("{message}.{signature}")
     }
 
-    /// A token that is right but for what is changed; a change to `null` takes the member away.
+    /// Signs a good token with these changes to its members. A change to `null` removes a member.
     pub(super) fn token(&self, header: Value, claims: Value) -> String {
         let alg = format!("{:?}", self.algorithm);
         let header = merged(json!({"alg": alg, "typ": "at+jwt", "kid": "a"}), header);
@@ -111,7 +111,7 @@ fn authn(keys: &[Value], algorithms: &[Algorithm]) -> Authn {
     Authn::open(Settings { issuers }, None).unwrap()
 }
 
-/// Takes the tokens of corp, signed by this signer, and those of a step-up issuer.
+/// Accepts tokens of the issuer corp, signed by `signer`, and those of `step_up`.
 pub(super) fn authn_with(signer: &Signer, step_up: &StepUpIssuer) -> Authn {
     let issuers = vec![issuer(&[signer.jwk("a")], &[Algorithm::Es256])];
     Authn::open(Settings { issuers }, Some(step_up)).unwrap()
@@ -124,7 +124,7 @@ fn issuer(keys: &[Value], algorithms: &[Algorithm]) -> Issuer {
         issuer: ISSUER.into(),
         audiences: vec!["https://other.example.com".into(), AUDIENCE.into()],
         algorithms: algorithms.to_vec(),
-        keys: KeySource::Here(Keys::parse(jwks.as_bytes(), algorithms).unwrap().into()),
+        keys: KeySource::Local(Keys::parse(jwks.as_bytes(), algorithms).unwrap().into()),
         tenant_claim: "tenant_id".into(),
         groups_claim: Some("groups".into()),
         strong_acr: Arc::new(["phr".to_owned(), "phrh".to_owned()]),
@@ -153,20 +153,20 @@ pub(super) fn user_at(authn: &Authn, token: &str, now: Timestamp) -> Result<User
     }
 }
 
-/// With keys in hand, nothing is waited for.
+/// Reads a header. Local keys make the future ready at once.
 fn read(authn: &Authn, header: Option<&[u8]>, now: Timestamp) -> Result<Option<User>, Error> {
     let outcome = authn.user(header, now).now_or_never();
-    outcome.expect("it waits for nothing")
+    outcome.expect("local keys need no waiting")
 }
 
-/// The reason for which a token with these changes is refused.
-fn refused(authn: &Authn, signer: &Signer, header: Value, claims: Value) -> &'static str {
-    let shown = format!("{header} {claims}");
-    user(authn, &signer.token(header, claims)).expect_err(&shown)
+/// Returns the reason why a token with these changes is refused.
+fn refusal(authn: &Authn, signer: &Signer, header: Value, claims: Value) -> &'static str {
+    let changes = format!("{header} {claims}");
+    user(authn, &signer.token(header, claims)).expect_err(&changes)
 }
 
 #[test]
-fn a_token_becomes_a_user() {
+fn good_token_gives_its_user() {
     let (authn, signer) = corp();
     let claims = json!({
         "auth_time": NOW - 60, "acr": "phr", "amr": ["pwd", "otp"], "employment": "contractor",
@@ -185,7 +185,7 @@ fn a_token_becomes_a_user() {
 }
 
 #[test]
-fn a_token_with_only_what_is_required_is_enough() {
+fn token_with_only_the_required_claims_is_accepted() {
     let (authn, signer) = corp();
     let claims =
         json!({"iss": ISSUER, "aud": [AUDIENCE], "sub": "a|b", "exp": NOW + 1, "nbf": null});
@@ -199,7 +199,7 @@ fn a_token_with_only_what_is_required_is_enough() {
 }
 
 #[test]
-fn names_are_never_empty() {
+fn user_without_a_name_claim_is_named_by_email_or_sub() {
     let (authn, signer) = corp();
     let names = |claims| {
         let user = user(&authn, &signer.token(json!({}), claims)).unwrap();
@@ -222,7 +222,7 @@ fn names_are_never_empty() {
 }
 
 #[test]
-fn only_a_strong_acr_with_an_auth_time_counts_as_strong() {
+fn sign_in_is_strong_only_with_a_strong_acr_and_an_auth_time() {
     let (authn, signer) = corp();
     let strong_at = |claims| {
         let token = signer.token(json!({}), claims);
@@ -232,8 +232,8 @@ fn only_a_strong_acr_with_an_auth_time_counts_as_strong() {
     assert_eq!(strong_at(json!({"auth_time": NOW})), None);
     assert_eq!(strong_at(json!({"acr": "pwd", "auth_time": NOW})), None);
     assert_eq!(strong_at(json!({"acr": "PHR", "auth_time": NOW})), None);
-    let ahead = strong_at(json!({"acr": "phrh", "auth_time": NOW + 60})).unwrap();
-    assert_eq!(at(NOW).since(ahead), std::time::Duration::ZERO);
+    let in_future = strong_at(json!({"acr": "phrh", "auth_time": NOW + 60})).unwrap();
+    assert_eq!(at(NOW).since(in_future), std::time::Duration::ZERO);
     assert_eq!(
         strong_at(json!({"acr": "phr", "auth_time": 1_799_999_999.5})),
         Some(Timestamp::from_millis(1_799_999_999_500))
@@ -241,12 +241,12 @@ fn only_a_strong_acr_with_an_auth_time_counts_as_strong() {
 }
 
 #[test]
-fn what_is_no_jwt_is_refused() {
+fn text_that_is_not_a_jwt_is_refused_with_the_reason() {
     let (authn, signer) = corp();
     let good = signer.token(json!({}), json!({}));
     let parts: Vec<_> = good.split('.').collect();
     let (header, payload, signature) = (parts[0], parts[1], parts[2]);
-    let three = "the token is no signed JWT: it has not three parts";
+    let three = "the token is not a signed JWT: it does not have three parts";
     let no_header = "the token's header is not a JSON object";
     let no_payload = "the token's payload is not a JSON object";
     for (token, why) in [
@@ -272,7 +272,7 @@ fn what_is_no_jwt_is_refused() {
 }
 
 #[test]
-fn the_header_is_read_as_rfc_6750_writes_it() {
+fn authorization_header_is_read_by_rfc_6750() {
     let (authn, signer) = corp();
     let token = signer.token(json!({}), json!({}));
     let read_text = |header: &str| read(&authn, Some(header.as_bytes()), at(NOW));
@@ -288,16 +288,16 @@ fn the_header_is_read_as_rfc_6750_writes_it() {
         assert!(read_text(header).unwrap().is_none(), "{header}");
     }
     let empty = "no token follows the word Bearer";
-    let one = "what follows the word Bearer is not one token (RFC 6750, section 2.1)";
+    let not_one = "the text after the word Bearer is not one token (RFC 6750, section 2.1)";
     let bytes = "the Authorization header has bytes that are not printable ASCII";
-    let long = format!("Bearer {}", "a".repeat(LONGEST_TOKEN + 1));
+    let long = format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES + 1));
     for (header, why) in [
         ("Bearer", empty),
         ("Bearer  ", empty),
-        ("Bearer a b", one),
-        ("Bearer a,b", one),
-        ("Bearer ==", one),
-        ("Bearer \"a\"", one),
+        ("Bearer a b", not_one),
+        ("Bearer a,b", not_one),
+        ("Bearer ==", not_one),
+        ("Bearer \"a\"", not_one),
         ("Bearer\ta", bytes),
         ("Bearer é", bytes),
         ("Basic é", bytes),
@@ -309,12 +309,12 @@ fn the_header_is_read_as_rfc_6750_writes_it() {
             "{header}"
         );
     }
-    let fault = read(&authn, Some(b"Bearer \xff"), at(NOW)).unwrap_err();
-    assert_eq!(fault, Error::InvalidToken(bytes));
+    let error = read(&authn, Some(b"Bearer \xff"), at(NOW)).unwrap_err();
+    assert_eq!(error, Error::InvalidToken(bytes));
 }
 
 #[test]
-fn an_issuer_that_is_away_does_not_take_the_others_along() {
+fn unreachable_issuer_is_a_warning_while_another_has_keys() {
     let (mut authn, signer) = corp();
     assert_eq!(authn.health(), Health::default());
     let (mut other, _) = corp();
@@ -324,19 +324,20 @@ fn an_issuer_that_is_away_does_not_take_the_others_along() {
     other.kind = IssuerKind::SignIn("other".parse().unwrap());
     other.issuer = "https://id.example.org".into();
     authn.issuers.push(other);
-    let away = ["keys: none of issuer other: they are not fetched yet".to_owned()];
+    let problems =
+        ["keys: issuer other has no usable keys: they have not been fetched yet".to_owned()];
     let health = authn.health();
     assert!(health.faults.is_empty());
-    assert_eq!(health.warnings, away);
+    assert_eq!(health.warnings, problems);
     assert!(user(&authn, &signer.token(json!({}), json!({}))).is_ok());
     authn.issuers.remove(0);
     let health = authn.health();
-    assert_eq!(health.faults, away);
+    assert_eq!(health.faults, problems);
     assert!(health.warnings.is_empty());
 }
 
 #[test]
-fn algorithms_with_shared_secrets_or_none_are_explained() {
+fn unsupported_algorithm_is_refused_with_an_explanation() {
     for algorithm in Algorithm::ALL {
         assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
     }
@@ -348,7 +349,7 @@ fn algorithms_with_shared_secrets_or_none_are_explained() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_give_no_user(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn header_of_arbitrary_bytes_gives_no_user(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let (authn, _) = corp();
         let with_scheme = [b"Bearer ".as_slice(), &bytes].concat();
         for header in [bytes, with_scheme] {
@@ -360,9 +361,9 @@ proptest! {
         }
     }
 
-    /// Whatever a forger writes into header and payload, without the key it gives no user.
+    /// A forger without the key can choose header, payload and signature freely.
     #[test]
-    fn unsigned_claims_give_no_user(
+    fn token_with_an_arbitrary_signature_gives_no_user(
         header in "\\{\"alg\":\"(ES256|none|HS256)\"(,\"(kid|typ|crit)\":\"?[a-c]\"?){0,2}\\}",
         sub in ".{0,10}",
         signature in prop::collection::vec(any::<u8>(), 0..80),
@@ -378,9 +379,8 @@ proptest! {
         prop_assert!(user(&authn, &token).is_err());
     }
 
-    /// No byte of a good token can be changed.
     #[test]
-    fn a_changed_token_gives_no_user(at_byte in any::<prop::sample::Index>(), to in "[A-Za-z0-9._-]") {
+    fn token_with_one_changed_byte_gives_no_user(at_byte in any::<prop::sample::Index>(), to in "[A-Za-z0-9._-]") {
         let (authn, signer) = corp();
         let token = signer.token(json!({}), json!({}));
         let at_byte = at_byte.index(token.len());

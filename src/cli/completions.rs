@@ -1,4 +1,4 @@
-//! `cedargate completions`: scripts with which shells complete commands and flags.
+//! `cedargate completions`: scripts that make shells complete commands and flags.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use super::failure::Failure;
 use super::output;
 
-/// Print a script with which a shell completes commands and flags.
+/// Print a script that makes a shell complete commands and flags.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

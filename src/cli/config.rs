@@ -1,4 +1,4 @@
-//! `cedargate config`: the configuration of `serve`.
+//! `cedargate config`: checks the configuration of `serve`.
 
 use std::path::PathBuf;
 
@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::failure::{Exit, Failure};
 use super::{init, output, serve};
-use crate::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 
-/// Look at the configuration of `serve`.
+/// Check the configuration of `serve`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -19,11 +19,11 @@ pub(super) enum Command {
     Check(Check),
 }
 
-/// Say everything that is wrong with a configuration, without serving.
+/// Report every mistake in a configuration, without serving.
 ///
-/// The environment counts as it does for `serve`. Files that the configuration names are read; the
-/// folders of policies and schema have to be there, and what is in them is not looked at; nothing is
-/// connected to.
+/// Environment variables override keys as they do for `serve`. The check reads the files that the
+/// configuration names. The folders of policies and schema must exist, but their content is not
+/// checked: `cedargate policy check` does that. The check opens no connection.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -32,8 +32,9 @@ Examples:
 
 With --json it prints one object: {\"ok\", \"findings\": [{\"severity\", \"code\", \"file\", \"line\",
 \"column\", \"message\", \"help\"?}]}. Lines and columns are counted from 1; 0 stands for the whole file,
-and for what is in none. It exits with 0 when the configuration is right, else with 2. A note says
-that a placeholder of `cedargate init` is still in it; it does not change the exit code.")]
+and for a finding that is in no file. It exits with 0 if the configuration is right, otherwise with
+2. A note reports that a placeholder of `cedargate init` is still in the configuration; it does not
+change the exit code.")]
 pub(super) struct Check {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = serve::DEFAULT_CONFIG)]
@@ -72,7 +73,7 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     if ok {
         Ok(())
     } else {
-        // they have been told already
+        // The findings have been printed already.
         Err(Failure {
             exit: Exit::Usage,
             findings: Vec::new(),

@@ -1,13 +1,14 @@
-//! `cedargate dev`: a gateway to try, with everything that it needs. It issues its own tokens, so it
-//! listens on loopback only.
+//! `cedargate dev`: runs a gateway to try, which makes its own keys and data. It issues its own tokens,
+//! so it listens on loopback only.
 
 pub(super) mod data;
 mod greeting;
 pub(super) mod issuer;
+mod listen;
 mod page;
 mod records;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,50 +17,49 @@ use clap::Args;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
-use tokio::net::TcpListener;
 
 use super::failure::Failure;
-use super::gateway::{self, Listeners, Parts};
+use super::gateway::{self, Listeners, Settings};
 use super::log::{Console, Log};
 use super::signals::Shutdown;
 use super::streams::Streams;
 use super::{block_on, now};
 use crate::app::App;
-use crate::app::policies::Location;
+use crate::app::policies::PolicyLocation;
 use crate::authn::signing::SigningKey;
 use crate::authn::step_up::StepUpIssuer;
-use crate::finding::Finding;
+use crate::event::Sink;
 use crate::http::server::Handler;
 use crate::mfa::backup_codes::{Pepper, Peppers};
-use crate::model::{MethodType, Timestamp};
-use crate::policy::{Inquiry, Requirements};
-use crate::record::Sink;
 use crate::streams::DecisionLog;
 use crate::webauthn::{self, RelyingParties, Tenants};
 use crate::{authn, mfa, store};
+use cedargate_core::{Finding, MethodType, Timestamp};
+use cedargate_policy::{PreparedRequest, Requirements};
 use data::Data;
 use greeting::Greeting;
 use issuer::SignIn;
+use listen::{bind, parse_listen, port};
 use page::{Explain, Page};
 use records::Records;
 
-/// The data folder that is used unless another one is named.
+/// The data folder unless `--data` names another.
 pub(super) const DEFAULT_DATA: &str = "./data";
 const DEFAULT_POLICIES: &str = "./policies";
 const DEFAULT_SCHEMA: &str = "./schema";
 
-/// The relying party's id: the one host at which browsers run ceremonies without HTTPS.
+/// The id of the relying party: browsers run ceremonies without HTTPS only at this host.
 const RP_ID: &str = "localhost";
-/// How long the token of the greeting is good for: an afternoon of trying.
+/// The lifetime of the token in the greeting.
 const GREETING_TTL: Duration = Duration::from_secs(4 * 60 * 60);
 const ENROLLMENT_TTL: Duration = Duration::from_secs(5 * 60);
 
-/// Try it: a gateway that needs nothing else, and a page to enrol authenticators on.
+/// Run a gateway to try, which needs nothing else, with a page to enrol authenticators on.
 ///
-/// It keeps its data in a folder, issues its own tokens, and decides with the policies in ./policies
-/// and ./schema, or with the shipped ones where these folders are not there. Edit a policy, and
-/// requests are decided by it a second later; what does not load is said, and changes nothing. It
-/// listens on loopback only.
+/// It keeps its data in a folder and issues its own tokens. It decides with the policies in ./policies
+/// and the schema in ./schema, or with the shipped ones if neither folder exists. An edited policy is
+/// reloaded a second later; if the policies do not load, the errors are printed and the previous
+/// policies stay in force. It listens on loopback only.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -67,25 +67,25 @@ Examples:
   cedargate dev --policies ./my-policies --data ./try
   cedargate dev --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --json
 
-With --json it prints one line when it is ready: {\"url\", \"admin_url\", \"issuer\", \"audience\",
+With --json it prints one line of JSON when it is ready: {\"url\", \"admin_url\", \"issuer\", \"audience\",
 \"tenant\", \"token\"}. Port 0 picks a free port.")]
 pub(super) struct Arguments {
-    /// Where the API and the page are.
+    /// The address of the API and the page.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = parse_listen)]
     listen: SocketAddr,
-    /// Where health, readiness, metrics and the policies in force are.
+    /// The admin address: health, readiness, metrics and the policies in force.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9090", value_parser = parse_listen)]
     admin_listen: SocketAddr,
-    /// The data folder; it is made if it is not there.
+    /// The data folder; it is created if it does not exist.
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA)]
     data: PathBuf,
-    /// The policy folder [default: ./policies, else the shipped policies]
+    /// The policy folder [default: ./policies, or the shipped policies]
     #[arg(long, value_name = "FOLDER")]
     policies: Option<PathBuf>,
-    /// The schema folder [default: ./schema, else the shipped schema]
+    /// The schema folder [default: ./schema, or the shipped schema]
     #[arg(long, value_name = "FOLDER")]
     schema: Option<PathBuf>,
-    /// Append each decision to this file, with all that is needed to decide it again.
+    /// Append each decision to this file, with its input, for `policy replay`.
     #[arg(long, value_name = "FILE")]
     decision_log: Option<PathBuf>,
     /// Print one line of JSON instead of sentences when it is ready.
@@ -95,11 +95,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (log, console) = Log::console()?;
-    let settings = arguments.decision_log.clone().map(|file| DecisionLog {
+    let decision_log = arguments.decision_log.clone().map(|file| DecisionLog {
         file,
         masks: Vec::new(),
     });
-    let streams = Streams::open(settings, None)?;
+    let streams = Streams::open(decision_log, None)?;
     let served = block_on(serve(arguments, console, &streams));
     streams.finish();
     log.finish();
@@ -123,7 +123,7 @@ async fn serve(arguments: &Arguments, console: Console, streams: &Streams) -> Re
     let data = Data::open(&arguments.data)?;
     let key = Arc::new(data.signing_key);
     let records = Arc::new(Records::default());
-    let parts = Parts {
+    let settings = Settings {
         policies,
         store: embedded(&arguments.data),
         authn: authn_settings(&key)?,
@@ -140,43 +140,43 @@ async fn serve(arguments: &Arguments, console: Console, streams: &Streams) -> Re
     };
     let console = Arc::new(console);
     let sinks: Vec<Arc<dyn Sink>> = vec![console.clone(), records.clone()];
-    let open = parts.open(sinks, streams, console).await?;
+    let gateway = settings.open(sinks, streams, console).await?;
     let greeting = Greeting {
         program: std::env::args().next().unwrap_or("cedargate".to_owned()),
         url: origin(port),
         admin_url: format!("http://{}", gateway::address(&listeners.admin)),
         token: greeting_token(&key)?,
-        count: open.app.gate.in_force().bundle().len(),
+        policy_count: gateway.app.gate.in_force().bundle().entries().len(),
         policies: folder,
         data: &arguments.data,
     };
     greeting.print(arguments.json)?;
     let dev = Dev {
-        page: Page::new(key, records, explain(&open.app), port),
-        app: Arc::clone(&open.app),
+        page: Page::new(key, records, explain(&gateway.app), port),
+        app: Arc::clone(&gateway.app),
     };
-    listeners.serve(Arc::new(dev), open, shutdown).await;
+    listeners.serve(Arc::new(dev), gateway, shutdown).await;
     Ok(())
 }
 
-/// Explains by the policies in force.
+/// Returns a function that explains a decision with the policies in force.
 fn explain(app: &Arc<App>) -> Explain {
     let app = Arc::clone(app);
     Box::new(move |input| {
         let in_force = app.gate.in_force();
         let bundle = in_force.bundle();
-        Ok(bundle.explain(&Inquiry::again(bundle, input)?))
+        Ok(bundle.explain(&PreparedRequest::from_input(bundle, input)?))
     })
 }
 
-/// The page, and the gateway behind it.
+/// The page, in front of the gateway.
 struct Dev {
     page: Page,
     app: Arc<App>,
 }
 
 impl Handler for Dev {
-    /// What is not the page's is a request like any other.
+    /// Answers requests for the page, and passes every other request to the gateway.
     async fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
@@ -189,23 +189,23 @@ impl Handler for Dev {
     }
 }
 
-/// The folders if they are there, else what is in the program; and how to call it to a person. A
-/// folder that was asked for must be there.
-fn location(arguments: &Arguments) -> (Location, Option<&Path>) {
-    let asked = arguments.policies.is_some() || arguments.schema.is_some();
+/// Returns the folders if a flag names one or one of the default folders exists, otherwise the shipped
+/// policies. The path, for the greeting, is that of the policy folder.
+fn location(arguments: &Arguments) -> (PolicyLocation, Option<&Path>) {
+    let named = arguments.policies.is_some() || arguments.schema.is_some();
     let policies = arguments.policies.as_deref();
     let policies = policies.unwrap_or(Path::new(DEFAULT_POLICIES));
     let schema = arguments.schema.as_deref();
     let schema = schema.unwrap_or(Path::new(DEFAULT_SCHEMA));
-    if asked || policies.exists() || schema.exists() {
-        let folders = Location::Folders {
+    if named || policies.exists() || schema.exists() {
+        let folders = PolicyLocation::Folders {
             policies: policies.to_owned(),
             schema: schema.to_owned(),
             dev_links: true,
         };
         (folders, Some(policies))
     } else {
-        (Location::Program, None)
+        (PolicyLocation::Shipped, None)
     }
 }
 
@@ -238,93 +238,29 @@ fn relying_parties(port: u16) -> Result<RelyingParties, Failure> {
         method_types: MethodType::ALL.to_vec(),
         models: Vec::new(),
     };
-    RelyingParties::new(vec![localhost]).map_err(|wrong| Failure {
+    RelyingParties::new(vec![localhost]).map_err(|mistakes| Failure {
         exit: super::failure::Exit::Usage,
-        findings: wrong
+        findings: mistakes
             .into_iter()
-            .map(|one| Finding::error("relying_party", one.key, one.message))
+            .map(|mistake| Finding::error("relying_party", mistake.key, mistake.message))
             .collect(),
     })
 }
 
 fn greeting_token(key: &SigningKey) -> Result<String, Failure> {
-    let sign_in = SignIn::of(issuer::USER, issuer::tenant(), GREETING_TTL);
+    let sign_in = SignIn::with_password(issuer::USER, issuer::tenant(), GREETING_TTL);
     issuer::token(key, &sign_in, now())
         .map_err(|error| Failure::usage("token", format!("the token cannot be signed: {error}")))
 }
 
-/// The relying party's origin.
+/// Returns the web origin of the relying party.
 fn origin(port: u16) -> String {
     format!("http://{RP_ID}:{port}")
 }
 
-fn port(listener: &TcpListener) -> Result<u16, Failure> {
-    listener
-        .local_addr()
-        .map(|address| address.port())
-        .map_err(|error| Failure::usage("listen", format!("the port is not known: {error}")))
-}
-
-/// How often another free port is tried.
-const PORTS: usize = 16;
-
-/// Takes the address, and the same port of the other IP version's loopback: browsers may take
-/// either for `localhost`, and must not find another program there. A machine without that IP
-/// version does without.
-async fn bind(address: SocketAddr) -> Result<Vec<TcpListener>, Failure> {
-    let mut attempts = if address.port() == 0 { PORTS } else { 1 };
-    loop {
-        attempts -= 1;
-        let listener = gateway::bind(address, "--listen").await?;
-        let other = SocketAddr::new(other_loopback(address.ip()), port(&listener)?);
-        match TcpListener::bind(other).await {
-            Ok(second) => return Ok(vec![listener, second]),
-            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
-                return Ok(vec![listener]);
-            }
-            Err(_) if attempts > 0 => {}
-            Err(_) => {
-                let message = format!(
-                    "{other} belongs to another program, which browsers would find at localhost"
-                );
-                return Err(
-                    Failure::usage("listen", message).help("choose another port with --listen")
-                );
-            }
-        }
-    }
-}
-
-fn other_loopback(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => Ipv6Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv4Addr::LOCALHOST.into(),
-    }
-}
-
-/// An address that `localhost` means. `dev` hands out tokens to whoever asks: nobody else may ask.
-fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    let text = match text.strip_prefix("localhost:") {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.to_owned(),
-    };
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| "write an address and a port, such as 127.0.0.1:8080".to_owned())?;
-    if address.ip() == Ipv4Addr::LOCALHOST || address.ip() == Ipv6Addr::LOCALHOST {
-        Ok(address)
-    } else {
-        Err(
-            "dev gives a token to whoever asks, so it listens on loopback only, such as \
-             127.0.0.1:8080; to serve others, configure `cedargate serve`"
-                .to_owned(),
-        )
-    }
-}
-
-/// How long ago something was: `-5m`; `0s` is now.
+/// Parses the time since an event: `-5m`, or `0s` for now.
 pub(super) fn parse_age(text: &str) -> Result<Duration, String> {
-    let example = "write how long ago it was, such as -5m or -10s, or 0s for now";
+    let example = "write how long ago the sign-in was, such as -5m or -10s, or 0s for now";
     let age = match text.strip_prefix('-') {
         Some(age) => humantime::parse_duration(age),
         None if text == "0s" || text == "0" => Ok(Duration::ZERO),
@@ -333,8 +269,8 @@ pub(super) fn parse_age(text: &str) -> Result<Duration, String> {
     age.map_err(|error| format!("{error}: {example}"))
 }
 
-/// The second in which something was that is `age` old, since the epoch.
-pub(super) fn before(now: Timestamp, age: Duration) -> i64 {
+/// Returns the time of an event that is `age` old, in seconds since the epoch.
+pub(super) fn seconds_before(now: Timestamp, age: Duration) -> i64 {
     let millis = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     now.millis().saturating_sub(millis).max(0) / 1000
 }
@@ -342,11 +278,11 @@ pub(super) fn before(now: Timestamp, age: Duration) -> i64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::record::Event;
+    use crate::event::WideEvent;
 
-    /// The event of an undecided GET at nine o'clock.
-    pub(in crate::cli) fn event(route: &'static str, status: Option<u16>) -> Event {
-        Event {
+    /// Returns the event of an undecided GET at nine o'clock.
+    pub(in crate::cli) fn event(route: &'static str, status: Option<u16>) -> WideEvent {
+        WideEvent {
             timestamp: "2026-01-15T09:00:00Z".parse().unwrap(),
             request_id: "r".into(),
             method: "GET".into(),
@@ -370,60 +306,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn dev_listens_on_loopback_only() {
-        for good in ["127.0.0.1:8080", "localhost:0", "[::1]:8080"] {
-            assert!(parse_listen(good).unwrap().ip().is_loopback(), "{good}");
-        }
-        for open in [
-            "0.0.0.0:8080",
-            "[::]:8080",
-            "192.0.2.1:8080",
-            "[::ffff:127.0.0.1]:80",
-            "127.0.0.2:80", // loopback, but not what a browser finds at localhost
-        ] {
-            let error = parse_listen(open).unwrap_err();
-            assert!(error.contains("loopback only"), "{open}: {error}");
-        }
-        for wrong in ["8080", "localhost", "example.com:80"] {
-            let error = parse_listen(wrong).unwrap_err();
-            assert!(
-                error.contains("write an address and a port"),
-                "{wrong}: {error}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_age_before_the_epoch_is_the_epoch() {
+    fn time_before_the_epoch_becomes_the_epoch() {
         let now = Timestamp::from_millis(10_999);
-        assert_eq!(before(now, Duration::from_secs(5)), 5);
-        assert_eq!(before(now, Duration::MAX), 0);
+        assert_eq!(seconds_before(now, Duration::from_secs(5)), 5);
+        assert_eq!(seconds_before(now, Duration::MAX), 0);
         assert_eq!(parse_age("0s"), Ok(Duration::ZERO));
-    }
-
-    #[tokio::test]
-    async fn both_loopbacks_have_the_same_port() {
-        let listeners = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let addresses: Vec<_> = listeners
-            .iter()
-            .map(|one| one.local_addr().unwrap())
-            .collect();
-        assert_eq!(addresses[0].ip(), Ipv4Addr::LOCALHOST);
-        // a machine without IPv6 does without
-        for second in &addresses[1..] {
-            assert_eq!(second.ip(), Ipv6Addr::LOCALHOST);
-            assert_eq!(second.port(), addresses[0].port());
-        }
-    }
-
-    #[tokio::test]
-    async fn another_program_at_localhost_is_not_left_there() {
-        let Ok(other) = TcpListener::bind("[::1]:0").await else {
-            return; // a machine without IPv6 has no other program there
-        };
-        let taken = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port(&other).unwrap());
-        let failure = bind(taken).await.err().unwrap();
-        let message = &failure.findings[0].message;
-        assert!(message.contains("belongs to another program"), "{message}");
     }
 }

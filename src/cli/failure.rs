@@ -1,22 +1,22 @@
-//! Why a command did not do what it was asked to.
+//! The failure of a command: its findings and its exit code.
 
 use std::process::ExitCode;
 
-use crate::finding::{Finding, Findings};
+use cedargate_core::{Finding, Findings};
 
-/// What is wrong, and how the process ends.
+/// The findings that a failed command reports, and its exit code.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) exit: Exit,
     pub(super) findings: Vec<Finding>,
 }
 
-/// How a process ends that did not do what it was asked to.
+/// The exit code of a failed command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Exit {
-    /// A finding: an invalid policy.
+    /// 1: a finding, such as an invalid policy.
     Finding,
-    /// Wrong usage or configuration, or a machine that does not allow it.
+    /// 2: wrong usage or configuration, or a resource of the machine that is not available.
     Usage,
 }
 
@@ -30,7 +30,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl Failure {
-    /// The policies do not load.
+    /// Fails because the policies do not load.
     pub(super) fn policies(findings: Findings) -> Self {
         Self {
             exit: Exit::Finding,
@@ -38,7 +38,7 @@ impl Failure {
         }
     }
 
-    /// The configuration is wrong.
+    /// Fails because the configuration is wrong.
     pub(super) fn configuration(findings: Findings) -> Self {
         Self {
             exit: Exit::Usage,
@@ -46,17 +46,12 @@ impl Failure {
         }
     }
 
-    /// Something that is in no file is wrong.
+    /// Fails for a reason that is in no file.
     pub(super) fn usage(code: &'static str, message: impl Into<String>) -> Self {
         Self::file(code, "", message)
     }
 
-    /// The system starts no thread.
-    pub(super) fn no_thread(error: std::io::Error) -> Self {
-        Self::usage("system", format!("no thread to work on: {error}"))
-    }
-
-    /// Something about a whole file or folder is wrong.
+    /// Fails for a reason that concerns a whole file or folder.
     pub(super) fn file(
         code: &'static str,
         file: impl Into<String>,
@@ -68,7 +63,7 @@ impl Failure {
         }
     }
 
-    /// Says what to do.
+    /// Adds advice to the last finding.
     #[must_use]
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         if let Some(last) = self.findings.pop() {

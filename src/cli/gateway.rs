@@ -1,4 +1,4 @@
-//! A gateway is put together and listens: what `dev` and `serve` have in common.
+//! Builds a gateway and serves it: the steps that `dev` and `serve` share.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,46 +10,50 @@ use super::failure::Failure;
 use super::now;
 use super::signals::Shutdown;
 use super::streams::Streams;
-use crate::app::policies::{Audience, Loaded, Policies};
+use crate::app::policies::{Loaded, Observer, Policies};
 use crate::app::{self, App, Sinks, Times};
 use crate::authn::{self, Authn};
 use crate::error::with_causes;
+use crate::event::Sink;
 use crate::gate::InForce;
 use crate::http::admin::{Admin, Metrics};
 use crate::http::server::{Handler, Limits, Server};
 use crate::mfa;
-use crate::model::Origin;
-use crate::record::Sink;
 use crate::store::{self, Store};
 use crate::streams;
+use cedargate_core::Origin;
 
-/// What a gateway is made of.
-pub(super) struct Parts {
+/// The settings of a gateway, with its policies loaded.
+pub(super) struct Settings {
     pub(super) policies: Loaded,
     pub(super) store: store::Settings,
     pub(super) authn: authn::Settings,
     pub(super) mfa: mfa::Parts,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
-    /// The origins of the pages that may read answers.
+    /// The web origins whose pages may read answers (CORS).
     pub(super) cors_origins: Vec<Origin>,
 }
 
-/// A gateway that is put together.
-pub(super) struct Open {
+/// A gateway with its store open, ready to serve.
+pub(super) struct Gateway {
     pub(super) app: Arc<App>,
     pub(super) policies: Arc<Policies>,
     metrics: Arc<Metrics>,
 }
 
-impl Parts {
-    /// Opens the store, puts everything together, and follows the policies. Records go to the
-    /// metrics, to `streams` and to `sinks`, news of the policies to `audience` and the audit stream.
+impl Settings {
+    /// Opens the store, builds the gateway and follows the policy folders. Request events go to the
+    /// metrics, to `streams` and to `sinks`. Changes of the policies go to `observer` and to the audit
+    /// stream.
+    ///
+    /// # Errors
+    /// The store does not open, the keys cannot be used, or the system cannot start a thread.
     pub(super) async fn open(
         self,
         mut sinks: Vec<Arc<dyn Sink>>,
         streams: &Streams,
-        audience: Arc<dyn Audience>,
-    ) -> Result<Open, Failure> {
+        observer: Arc<dyn Observer>,
+    ) -> Result<Gateway, Failure> {
         let store = Store::open(self.store)
             .await
             .map_err(|error| Failure::usage("store", with_causes(&error)))?;
@@ -60,7 +64,7 @@ impl Parts {
         sinks.extend(streams.sinks());
         let Loaded { bundle, watched } = self.policies;
         let in_force = InForce::new(bundle, now());
-        let audience = streams.also_told(&in_force, audience);
+        let observer = streams.audited(&in_force, observer);
         let app = App::new(app::Parts {
             authn,
             in_force,
@@ -72,11 +76,11 @@ impl Parts {
             sink: Arc::new(Sinks(sinks)),
         });
         let policies =
-            Policies::follow(watched, Arc::clone(&app.gate), now, audience).map_err(|error| {
-                let message = format!("there is no thread to load policies on: {error}");
+            Policies::follow(watched, Arc::clone(&app.gate), now, observer).map_err(|error| {
+                let message = format!("the thread that loads policies cannot be started: {error}");
                 Failure::usage("system", message)
             })?;
-        Ok(Open {
+        Ok(Gateway {
             app: Arc::new(app),
             policies: Arc::new(policies),
             metrics,
@@ -84,49 +88,52 @@ impl Parts {
     }
 }
 
-/// Takes an address; `flag` is how a person chooses another.
+/// Listens on an address. The error advises to choose another address with `flag`.
 pub(super) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         Failure::usage(
             "listen",
-            format!("{address} cannot be listened on: {error}"),
+            format!("the gateway cannot listen on {address}: {error}"),
         )
         .help(format!("choose another address with {flag}"))
     })
 }
 
-/// Where a listener really listens.
+/// Returns the address of a listener, with the port that the system chose in the place of port 0.
 pub(super) fn address(listener: &TcpListener) -> String {
     listener
         .local_addr()
         .map_or_else(|error| error.to_string(), |address| address.to_string())
 }
 
-/// Where a gateway listens.
+/// The listeners of a gateway, with the settings of its admin address.
 pub(super) struct Listeners {
-    /// For the API, one or more.
     pub(super) api: Vec<TcpListener>,
-    /// For operators.
     pub(super) admin: TcpListener,
-    /// The host names that operators call it by, besides IP addresses and `localhost`.
+    /// The `Host` names that the admin address accepts besides IP addresses and `localhost`.
     pub(super) admin_hosts: Vec<String>,
-    /// How the streams do, for operators.
+    /// The health of the streams, which the admin address reports.
     pub(super) streams: Vec<Arc<streams::Health>>,
 }
 
 impl Listeners {
-    /// Serves until the process is asked to end and what is in flight is finished. `handler` answers
+    /// Serves until a shutdown is requested and the requests in flight are finished. `handler` answers
     /// the API.
-    pub(super) async fn serve<H: Handler>(self, handler: Arc<H>, open: Open, shutdown: Shutdown) {
+    pub(super) async fn serve<H: Handler>(
+        self,
+        handler: Arc<H>,
+        gateway: Gateway,
+        shutdown: Shutdown,
+    ) {
         let limits = Limits {
-            proxies: open.app.trusted_proxies.clone(),
+            proxies: gateway.app.trusted_proxies.clone(),
             ..Limits::default()
         };
         let server = Server::new(limits.clone());
         let admin = Admin::new(
-            open.app,
-            open.policies,
-            open.metrics,
+            gateway.app,
+            gateway.policies,
+            gateway.metrics,
             server.connections(),
             self.streams,
             self.admin_hosts,

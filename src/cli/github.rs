@@ -1,11 +1,11 @@
-//! Findings as workflow commands of GitHub Actions, which shows them beside the lines:
+//! Writes findings as workflow commands of GitHub Actions, which shows them beside the lines:
 //! <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>.
 
 use std::fmt::Write as _;
 
-use crate::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 
-/// One line for each finding.
+/// Writes one workflow command, on one line, for each finding.
 pub(super) fn annotations(findings: &[Finding]) -> String {
     findings.iter().map(annotation).collect()
 }
@@ -16,7 +16,7 @@ fn annotation(finding: &Finding) -> String {
         Severity::Finding => "warning",
         Severity::Note => "notice",
     };
-    // GitHub knows files by their path in the repository.
+    // GitHub expects the path of a file within the repository, without a leading `./`.
     let file = finding.file.trim_start_matches("./");
     let mut properties = String::new();
     if !file.is_empty() {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_end_a_command_or_a_property_is_escaped() {
+    fn characters_that_end_a_command_or_a_property_are_escaped() {
         let text = "a\nb 100%, c: d\n";
         let finding = Finding::error("syntax", "./a,b:c%.cedar", "100%, x: y\r\nz")
             .at(text, 4..5)
@@ -62,13 +62,13 @@ mod tests {
     }
 
     #[test]
-    fn a_severity_is_a_command_and_an_unknown_place_is_left_out() {
+    fn severity_becomes_the_command_and_an_unknown_place_is_left_out() {
         let finding = Finding::error("no_policies", "policies", "none");
-        let said = |severity| annotation(&finding.clone().severity(severity));
+        let annotate = |severity| annotation(&finding.clone().severity(severity));
         let tail = " file=policies,title=no_policies::none\n";
-        assert_eq!(said(Severity::Error), format!("::error{tail}"));
-        assert_eq!(said(Severity::Finding), format!("::warning{tail}"));
-        assert_eq!(said(Severity::Note), format!("::notice{tail}"));
+        assert_eq!(annotate(Severity::Error), format!("::error{tail}"));
+        assert_eq!(annotate(Severity::Finding), format!("::warning{tail}"));
+        assert_eq!(annotate(Severity::Note), format!("::notice{tail}"));
         let nowhere = Finding::error("system", "", "none");
         assert_eq!(annotation(&nowhere), "::error title=system::none\n");
     }

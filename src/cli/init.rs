@@ -1,4 +1,4 @@
-//! `cedargate init`: a site to start from, with policies, cases, keys and a configuration.
+//! `cedargate init`: writes a new site with policies, cases, keys and a configuration.
 
 mod site;
 
@@ -13,22 +13,22 @@ use super::failure::{Exit, Failure};
 use super::new_file::{self, OWNER_ONLY};
 use super::output;
 use crate::config::Config;
-use crate::finding::{Finding, Severity};
+use cedargate_core::{Finding, Severity};
 use site::{NewFile, PLACEHOLDER_ISSUER};
 
 /// Write a site of your own: configuration, policies with their cases, schema, keys, a CI workflow.
 ///
-/// The site works as it is written: its cases pass and `cedargate serve` starts. It refuses every
-/// token until cedargate.toml names your issuer; `cedargate config check` says where. The keys are
-/// new, readable by their owner only, and ignored by git. No file is overwritten: if one of them
-/// exists, nothing is written.
+/// The site works without an edit: its cases pass and `cedargate serve` starts. The gateway refuses
+/// every token until cedargate.toml names your issuer; `cedargate config check` shows the line to
+/// edit. The keys are new, readable by their owner only, and ignored by git. If a file of the site
+/// exists already, the command writes nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   cedargate init
   cedargate init site
 
-It exits with 2 when a file exists already or the folder cannot be written.")]
+It exits with 2 if a file exists already or the folder cannot be written.")]
 pub(super) struct Arguments {
     /// The folder of the site; it is created if it does not exist.
     #[arg(value_name = "FOLDER", default_value = ".")]
@@ -52,10 +52,10 @@ fn refuse_existing(folder: &Path, files: &[NewFile]) -> Result<(), Failure> {
     let mut findings = Vec::new();
     for file in files {
         let path = folder.join(&file.path);
-        // A link counts even if it leads nowhere.
+        // A symbolic link counts even if its target does not exist.
         match fs::symlink_metadata(&path) {
             Ok(_) => {
-                let message = "this exists already, and `cedargate init` overwrites nothing";
+                let message = "this file exists already, and `cedargate init` overwrites nothing";
                 let path = path.display().to_string();
                 findings.push(Finding::error("exists", path, message));
             }
@@ -73,7 +73,7 @@ fn refuse_existing(folder: &Path, files: &[NewFile]) -> Result<(), Failure> {
     Err(failure.help("nothing was written: name another folder, or move these files away"))
 }
 
-/// What was created so far, in the order of creation.
+/// The files and folders that were created so far, in the order of creation.
 #[derive(Default)]
 struct Written {
     files: Vec<PathBuf>,
@@ -92,7 +92,7 @@ impl Written {
 
     fn create(&mut self, path: &Path, file: &NewFile) -> io::Result<()> {
         if let Some(parent) = path.parent() {
-            // A folder of secrets is for its owner only, as they are.
+            // Only the owner may list a folder of secrets.
             let mode = if file.mode == OWNER_ONLY {
                 0o700
             } else {
@@ -106,20 +106,21 @@ impl Written {
     }
 
     fn create_folder(&mut self, folder: &Path, mode: u32) -> io::Result<()> {
-        let named = |one: &&Path| !one.as_os_str().is_empty();
-        let above = folder.ancestors().take_while(named);
-        let missing: Vec<_> = above.take_while(|one| !one.exists()).collect();
-        for one in missing.into_iter().rev() {
-            DirBuilder::new().mode(mode).create(one)?;
-            self.folders.push(one.to_owned());
+        // The last ancestor of a relative path is empty.
+        let not_empty = |ancestor: &&Path| !ancestor.as_os_str().is_empty();
+        let ancestors = folder.ancestors().take_while(not_empty);
+        let missing: Vec<_> = ancestors.take_while(|folder| !folder.exists()).collect();
+        for folder in missing.into_iter().rev() {
+            DirBuilder::new().mode(mode).create(folder)?;
+            self.folders.push(folder.to_owned());
         }
         Ok(())
     }
 
-    /// Removes what was created, so that a second attempt starts from the same folder.
+    /// Removes the created files and folders, so that a second attempt starts from the same folder.
     fn undo(self) {
         for file in &self.files {
-            // What cannot be removed stays: the first failure is the one that is reported.
+            // An error here is ignored: the user gets the error that made the write fail.
             let _ = fs::remove_file(file);
         }
         for folder in self.folders.iter().rev() {
@@ -129,7 +130,7 @@ impl Written {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    let message = format!("this cannot be written: {error}");
+    let message = format!("this file cannot be written: {error}");
     Failure::file("site", path.display().to_string(), message)
         .help("nothing was written: name a folder that you may write to")
 }
@@ -143,27 +144,30 @@ fn next_steps(folder: &Path) -> String {
     };
     format!(
         "\
-A site is in {place}. Its secrets are in keys/, which git ignores: back them up.
+The site is in {place}. Its secrets are in keys/, which git ignores: back them up.
 
 {next}
   cedargate policy test     run the cases in tests/policies
   cedargate dev             try the policies on a page, with tokens for testing
-  cedargate config check    see what to edit before `cedargate serve`
+  cedargate config check    see the lines to edit before `cedargate serve`
 "
     )
 }
 
-/// Notes that a configuration still has the placeholder issuer, and where.
+/// Returns a note with its place if the configuration still has the placeholder issuer.
 pub(super) fn placeholder_note(config: &Config, file: &Path) -> Option<Finding> {
     let issuers = &config.authn.issuers;
-    if !issuers.iter().any(|one| one.issuer == PLACEHOLDER_ISSUER) {
+    if !issuers
+        .iter()
+        .any(|issuer| issuer.issuer == PLACEHOLDER_ISSUER)
+    {
         return None;
     }
     let message = "the issuer is still the placeholder of `cedargate init`: every token is refused";
     let note = Finding::error("placeholder", file.display().to_string(), message)
         .severity(Severity::Note)
-        .help("name your identity provider: edit the lines marked EDIT");
-    // The value can also come from the environment: then the file has no place to show.
+        .help("edit the lines marked EDIT: they name your identity provider");
+    // If the value comes from the environment, the note has no line.
     let text = fs::read_to_string(file).unwrap_or_default();
     Some(match text.find(PLACEHOLDER_ISSUER) {
         Some(at) => note.at(&text, at..at + PLACEHOLDER_ISSUER.len()),

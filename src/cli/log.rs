@@ -1,5 +1,5 @@
-//! The log. Lines are written by a thread of their own: when whoever reads them stalls, lines are
-//! lost and counted, and requests go on.
+//! The log of a gateway. A thread of its own writes the lines, so that a slow reader does not delay
+//! requests: the log drops lines instead and counts them.
 
 mod console;
 mod json;
@@ -23,17 +23,17 @@ pub(super) use console::Console;
 pub(super) use json::Requests;
 pub(super) use policies::PolicyNews;
 
-/// The target of the wide events.
+/// The `tracing` target of request events.
 const REQUEST: &str = "cedargate::request";
 
-/// Lines that wait for a slow reader. At about a kilobyte each they take 16 MB.
+/// The number of lines that wait for a slow reader: 16 MB at about a kilobyte each.
 const WAITING_LINES: usize = 16_384;
 
-/// How often it is looked at whether lines were lost.
-const LOOK: Duration = Duration::from_secs(10);
+/// The time between two checks for lost lines.
+const LOST_LINES_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long the end of the process waits for the last lines to be read.
-const LAST_LINES: Duration = Duration::from_secs(2);
+/// The time that the process waits at its end for the last lines to be written.
+const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The log of this process.
 pub(super) struct Log {
@@ -42,7 +42,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// JSON lines on stdout, for `serve`.
+    /// Installs a log of JSON lines on stdout, for `serve`.
     pub(super) fn json() -> Result<Self, Failure> {
         let filter = filter("info")?;
         let (writer, log) = Self::over(io::stdout());
@@ -54,7 +54,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Short lines on stderr, for `dev`: one a request, and what else deserves a warning.
+    /// Installs a log of short lines on stderr, for `dev`: a line for each request, and warnings.
     pub(super) fn console() -> Result<(Self, Console), Failure> {
         let filter = filter("warn")?;
         let (writer, log) = Self::over(io::stderr());
@@ -83,26 +83,26 @@ impl Log {
             .map_err(|error| Failure::usage("log", format!("the log cannot be opened: {error}")))
     }
 
-    /// Says so in the log when lines were lost. Runs for ever.
-    pub(super) fn watch(&self) -> impl Future<Output = ()> + Send + use<> {
+    /// Logs a warning whenever lines were lost. The future never ends.
+    pub(super) fn report_lost_lines(&self) -> impl Future<Output = ()> + Send + use<> {
         let lost = self.lost.clone();
         async move {
-            let mut told = 0;
+            let mut reported = 0;
             loop {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(LOST_LINES_INTERVAL).await;
                 let now = lost.dropped_lines();
-                if now > told {
+                if now > reported {
                     tracing::warn!(
-                        lines = now - told,
-                        "log lines were lost: what reads the log is too slow"
+                        lines = now - reported,
+                        "log lines were lost: the reader of the log is too slow"
                     );
-                    told = now;
+                    reported = now;
                 }
             }
         }
     }
 
-    /// Writes the last lines. A reader that has stalled does not keep the process alive.
+    /// Writes the last lines, and gives up after two seconds if the reader has stalled.
     pub(super) fn finish(self) {
         let (done, wait) = mpsc::channel();
         let worker = self.worker;
@@ -110,10 +110,10 @@ impl Log {
             drop(worker);
             let _ = done.send(());
         });
-        let read = wait.recv_timeout(LAST_LINES).is_ok();
+        let written = wait.recv_timeout(LAST_LINES_TIMEOUT).is_ok();
         let lost = self.lost.dropped_lines();
-        if !read {
-            output::note("nobody read the last lines of the log");
+        if !written {
+            output::note("the last lines of the log were lost: its reader does not read");
         }
         if lost > 0 {
             output::note(&format!("{lost} lines of the log were lost"));
@@ -121,8 +121,7 @@ impl Log {
     }
 }
 
-/// What is logged: what `RUST_LOG` says, and the wide events whatever it says. Never what
-/// webauthn-rs traces, which is the state of ceremonies.
+/// Returns the filter that `RUST_LOG` asks for, changed by [`restrict`].
 fn filter(default: &str) -> Result<impl Filter<Registry> + Send + Sync + use<>, Failure> {
     let text = std::env::var("RUST_LOG").unwrap_or_default();
     let text = if text.trim().is_empty() {
@@ -130,19 +129,21 @@ fn filter(default: &str) -> Result<impl Filter<Registry> + Send + Sync + use<>, 
     } else {
         &text
     };
-    let chosen = EnvFilter::try_new(text).map_err(|error| {
+    let filter = EnvFilter::try_new(text).map_err(|error| {
         Failure::usage("rust_log", format!("RUST_LOG is not a filter: {error}"))
-            .help("write for example RUST_LOG=info,cedargate=debug")
+            .help("write a filter such as RUST_LOG=info,cedargate=debug")
     })?;
-    Ok(restrict(chosen))
+    Ok(restrict(filter))
 }
 
-fn restrict(chosen: EnvFilter) -> impl Filter<Registry> + Send + Sync + use<> {
+/// Adds the request events to a filter, and removes the traces of webauthn-rs, which hold the state of
+/// ceremonies.
+fn restrict(filter: EnvFilter) -> impl Filter<Registry> + Send + Sync + use<> {
     let request = filter_fn(|metadata| metadata.target() == REQUEST);
-    chosen.or(request).and(filter_fn(permitted))
+    filter.or(request).and(filter_fn(holds_no_state))
 }
 
-fn permitted(metadata: &Metadata<'_>) -> bool {
+fn holds_no_state(metadata: &Metadata<'_>) -> bool {
     !metadata.target().starts_with("webauthn_rs")
 }
 
@@ -173,7 +174,7 @@ mod tests {
         }
     }
 
-    /// What is logged by `work` under this `RUST_LOG`.
+    /// Runs `work` under this `RUST_LOG` and returns the lines that it logs.
     fn logged(rust_log: &str, work: impl FnOnce()) -> Vec<serde_json::Value> {
         let memory = Memory::default();
         let layer = tracing_subscriber::fmt::layer()
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn ceremony_state_is_never_logged_whatever_rust_log_says() {
+    fn ceremony_state_is_not_logged_under_any_rust_log() {
         let lines = logged("trace,webauthn_rs=trace,webauthn_rs_core=trace", || {
             tracing::error!(target: "webauthn_rs", "state");
             tracing::trace!(target: "webauthn_rs_core::core", "state");
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wide_event_is_logged_whatever_rust_log_says() {
+    fn request_event_is_logged_under_any_rust_log() {
         let lines = logged("off", || {
             tracing::info!(target: REQUEST, event = r#"{"status":200}"#);
             tracing::error!(target: "cedargate", "not asked for");
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_have_a_time_a_level_a_target_and_a_message() {
+    fn other_lines_have_a_timestamp_a_level_a_target_and_a_message() {
         let lines = logged("info", || {
             tracing::warn!(target: "cedargate", lines = 3, "said \"so\"\n");
         });
@@ -221,7 +222,7 @@ mod tests {
         assert_eq!(line["lines"], 3);
     }
 
-    /// A reader that takes nothing until it is let go.
+    /// A reader that reads nothing until its channel is closed.
     struct Stalled(mpsc::Receiver<()>);
 
     impl Write for Stalled {
@@ -236,16 +237,16 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_reader_loses_lines_and_holds_nobody_up() {
-        let (let_go, stalled) = mpsc::channel();
+    fn stalled_reader_loses_lines_and_does_not_block_the_writer() {
+        let (release, stalled) = mpsc::channel();
         let (mut writer, log) = Log::over(Stalled(stalled));
         let lines = 2 * WAITING_LINES;
         for _ in 0..lines {
             writer.write_all(b"{}\n").unwrap();
         }
-        // all but those that wait and the few in the writing thread's hand
+        // The rest wait in the queue, or are with the thread that writes.
         assert!(log.lost.dropped_lines() >= lines - WAITING_LINES - 2);
-        drop(let_go);
+        drop(release);
         drop(log);
     }
 }

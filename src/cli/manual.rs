@@ -1,4 +1,4 @@
-//! `cedargate manual`: the manual page, generated from the arguments that the help is generated from.
+//! `cedargate manual`: prints the manual page, generated from the same definitions as `--help`.
 
 use std::io;
 
@@ -18,7 +18,10 @@ pub(super) struct Arguments {}
 
 pub(super) fn run(command: Command) -> Result<(), Failure> {
     let page = page(command).map_err(|error| {
-        Failure::usage("internal", format!("the manual cannot be made: {error}"))
+        Failure::usage(
+            "internal",
+            format!("the manual page cannot be written: {error}"),
+        )
     })?;
     output::print(&page)
 }
@@ -36,7 +39,7 @@ fn page(command: Command) -> io::Result<String> {
     Ok(page)
 }
 
-/// Appends a section for each command below this one. clap_mangen would write a page for each.
+/// Appends a section for each subcommand. clap_mangen itself would write a page for each.
 fn subcommands(command: &Command, page: &mut String) -> io::Result<()> {
     for subcommand in command.get_subcommands() {
         let name = subcommand.get_bin_name().unwrap_or_default();
@@ -52,7 +55,7 @@ fn subcommands(command: &Command, page: &mut String) -> io::Result<()> {
     Ok(())
 }
 
-/// A command's synopsis, description, options and examples.
+/// Renders the synopsis, description, options and examples of a command.
 fn body(command: &Command) -> io::Result<String> {
     let man = Man::new(command.clone());
     let mut body = section(|to| man.render_synopsis_section(to))?;
@@ -64,7 +67,7 @@ fn body(command: &Command) -> io::Result<String> {
     Ok(body)
 }
 
-/// A section from its heading on. clap_mangen puts the definitions that begin a page before each.
+/// Renders a section without the definitions that clap_mangen writes before each heading.
 fn section(render: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<String> {
     let mut bytes = Vec::new();
     render(&mut bytes)?;
@@ -73,11 +76,11 @@ fn section(render: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Res
     Ok(text)
 }
 
-/// A section whose lines are not filled: clap_mangen would join the lines of examples.
+/// Writes a section whose line breaks stay. clap_mangen would join the lines of examples.
 fn verbatim(heading: &str, text: &str) -> String {
     let mut section = format!(".SH {heading}\n.nf\n");
     for line in text.lines() {
-        // A line that starts with a dot or a quote is a request to roff.
+        // roff takes a line that starts with a dot or a quote as a request.
         let guard = if line.starts_with(['.', '\'']) {
             "\\&"
         } else {

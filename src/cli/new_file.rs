@@ -1,4 +1,4 @@
-//! Writes new files and never overwrites one; makes the secrets that some of them hold.
+//! Creates files without overwriting any, and generates peppers.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,13 +12,13 @@ use crate::authn::signing::NoRandomness;
 /// The mode of a file that holds a secret.
 pub(super) const OWNER_ONLY: u32 = 0o600;
 
-/// The length of a pepper: that of the hash that it keys.
+/// The length of a pepper in bytes: the output length of the hash that it keys.
 pub(super) const PEPPER_BYTES: usize = 32;
 
-/// Makes a key for hashing backup codes.
+/// Generates a key for hashing backup codes.
 ///
 /// # Errors
-/// The system gave no randomness.
+/// The system gave no random bytes.
 pub(super) fn pepper() -> Result<Vec<u8>, NoRandomness> {
     let mut bytes = vec![0; PEPPER_BYTES];
     aws_lc_rs::rand::fill(&mut bytes)
@@ -26,11 +26,10 @@ pub(super) fn pepper() -> Result<Vec<u8>, NoRandomness> {
         .map_err(|_| NoRandomness)
 }
 
-/// Creates a file, whole or not at all. It has this mode from the first byte.
+/// Creates a file with its whole content, or creates none. The file has this mode from the start.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] if there is such a file; otherwise the reason why it cannot be
-/// written.
+/// [`io::ErrorKind::AlreadyExists`] if the file exists; another kind if it cannot be written.
 pub(super) fn create(file: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let new: PathBuf = file.with_extension(format!("new-{}", Uuid::new_v4()));
     let mut opened = OpenOptions::new()
@@ -41,7 +40,7 @@ pub(super) fn create(file: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let written = opened
         .write_all(bytes)
         .and_then(|()| opened.sync_all())
-        // Renaming would replace a file that appeared meanwhile; linking fails.
+        // A rename would replace a file that another process created meanwhile; a link fails.
         .and_then(|()| fs::hard_link(&new, file));
     fs::remove_file(&new)?;
     written
@@ -52,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_exists_is_left_as_it_is() {
+    fn existing_file_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
         create(&file, b"first", OWNER_ONLY).unwrap();

@@ -1,13 +1,13 @@
-//! What a command writes. A reader that has gone away is not an error: it has read what it wanted.
+//! Writes to stdout and stderr. A closed pipe is not an error: its reader has read what it wanted.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
 use super::failure::Failure;
-use crate::finding::Finding;
+use cedargate_core::Finding;
 
-/// Writes a report to stdout, at once.
+/// Writes a report to stdout and flushes it.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout
@@ -22,30 +22,37 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes a report as one line of JSON to stdout, at once.
+/// Writes a report to stdout as one line of JSON and flushes it.
 pub(super) fn print_json(report: &impl Serialize) -> Result<(), Failure> {
-    let mut line = serde_json::to_string(report)
-        .map_err(|error| Failure::usage("internal", format!("the report has no JSON: {error}")))?;
+    let mut line = serde_json::to_string(report).map_err(|error| {
+        Failure::usage(
+            "internal",
+            format!("the report cannot be written as JSON: {error}"),
+        )
+    })?;
     line.push('\n');
     print(&line)
 }
 
-/// Writes what is wrong to stderr, for a person.
+/// Writes findings to stderr, for a person.
 pub(super) fn diagnose(findings: &[Finding]) {
     let colours = colours();
-    let rendered: Vec<_> = findings.iter().map(|one| one.render(colours)).collect();
+    let rendered: Vec<_> = findings
+        .iter()
+        .map(|finding| finding.render(colours))
+        .collect();
     if !rendered.is_empty() {
         note(&rendered.join("\n\n"));
     }
 }
 
-/// Writes a line to stderr. Where nobody can be told any more, nobody is.
+/// Writes a line to stderr. Errors from writing are ignored.
 pub(super) fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Shows how far a command is, on a line of stderr that the next call overwrites; with nothing to
-/// show, the line goes. Only for who watches a terminal.
+/// Shows the progress of a command on a line of stderr that the next call overwrites. An empty text
+/// removes the line. Writes nothing unless stderr is a terminal.
 pub(super) fn progress(line: &str) {
     let mut stderr = io::stderr().lock();
     if stderr.is_terminal() {
@@ -53,7 +60,7 @@ pub(super) fn progress(line: &str) {
     }
 }
 
-/// Colours are for terminals, unless `NO_COLOR` is set to anything (<https://no-color.org>).
+/// Returns true if stderr is a terminal and `NO_COLOR` is unset or empty (<https://no-color.org>).
 fn colours() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

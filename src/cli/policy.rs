@@ -1,26 +1,31 @@
-//! `cedargate policy`: tools for who writes policies.
+//! `cedargate policy`: tools for people who write policies. `cedargate_policy_tools` does the work; this
+//! module has the flags, the reports and the exit codes.
 
-mod answers;
 mod check;
-mod counted;
 mod diff;
 mod explain;
-mod folders;
+mod flags;
 mod format;
-mod lines;
 mod replay;
 mod schema;
 mod test;
+mod wording;
 
 use clap::Subcommand;
 
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 
-/// Tools for who writes policies.
+/// Tools for people who write policies.
+///
+/// All tools but schema take the same --policies, --schema, --tests and --config. A path that does not
+/// exist ends every tool with exit code 2.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
-  cedargate policy schema
+  cedargate policy check
+  cedargate policy test --coverage
+  cedargate policy explain --case 'a passkey at Example Bank'
+  cedargate policy diff main..HEAD --fail-on widening
   cedargate policy schema --write")]
 pub(super) enum Command {
     Check(check::Arguments),
@@ -41,5 +46,27 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         Command::Replay(arguments) => replay::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+    }
+}
+
+impl From<cedargate_policy_tools::Error> for Failure {
+    fn from(error: cedargate_policy_tools::Error) -> Self {
+        use cedargate_policy_tools::Error;
+        match error {
+            Error::Invalid(findings) => Failure::policies(findings),
+            Error::Usage(findings) => Failure {
+                exit: Exit::Usage,
+                findings: findings.0,
+            },
+            Error::Threads(_) => Failure::usage("system", error.to_string()),
+        }
+    }
+}
+
+/// The failure of a command that has already printed what is wrong.
+fn reported() -> Failure {
+    Failure {
+        exit: Exit::Finding,
+        findings: Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! `cedargate recovery-code`: the way back in that an operator can give.
+//! `cedargate recovery-code`: makes a code that lets a user without an authenticator enrol one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,34 +12,35 @@ use super::{block_on, now, output, serve};
 use crate::app::Sinks;
 use crate::config::Config;
 use crate::error::with_causes;
+use crate::event::RequestEvent;
 use crate::mfa::admin::{self, named_user};
-use crate::model::{Tenant, Timestamp, UserId};
-use crate::record::Record;
 use crate::store::{self, ResetOutcome, Store};
+use cedargate_core::{Tenant, Timestamp, UserId};
 
 /// Make a recovery code for a user who has no authenticator.
 ///
-/// It is how the first administrator gets a trusted authenticator: the user presents the code at
-/// POST /v1/users/me/mfa/backup-codes/verify, and enrols with the token that it gives. The code works
-/// once and is shown only here. Until it is used, or the user signs in strongly, nobody enrols for that
-/// user.
+/// The first administrator gets a trusted authenticator this way: the user sends the code to
+/// POST /v1/users/me/mfa/backup-codes/verify, and enrols with the token in the answer. The code works
+/// once and is shown only here. Until the user has enrolled an authenticator, enrolling one takes the
+/// code or a strong sign-in.
 ///
-/// It needs the configuration of the gateway, with its store and peppers. An embedded store is for one
-/// process: stop the gateway first. The audit stream, where one is configured, tells of the code.
+/// The command needs the configuration of the gateway, with its store and peppers. Only one process
+/// can open an embedded store: stop the gateway first. If an audit stream is configured, it records
+/// that the code was made.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   cedargate recovery-code --user 'corp|alice' --tenant 2489e9ad-2ee2-8e00-8ec9-32d5f69181c0
-  for a user who lost all authenticators, which are removed:
+  for a user who lost all authenticators (the command removes them):
     cedargate recovery-code --user 'corp|alice' --tenant 2489e9ad-2ee2-8e00-8ec9-32d5f69181c0 --reset
 
 With --json it prints one object: {\"account\", \"recovery_code\", \"expires_at\", \"removed\"}. It exits with
-0 when the code was made, else with 2.")]
+0 if the code was made, otherwise with 2.")]
 pub(super) struct Arguments {
     /// The configuration file of the gateway.
     #[arg(long, value_name = "FILE", default_value = serve::DEFAULT_CONFIG)]
     config: PathBuf,
-    /// Who gets the code, as <issuer name>|<sub>.
+    /// The user who gets the code, as <issuer name>|<sub>.
     #[arg(long, value_name = "ISSUER|SUB")]
     user: String,
     /// The tenant that the user signs in to.
@@ -65,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut config = serve::configuration(&arguments.config, &[])?;
     let user = user(arguments, &config)?;
     if config.mfa.step_up.is_none() {
-        let message = "[step_up] is not configured, so no gateway takes a recovery code";
+        let message = "[step_up] is not configured, so the gateway accepts no recovery code";
         return Err(Failure::usage("step_up", message).help("add [step_up] to the configuration"));
     }
     let streams = Streams::open(None, config.audit.take())?;
@@ -77,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     output::print(&format!(
         "recovery code of {}: {}\n\
-         It works once, until {}. Hand it over by a channel that reaches nobody else.\n",
+         It works once, until {}. Hand it over by a channel that reaches only this user.\n",
         made.account, made.recovery_code, made.expires_at
     ))
 }
@@ -89,13 +90,16 @@ fn user(arguments: &Arguments, config: &Config) -> Result<UserId, Failure> {
     })?;
     let issuers = config.authn.issuers.iter();
     let names: Vec<&str> = issuers
-        .filter_map(|one| Some(one.kind.name()?.as_str()))
+        .filter_map(|issuer| Some(issuer.kind.name()?.as_str()))
         .collect();
     if names.contains(&user.issuer.as_str()) {
         return Ok(user);
     }
-    let message = format!("--user: no issuer {} is configured", user.issuer);
-    Err(Failure::usage("user", message).help(format!("configured are: {}", names.join(", "))))
+    let message = format!("--user: the issuer {} is not configured", user.issuer);
+    Err(Failure::usage("user", message).help(format!(
+        "use one of the configured issuers: {}",
+        names.join(", ")
+    )))
 }
 
 async fn make(
@@ -109,7 +113,7 @@ async fn make(
         .map_err(|error| Failure::usage("store", with_causes(&error)))?;
     let sink = Arc::new(Sinks(streams.sinks().collect()));
     let now = now();
-    let mut record = Record::open(
+    let mut record = RequestEvent::open(
         sink,
         now,
         now.uuid().to_string(),
@@ -134,7 +138,7 @@ async fn make(
         ResetOutcome::Enrolled => {
             let message = format!("{user} has authenticators");
             Err(Failure::usage("enrolled", message)
-                .help("to remove them, and the backup codes with them, add --reset"))
+                .help("to remove them and the backup codes, add --reset"))
         }
     }
 }
@@ -143,8 +147,7 @@ fn failed(error: &store::Error) -> Failure {
     let message = match error {
         store::Error::Unavailable { cause } => format!("the store did not answer: {cause}"),
         store::Error::OutcomeUnknown { cause } => format!(
-            "the store did not answer: {cause}; whether the code was stored is not known: make \
-             another one"
+            "the store did not answer: {cause}; the code may or may not be stored: make another one"
         ),
         error => error.to_string(),
     };

@@ -1,4 +1,4 @@
-//! `cedargate serve`: a gateway as it is configured.
+//! `cedargate serve`: runs a gateway with a configuration file.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,27 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 
 use super::failure::Failure;
-use super::gateway::{self, Listeners, Parts};
+use super::gateway::{self, Listeners, Settings};
 use super::log::{self, Log};
 use super::signals::{self, Shutdown};
 use super::streams::Streams;
 use super::{block_on, init};
 use crate::app::App;
-use crate::app::policies::{CANARIES_OFF, Location, Policies};
+use crate::app::policies::{CANARIES_OFF, Policies, PolicyLocation};
 use crate::config::{self, Config};
-use crate::policy::{Bundle, DEV_LINKS};
-use crate::record::Sink;
+use crate::event::Sink;
+use cedargate_policy::{Bundle, DEV_LINKS};
 
-/// The configuration file that is read unless another one is named.
+/// The configuration file that commands read unless `--config` names another.
 pub(super) const DEFAULT_CONFIG: &str = "cedargate.toml";
 
-/// Serve, as a configuration file says.
+/// Run the gateway with a configuration file.
 ///
-/// Each key of the file can be overridden by an environment variable: CEDARGATE_STORE__URL is
-/// [store] url. The log is JSON on stdout, one line a request; RUST_LOG chooses what else is in it.
-/// Policies and schema are loaded anew when a file of theirs changes, on SIGHUP, and on POST
-/// /policies/reload at the admin address; what does not load changes nothing. SIGHUP also opens the
-/// file of the decision log again. SIGTERM and Ctrl-C finish the requests in flight.
+/// An environment variable can override each key: CEDARGATE_STORE__URL is url in [store]. The log
+/// is JSON on stdout, one line a request; RUST_LOG adds other lines. The gateway reloads policies and
+/// schema when one of their files changes, on SIGHUP, and on POST /policies/reload at the admin
+/// address; if they do not load, the previous ones stay in force. On SIGHUP it also reopens the
+/// decision log and the audit stream. SIGTERM and Ctrl-C stop it after the requests in flight.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -40,10 +40,10 @@ pub(super) struct Arguments {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     config: PathBuf,
-    /// Listen here, whatever the configuration says.
+    /// The address of the API; overrides the configuration.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Listen here for operators, whatever the configuration says.
+    /// The admin address, for operators; overrides the configuration.
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Option<SocketAddr>,
 }
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     served
 }
 
-/// The configuration: these flags over the environment over the file.
+/// Loads the configuration. Flags override environment variables, which override the file.
 pub(super) fn configuration(file: &Path, flags: &[(&str, String)]) -> Result<Config, Failure> {
     config::load(flags, std::env::vars_os(), file).map_err(Failure::configuration)
 }
@@ -81,10 +81,10 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
     if config.policies.join(DEV_LINKS).exists() {
         tracing::info!(
             file = DEV_LINKS,
-            "left out of the policies: it is for `cedargate dev`"
+            "this file is not loaded: it is for `cedargate dev` only"
         );
     }
-    let folders = Location::Folders {
+    let folders = PolicyLocation::Folders {
         policies: config.policies,
         schema: config.schema,
         dev_links: false,
@@ -97,7 +97,7 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
         .map_err(Failure::policies)?;
     let api = gateway::bind(config.listen, "--listen").await?;
     let admin = gateway::bind(config.admin_listen, "--admin-listen").await?;
-    let parts = Parts {
+    let settings = Settings {
         policies,
         store: config.store,
         authn: config.authn,
@@ -106,21 +106,21 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
         cors_origins: config.cors_origins,
     };
     let sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(log::Requests)];
-    let audience = Arc::new(log::PolicyNews);
-    let open = parts.open(sinks, streams, audience).await?;
-    let app = Arc::clone(&open.app);
-    tokio::spawn(log.watch());
+    let observer = Arc::new(log::PolicyNews);
+    let gateway = settings.open(sinks, streams, observer).await?;
+    let app = Arc::clone(&gateway.app);
+    tokio::spawn(log.report_lost_lines());
     announce(&api, &admin, app.gate.in_force().bundle());
     tokio::spawn(warn_of_store(Arc::clone(&app)));
-    tokio::spawn(reload_on(hangups, Arc::clone(&open.policies)));
+    tokio::spawn(reload_on(hangups, Arc::clone(&gateway.policies)));
     let listeners = Listeners {
         api: vec![api],
         admin,
         admin_hosts: config.admin_hosts,
         streams: streams.health(),
     };
-    listeners.serve(app, open, shutdown).await;
-    tracing::info!("all requests are finished: ending");
+    listeners.serve(app, gateway, shutdown).await;
+    tracing::info!("all requests are finished: the gateway stops");
     Ok(())
 }
 
@@ -130,20 +130,20 @@ async fn reload_on(mut hangups: Signal, policies: Arc<Policies>) {
     }
 }
 
-/// What keeps the store from being relied on is said once, at the start; `/readyz` says it always.
+/// Logs the faults and warnings of the store once, at the start. `/readyz` reports the current ones.
 async fn warn_of_store(app: Arc<App>) {
     let health = app.store.health().await;
     for reason in health.faults.iter().chain(&health.warnings) {
-        tracing::warn!(reason, "the store cannot be relied on as it is");
+        tracing::warn!(reason, "the store is not reliable as it is configured");
     }
 }
 
-/// Port 0 becomes a real one: who started the process reads it here.
+/// Logs the addresses, so that the caller of the process learns the port that replaced port 0.
 fn announce(api: &TcpListener, admin: &TcpListener, bundle: &Bundle) {
     tracing::info!(
         listen = gateway::address(api),
         admin_listen = gateway::address(admin),
-        policies = bundle.len(),
+        policies = bundle.entries().len(),
         revision = bundle.revision(),
         "listening"
     );

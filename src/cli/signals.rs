@@ -1,5 +1,5 @@
-//! What a process that serves is told by signals. The first SIGTERM or Ctrl-C drains it, a second one
-//! ends it; SIGHUP has it read its files anew.
+//! The signals that a gateway handles. The first SIGTERM or Ctrl-C lets it finish the requests in
+//! flight, a second one ends it at once. SIGHUP reloads the policies and reopens the streams.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -7,28 +7,28 @@ use tokio::sync::watch;
 use super::failure::Failure;
 use super::output;
 
-/// Handed to each listener: resolves when the process is asked to end.
+/// The request to shut down, which each listener waits for.
 #[derive(Clone)]
 pub(super) struct Shutdown(watch::Receiver<bool>);
 
 impl Shutdown {
-    /// Listens for SIGTERM and SIGINT from now on.
+    /// Starts to listen for SIGTERM and SIGINT.
     pub(super) fn on_signals() -> Result<Self, Failure> {
         let terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
-        let (asked, receiver) = watch::channel(false);
-        tokio::spawn(watch_signals(terminate, interrupt, asked));
+        let (requested, receiver) = watch::channel(false);
+        tokio::spawn(watch_signals(terminate, interrupt, requested));
         Ok(Self(receiver))
     }
 
-    /// Waits until the process is asked to end.
+    /// Waits until a shutdown is requested.
     pub(super) async fn requested(mut self) {
-        // an error means that nobody watches for signals any more: then it is time to end, too
-        let _ = self.0.wait_for(|asked| *asked).await;
+        // An error means that the task that watches for signals has ended: shut down then, too.
+        let _ = self.0.wait_for(|requested| *requested).await;
     }
 }
 
-/// Listens for SIGHUP from now on: each one makes an item.
+/// Starts to listen for SIGHUP. The stream has an item for each one.
 pub(super) fn hangups() -> Result<Signal, Failure> {
     signal(SignalKind::hangup()).map_err(unavailable)
 }
@@ -37,12 +37,16 @@ fn unavailable(error: std::io::Error) -> Failure {
     Failure::usage("signals", format!("signals cannot be received: {error}"))
 }
 
-async fn watch_signals(mut terminate: Signal, mut interrupt: Signal, asked: watch::Sender<bool>) {
+async fn watch_signals(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    requested: watch::Sender<bool>,
+) {
     either(&mut terminate, &mut interrupt).await;
-    asked.send_replace(true);
+    requested.send_replace(true);
     either(&mut terminate, &mut interrupt).await;
-    output::note("asked to end a second time: ending without waiting for requests in flight");
-    // 128 + SIGINT, as shells write it
+    output::note("a second signal: the gateway stops without waiting for the requests in flight");
+    // 128 + SIGINT, the exit code that shells use
     std::process::exit(130);
 }
 

@@ -1,4 +1,4 @@
-//! The streams of a process that serves: open from its start to its end, and opened again on SIGHUP.
+//! The decision log and the audit stream of a gateway. They are reopened on SIGHUP.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,20 +6,23 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::{output, signals};
-use crate::app::policies::{Audience, News};
+use crate::app::policies::{News, Observer};
+use crate::event::Sink;
 use crate::gate::InForce;
-use crate::model::Timestamp;
-use crate::record::Sink;
 use crate::streams::{DecisionLog, Health, Stream};
+use cedargate_core::Timestamp;
 
-/// The streams that are wanted.
+/// The open streams of a gateway.
 pub(super) struct Streams {
     decisions: Option<Stream>,
     audit: Option<Stream>,
 }
 
 impl Streams {
-    /// Opens those that are wanted.
+    /// Opens the streams that are configured.
+    ///
+    /// # Errors
+    /// A file cannot be opened.
     pub(super) fn open(
         decisions: Option<DecisionLog>,
         audit: Option<PathBuf>,
@@ -43,32 +46,31 @@ impl Streams {
         self.decisions.iter().chain(&self.audit)
     }
 
-    /// What takes the records.
+    /// Returns the sinks that write request events to the streams.
     pub(super) fn sinks(&self) -> impl Iterator<Item = Arc<dyn Sink>> {
         self.all().map(Stream::sink)
     }
 
-    /// Tells the audit stream, too, which policies are in force: these now, and others when they
-    /// replace them.
-    pub(super) fn also_told(
+    /// Records the policies in force in the audit stream, and returns an observer that also records
+    /// there each change of the policies. Without an audit stream it returns `observer`.
+    pub(super) fn audited(
         &self,
         in_force: &InForce,
-        audience: Arc<dyn Audience>,
-    ) -> Arc<dyn Audience> {
+        observer: Arc<dyn Observer>,
+    ) -> Arc<dyn Observer> {
         let Some(audit) = &self.audit else {
-            return audience;
+            return observer;
         };
         let note: Note = Box::new(audit.policies_note());
-        tell(&note, in_force);
-        Arc::new(AlsoAudited { note, audience })
+        record(&note, in_force);
+        Arc::new(AuditedObserver { note, observer })
     }
 
-    /// How they do.
     pub(super) fn health(&self) -> Vec<Arc<Health>> {
         self.all().map(Stream::health).collect()
     }
 
-    /// Opens the files again on each SIGHUP from now on.
+    /// Starts to reopen the files on each SIGHUP.
     pub(super) fn reopen_on_hangup(&self) -> Result<(), Failure> {
         for stream in self.all() {
             let (mut hangups, reopen) = (signals::hangups()?, stream.reopening());
@@ -81,7 +83,7 @@ impl Streams {
         Ok(())
     }
 
-    /// Writes what is left, and says what is missing.
+    /// Writes the lines that still wait, and notes on stderr how many were lost.
     pub(super) fn finish(self) {
         let all = self.decisions.into_iter().chain(self.audit);
         for sentence in all.flat_map(Stream::finish) {
@@ -92,28 +94,27 @@ impl Streams {
 
 type Note = Box<dyn Fn(Timestamp, &str, usize) + Send + Sync>;
 
-fn tell(note: &Note, in_force: &InForce) {
+fn record(note: &Note, in_force: &InForce) {
     let bundle = in_force.bundle();
-    note(in_force.since(), bundle.revision(), bundle.len());
+    note(in_force.since(), bundle.revision(), bundle.entries().len());
 }
 
-/// An audience beside which the audit stream hears of each change.
-struct AlsoAudited {
+/// Records each change of the policies in the audit stream before it informs another observer.
+struct AuditedObserver {
     note: Note,
-    audience: Arc<dyn Audience>,
+    observer: Arc<dyn Observer>,
 }
 
-impl Audience for AlsoAudited {
-    fn told(&self, news: &News<'_>) {
+impl Observer for AuditedObserver {
+    fn notify(&self, news: &News<'_>) {
         if let News::Replaced(in_force) = news {
-            tell(&self.note, in_force);
+            record(&self.note, in_force);
         }
-        self.audience.told(news);
+        self.observer.notify(news);
     }
 }
 
 fn unopened(code: &'static str, name: &str, file: &Path, error: &io::Error) -> Failure {
     let message = format!("the {name} {} cannot be opened: {error}", file.display());
-    Failure::usage(code, message)
-        .help("its folder must be there, and the gateway must be allowed to write it")
+    Failure::usage(code, message).help("create its folder, and let the gateway write to it")
 }

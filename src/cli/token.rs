@@ -1,4 +1,4 @@
-//! `cedargate token`: a development token, as `dev`'s own issuer signs it.
+//! `cedargate token`: prints a token that the issuer of `dev` has signed.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 use super::dev::{self, data, issuer};
 use super::failure::Failure;
 use super::{now, output};
-use crate::model::Tenant;
+use cedargate_core::Tenant;
 
 /// Print a token for `cedargate dev`.
 ///
-/// It is signed with the development key in dev's data folder, which `cedargate serve` does not
-/// trust. `cedargate dev` makes that key when it first runs with the folder; it need not be running
-/// now.
+/// The token is signed with the development key in the data folder of dev, which `cedargate serve`
+/// does not trust. `cedargate dev` makes that key when it first runs with the folder; it need not be
+/// running now.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -25,22 +25,22 @@ Examples:
   a claim that policies read:
     cedargate token --user bob --tenant 0e0e0e0e-0000-4000-8000-000000000003 --claim employment='\"contractor\"'")]
 pub(super) struct Arguments {
-    /// Whose token it is: its `sub`.
+    /// The user, as the `sub` of the token.
     #[arg(long, value_name = "USER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     user: String,
-    /// The tenant that it is for.
+    /// The tenant that the token is for.
     #[arg(long, value_name = "UUID")]
     tenant: Tenant,
-    /// The groups that the user is in, separated by commas.
+    /// The groups of the user, separated by commas.
     #[arg(long, value_name = "GROUPS", value_delimiter = ',')]
     groups: Vec<String>,
-    /// How strong the sign-in was; in dev, phr counts as strong.
+    /// The `acr` of the sign-in; dev treats phr as strong.
     #[arg(long)]
     acr: Option<String>,
-    /// How the user signed in (RFC 8176), separated by commas.
+    /// The methods of the sign-in (RFC 8176), separated by commas.
     #[arg(long, value_delimiter = ',', default_value = issuer::PASSWORD)]
     amr: Vec<String>,
-    /// When the user signed in, before now: -10s, -5m or 0s. Left out, the token does not say.
+    /// The time since the sign-in, such as -10s, -5m or 0s [default: no `auth_time` in the token].
     #[arg(
         long,
         value_name = "-DURATION",
@@ -48,13 +48,13 @@ pub(super) struct Arguments {
         value_parser = dev::parse_age
     )]
     auth_time: Option<Duration>,
-    /// How long it is good for.
+    /// The lifetime of the token.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     ttl: Duration,
-    /// A further claim, its value in JSON; can be repeated, and wins over what else is said.
+    /// A further claim, with its value in JSON; can be repeated, and overrides the other flags.
     #[arg(long = "claim", value_name = "NAME=JSON", value_parser = parse_claim)]
     claims: Vec<(String, Value)>,
-    /// dev's data folder.
+    /// The data folder of dev.
     #[arg(long, value_name = "FOLDER", default_value = dev::DEFAULT_DATA)]
     data: PathBuf,
 }
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         groups: arguments.groups.clone(),
         acr: arguments.acr.clone(),
         amr: arguments.amr.clone(),
-        auth_time: arguments.auth_time.map(|age| dev::before(now, age)),
+        auth_time: arguments.auth_time.map(|age| dev::seconds_before(now, age)),
         ttl: arguments.ttl,
         claims: arguments.claims.iter().cloned().collect::<Map<_, _>>(),
     };
@@ -95,26 +95,26 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
         let command = Arguments::augment_args(Command::new("token"));
-        let always = ["token", "--user", "alice", "--tenant", issuer::TENANT];
-        let matches = command.try_get_matches_from(always.iter().chain(arguments))?;
+        let required = ["token", "--user", "alice", "--tenant", issuer::TENANT];
+        let matches = command.try_get_matches_from(required.iter().chain(arguments))?;
         Arguments::from_arg_matches(&matches)
     }
 
     #[test]
-    fn an_age_is_written_with_a_minus() {
+    fn auth_time_without_a_minus_is_refused() {
         let parsed = parse(&["--auth-time", "-5m"]).unwrap();
         assert_eq!(parsed.auth_time, Some(Duration::from_secs(300)));
         let parsed = parse(&["--auth-time=-10s", "--acr", "phr"]).unwrap();
         assert_eq!(parsed.auth_time, Some(Duration::from_secs(10)));
         let error = parse(&["--auth-time", "5m"]).unwrap_err().to_string();
         assert!(
-            error.contains("write how long ago it was, such as -5m"),
+            error.contains("write how long ago the sign-in was, such as -5m"),
             "{error}"
         );
     }
 
     #[test]
-    fn lists_are_separated_by_commas_and_claims_repeat() {
+    fn lists_are_separated_by_commas_and_claims_are_repeated() {
         let parsed = parse(&[
             "--groups",
             "a,b",
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_is_not_json_says_how_it_is_written() {
+    fn claim_that_is_not_json_is_refused_with_an_example() {
         let error = parse(&["--claim", "employment=contractor"]).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("employment is not JSON"), "{error}");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_that_is_no_uuid_is_wrong_usage() {
+    fn tenant_that_is_not_a_uuid_exits_with_2() {
         let error = parse(&["--tenant", "acme"]).unwrap_err();
         assert_eq!(error.exit_code(), 2);
     }

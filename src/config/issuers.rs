@@ -5,7 +5,7 @@ use super::not_empty;
 use super::problems::{Place, Problems};
 use super::section::{Located, Section};
 use crate::authn::{Algorithm, Issuer, IssuerKind, KeySource, Keys, RemoteKeys};
-use crate::model::{IdError, Tenant};
+use cedargate_core::{IdError, IssuerName, Tenant};
 
 const REQUIRED: [&str; 6] = [
     "name",
@@ -38,8 +38,8 @@ pub(super) fn take(
     for mut section in sections {
         let issuer = issuer(&mut section, files, problems);
         if let Some(issuer) = &issuer {
-            let name = issuer.kind.to_string();
-            unique(&mut names, &name, "name", &section, problems);
+            let name = issuer.kind.name().map_or("", IssuerName::as_str);
+            unique(&mut names, name, "name", &section, problems);
             unique(&mut urls, &issuer.issuer, "issuer", &section, problems);
         }
         section.finish(problems);
@@ -171,7 +171,7 @@ fn keys(
         }
     };
     match Keys::parse(&content, algorithms?) {
-        Ok(keys) => Some(KeySource::Here(keys.into())),
+        Ok(keys) => Some(KeySource::Local(keys.into())),
         Err(error) => {
             let message = format!("`{name}`: in {}: {error}", path.display());
             problems.add(&jwks.place, "invalid_value", message, None);

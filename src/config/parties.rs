@@ -4,8 +4,8 @@ use super::files::{self, Files};
 use super::not_empty;
 use super::problems::Problems;
 use super::section::{Located, Section};
-use crate::model::{MethodType, Tenant, hyphenated};
 use crate::webauthn::{Model, RelyingParties, Settings, SettingsProblem, Tenants};
+use cedargate_core::{MethodType, Tenant, hyphenated};
 
 /// All relying parties; none when one of them is wrong.
 pub(super) fn take(

@@ -7,7 +7,7 @@ use super::files::Files;
 use super::not_empty;
 use super::problems::{Place, Problems};
 use super::section::Section;
-use crate::policy::Requirements;
+use cedargate_policy::Requirements;
 use cedargate_policy_tools::check::KnownIssuer;
 
 /// Where the policies are, and whose tokens they are asked about.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use crate::finding::{Finding, Findings};
+use cedargate_core::{Finding, Findings};
 
 /// Where something was written. Ordered as findings are listed.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]

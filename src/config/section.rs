@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::layers::{Entries, Entry, PREFIX, Value};
 use super::problems::{Place, Problems};
-use crate::finding::nearest;
+use cedargate_core::nearest;
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]

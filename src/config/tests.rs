@@ -181,7 +181,7 @@ fn the_documented_example_loads() {
     assert!(config.store.require_durable);
     assert_eq!(config.mfa.enrollment_ttl, Duration::from_secs(300));
     let issuer = &config.authn.issuers[0];
-    assert_eq!(issuer.kind.to_string(), "corp");
+    assert_eq!(issuer.kind.name().unwrap().as_str(), "corp");
     assert_eq!(issuer.issuer, "https://id.example.com");
     assert_eq!(issuer.audiences, ["https://api.example.com"]);
     assert_eq!(issuer.algorithms, [authn::Algorithm::Es256]);
@@ -260,8 +260,8 @@ fn a_relying_party_needs_little() {
     );
     let config = folder.load(&text);
     let party = config.mfa.parties.of(None).unwrap();
-    assert!(party.offers(crate::model::MethodType::Fido));
-    assert!(party.offers(crate::model::MethodType::Passkey));
+    assert!(party.offers(cedargate_core::MethodType::Fido));
+    assert!(party.offers(cedargate_core::MethodType::Passkey));
 }
 
 #[test]
@@ -318,7 +318,10 @@ fn the_environment_alone_is_enough() {
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = layered(&[], env, None).unwrap_or_else(|findings| panic!("{findings}"));
     assert_eq!(config.policies, PathBuf::from("policies"));
-    assert_eq!(config.authn.issuers[0].kind.to_string(), "corp");
+    assert_eq!(
+        config.authn.issuers[0].kind.name().unwrap().as_str(),
+        "corp"
+    );
 }
 
 #[test]

@@ -9,11 +9,10 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use crate::model::json;
+use cedargate_core::json;
 
 use super::error::{Error, Framing};
-use super::head::text;
-use super::route::{SchemaOf, schema};
+use super::schema::{SchemaOf, schema};
 
 /// The largest body that the API reads.
 pub(super) const BODY_BYTES: usize = 64 * 1024;
@@ -151,7 +150,9 @@ fn is_json(headers: &HeaderMap) -> Result<bool, Error> {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return Ok(false);
     };
-    let value = text(value).ok_or_else(|| Error::field("Content-Type", "must be visible ASCII"))?;
+    let Ok(value) = value.to_str() else {
+        return Err(Error::field("Content-Type", "must be visible ASCII"));
+    };
     let media_type = value.split(';').next().unwrap_or(value).trim();
     Ok(media_type.eq_ignore_ascii_case("application/json"))
 }

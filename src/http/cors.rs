@@ -8,7 +8,7 @@ use hyper::header::{
 };
 use hyper::{Method, Response, StatusCode};
 
-use crate::model::Origin;
+use cedargate_core::Origin;
 
 /// The methods that the API has, as a preflight hears them.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");

@@ -13,6 +13,7 @@ use super::respond::Reply;
 use super::target::Target;
 use crate::app::App;
 use crate::error::Error as GatewayError;
+use crate::event::RequestEvent;
 use crate::gate::{Operation, Permit};
 use crate::mfa::admin::{
     AdminDeleteMethod, AdminListMethods, AdminReset, ResetMethods, named_user,
@@ -26,8 +27,7 @@ use crate::mfa::step_up::{
     AssertionBody, BeginAuthentication, BeginBody, BegunStepUp, CodeBody, CompleteAuthentication,
     StepUpToken, VerifyBackupCode,
 };
-use crate::model::{Member, Tenant, UserId};
-use crate::record::Record;
+use cedargate_core::{Member, Tenant, UserId};
 
 /// The parts of a request that an operation is parsed from.
 pub(super) struct Arguments<'a> {
@@ -59,7 +59,7 @@ pub(super) trait Serve: Operation + Send + Sized + Sync {
     fn serve(
         app: &App,
         permit: Permit<Self>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> impl Future<Output = Served<Self>> + Send;
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Endpoint {
     pub(super) serve: ServeFn,
 }
 
-type ServeFn = for<'a> fn(&'a App, Member, Arguments<'a>, &'a mut Record) -> Serving<'a>;
+type ServeFn = for<'a> fn(&'a App, Member, Arguments<'a>, &'a mut RequestEvent) -> Serving<'a>;
 type Serving<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
 
 impl Endpoint {
@@ -89,12 +89,12 @@ fn serve<'a, O: Serve>(
     app: &'a App,
     member: Member,
     arguments: Arguments<'a>,
-    record: &'a mut Record,
+    event: &'a mut RequestEvent,
 ) -> Serving<'a> {
     Box::pin(async move {
         let operation = O::parse(&arguments)?;
-        let permit = app.gate.admit(member, operation, record).await?;
-        Reply::private(&O::serve(app, permit, record).await?)
+        let permit = app.gate.admit(member, operation, event).await?;
+        Reply::private(&O::serve(app, permit, event).await?)
     })
 }
 
@@ -107,8 +107,8 @@ impl Serve for BeginRegistration {
         Ok(Self { method_type })
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa.begin(&app.gate, permit, record).await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.begin(&app.gate, permit, event).await
     }
 }
 
@@ -120,8 +120,8 @@ impl Serve for CompleteRegistration {
         Ok(Self::parse(&arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa.complete(&app.gate, permit, record).await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.complete(&app.gate, permit, event).await
     }
 }
 
@@ -133,10 +133,8 @@ impl Serve for BeginAuthentication {
         Ok(Self::parse(&arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa
-            .begin_authentication(&app.gate, permit, record)
-            .await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.begin_authentication(&app.gate, permit, event).await
     }
 }
 
@@ -148,8 +146,8 @@ impl Serve for CompleteAuthentication {
         Ok(Self::parse(&arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa.complete_authentication(&permit, record).await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.complete_authentication(&permit, event).await
     }
 }
 
@@ -160,7 +158,7 @@ impl Serve for ListMethods {
         Ok(Self)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, _: &mut Record) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, _: &mut RequestEvent) -> Served<Self> {
         Ok(app.mfa.list(&permit))
     }
 }
@@ -173,8 +171,8 @@ impl Serve for RenameMethod {
         Ok(Self::parse(arguments.parameter("id")?, &arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa.rename(&permit, record).await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.rename(&permit, event).await
     }
 }
 
@@ -185,8 +183,8 @@ impl Serve for DeleteMethod {
         Ok(Self::of(arguments.parameter("id")?))
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa.delete(&app.gate, permit, record).await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.delete(&app.gate, permit, event).await
     }
 }
 
@@ -198,8 +196,8 @@ impl Serve for RegenerateCodes {
         Ok(Self)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa.regenerate_codes(&app.gate, permit, record).await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.regenerate_codes(&app.gate, permit, event).await
     }
 }
 
@@ -211,8 +209,8 @@ impl Serve for VerifyBackupCode {
         Ok(Self::parse(&arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa.verify_code(&app.gate, permit, record).await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.verify_code(&app.gate, permit, event).await
     }
 }
 
@@ -223,7 +221,7 @@ impl Serve for AdminListMethods {
         Ok(Self(arguments.user()?))
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, _: &mut Record) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, _: &mut RequestEvent) -> Served<Self> {
         app.mfa.admin_list(&permit).await
     }
 }
@@ -235,8 +233,8 @@ impl Serve for AdminDeleteMethod {
         Ok(Self::of(arguments.user()?, arguments.parameter("id")?))
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa.admin_delete(&permit, record).await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.admin_delete(&permit, event).await
     }
 }
 
@@ -247,7 +245,7 @@ impl Serve for AdminReset {
         Ok(Self(arguments.user()?))
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, record: &mut Record) -> Served<Self> {
-        app.mfa.admin_reset(&permit, record).await
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+        app.mfa.admin_reset(&permit, event).await
     }
 }

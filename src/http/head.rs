@@ -10,7 +10,7 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use ipnet::IpNet;
 
-use crate::model::Tenant;
+use cedargate_core::Tenant;
 
 use super::body::BODY_BYTES;
 use super::error::{Error, Framing};

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::Error;
-use crate::record::Record;
+use crate::event::RequestEvent;
 use table::Wire;
 
 /// The header that carries the id of a request, both ways.
@@ -74,16 +74,16 @@ pub(super) struct ErrorBody<'a> {
     notices: &'a [String],
 }
 
-/// Writes the answer, and notes it in the record. The notices of the decisions so far are on every
+/// Writes the answer, and notes it in the event. The notices of the decisions so far are on every
 /// error, whatever it is: those that come before a decision find none.
-pub fn respond(outcome: Result<Reply, Error>, record: &mut Record) -> Response<Full<Bytes>> {
+pub fn respond(outcome: Result<Reply, Error>, event: &mut RequestEvent) -> Response<Full<Bytes>> {
     let mut response = match outcome {
         Ok(reply) => {
             let response = good(reply);
-            record.answered(response.status().as_u16(), None, None);
+            event.answered(response.status().as_u16(), None, None);
             response
         }
-        Err(error) => refusal(error, record),
+        Err(error) => refusal(error, event),
     };
     let has_content = response.status() != StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -91,7 +91,7 @@ pub fn respond(outcome: Result<Reply, Error>, record: &mut Record) -> Response<F
         headers.insert(CONTENT_TYPE, JSON);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(id) = HeaderValue::from_str(&record.event().request_id) {
+    if let Ok(id) = HeaderValue::from_str(&event.event().request_id) {
         headers.insert(REQUEST_ID, id);
     }
     response
@@ -113,14 +113,14 @@ fn good(reply: Reply) -> Response<Full<Bytes>> {
     }
 }
 
-fn refusal(error: Error, record: &mut Record) -> Response<Full<Bytes>> {
-    let wire = Wire::of(error, &record.event().request_id);
-    record.answered(wire.status.as_u16(), Some(&wire.code), wire.cause);
+fn refusal(error: Error, event: &mut RequestEvent) -> Response<Full<Bytes>> {
+    let wire = Wire::of(error, &event.event().request_id);
+    event.answered(wire.status.as_u16(), Some(&wire.code), wire.cause);
     let body = json_bytes(&ErrorBody {
         code: &wire.code,
         message: wire.message,
         details: wire.details,
-        notices: &record.event().notices,
+        notices: &event.event().notices,
     });
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = wire.status;

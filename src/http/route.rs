@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 
 use hyper::Method;
 use matchit::{Params, Router};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::endpoint::Endpoint;
-use crate::model::{Action, path};
+use super::schema::SchemaOf;
+use cedargate_core::{GateAction, path};
 
 pub(super) use table::TABLE;
 
@@ -47,12 +48,12 @@ pub(super) enum Public {
 
 impl Public {
     /// What the policies are asked.
-    pub(super) fn action(self) -> Action {
+    pub(super) fn action(self) -> GateAction {
         match self {
-            Public::ApiDescription => Action::ReadApiDescription,
-            Public::Keys => Action::ReadKeys,
-            Public::RelatedOrigins => Action::ReadRelatedOrigins,
-            Public::Preflight => Action::Preflight,
+            Public::ApiDescription => GateAction::ReadApiDescription,
+            Public::Keys => GateAction::ReadKeys,
+            Public::RelatedOrigins => GateAction::ReadRelatedOrigins,
+            Public::Preflight => GateAction::Preflight,
         }
     }
 }
@@ -66,14 +67,6 @@ pub(super) struct About {
     pub(super) answer: &'static str,
     /// The statuses of its errors besides those that every row has.
     pub(super) errors: &'static [u16],
-}
-
-/// Gives the schema of a type.
-pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
-
-/// The [`SchemaOf`] a type.
-pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<T>()
 }
 
 /// A query member.
@@ -169,7 +162,7 @@ mod tests {
     use crate::http::Error;
     use crate::http::target::Target;
     use crate::mfa::admin::named_user;
-    use crate::model::{Bytes, Tenant, UserId};
+    use cedargate_core::{Bytes, Tenant, UserId};
     use hyper::Uri;
     use proptest::prelude::*;
     use proptest::sample::select;

@@ -6,7 +6,7 @@ use hyper::Uri;
 use url::form_urlencoded;
 
 use super::error::{Error, Framing};
-use crate::model::MethodType;
+use cedargate_core::MethodType;
 
 /// The longest path and query that is read, in bytes as they are sent.
 const TARGET_BYTES: usize = 8 * 1024;

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::methods::{AcceptedCredentials, Deleted, Methods, RecoveryAnswer};
 use super::{Mfa, RETRIES};
 use crate::error::{Error, Missing};
+use crate::event::{Change, ChangeKind, RequestEvent};
 use crate::gate::{Operation, Permit};
-use crate::model::{Action, Bytes, IssuerName, Member, Tenant, UserId, hyphenated};
-use crate::policy::Resource;
-use crate::record::{Change, ChangeKind, Record};
 use crate::store::{self, Account, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Store};
+use cedargate_core::{Bytes, GateAction, IssuerName, Member, Tenant, UserId, hyphenated};
+use cedargate_policy::Resource;
 
 /// To list another user's authenticators.
 pub struct AdminListMethods(pub UserId);
@@ -39,7 +39,7 @@ impl AdminDeleteMethod {
 macro_rules! operation {
     ($operation:ty, $action:ident, $user:tt) => {
         impl Operation for $operation {
-            const ACTION: Action = Action::$action;
+            const ACTION: GateAction = GateAction::$action;
 
             fn resource<'a>(&'a self, _: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
                 Some(Resource::Account(&self.$user))
@@ -89,7 +89,7 @@ pub fn named_user(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
     })
 }
 
-/// Resets an account, and notes the outcome in the record.
+/// Resets an account, and notes the outcome in the event.
 ///
 /// # Errors
 /// Those of [`Store::reset`].
@@ -98,17 +98,17 @@ pub async fn reset_account(
     user: &UserId,
     recovery: &RecoveryCode,
     even_if_enrolled: bool,
-    record: &mut Record,
+    event: &mut RequestEvent,
 ) -> Result<ResetOutcome, store::Error> {
     let change = Change::of_account(ChangeKind::Reset, user);
     let step = store.reset(user, recovery, even_if_enrolled);
-    let reset = record.attempt(change.clone(), step).await?;
+    let reset = event.attempt(change.clone(), step).await?;
     if let ResetOutcome::Done { removed, .. } = &reset {
-        record.changed(change);
+        event.changed(change);
         for one in removed {
-            record.changed(Change::of(ChangeKind::Deleted, user, one));
+            event.changed(Change::of(ChangeKind::Deleted, user, one));
         }
-        record.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
+        event.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
     }
     Ok(reset)
 }
@@ -138,7 +138,7 @@ impl Mfa {
     pub async fn admin_delete(
         &self,
         permit: &Permit<AdminDeleteMethod>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<Deleted, Error> {
         let AdminDeleteMethod { user, id } = permit.operation();
         self.known_issuer(user)?;
@@ -159,12 +159,12 @@ impl Mfa {
             let recovery = fresh.as_ref().filter(|_| is_last).map(|(_, code)| code);
             let by = Remover::Admin(recovery);
             let step = self.store.remove(user, account.version, id, by);
-            match record.attempt(change, step).await? {
+            match event.attempt(change, step).await? {
                 RemoveOutcome::Removed {
                     authenticator,
                     recovery_expires_at,
                 } => {
-                    record.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
+                    event.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
                     let code = fresh.map(|(code, _)| code);
                     let recovery = code.zip(recovery_expires_at);
                     let recovery = recovery.map(|(recovery_code, expires_at)| RecoveryAnswer {
@@ -172,7 +172,7 @@ impl Mfa {
                         expires_at,
                     });
                     if recovery.is_some() {
-                        record.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
+                        event.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
                     }
                     let signal = AcceptedCredentials::after(&account, &authenticator);
                     return Ok(Deleted { signal, recovery });
@@ -193,12 +193,12 @@ impl Mfa {
     pub async fn admin_reset(
         &self,
         permit: &Permit<AdminReset>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<ResetMethods, Error> {
         let AdminReset(user) = permit.operation();
         self.known_issuer(user)?;
         let (recovery_code, recovery) = self.issue_recovery(permit.member()).await?;
-        let reset = reset_account(&self.store, user, &recovery, true, record);
+        let reset = reset_account(&self.store, user, &recovery, true, event);
         let ResetOutcome::Done {
             removed,
             expires_at,

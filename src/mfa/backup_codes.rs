@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use super::{Attempts, Mfa};
 use crate::error::{Error, Missing};
+use crate::event::{Change, ChangeKind, RequestEvent};
 use crate::gate::{Gate, Operation, Permit};
-use crate::model::{Action, Bytes, Member};
-use crate::policy::Resource;
-use crate::record::{Change, ChangeKind, Record};
 use crate::store::{Account, CodeSalt, CodeSet, RecoveryCode, ReplaceCodesOutcome};
+use cedargate_core::{Bytes, GateAction, Member};
+use cedargate_policy::Resource;
 
 /// How many codes a set has.
 const COUNT: usize = 10;
@@ -74,7 +74,7 @@ impl Code {
 pub struct RegenerateCodes;
 
 impl Operation for RegenerateCodes {
-    const ACTION: Action = Action::RegenerateBackupCodes;
+    const ACTION: GateAction = GateAction::RegenerateBackupCodes;
 
     fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
         Some(Resource::Account(&member.user.id))
@@ -91,7 +91,7 @@ impl Mfa {
         &self,
         gate: &Gate,
         permit: Permit<RegenerateCodes>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<BackupCodes, Error> {
         // The set that was first decided on: whoever asks again after another request replaced it
         // would take away the codes that request has shown.
@@ -100,7 +100,7 @@ impl Mfa {
         let mut fresh = None;
         let mut attempts = Attempts::new(gate, permit);
         loop {
-            let permit = attempts.next(record).await?;
+            let permit = attempts.next(event).await?;
             let (user, account) = (&permit.member().user.id, permit.account());
             if account.authenticators.is_empty() {
                 return Err(Error::NotFound(Missing::AuthenticatorForCodes));
@@ -113,9 +113,9 @@ impl Mfa {
             let step = self
                 .store
                 .replace_codes(user, account.version, old.as_ref(), set);
-            match record.attempt(change.clone(), step).await? {
+            match event.attempt(change.clone(), step).await? {
                 ReplaceCodesOutcome::Stored => {
-                    record.changed(change);
+                    event.changed(change);
                     let remaining = codes.len();
                     let codes = std::mem::take(codes);
                     return Ok(BackupCodes { codes, remaining });

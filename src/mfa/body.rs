@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Field};
-use crate::model::MethodType;
 use crate::webauthn::{Assertion, MalformedMember, Response};
+use cedargate_core::MethodType;
 
 /// The longest `device_name`, in Unicode scalar values.
 const DEVICE_NAME_CHARACTERS: usize = 100;

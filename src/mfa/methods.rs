@@ -8,20 +8,20 @@ use uuid::Uuid;
 use super::body::{self, DeviceName, Unchecked};
 use super::{Attempts, Mfa, model_name, name_or};
 use crate::error::{Error, Missing};
+use crate::event::{Change, ChangeKind, RequestEvent};
 use crate::gate::{Gate, Operation, Permit};
-use crate::model::{
-    Action, Authenticator, Bytes, Member, MethodType, Tenant, Timestamp, hyphenated,
-};
-use crate::policy::Resource;
-use crate::record::{Change, ChangeKind, Record};
 use crate::store::{Account, RemoveOutcome, Remover};
 use crate::webauthn::RelyingParty;
+use cedargate_core::{
+    Authenticator, Bytes, GateAction, Member, MethodType, Tenant, Timestamp, hyphenated,
+};
+use cedargate_policy::Resource;
 
 /// To list one's authenticators.
 pub struct ListMethods;
 
 impl Operation for ListMethods {
-    const ACTION: Action = Action::ListMfaMethods;
+    const ACTION: GateAction = GateAction::ListMfaMethods;
 
     fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
         Some(Resource::Account(&member.user.id))
@@ -107,7 +107,7 @@ impl RenameMethod {
 }
 
 impl Operation for RenameMethod {
-    const ACTION: Action = Action::RenameMfaMethod;
+    const ACTION: GateAction = GateAction::RenameMfaMethod;
 
     fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>> {
         let one = find(account, self.id)?;
@@ -128,7 +128,7 @@ impl DeleteMethod {
 }
 
 impl Operation for DeleteMethod {
-    const ACTION: Action = Action::DeleteMfaMethod;
+    const ACTION: GateAction = GateAction::DeleteMfaMethod;
 
     fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>> {
         let one = find(account, self.id)?;
@@ -201,7 +201,7 @@ impl Mfa {
     pub async fn rename(
         &self,
         permit: &Permit<RenameMethod>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<Method, Error> {
         let RenameMethod { id, device_name } = permit.operation();
         let user = &permit.member().user.id;
@@ -212,10 +212,10 @@ impl Mfa {
         renamed.device_name = device_name;
         let change = Change::of(ChangeKind::Renamed, user, &renamed);
         let step = self.store.rename(user, one.id, &renamed.device_name);
-        if !record.attempt(change.clone(), step).await? {
+        if !event.attempt(change.clone(), step).await? {
             return Err(Error::NotFound(Missing::Authenticator));
         }
-        record.changed(change);
+        event.changed(change);
         Ok(method(party, &renamed))
     }
 
@@ -228,11 +228,11 @@ impl Mfa {
         &self,
         gate: &Gate,
         permit: Permit<DeleteMethod>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<Deleted, Error> {
         let mut attempts = Attempts::new(gate, permit);
         loop {
-            let permit = attempts.next(record).await?;
+            let permit = attempts.next(event).await?;
             let (user, account) = (&permit.member().user.id, permit.account());
             let one = find(account, permit.operation().id)
                 .ok_or(Error::NotFound(Missing::Authenticator))?;
@@ -240,9 +240,9 @@ impl Mfa {
             let step = self
                 .store
                 .remove(user, account.version, one.id, Remover::Owner);
-            match record.attempt(change, step).await? {
+            match event.attempt(change, step).await? {
                 RemoveOutcome::Removed { authenticator, .. } => {
-                    record.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
+                    event.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
                     return Ok(Deleted {
                         signal: AcceptedCredentials::after(account, &authenticator),
                         recovery: None,

@@ -7,11 +7,11 @@ use uuid::Uuid;
 use super::backup_codes::{BackupCodes, Fresh};
 use super::{Attempts, Mfa, begins_too_fast, browser_timeout, name_or};
 use crate::error::{Error, Missing, Signal};
+use crate::event::{Change, ChangeKind, RequestEvent};
 use crate::gate::{Gate, Permit};
-use crate::model::{Authenticator, CodeSetId};
-use crate::record::{Change, ChangeKind, Record};
 use crate::store::{Account, BeginOutcome, CompleteOutcome, Completion, Enrolment};
 use crate::webauthn::{Person, RelyingParty, Verified};
+use cedargate_core::{Authenticator, CodeSetId};
 
 pub use operations::{
     Begin, BeginRegistration, CompleteBody, CompleteRegistration, TrustAuthenticator,
@@ -36,14 +36,14 @@ impl Mfa {
         &self,
         gate: &Gate,
         permit: Permit<BeginRegistration>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<Begin, Error> {
         let method_type = permit.operation().method_type;
         let party = self.party_for(&permit, method_type)?;
         let ttl = self.parts.enrollment_ttl;
         let mut attempts = Attempts::new(gate, permit);
         loop {
-            let permit = attempts.next(record).await?;
+            let permit = attempts.next(event).await?;
             let (user, account) = (&permit.member().user, permit.account());
             self.refuse_one_more(account)?;
             let handle = account.handle.unwrap_or_else(Uuid::new_v4);
@@ -101,27 +101,27 @@ impl Mfa {
         &self,
         gate: &Gate,
         permit: Permit<CompleteRegistration>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<BackupCodes, Error> {
         let party = self.party_for(&permit, permit.operation().method_type)?;
         let mut verified = None;
         let mut fresh = None;
         let mut attempts = Attempts::new(gate, permit);
         loop {
-            let permit = attempts.next(record).await?;
+            let permit = attempts.next(event).await?;
             self.refuse_own(party, permit).await?;
             let pending = pending(party, permit)?;
             let authenticator = match &verified {
                 Some(authenticator) => authenticator,
                 None => verified.insert(self.verify(party, permit, pending).await?),
             };
-            let trusted = self.trust(party, permit, authenticator, record).await?;
+            let trusted = self.trust(party, permit, authenticator, event).await?;
             let user = &permit.member().user.id;
             let change = Change::of(ChangeKind::Enrolled, user, authenticator);
             let step = self.keep(&trusted, &mut fresh);
-            match record.attempt(change.clone(), step).await? {
+            match event.attempt(change.clone(), step).await? {
                 KeepOutcome::Stored(codes) => {
-                    record.changed(change);
+                    event.changed(change);
                     return Ok(codes);
                 }
                 KeepOutcome::Gone => return Err(self.gone(party, permit).await),
@@ -140,13 +140,13 @@ impl Mfa {
         party: &RelyingParty,
         permit: &Permit<CompleteRegistration>,
         authenticator: &Authenticator,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<Permit<TrustAuthenticator>, Error> {
         let trust = TrustAuthenticator {
             authenticator: authenticator.clone(),
             challenge: permit.operation().response.challenge().clone(),
         };
-        match permit.confirm(trust, record) {
+        match permit.confirm(trust, event) {
             Err(refused @ Error::Refused { .. }) => {
                 let answer = refused.forgetting(signal(party, permit));
                 Err(self.use_up(party, permit, answer).await)

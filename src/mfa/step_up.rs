@@ -13,17 +13,17 @@ use super::{Attempts, Mfa, begins_too_fast, browser_timeout};
 use crate::authn;
 use crate::authn::step_up::{Proof, StepUpIssuer};
 use crate::error::{Error, Feature, Missing, Throttled};
+use crate::event::{Change, ChangeKind, RequestEvent};
 use crate::gate::{Gate, Operation, Permit};
-use crate::model::{
-    Action, Authenticator, Bytes, CodeKind, CodeSetId, Member, MethodType, Timestamp, User,
-};
-use crate::policy::Resource;
-use crate::record::{Change, ChangeKind, Record};
 use crate::store::{
     Account, AllowCredentials, AuthenticateOutcome, Authentication, BeginOutcome, TryCodeOutcome,
     Use,
 };
 use crate::webauthn::{Asserted, Assertion, AssertionRequest, RelyingParty, counter_back};
+use cedargate_core::{
+    Authenticator, Bytes, CodeKind, CodeSetId, GateAction, Member, MethodType, Timestamp, User,
+};
+use cedargate_policy::Resource;
 
 /// The body that starts a step-up; all of it may be left out.
 #[derive(Deserialize, JsonSchema)]
@@ -53,7 +53,7 @@ impl BeginAuthentication {
 }
 
 impl Operation for BeginAuthentication {
-    const ACTION: Action = Action::BeginWebauthnAuthentication;
+    const ACTION: GateAction = GateAction::BeginWebauthnAuthentication;
 
     fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
         Some(Resource::Account(&member.user.id))
@@ -107,7 +107,7 @@ impl CompleteAuthentication {
 }
 
 impl Operation for CompleteAuthentication {
-    const ACTION: Action = Action::CompleteWebauthnAuthentication;
+    const ACTION: GateAction = GateAction::CompleteWebauthnAuthentication;
 
     fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>> {
         let one = self.authenticator(account)?;
@@ -150,7 +150,7 @@ impl VerifyBackupCode {
 }
 
 impl Operation for VerifyBackupCode {
-    const ACTION: Action = Action::VerifyBackupCode;
+    const ACTION: GateAction = GateAction::VerifyBackupCode;
 
     fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
         Some(Resource::Account(&member.user.id))
@@ -189,14 +189,14 @@ impl Mfa {
         &self,
         gate: &Gate,
         permit: Permit<BeginAuthentication>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<BegunStepUp, Error> {
         self.step_up_issuer()?;
         let party = self.party(&permit)?;
         let ttl = self.parts.enrollment_ttl;
         let mut attempts = Attempts::new(gate, permit);
         loop {
-            let permit = attempts.next(record).await?;
+            let permit = attempts.next(event).await?;
             let (user, account) = (&permit.member().user, permit.account());
             let allowed = allowed(party, permit);
             if allowed.is_empty() {
@@ -236,7 +236,7 @@ impl Mfa {
     pub async fn complete_authentication(
         &self,
         permit: &Permit<CompleteAuthentication>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<StepUpToken, Error> {
         let issuer = self.step_up_issuer()?;
         outlives(permit)?;
@@ -258,7 +258,7 @@ impl Mfa {
             Ok(asserted) => asserted,
             Err(fault) => {
                 if fault == counter_back() {
-                    record.changed(Change::of(ChangeKind::CounterBack, user, one));
+                    event.changed(Change::of(ChangeKind::CounterBack, user, one));
                 }
                 let is_used_up = self.store.discard(user, assertion.challenge()).await?;
                 return Err(if is_used_up {
@@ -268,8 +268,8 @@ impl Mfa {
                 });
             }
         };
-        let epoch = self.store_use(permit, one, asserted, record).await?;
-        record.changed(Change::of(ChangeKind::Used, user, one));
+        let epoch = self.store_use(permit, one, asserted, event).await?;
+        event.changed(Change::of(ChangeKind::Used, user, one));
         let proof = Proof::Assertion {
             proven_model: one.proven_model.is_some(),
             user_verified: asserted.user_verified,
@@ -286,7 +286,7 @@ impl Mfa {
         permit: &Permit<CompleteAuthentication>,
         one: &Authenticator,
         asserted: Asserted,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<u64, Error> {
         let member = permit.member();
         let made = Use {
@@ -299,11 +299,11 @@ impl Mfa {
         let user = &member.user.id;
         let change = Change::of(ChangeKind::Used, user, one);
         let step = self.store.authenticate(user, challenge, &made);
-        match record.attempt(change, step).await? {
+        match event.attempt(change, step).await? {
             AuthenticateOutcome::Stored { epoch } => Ok(epoch),
             AuthenticateOutcome::Gone | AuthenticateOutcome::NoAuthenticator => Err(not_pending()),
             AuthenticateOutcome::CounterBack => {
-                record.changed(Change::of(ChangeKind::CounterBack, user, one));
+                event.changed(Change::of(ChangeKind::CounterBack, user, one));
                 Err(counter_back().into())
             }
         }
@@ -317,17 +317,17 @@ impl Mfa {
         &self,
         gate: &Gate,
         permit: Permit<VerifyBackupCode>,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Result<StepUpToken, Error> {
         let issuer = self.step_up_issuer()?;
         outlives(&permit)?;
         let mut attempts = Attempts::new(gate, permit);
         loop {
-            let permit = attempts.next(record).await?;
+            let permit = attempts.next(event).await?;
             // Before it is hashed, which is slow on purpose; the store counts once more.
             let user = &permit.member().user;
             if let Some(retry_after) = permit.account().codes_shut {
-                return Err(self.throttled(user, permit.member().now, retry_after, record));
+                return Err(self.throttled(user, permit.member().now, retry_after, event));
             }
             let code = permit.operation().code.clone();
             // Answered as a wrong code is, and not counted: there is nothing that could be guessed.
@@ -344,9 +344,9 @@ impl Mfa {
             let change = Change::of_account(kind, &user.id);
             let session = &user.session.key;
             let step = self.store.try_code(session, &user.id, &salt.salt, &hash);
-            match record.attempt(change.clone(), step).await? {
+            match event.attempt(change.clone(), step).await? {
                 TryCodeOutcome::Used { remaining, epoch } => {
-                    record.changed(change);
+                    event.changed(change);
                     let proof = Proof::Code {
                         set: CodeSetId::of(&salt.salt),
                         kind: set.kind,
@@ -354,11 +354,11 @@ impl Mfa {
                     return token(issuer, permit, proof, epoch, Some(remaining));
                 }
                 TryCodeOutcome::Wrong => {
-                    record.changed(Change::of_account(ChangeKind::CodeWrong, &user.id));
+                    event.changed(Change::of_account(ChangeKind::CodeWrong, &user.id));
                     return Err(Error::WrongCode);
                 }
                 TryCodeOutcome::TooMany { retry_after } => {
-                    return Err(self.throttled(user, permit.member().now, retry_after, record));
+                    return Err(self.throttled(user, permit.member().now, retry_after, event));
                 }
                 TryCodeOutcome::OtherSet => {}
             }
@@ -372,10 +372,10 @@ impl Mfa {
         user: &User,
         now: Timestamp,
         retry_after: Duration,
-        record: &mut Record,
+        event: &mut RequestEvent,
     ) -> Error {
         if self.throttled.is_first(&user.id, &user.session.key, now) {
-            record.changed(Change::of_account(ChangeKind::CodesThrottled, &user.id));
+            event.changed(Change::of_account(ChangeKind::CodesThrottled, &user.id));
         }
         Error::TooMany {
             what: Throttled::Codes,

@@ -9,7 +9,7 @@ use super::backup_codes::Code;
 use super::methods::RenameMethod;
 use super::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBackupCode};
 use crate::error::Error;
-use crate::model::{Bytes, Tenant, hyphenated};
+use cedargate_core::{Bytes, Tenant, hyphenated};
 
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

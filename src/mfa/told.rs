@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use crate::model::{SessionKey, Timestamp, UserId};
 use crate::store::TRIES_WINDOW;
+use cedargate_core::{SessionKey, Timestamp, UserId};
 
 /// The most sessions that are remembered in one window. Further ones are not told of.
 const MOST: usize = 10_000;

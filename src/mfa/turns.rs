@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Throttled};
-use crate::model::{SessionKey, UserId};
+use cedargate_core::{SessionKey, UserId};
 
 /// After this long a session that was refused a place may ask again: about as long as a set of codes
 /// takes on a busy machine, in whole seconds as `Retry-After` has them.

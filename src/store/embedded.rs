@@ -29,7 +29,7 @@ use super::{
     Enrolment, Error, FileError, Health, RecoveryCode, RemoveOutcome, Remover, ReplaceCodesOutcome,
     ResetOutcome, TryCodeOutcome, Use,
 };
-use crate::model::{Bytes, SessionKey, UserId};
+use cedargate_core::{Bytes, SessionKey, UserId};
 
 pub(super) struct Embedded {
     file: Arc<StoreFile>,

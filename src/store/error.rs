@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use redis::RedisError;
 use serde_json::error::Category;
 
-use crate::record::StepError;
+use crate::event::StepError;
 
 /// The failure of one step of an open store. The texts are for the log: they name the server or the
 /// file, and hold no password and nothing of a record.

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::model::{Bytes, SessionKey, UserId};
+use cedargate_core::{Bytes, SessionKey, UserId};
 
 /// The keys of one user. The braces make the digest the hash tag of a Redis cluster, so that all
 /// keys of a user are in one slot and one script may touch them together.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Authenticator, Timestamp};
+use cedargate_core::{Authenticator, Timestamp};
 
 /// The outcome of [`Store::begin`](super::Store::begin) and of
 /// [`Store::begin_authentication`](super::Store::begin_authentication).

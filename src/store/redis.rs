@@ -20,7 +20,7 @@ use super::{
     Completion, Enrolment, Error, Health, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, TRIES_LIMIT,
     UrlError,
 };
-use crate::model::{Authenticator, Bytes, SessionKey, Timestamp, UserId};
+use cedargate_core::{Authenticator, Bytes, SessionKey, Timestamp, UserId};
 
 /// How long a step may take before the answer is that the store is not available.
 const STEP: Duration = Duration::from_millis(500);

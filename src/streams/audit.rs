@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::Lines;
-use crate::model::Timestamp;
-use crate::record::{Change, Event};
+use crate::event::{Change, WideEvent};
+use cedargate_core::Timestamp;
 
 /// About what a change takes besides its texts.
 const WEIGHT: usize = 256;
@@ -32,7 +32,7 @@ struct Line<'a> {
 }
 
 impl Pending {
-    pub(super) fn of(event: &Event) -> Option<Box<dyn Lines>> {
+    pub(super) fn of(event: &WideEvent) -> Option<Box<dyn Lines>> {
         if event.changes.is_empty() {
             return None;
         }

@@ -7,22 +7,22 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Lines;
-use crate::model::Timestamp;
-use crate::policy::{Hidden, Mask};
-use crate::record::{Decision, Event, Shadow};
+use crate::event::{DecisionEntry, WideEvent};
+use cedargate_core::{Decision, Timestamp};
+use cedargate_policy::{Hidden, Mask};
 
 /// The decisions of one request, not yet made lines of.
 pub(super) struct Pending {
     timestamp: Timestamp,
     request_id: String,
     address: String,
-    decisions: Vec<Decision>,
+    decisions: Vec<DecisionEntry>,
     weight: usize,
     masks: Arc<[Mask]>,
 }
 
 impl Pending {
-    pub(super) fn of(event: &Event, masks: &Arc<[Mask]>) -> Option<Box<dyn Lines>> {
+    pub(super) fn of(event: &WideEvent, masks: &Arc<[Mask]>) -> Option<Box<dyn Lines>> {
         if event.decisions.is_empty() {
             return None;
         }
@@ -64,11 +64,11 @@ impl Lines for Pending {
 impl Pending {
     fn line(
         &self,
-        decision: &Decision,
+        entry: &DecisionEntry,
         masks: &[Mask],
         lines: &mut Vec<u8>,
     ) -> serde_json::Result<()> {
-        let input = decision.input.as_deref();
+        let input = entry.input.as_deref();
         let mut written = input.map(|input| input.json()).unwrap_or_default();
         let hidden = Mask::hide(masks, &mut written);
         let address_hidden = masks.iter().any(Mask::hides_address);
@@ -80,23 +80,24 @@ impl Pending {
                 version: env!("CARGO_PKG_VERSION"),
             },
             bundle: Bundle {
-                revision: &decision.revision,
+                revision: &entry.revision,
             },
             input: written,
             strong_acr: input.map(|input| input.strong_acr()).unwrap_or_default(),
             means: input
-                .and_then(|input| input.means())
+                .and_then(|input| input.means_json())
                 .filter(|_| !hidden.hides_factors()),
-            result: Answer::given(decision, &hidden),
-            shadow: decision
+            result: Outcome::of(&entry.decision, &hidden),
+            shadow: entry
+                .decision
                 .shadow
                 .as_ref()
-                .map(|shadow| Answer::withheld(shadow, &hidden)),
+                .map(|shadow| Outcome::of(&shadow.decision, &hidden)),
             masked: &hidden.masked,
             erased: &hidden.erased,
             requested_by: (!address_hidden).then_some(&self.address),
             metrics: Metrics {
-                evaluation_ns: decision.duration_ns,
+                evaluation_ns: u64::try_from(entry.duration.as_nanos()).unwrap_or(u64::MAX),
             },
         };
         serde_json::to_writer(lines, &line)
@@ -116,9 +117,9 @@ struct Line<'a> {
     means: Option<Value>,
     masked: &'a [String],
     erased: &'a [String],
-    result: Answer<'a>,
+    result: Outcome<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    shadow: Option<Answer<'a>>,
+    shadow: Option<Outcome<'a>>,
     requested_by: Option<&'a String>,
     metrics: Metrics,
 }
@@ -140,7 +141,7 @@ struct Metrics {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Outcome<'a> {
     decision: &'static str,
     reasons: &'a [String],
     notices: &'a [String],
@@ -148,33 +149,15 @@ struct Answer<'a> {
     errors: Vec<&'a str>,
 }
 
-impl<'a> Answer<'a> {
-    fn given(decision: &'a Decision, hidden: &Hidden) -> Self {
+impl<'a> Outcome<'a> {
+    fn of(decision: &'a Decision, hidden: &Hidden) -> Self {
         Self {
-            decision: word(decision.effect),
+            decision: decision.as_cedar(),
             reasons: &decision.policies,
             notices: &decision.notices,
-            code: decision.code.as_deref(),
+            code: decision.code(),
             errors: errors(&decision.errors, hidden),
         }
-    }
-
-    fn withheld(shadow: &'a Shadow, hidden: &Hidden) -> Self {
-        Self {
-            decision: word(shadow.effect),
-            reasons: &shadow.policies,
-            notices: &shadow.notices,
-            code: shadow.code.as_deref(),
-            errors: errors(&shadow.errors, hidden),
-        }
-    }
-}
-
-/// An error refuses.
-fn word(effect: &str) -> &'static str {
-    match effect {
-        "allow" => "allow",
-        _ => "deny",
     }
 }
 

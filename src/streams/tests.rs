@@ -3,72 +3,74 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
+
+use cedargate_core::{Effect, Factors, GateAction, Means, ShadowDecision, Timestamp, User};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{Action, Timestamp};
-use crate::policy::Recorded;
-use crate::record::{Decided, DecisionInput, Effect, Record, Shadow};
+use crate::event::tests::entry;
+use crate::event::{DecisionEntry, RequestEvent};
+use cedargate_policy::{
+    AuthorizationRequest, Bundle, Caller, DecisionInput, RecordedDecision, Resource, Sources,
+};
 
-/// An input of this weight.
-#[derive(Debug)]
-struct Made(usize);
-
-impl DecisionInput for Made {
-    fn json(&self) -> Map<String, Value> {
-        let input = json!({
-            "principal": "Gate::Anonymous::\"anonymous\"",
-            "action": "Gate::Action::\"unknown\"",
-            "resource": "Gate::Route::\"unknown\"",
-            "context": {"network": {"address": "203.0.113.7"}, "now": "2026-01-15T09:00:00.000Z"},
-            "entities": [],
-        });
-        input.as_object().unwrap().clone()
-    }
-
-    fn strong_acr(&self) -> &[String] {
-        &[]
-    }
-
-    fn means(&self) -> Option<Value> {
-        Some(json!({"authenticators": [], "backup_code": true, "recovery_code": false}))
-    }
-
-    fn weight(&self) -> usize {
-        self.0
-    }
+fn now() -> Timestamp {
+    Timestamp::from_millis(1_768_467_600_000)
 }
 
 const HEAVY: usize = 1024 * 1024;
 
-fn decided(effect: Effect) -> Decided {
-    Decided {
-        principal: "anonymous".into(),
-        action: Action::Unknown,
-        resource: "Gate::Route::\"unknown\"".into(),
-        effect,
-        policies: vec!["p".into()],
-        notices: vec!["A notice.".into()],
-        errors: Vec::new(),
-        revision: "0123456789abcdef".into(),
-        shadow: None,
-    }
+/// The input of a request for a user's own authenticators.
+fn input() -> Arc<DecisionInput> {
+    static INPUT: LazyLock<Arc<DecisionInput>> = LazyLock::new(|| {
+        let user = User::new("corp||alice".parse().unwrap());
+        let request = AuthorizationRequest {
+            caller: Caller::Member {
+                user: &user,
+                tenant: uuid::Uuid::nil().into(),
+                factors: &Factors::default(),
+                means: &Means {
+                    backup_code: true,
+                    ..Means::default()
+                },
+                method_type: None,
+            },
+            action: GateAction::ListMfaMethods.into(),
+            resource: Resource::Account(&user.id),
+            address: [203, 0, 113, 7].into(),
+            now: now(),
+        };
+        let bundle = Bundle::load(&Sources::shipped()).unwrap();
+        bundle.decide_with_input(&request).1
+    });
+    Arc::clone(&INPUT)
+}
+
+fn decided(effect: Effect) -> DecisionEntry {
+    let mut entry = entry(GateAction::Unknown, effect);
+    entry.decision.policies = vec!["p".into()];
+    entry.decision.notices = vec!["A notice.".into()];
+    entry.revision = "0123456789abcdef".into();
+    entry.duration = Duration::from_nanos(1234);
+    entry
 }
 
 /// The record of a request with these decisions.
-fn request(sink: &Arc<dyn Sink>, id: &str, decisions: &[Decided], weight: usize) {
-    let now = Timestamp::from_millis(1_768_467_600_000);
-    let mut record = Record::open(Arc::clone(sink), now, id.to_owned(), "GET".to_owned());
-    record.address([203, 0, 113, 7].into());
+fn request(sink: &Arc<dyn Sink>, id: &str, decisions: &[DecisionEntry]) {
+    let mut event = RequestEvent::open(Arc::clone(sink), now(), id.to_owned(), "GET".to_owned());
+    event.address([203, 0, 113, 7].into());
     for decided in decisions {
-        record.decided(decided, Duration::from_nanos(1234));
-        record.made_on(Arc::new(Made(weight)));
+        event.decided(DecisionEntry {
+            input: Some(input()),
+            ..decided.clone()
+        });
     }
 }
 
-fn allowed(sink: &Arc<dyn Sink>, id: &str, weight: usize) {
-    request(sink, id, &[decided(Effect::Allow)], weight);
+fn allowed(sink: &Arc<dyn Sink>, id: &str) {
+    request(sink, id, &[decided(Effect::Allow)]);
 }
 
 fn open(file: &Path, masks: &[&str]) -> Stream {
@@ -78,6 +80,38 @@ fn open(file: &Path, masks: &[&str]) -> Stream {
         masks: masks.collect(),
     };
     Stream::decisions(settings).unwrap()
+}
+
+/// A line of a request that takes this much memory until it is written.
+struct Weighing {
+    request_id: String,
+    weight: usize,
+}
+
+impl Lines for Weighing {
+    fn weight(&self) -> usize {
+        self.weight
+    }
+
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn write(&self, lines: &mut Vec<u8>) {
+        serde_json::to_writer(&mut *lines, &json!({"request_id": self.request_id})).unwrap();
+        lines.push(b'\n');
+    }
+}
+
+/// A stream whose lines each have this weight.
+fn open_weighing(file: &Path, weight: usize) -> Stream {
+    let take: Take = Box::new(move |event| {
+        Some(Box::new(Weighing {
+            request_id: event.request_id.clone(),
+            weight,
+        }))
+    });
+    Stream::open(file.to_owned(), "decision log", "decisions", true, take).unwrap()
 }
 
 fn lines(file: &Path) -> Vec<Value> {
@@ -111,18 +145,16 @@ fn a_line_has_all_that_the_decision_was_and_is_read_back() {
     let file = folder.path().join("d.jsonl");
     let log = open(&file, &[]);
     let mut told = decided(Effect::Deny("late".into()));
-    told.shadow = Some(Shadow {
-        effect: "allow",
-        code: None,
-        policies: vec!["s".into()],
+    let mut shadow = entry(GateAction::Unknown, Effect::Allow).decision;
+    shadow.policies = vec!["s".into()];
+    told.decision.shadow = Some(Box::new(ShadowDecision {
+        decision: shadow,
         shadow_policies: vec!["s".into()],
-        notices: Vec::new(),
-        errors: Vec::new(),
-    });
+    }));
     let sink = log.sink();
-    request(&sink, "r-1", &[decided(Effect::Allow), told], 1);
+    request(&sink, "r-1", &[decided(Effect::Allow), told]);
     // Without a decision there is no line.
-    request(&sink, "r-2", &[], 1);
+    request(&sink, "r-2", &[]);
     assert_eq!(log.finish(), Vec::<String>::new());
 
     let mode = fs::metadata(&file).unwrap().permissions().mode();
@@ -139,10 +171,9 @@ fn a_line_has_all_that_the_decision_was_and_is_read_back() {
     insta::assert_json_snapshot!(lines);
 
     let text = fs::read_to_string(&file).unwrap();
-    let recorded = Recorded::read(text.lines().nth(1).unwrap()).unwrap();
+    let recorded = RecordedDecision::read(text.lines().nth(1).unwrap()).unwrap();
     assert_eq!(recorded.decision_id, ids[1]);
-    assert_eq!(recorded.result.decision, "deny");
-    assert_eq!(recorded.result.code.as_deref(), Some("late"));
+    assert_eq!(recorded.result.effect, Effect::Deny("late".to_owned()));
 }
 
 #[test]
@@ -150,12 +181,12 @@ fn what_is_hidden_is_in_no_part_of_a_line() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("d.jsonl");
     let mut failed = decided(Effect::Failed);
-    failed.errors = vec![
+    failed.decision.errors = vec![
         "error while evaluating policy `p`: overflow on `203.0.113.7`".into(),
         "no colon".into(),
     ];
     for (masks, address, errors) in [
-        (vec![], json!("203.0.113.7"), json!(failed.errors)),
+        (vec![], json!("203.0.113.7"), json!(failed.decision.errors)),
         (
             vec!["context.network"],
             Value::Null,
@@ -163,7 +194,7 @@ fn what_is_hidden_is_in_no_part_of_a_line() {
         ),
     ] {
         let log = open(&file, &masks);
-        request(&log.sink(), "r", std::slice::from_ref(&failed), 1);
+        request(&log.sink(), "r", std::slice::from_ref(&failed));
         log.finish();
         let line = lines(&file).pop().unwrap();
         assert_eq!(line["requested_by"], address);
@@ -180,13 +211,13 @@ fn a_line_that_was_cut_off_is_ended_before_the_next_one() {
     let file = folder.path().join("d.jsonl");
     fs::write(&file, "{\"request_id\":\"whole\"}\n{\"cut").unwrap();
     let log = open(&file, &[]);
-    allowed(&log.sink(), "r", 1);
+    allowed(&log.sink(), "r");
     log.finish();
     let text = fs::read_to_string(&file).unwrap();
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[1], "{\"cut");
-    assert!(Recorded::read(lines[2]).is_ok());
+    assert!(RecordedDecision::read(lines[2]).is_ok());
 }
 
 #[test]
@@ -195,11 +226,11 @@ fn what_is_decided_before_the_file_is_opened_again_is_in_the_renamed_one() {
     let [file, renamed] = ["d.jsonl", "d.jsonl.1"].map(|name| folder.path().join(name));
     let log = open(&file, &[]);
     let (sink, reopen) = (log.sink(), log.reopening());
-    allowed(&sink, "before", 1);
+    allowed(&sink, "before");
     fs::rename(&file, &renamed).unwrap();
-    allowed(&sink, "between", 1);
+    allowed(&sink, "between");
     reopen();
-    allowed(&sink, "after", 1);
+    allowed(&sink, "after");
     log.finish();
     assert_eq!(ids(&renamed), ["before", "between"]);
     assert_eq!(ids(&file), ["after"]);
@@ -213,7 +244,7 @@ fn a_file_that_cannot_be_opened_again_is_written_on() {
     fs::rename(&file, &renamed).unwrap();
     fs::create_dir(&file).unwrap();
     log.reopening()();
-    allowed(&log.sink(), "r", 1);
+    allowed(&log.sink(), "r");
     assert_eq!(log.finish(), Vec::<String>::new());
     assert_eq!(ids(&renamed), ["r"]);
 }
@@ -226,12 +257,11 @@ fn a_file_that_takes_nothing_loses_lines_until_it_takes_them_again() {
     let log = open(&name, &[]);
     let (sink, health) = (log.sink(), log.health());
     assert_eq!(health.warnings(), Vec::<String>::new());
-    allowed(&sink, "lost", 1);
+    allowed(&sink, "lost");
     request(
         &sink,
         "lost",
         &[decided(Effect::Allow), decided(Effect::Allow)],
-        1,
     );
     until(|| health.lost().unwritable == 3);
     let warnings = health.warnings();
@@ -243,7 +273,7 @@ fn a_file_that_takes_nothing_loses_lines_until_it_takes_them_again() {
     );
     fs::remove_file(&name).unwrap();
     symlink(&file, &name).unwrap();
-    allowed(&sink, "there", 1);
+    allowed(&sink, "there");
     until(|| health.warnings().is_empty());
     let missing = format!("3 decisions are missing in {}", name.display());
     assert_eq!(log.finish(), [missing]);
@@ -256,10 +286,10 @@ fn a_pipe_that_nobody_reads_holds_nobody_up_and_loses_what_there_is_no_room_for(
     let pipe = folder.path().join("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
-    let log = open(&pipe, &[]);
+    let log = open_weighing(&pipe, HEAVY);
     let (sink, health) = (log.sink(), log.health());
     for id in 0..100 {
-        allowed(&sink, &id.to_string(), HEAVY);
+        allowed(&sink, &id.to_string());
     }
     let lost = health.lost();
     assert_eq!((lost.too_slow, lost.unwritable), (68, 0));
@@ -271,7 +301,7 @@ fn a_pipe_that_nobody_reads_holds_nobody_up_and_loses_what_there_is_no_room_for(
         move || fs::read_to_string(pipe).unwrap()
     });
     until(|| health.warnings().is_empty());
-    allowed(&sink, "last", HEAVY);
+    allowed(&sink, "last");
     let missing = format!("68 decisions are missing in {}", pipe.display());
     assert_eq!(log.finish(), [missing]);
     drop(sink);
@@ -287,7 +317,7 @@ fn a_pipe_that_nobody_reads_does_not_keep_the_process_alive() {
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
     let log = open(&pipe, &[]);
-    allowed(&log.sink(), "r", 1);
+    allowed(&log.sink(), "r");
     let words = format!("the last decisions are not in {}", pipe.display());
     assert_eq!(log.finish(), [words]);
 }
@@ -296,8 +326,8 @@ fn a_pipe_that_nobody_reads_does_not_keep_the_process_alive() {
 fn a_decision_heavier_than_all_the_room_is_taken_where_nothing_waits() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("d.jsonl");
-    let log = open(&file, &[]);
-    allowed(&log.sink(), "r", 100 * HEAVY);
+    let log = open_weighing(&file, 100 * HEAVY);
+    allowed(&log.sink(), "r");
     assert_eq!(log.finish(), Vec::<String>::new());
     assert_eq!(ids(&file), ["r"]);
 }

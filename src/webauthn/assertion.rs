@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::MalformedMember;
 use super::client_data::ClientData;
 use super::response::Shape;
-use crate::model::Bytes;
+use cedargate_core::Bytes;
 
 /// An `AuthenticationResponseJSON` (WebAuthn Level 3 §5.1) whose shape is right; nothing inside its
 /// decoded bytes is checked but that `clientDataJSON` holds a challenge.

@@ -10,7 +10,7 @@ use webauthn_rs::prelude::{
 };
 
 use super::{Assertion, CredentialFault, Error, Reason, RelyingParty, Started, checks, options};
-use crate::model::{Authenticator, Bytes, MethodType};
+use cedargate_core::{Authenticator, Bytes, MethodType};
 
 /// What an assertion proved.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

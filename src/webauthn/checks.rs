@@ -12,7 +12,7 @@ use super::authenticator_data::{
 };
 use super::client_data::ClientData;
 use super::{Assertion, CredentialFault, Reason, Response};
-use crate::model::{Authenticator, Bytes};
+use cedargate_core::{Authenticator, Bytes};
 
 /// What a ceremony was begun with.
 pub(super) struct Expected<'a> {

@@ -10,8 +10,8 @@ use minicbor::Encoder;
 use serde_json::{Value, json};
 
 use super::Response;
-use crate::model::Bytes;
 pub(super) use assertion::ForgedAssertion;
+use cedargate_core::Bytes;
 
 pub(super) const UP: u8 = 0x01;
 pub(super) const UV: u8 = 0x04;

@@ -95,11 +95,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{Bytes, MethodType};
     use crate::webauthn::Reason;
     use crate::webauthn::forge::{Forge, Statement};
     use crate::webauthn::tests::{CHALLENGE, parties_with};
     use crate::webauthn::{RelyingParties, Verified};
+    use cedargate_core::{Bytes, MethodType};
 
     const LISTED: Uuid = Uuid::from_u128(0x73bb0cd4_e502_49b8_9c6f_b59445bf720b);
     const OTHER: Uuid = Uuid::from_u128(2);

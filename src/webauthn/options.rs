@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use webauthn_rs::prelude::CreationChallengeResponse;
 
-use crate::model::{Authenticator, Bytes, MethodType};
+use cedargate_core::{Authenticator, Bytes, MethodType};
 
 /// What the options depend on beside the person.
 pub(super) struct Request<'a> {

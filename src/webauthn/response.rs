@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::MalformedMember;
 use super::client_data::ClientData;
-use crate::model::Bytes;
+use cedargate_core::Bytes;
 
 /// A `RegistrationResponseJSON` (WebAuthn Level 3 §5.1) whose shape is right; nothing inside its
 /// decoded bytes is checked but that `clientDataJSON` holds a challenge.

@@ -6,7 +6,7 @@ use url::{Host, Url};
 use uuid::Uuid;
 
 use super::SettingsProblem;
-use crate::model::{MethodType, Tenant};
+use cedargate_core::{MethodType, Tenant};
 
 /// One relying party, as it is configured.
 #[derive(Clone, Debug)]

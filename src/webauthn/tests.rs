@@ -21,7 +21,7 @@ use webauthn_rs::prelude::{
 
 use super::forge::{AT, BE, BS, ED, Forge, ORIGIN, RP_ID, UP, UV};
 use super::*;
-use crate::model::Timestamp;
+use cedargate_core::Timestamp;
 
 pub(super) const CHALLENGE: [u8; 32] = [1; 32];
 

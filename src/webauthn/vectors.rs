@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Model, RelyingParties, Response, Settings, Tenants, Verified};
-use crate::model::{Bytes, MethodType};
 use crate::webauthn::CredentialFault;
+use cedargate_core::{Bytes, MethodType};
 
 #[derive(Deserialize)]
 struct Case {

@@ -1,5 +1,5 @@
-//! One case: fresh accounts at a gateway, what their owners and a thief hold, and the states that the
-//! oracle knows the accounts may be in.
+//! One case: fresh accounts at a gateway, the possessions of their owners and a thief, and the
+//! states in which the oracle expects the accounts.
 
 mod explaining;
 mod learning;
@@ -14,10 +14,10 @@ use serde_json::Value;
 use super::report::Report;
 use super::requests::{Act, Id, NAMES, Outcome, PASSWORD, Request, Session, Who};
 use super::rules::{Model, Proof, Token};
-use crate::answers::Place;
-use crate::client::Answer;
-use crate::deployment::TENANT;
-use crate::key::Key;
+use crate::support::client::Answer;
+use crate::support::deployment::TENANT;
+use crate::support::key::Key;
+use crate::support::place::Place;
 
 /// The gateway counts the begins of a minute. After this long the count may have begun anew.
 const NEARLY_A_MINUTE: Duration = Duration::from_secs(50);
@@ -70,14 +70,14 @@ pub(super) struct Case<'a> {
     pub(super) enrolled: Vec<(Who, Id, String)>,
     /// The last request that completed an enrolment.
     pub(super) completions: BTreeMap<Who, Request>,
-    /// What each authenticator was enrolled with.
+    /// The proof under which each authenticator was enrolled.
     origins: BTreeMap<Id, Proof>,
     first_begin: BTreeMap<(Who, Session), Instant>,
-    /// Who it is about.
+    /// The account that the case is about.
     pub(super) focus: Who,
     pub(super) is_promoted: bool,
     pub(super) report: Report,
-    /// How many requests were sent, and how many of them the store did not answer in time.
+    /// The number of requests sent, and of those that the store did not answer in time.
     pub(super) sent: usize,
     pub(super) unavailable: usize,
 }

@@ -1,4 +1,4 @@
-//! What an actor has in hand, and one of it as it was drawn.
+//! The possessions of an actor, and the choice of one by a random number.
 
 use proptest::sample::Index;
 

@@ -1,13 +1,13 @@
-//! What is over stays over, and what is pending is still there: at the end of a case the tokens,
-//! enrolments and codes that are no good any more are presented once again, and ceremonies that nobody
-//! has answered are answered, whatever other sessions did in the meantime.
+//! The end of a case: tokens, enrolments and codes that have ended are presented again and must be
+//! refused, and unanswered ceremonies are answered and must complete, whatever other sessions did
+//! in the meantime.
 
 use super::case::Case;
 use super::making::Actor;
 use super::requests::{Id, NAMES, RETURN, STEPPED_UP, STOLEN, Session, Who};
 use super::rules::Account;
 
-/// How many of each kind an account presents: the latest.
+/// The number of each kind that an account presents, from the latest.
 const MOST: usize = 3;
 
 impl Case<'_> {

@@ -4,14 +4,14 @@ use serde_json::json;
 
 use super::case::{Case, HeldKey};
 use super::requests::{Act, Id, Request, Session, Tried, Who, device_name, is_stolen};
-use crate::answers::{FIDO, PASSKEY};
-use crate::authenticator::{USER_PRESENT, USER_VERIFIED};
-use crate::client::{
-    AUTHENTICATE, AUTHENTICATE_COMPLETE, BACKUP_CODES_VERIFY, COMPLETE, METHODS, REGISTER,
+use crate::support::authenticator::{USER_PRESENT, USER_VERIFIED};
+use crate::support::client::{
+    AUTHENTICATE, AUTHENTICATE_COMPLETE, BACKUP_CODES_VERIFY, COMPLETE, FIDO, METHODS, PASSKEY,
+    REGISTER,
 };
-use crate::key::Key;
+use crate::support::key::Key;
 
-/// Who sends a request, and with which token.
+/// The sender of a request and its token.
 #[derive(Clone, Copy)]
 pub(super) struct Actor {
     pub(super) who: Who,
@@ -78,7 +78,7 @@ impl Case<'_> {
         begun.is_answered = true;
         let held = self.keys.get_mut(&key).unwrap();
         let count = held.key.sign_count;
-        let credential = held.key.sign(&held.key.assertion(&begun.options));
+        let credential = held.key.answer(&begun.options);
         held.key.sign_count += 1;
         let about = format!("{} answers #{pending}, counter {count}", device_name(key));
         let act = Act::StepUp {

@@ -1,4 +1,4 @@
-//! What is drawn: where the accounts of a case begin, and what is then done to them in which order.
+//! The random input of a case: the initial accounts and the operations in their order.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -10,16 +10,16 @@ use super::requests::{NAMES, PASSWORD, PAT, ROOT, STEPPED_UP, STOLEN, Session, W
 pub(super) struct Story {
     /// Of each account.
     pub(super) starts: [Start; NAMES.len()],
-    /// Who does most of it, so that one thing leads to another.
+    /// The account that most operations are about, so that they build on each other.
     pub(super) focus: Who,
     /// The promoted user has been promoted before it begins.
     pub(super) is_promoted: bool,
     pub(super) steps: Vec<Step>,
-    /// Which of the ways back the owner of each account goes in the end.
+    /// The way back that the owner of each account takes at the end.
     pub(super) returns: [Index; NAMES.len()],
 }
 
-/// What a user has when a case begins.
+/// The authenticators of a user at the beginning of a case.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Start {
     Nothing,
@@ -41,14 +41,14 @@ pub(super) enum Step {
 /// Something that somebody does, in one request or more.
 #[derive(Clone, Debug)]
 pub(super) struct Operation {
-    /// None: who the case is about.
+    /// `None` for the account that the case is about.
     pub(super) who: Option<Who>,
     pub(super) session: Session,
     pub(super) token: TokenPick,
     pub(super) kind: Kind,
 }
 
-/// Which of the tokens of a session is presented.
+/// The token of a session that is presented.
 #[derive(Clone, Debug)]
 pub(super) enum TokenPick {
     Latest,
@@ -68,7 +68,7 @@ pub(super) enum Kind {
     BeginStepUp,
     /// Answers any pending step-up of the actor, with any authenticator of theirs.
     CompleteStepUp(Index, Index),
-    /// With any authenticator of the actor that is enrolled; none: the oldest.
+    /// Steps up with an enrolled authenticator of the actor. `None` for the oldest.
     StepUp(Option<Index>),
     /// A strong sign-in; a thief has an old one.
     SignIn,
@@ -84,7 +84,7 @@ pub(super) enum Kind {
     Delete(Index),
     Rename(Index),
     List,
-    /// An administrator's, about this account; none: the one that the case is about.
+    /// An admin's request about this account. `None` for the one that the case is about.
     AdminList(Option<Who>),
     AdminDelete(Option<Who>, Index),
     AdminReset(Option<Who>),

@@ -13,12 +13,12 @@ use super::requests::{
     Act, CROWD, Id, NAMES, PASSWORD, PAT, ROOT, Request, STEPPED_UP, STOLEN, Session, Tried, Who,
     device_name,
 };
-use crate::client::{BACKUP_CODES, METHODS};
+use crate::support::client::{BACKUP_CODES, METHODS};
 
 const WRONG_CODE: &str = "0000-0000-00000";
 const MALFORMED_CODE: &str = "not a code";
 
-/// What came of something that was to be done.
+/// The result of an operation.
 type Done<T> = Result<T, String>;
 
 impl Case<'_> {
@@ -145,7 +145,7 @@ impl Case<'_> {
         }
     }
 
-    /// What takes no request.
+    /// Operations that need no request.
     fn happens(&mut self, actor: Actor, kind: &Kind) {
         match kind {
             Kind::SignIn => {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::requests::{Id, NAMES, Outcome, PASSWORD, RETURN, Request, STEPPED_UP, STOLEN};
 use super::rules::{Proof, Token};
 
-/// What has been sent and answered so far.
+/// The requests and answers so far.
 #[derive(Default)]
 pub(super) struct Report {
     tokens: BTreeMap<Id, String>,
@@ -21,7 +21,7 @@ struct Line {
 }
 
 impl Report {
-    /// Remembers what a token is.
+    /// Remembers the origin of a token.
     pub(super) fn token(&mut self, id: Id, token: &Token) {
         let session = match token.session {
             PASSWORD => "password session".to_owned(),

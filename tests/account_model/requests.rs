@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::client::Answer;
+use crate::support::client::Answer;
 
 /// The number of a request or a sign-in in its case. Whatever one makes is named by it: a token, an
 /// authenticator, a pending ceremony, a set of codes.
@@ -36,7 +36,7 @@ pub(super) fn is_stolen(session: Session) -> bool {
     session == STOLEN || session >= CROWD
 }
 
-/// What is asked for.
+/// The operation of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Act {
     List,
@@ -94,7 +94,7 @@ pub(super) struct Request {
     pub(super) about: String,
 }
 
-/// What an answer says, as far as the rules speak of it.
+/// The outcome of a request, as far as the rules distinguish it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
     pub(super) status: u16,
@@ -132,7 +132,7 @@ impl Outcome {
         }
     }
 
-    /// What this answer to `act` says.
+    /// The outcome of `act` according to this answer.
     pub(super) fn of(act: &Act, answer: &Answer) -> Self {
         let body = &answer.body;
         if answer.status != 200 {
@@ -179,12 +179,12 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What an answer with codes shows.
+/// The outcome in an answer with codes.
 pub(super) fn issued(codes: usize, remaining: u64) -> String {
     format!("{codes} codes, {remaining} remaining")
 }
 
-/// What a list shows: the authenticators by the names that they were given here, and the codes.
+/// The text of a list: the authenticators by the names that this test gave them, and the codes.
 pub(super) fn methods(mut keys: Vec<Id>, remaining: usize) -> String {
     keys.sort_unstable();
     let keys: Vec<_> = keys.iter().map(|key| device_name(*key)).collect();

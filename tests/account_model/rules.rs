@@ -1,5 +1,5 @@
-//! The oracle: accounts, tokens, and which answers a request may have. It is written from what is
-//! promised to users, not from the gateway's code, and knows neither policies nor a store.
+//! The oracle: accounts, tokens, and the right answers to a request. It is written from the
+//! promises to users, not from the gateway's code, and knows neither policies nor a store.
 
 mod account;
 mod acts;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use self::account::Begins;
 use super::requests::{Act, Id, Outcome, Request, Session, Who, methods};
 
-/// How many authenticators an account may have. The gateways under test are configured with it.
+/// The largest number of authenticators of an account, as the gateways under test are configured.
 pub(super) const MAX_AUTHENTICATORS: usize = 4;
 const BEGINS: u32 = 60;
 

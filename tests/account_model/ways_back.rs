@@ -1,5 +1,5 @@
-//! Nobody is without a way back in: at the end of a case the owner of each account goes one of the ways
-//! that its state promises, in a new session.
+//! Ways back in: at the end of a case the owner of each account takes one of the ways that its
+//! state promises, in a new session.
 
 use proptest::sample::Index;
 
@@ -8,7 +8,7 @@ use super::hands::choose;
 use super::making::Actor;
 use super::requests::{Act, Id, NAMES, RETURN, ROOT, Who, device_name};
 use super::rules::{Account, MAX_AUTHENTICATORS};
-use crate::client::METHODS;
+use crate::support::client::METHODS;
 
 /// A way back.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ enum Way {
 type Done<T> = Result<T, String>;
 
 impl Case<'_> {
-    /// The owner of each account goes one of the ways that its state promises.
+    /// Lets the owner of each account take one of the ways that its state promises.
     pub(super) async fn return_all(&mut self, picks: &[Index; NAMES.len()]) -> Done<()> {
         for (who, pick) in picks.iter().enumerate() {
             match choose(&self.ways(who), pick) {

@@ -1,4 +1,4 @@
-//! By keyboard, with a screen reader, on a phone.
+//! Accessibility of the page: keyboard, screen reader, phone.
 
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Page;
 use super::chromium::{built_in, security_key};
 
-/// Everything that a person can operate now.
+/// The elements that a person can operate now.
 const CONTROLS: &str =
     ":is(a[href], button, input, select, textarea, summary, [tabindex='0']):not([hidden] *)";
 
@@ -21,7 +21,7 @@ async fn tab_to(page: &Page, id: &str) {
 }
 
 #[tokio::test]
-async fn an_authenticator_is_added_and_the_codes_put_away_by_keyboard_alone() {
+async fn authenticator_is_added_and_codes_put_away_by_keyboard_alone() {
     let page = Page::open().await;
     page.plug_in(built_in()).await;
     tab_to(&page, "user").await;
@@ -110,7 +110,7 @@ async fn nothing_is_cut_off_on_a_phone() {
     page.until("#status", "The passkey is added").await;
     page.until("#methods li", "WWW").await;
     page.click("#try-tenant").await;
-    page.until("#try-tenant-result", "Refused, as foretold")
+    page.until("#try-tenant-result", "Refused, as expected")
         .await;
     page.until("#decisions", "denied").await;
     page.click("#decisions .effect-deny summary").await;
@@ -119,7 +119,7 @@ async fn nothing_is_cut_off_on_a_phone() {
     let beyond = "const { scrollWidth, clientWidth } = document.documentElement;
                   return scrollWidth - clientWidth";
     assert_eq!(page.run(beyond, Vec::new()).await, 0);
-    // 24 CSS pixels at least, as WCAG 2.2 asks of a target (2.5.8); checkboxes have their label, too
+    // WCAG 2.2 requires targets of at least 24 CSS pixels (2.5.8); checkboxes have their label, too
     let small = r#"
         return [...document.querySelectorAll("button, input:not([type=checkbox]), select, summary")]
           .filter((one) => one.offsetParent && one.getBoundingClientRect().height < 24)

@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::{ParseError, Url};
 
-/// How long anything in the browser may take. It is over at once when it works.
+/// The longest wait for anything in the browser. Only a test that fails reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A browser session. Ends with the value.
+/// A browser session.
 pub struct Chromium {
     driver: Driver,
     client: Client,
-    /// Where it saves what a page downloads.
+    /// The folder for downloads.
     pub downloads: TempDir,
 }
 
@@ -67,7 +67,7 @@ impl Chromium {
     }
 
     /// Adds a virtual authenticator (WebAuthn Level 3 §11.3). There should be one at a time: the
-    /// browser asks all that there are, and the first answer counts, a refusal too.
+    /// browser asks all of them and takes the first response, even a refusal.
     pub async fn plug_in(&self, authenticator: Value) -> Plugged {
         let command = Extension::AddAuthenticator(authenticator);
         let id = self.client.issue_cmd(command).await.unwrap();
@@ -80,7 +80,7 @@ impl Chromium {
         self.client.issue_cmd(command).await.unwrap();
     }
 
-    /// Clicks on what this CSS selector finds.
+    /// Clicks on the element that this CSS selector finds.
     pub async fn click(&self, css: &str) {
         self.find(css).await.click().await.unwrap();
     }
@@ -98,7 +98,7 @@ impl Chromium {
         select.select_by_value(value).await.unwrap();
     }
 
-    /// What each element reads that this CSS selector finds now.
+    /// The texts of the elements that this CSS selector finds now.
     pub async fn texts(&self, css: &str) -> Vec<String> {
         let script =
             "return [...document.querySelectorAll(arguments[0])].map(one => one.innerText)";
@@ -106,7 +106,7 @@ impl Chromium {
         serde_json::from_value(found).unwrap()
     }
 
-    /// Waits until what this CSS selector finds reads like this.
+    /// Waits until an element that this CSS selector finds contains this text.
     pub async fn until(&self, css: &str, part: &str) {
         let reads = async {
             while !self.texts(css).await.iter().any(|text| text.contains(part)) {
@@ -119,19 +119,19 @@ impl Chromium {
         }
     }
 
-    /// Types into whatever has the focus; `Key` holds the keys that are no text.
+    /// Types into the focused element. `Key` has the keys that are not text.
     pub async fn keys(&self, keys: &str) {
         let focused = self.client.active_element().await.unwrap();
         focused.send_keys(keys).await.unwrap();
     }
 
-    /// The id of what has the focus.
+    /// The id of the focused element.
     pub async fn focused(&self) -> String {
         let focused = self.client.active_element().await.unwrap();
         focused.attr("id").await.unwrap().unwrap_or_default()
     }
 
-    /// What assistive technology calls each thing that this CSS selector finds, by its id or text.
+    /// The accessible names of the elements that this CSS selector finds, by id or text.
     pub async fn labels(&self, css: &str) -> Vec<(String, String)> {
         let mut labels = Vec::new();
         for found in self.client.find_all(Locator::Css(css)).await.unwrap() {
@@ -143,8 +143,8 @@ impl Chromium {
         labels
     }
 
-    /// What the browser wrote to its console since this was last asked, but for answers that are
-    /// refusals: those it lists as failures to load.
+    /// The console output since the last call, without refused requests, which the browser lists as
+    /// failures to load.
     pub async fn complaints(&self) -> Vec<Value> {
         let entries = self.client.issue_cmd(Extension::Console).await.unwrap();
         let mut entries: Vec<Value> = serde_json::from_value(entries).unwrap();
@@ -153,7 +153,7 @@ impl Chromium {
         entries
     }
 
-    /// Makes the window this wide, in CSS pixels, whatever the window system would allow.
+    /// Makes the viewport this wide, in CSS pixels, without the window system's limits.
     pub async fn widen(&self, width: u32) {
         let metrics = json!({
             "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false,
@@ -168,14 +168,14 @@ impl Chromium {
         self.client.issue_cmd(command).await.unwrap();
     }
 
-    /// Runs a script as a script element does: what it defines at its top is the page's.
+    /// Runs a script like a script element: its top-level definitions belong to the page.
     pub async fn load(&self, script: &str) {
         let command = Extension::DevTools("Runtime.evaluate", json!({ "expression": script }));
         let loaded = self.client.issue_cmd(command).await.unwrap();
         assert_eq!(loaded["exceptionDetails"], Value::Null);
     }
 
-    /// Runs the body of an asynchronous function in the page, and gives what it returns.
+    /// Runs the body of an asynchronous function in the page and returns its result.
     pub async fn run(&self, body: &str, arguments: Vec<Value>) -> Value {
         let script = format!(
             "const done = arguments[arguments.length - 1];
@@ -199,7 +199,7 @@ impl Chromium {
     }
 }
 
-/// One that is built into the device: it verifies the user and keeps discoverable credentials.
+/// A built-in authenticator: it verifies the user and keeps discoverable credentials.
 pub fn built_in() -> Value {
     json!({
         "protocol": "ctap2",
@@ -233,14 +233,14 @@ fn arguments() -> Vec<&'static str> {
         "--disable-gpu",
         "--disable-sync",
     ];
-    // Chromium has no sandbox for root; anybody else keeps it.
+    // Chromium's sandbox does not work for root.
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         arguments.push("--no-sandbox");
     }
     arguments
 }
 
-/// An authenticator that the browser has.
+/// The id of an authenticator in the browser.
 pub struct Plugged(String);
 
 /// Commands that fantoccini does not have.
@@ -252,9 +252,9 @@ enum Extension {
     RemoveAuthenticator(String),
     /// WebDriver 2 §12.4.9: the accessible name of an element.
     Label(String),
-    /// chromedriver's: what the console has.
+    /// A command of chromedriver: the console's output.
     Console,
-    /// chromedriver's: a command of the DevTools protocol.
+    /// A command of chromedriver: one of the DevTools protocol.
     DevTools(&'static str, Value),
 }
 
@@ -283,7 +283,7 @@ impl WebDriverCompatibleCommand for Extension {
     }
 }
 
-/// A chromedriver on a free port. Its browsers end with it, whatever happens to a test.
+/// A chromedriver on a free port. Dropping it ends its browsers too.
 struct Driver {
     process: Child,
     port: u16,
@@ -312,7 +312,7 @@ impl Drop for Driver {
     }
 }
 
-/// The port that it says it listens on.
+/// Reads the port that chromedriver listens on.
 fn port(stdout: impl Read + Send + 'static) -> u16 {
     const SAYS: &str = "started successfully on port ";
     let (found, port) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! Backup codes are shown once: copied, saved, printed, put away.
+//! Backup codes on the page: copying, saving, printing and dismissing them.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,7 @@ async fn codes_are_copied_saved_and_printed_and_are_gone_when_put_away() {
 }
 
 #[tokio::test]
-async fn on_paper_are_the_codes_alone() {
+async fn printed_page_holds_the_codes_only() {
     let page = Page::open().await;
     page.plug_in(built_in()).await;
     page.click("#add-passkey").await;
@@ -47,13 +47,13 @@ async fn on_paper_are_the_codes_alone() {
     let seen = page.texts("body").await.join("");
     let codes = page.texts("#codes li").await;
     assert!(codes.iter().all(|code| seen.contains(code)), "{seen}");
-    for other in ["Who asks", "Copy", "Decisions", "Refusals", "cedargate"] {
+    for other in ["Sign-in", "Copy", "Decisions", "Refusals", "cedargate"] {
         assert!(!seen.contains(other), "{other} in {seen}");
     }
     page.close().await;
 }
 
-/// What the clipboard has, as a text area takes it.
+/// The text in the clipboard, pasted into a text area.
 async fn pasted(page: &Page) -> String {
     let area = "const area = document.body.appendChild(document.createElement('textarea'));
                 area.id = 'pasted';

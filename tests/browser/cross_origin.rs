@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::chromium::{Chromium, built_in};
 use super::raw::ENROL;
-use crate::answers::events;
-use crate::client::METHODS;
-use crate::deployment::{Deployment, TENANT};
+use crate::support::client::METHODS;
+use crate::support::deployment::{Deployment, TENANT};
+use crate::support::place::events;
 
-/// What a page learns of an answer without a token: its status, and what it asks for.
+/// A request with a custom header, without a token. A page reads its status and challenge.
 const ASK: &str = r#"
     const [api] = given;
     try {
@@ -19,7 +19,7 @@ const ASK: &str = r#"
     }
 "#;
 
-/// What a page learns of a document that anybody may have, and that a browser fetches without asking.
+/// A request for a public document, which a browser sends without a preflight.
 const READ: &str = r#"
     const [api] = given;
     try {
@@ -30,14 +30,10 @@ const READ: &str = r#"
 "#;
 
 #[tokio::test]
-async fn while_one_origin_may_call_a_page_of_an_unlisted_one_reads_nothing() {
-    let [listed, unlisted] = [(); 2].map(|()| Deployment::new("embedded:./data"));
+async fn page_of_an_unlisted_origin_reads_nothing_while_another_is_listed() {
+    let [listed, unlisted] = [(); 2].map(|()| Deployment::embedded());
     let _pages = [listed.serve(), unlisted.serve()];
-    let cors = format!(
-        "[cors]\norigins = [\"{}\"]\n\n[backup_codes]",
-        listed.origin()
-    );
-    let api = Deployment::new("embedded:./data").replacing("[backup_codes]", &cors);
+    let api = Deployment::embedded().with_cors(&[&listed.origin()]);
     let gateway = api.serve();
     let chromium = Chromium::start().await;
     for (page, asked, read) in [
@@ -51,7 +47,8 @@ async fn while_one_origin_may_call_a_page_of_an_unlisted_one_reads_nothing() {
         assert_eq!(chromium.run(READ, given()).await, read, "{document}");
     }
     chromium.close().await;
-    // What needs leave was never sent for the unlisted one; what needs none was, and not shown.
+    // For the unlisted page, the request that needs a preflight was not sent. The other one was
+    // sent, and its answer not shown.
     let log = gateway.stop();
     let events = events(&log).map(|event| {
         let [method, route] = ["method", "route"].map(|it| event[it].as_str().unwrap().to_owned());
@@ -72,11 +69,11 @@ async fn while_one_origin_may_call_a_page_of_an_unlisted_one_reads_nothing() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_configured_origin_enrols_and_one_of_another_reads_nothing() {
-    // Any page of another origin will do: it is another gateway's port.
-    let page = Deployment::new("embedded:./data");
+async fn page_enrols_if_its_origin_is_listed_and_reads_nothing_before() {
+    // A page of another gateway serves as the other origin.
+    let page = Deployment::embedded();
     let _pages = page.serve();
-    let closed = Deployment::new("embedded:./data");
+    let closed = Deployment::embedded();
     let own = format!("origins = [\"{}\"]", closed.origin());
     let theirs = format!("origins = [\"{}\"]", page.origin());
     let closed = closed.replacing(&own, &theirs);
@@ -94,8 +91,7 @@ async fn a_page_of_a_configured_origin_enrols_and_one_of_another_reads_nothing()
     );
     gateway.stop();
 
-    let cors = format!("[cors]\n{theirs}\n\n[backup_codes]");
-    let open = closed.replacing("[backup_codes]", &cors);
+    let open = closed.with_cors(&[&page.origin()]);
     let gateway = open.serve();
     let answer = chromium.run(ASK, vec![api.as_str().into()]).await;
     assert_eq!(answer, json!([401, "Bearer"]));

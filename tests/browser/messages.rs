@@ -1,10 +1,10 @@
-//! What goes wrong while an authenticator is added: each in words, with a way on.
+//! Failures while an authenticator is added: each has a message with the next step.
 
 use serde_json::{Value, json};
 
 use super::Page;
 use super::chromium::{Chromium, built_in, security_key};
-use crate::gateway::{Gateway, Port};
+use crate::support::gateway::{Gateway, Port};
 
 /// A built-in authenticator whose dialog nobody answers.
 fn unanswered() -> Value {
@@ -13,7 +13,8 @@ fn unanswered() -> Value {
     authenticator
 }
 
-/// Puts a function between the page and the gateway: `(path, init, fetch)` → an answer.
+/// Puts a function `(path, init, fetch)` between the page and the gateway, which returns the
+/// answer.
 pub(super) async fn intercept(page: &Chromium, function: &str) {
     let script = format!(
         "const real = window.fetch.bind(window);
@@ -24,7 +25,7 @@ pub(super) async fn intercept(page: &Chromium, function: &str) {
 }
 
 #[tokio::test]
-async fn a_dialog_that_is_not_answered_is_told_apart_from_one_that_is_too_late() {
+async fn closed_dialog_and_late_dialog_have_messages_of_their_own() {
     let page = Page::open().await;
     let mut stranger = built_in();
     stranger["isUserVerified"] = false.into();
@@ -61,7 +62,7 @@ async fn a_dialog_that_is_not_answered_is_told_apart_from_one_that_is_too_late()
 }
 
 #[tokio::test]
-async fn an_excluded_authenticator_is_called_yours() {
+async fn excluded_authenticator_is_reported_as_already_enrolled() {
     let page = Page::open().await;
     page.plug_in(security_key()).await;
     page.click("#add-security-key").await;
@@ -75,7 +76,7 @@ async fn an_excluded_authenticator_is_called_yours() {
 }
 
 #[tokio::test]
-async fn an_enrolment_that_has_run_out_says_so_and_the_browser_forgets_the_passkey() {
+async fn expired_enrolment_is_reported_and_its_passkey_forgotten() {
     let page = Page::open().await;
     page.plug_in(built_in()).await;
     // a user has at most eight pending enrolments: the oldest makes room
@@ -92,7 +93,7 @@ async fn an_enrolment_that_has_run_out_says_so_and_the_browser_forgets_the_passk
         async (signal) => { window.forgotten = signal; };";
     page.run(listen, Vec::new()).await;
     page.click("#add-passkey").await;
-    page.until("#error", "This enrolment has run out").await;
+    page.until("#error", "This enrolment has expired").await;
     page.until("#error", "Add it again from the start").await;
     assert_eq!(page.texts("#error button").await, [""; 0]);
     let forgotten = page.run("return window.forgotten", Vec::new()).await;
@@ -108,7 +109,7 @@ async fn an_enrolment_that_has_run_out_says_so_and_the_browser_forgets_the_passk
 }
 
 #[tokio::test]
-async fn an_expired_token_is_no_loss_the_same_answer_is_sent_again() {
+async fn expired_token_is_renewed_and_the_same_response_sent_again() {
     let page = Page::open().await;
     page.plug_in(built_in()).await;
     let expire = r#"(path, init, fetch) => {
@@ -133,7 +134,7 @@ async fn an_expired_token_is_no_loss_the_same_answer_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_stops_in_the_middle_is_told_found_again_and_sent_the_same_answer() {
+async fn response_is_sent_again_once_a_stopped_gateway_is_back() {
     let port = Port::free();
     let page = Page::open_at(&port).await;
     page.plug_in(built_in()).await;
@@ -180,7 +181,7 @@ async fn a_gateway_that_stops_in_the_middle_is_told_found_again_and_sent_the_sam
 }
 
 #[tokio::test]
-async fn a_name_that_would_be_refused_is_told_before_the_dialog() {
+async fn invalid_name_is_reported_before_the_dialog() {
     let page = Page::open().await;
     page.plug_in(built_in()).await;
     // a hundred characters, of two UTF-16 units each
@@ -201,7 +202,7 @@ async fn a_name_that_would_be_refused_is_told_before_the_dialog() {
 }
 
 #[tokio::test]
-async fn the_page_is_at_localhost_and_says_what_a_browser_lacks() {
+async fn page_moves_to_localhost_and_names_what_the_browser_lacks() {
     let page = Page::open().await;
     let port = page.gateway.port();
     page.chromium
@@ -220,7 +221,7 @@ async fn the_page_is_at_localhost_and_says_what_a_browser_lacks() {
 }
 
 #[tokio::test]
-async fn an_empty_user_is_asked_for() {
+async fn empty_user_name_is_asked_for() {
     let page = Page::open().await;
     page.fill("#user", "").await;
     page.click("#add-passkey").await;

@@ -1,14 +1,14 @@
-//! What a person does on the page of `dev`.
+//! Enrolment on the page of `dev`, and an edited policy.
 
 use std::fs;
 use std::path::Path;
 
 use super::chromium::{Chromium, built_in, security_key};
-use crate::gateway::{Gateway, Port, copy_policies};
+use crate::support::gateway::{Gateway, Port, copy_policies};
 
 const NOTICE: &str = "No passkeys today: use a security key.";
 
-/// What an admin writes after having read the shipped policies.
+/// A policy that an admin adds to the shipped ones.
 const NO_PASSKEYS: &str = r#"
 @id("no-passkeys-today")
 @code("not_today")

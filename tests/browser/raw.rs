@@ -1,13 +1,13 @@
-//! What a front-end of somebody else does: the raw API of `serve`, on Redis.
+//! The raw API of `serve` on Redis, as a foreign front-end uses it.
 
 use serde_json::{Value, json};
 
 use super::chromium::{Chromium, built_in, security_key};
-use crate::deployment::{Deployment, TENANT};
-use crate::gateway::Gateway;
-use crate::redis_server::RedisServer;
+use crate::support::deployment::{Deployment, TENANT};
+use crate::support::gateway::Gateway;
+use crate::support::redis_server::RedisServer;
 
-/// Begin, the browser's own dialog, complete: as the API's description says, and nothing else.
+/// Begins, opens the browser's dialog and completes, as the API documents.
 pub(super) const ENROL: &str = r#"
     const [token, tenant, method_type, device_name, api] = given;
     const headers = { authorization: `Bearer ${token}`, "x-tenant-id": tenant, "content-type": "application/json" };

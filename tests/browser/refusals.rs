@@ -1,18 +1,18 @@
-//! The refusals that the page offers to try, and those that a tenant's policies mean.
+//! Refusals on the page: those that it offers to try, and those of a tenant's policies.
 
+use crate::support::deployment::SECURITY_KEYS_ONLY;
 use fantoccini::key::Key;
 
 use super::Page;
 use super::chromium::{built_in, security_key};
 
-const BANK: &str = "0e0e0e0e-0000-4000-8000-000000000001";
 const BANKS_NOTICE: &str = "Example Bank takes security keys only";
 
 #[tokio::test]
-async fn a_tenant_that_forbids_passkeys_says_so_and_takes_a_security_key() {
+async fn tenant_without_passkeys_shows_its_notice_and_accepts_a_security_key() {
     let page = Page::open().await;
     page.plug_in(security_key()).await;
-    page.choose("#tenant", BANK).await;
+    page.choose("#tenant", SECURITY_KEYS_ONLY).await;
     page.click("#add-passkey").await;
     page.until("#error", "Your policies do not permit this")
         .await;
@@ -30,11 +30,11 @@ async fn a_tenant_that_forbids_passkeys_says_so_and_takes_a_security_key() {
 }
 
 #[tokio::test]
-async fn refusals_to_try_come_as_they_are_foretold() {
+async fn offered_refusals_answer_as_announced() {
     let page = Page::open().await;
     page.click("#try-tenant").await;
     let result = "#try-tenant-result";
-    page.until(result, "Refused, as foretold").await;
+    page.until(result, "Refused, as expected").await;
     page.until(
         result,
         "The token is for Dev, the header named Example Bank",
@@ -51,7 +51,7 @@ async fn refusals_to_try_come_as_they_are_foretold() {
 
     page.click("#try-type").await;
     let result = "#try-type-result";
-    page.until(result, "Refused, as foretold").await;
+    page.until(result, "Refused, as expected").await;
     page.until(result, BANKS_NOTICE).await;
     page.until(result, "403 method_type_not_allowed").await;
 
@@ -63,13 +63,13 @@ async fn refusals_to_try_come_as_they_are_foretold() {
     page.until("#status", "The passkey is added").await;
     page.click("#try-second").await;
     let result = "#try-second-result";
-    page.until(result, "Refused, as foretold").await;
+    page.until(result, "Refused, as expected").await;
     page.until(result, "Decided by step-up-begin").await;
     page.until(result, "401 step_up_required").await;
     page.close().await;
 }
 
-/// A person who uses no mouse opens the explanation, and reads what to do.
+/// Opens the explanation by keyboard and reads the advice.
 async fn why_is_one_key_away(page: &Page, request: &str) {
     let summary = format!("{request} summary");
     let labels = page.labels(&summary).await;
@@ -96,15 +96,15 @@ async fn why_is_one_key_away(page: &Page, request: &str) {
 }
 
 #[tokio::test]
-async fn a_refusal_that_an_edited_policy_took_away_is_told_as_permitted() {
+async fn offered_refusal_that_a_policy_now_permits_is_reported_as_permitted() {
     let home = tempfile::tempdir().unwrap();
-    crate::gateway::copy_policies(home.path());
+    crate::support::gateway::copy_policies(home.path());
     let policies = home.path().join("policies");
     std::fs::remove_file(policies.join("examples/security-keys-only.cedar")).unwrap();
     let page = Page::open_in(home).await;
     page.click("#try-type").await;
     let result = "#try-type-result";
-    page.until(result, "It was permitted").await;
+    page.until(result, "The request was permitted").await;
     page.until(result, "Your policies let Example Bank have passkeys")
         .await;
     page.until(result, "Decided by own-factors").await;
@@ -112,7 +112,7 @@ async fn a_refusal_that_an_edited_policy_took_away_is_told_as_permitted() {
 }
 
 #[tokio::test]
-async fn a_strong_sign_in_is_one_press_away() {
+async fn strong_sign_in_takes_one_click() {
     let page = Page::open().await;
     let laptop = page.plug_in(built_in()).await;
     page.click("#add-passkey").await;

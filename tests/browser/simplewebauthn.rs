@@ -1,4 +1,4 @@
-//! SimpleWebAuthn's browser package, as npm has it, enrols against the API of `serve`.
+//! SimpleWebAuthn's browser package, unmodified from npm, enrols at the API of `serve`.
 
 use std::fs;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::chromium::{Chromium, built_in, security_key};
-use crate::deployment::{Deployment, TENANT};
+use crate::support::deployment::{Deployment, TENANT};
 
-/// Where `tests/run` installs it.
+/// The folder to which `tests/run` installs it.
 const PACKAGE: &str = "target/tools/simplewebauthn/node_modules/@simplewebauthn/browser";
 
-/// The options go in unchanged, the result goes out unchanged: as the package's manual says.
+/// Passes the options in and the result out unchanged, as the package's manual says.
 const ENROL: &str = r#"
     const [token, tenant, method_type] = given;
     const headers = { authorization: `Bearer ${token}`, "x-tenant-id": tenant, "content-type": "application/json" };
@@ -27,7 +27,7 @@ const ENROL: &str = r#"
 #[tokio::test]
 async fn both_method_types_are_enrolled_by_simplewebauthn_unmodified() {
     let package = bundle();
-    let deployment = Deployment::new("embedded:./data");
+    let deployment = Deployment::embedded();
     let gateway = deployment.serve();
     let chromium = Chromium::start().await;
     // a page of the relying party's own origin, whatever it shows

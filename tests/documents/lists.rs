@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::read;
-use crate::gateway::{Gateway, copy_policies};
+use crate::support::gateway::{Gateway, copy_policies};
+use crate::support::program::cedargate;
 
 /// The words between backquotes in the first cells of a document's tables.
 fn first_cells(markdown: &str) -> Vec<&str> {
@@ -36,11 +37,7 @@ fn keys_of(sections: &BTreeSet<&str>) -> BTreeMap<String, BTreeSet<String>> {
     }
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("cedargate.toml"), config).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_cedargate"))
-        .args(["config", "check", "--json"])
-        .current_dir(home.path())
-        .output()
-        .unwrap();
+    let output = cedargate(home.path(), &["config", "check", "--json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = report["findings"].as_array().unwrap();
     let unknown = findings.iter().filter(|it| it["code"] == "unknown_key");
@@ -176,11 +173,7 @@ fn each_code_that_api_lists_is_refused_as_the_code_of_a_policy() {
     });
     let file = home.path().join("policies/codes.cedar");
     std::fs::write(file, policies.collect::<String>()).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_cedargate"))
-        .args(["policy", "check", "--json"])
-        .current_dir(home.path())
-        .output()
-        .unwrap();
+    let output = cedargate(home.path(), &["policy", "check", "--json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = report["findings"].as_array().unwrap().iter();
     let refused: BTreeSet<_> = findings

@@ -9,8 +9,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::root;
-use crate::gateway::{Gateway, copy, copy_policies};
-use crate::poll::until;
+use crate::support::gateway::{Gateway, copy, copy_policies};
+use crate::support::poll::until;
 
 pub(super) struct Session {
     home: TempDir,

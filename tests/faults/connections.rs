@@ -1,4 +1,4 @@
-//! Callers who hang up, and more connections than there are file descriptors.
+//! Callers who hang up, and connections beyond the limit of file descriptors.
 
 use std::process::Command;
 
@@ -6,15 +6,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::client::COMPLETE;
-use crate::poll::until;
+use crate::support::client::COMPLETE;
+use crate::support::poll::until;
 
 async fn connect(gateway: &Gateway) -> TcpStream {
     let address = gateway.url.strip_prefix("http://").unwrap();
     TcpStream::connect(address).await.unwrap()
 }
 
-/// The head of a request of alice's, with an id and further headers.
+/// The head of a request by alice, with an id and further headers.
 fn head(site: &Site, line: &str, id: &str, headers: &str) -> String {
     let token = site.deployment.token("alice");
     format!(
@@ -24,7 +24,7 @@ fn head(site: &Site, line: &str, id: &str, headers: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_caller_who_hangs_up_within_a_body_leaves_a_record_and_changes_nothing() {
+async fn caller_who_hangs_up_within_a_body_leaves_an_event_and_changes_nothing() {
     let site = Site::embedded();
     let gateway = site.serve();
     let credential = site.begin(&site.user(&gateway, "alice")).await;
@@ -48,11 +48,11 @@ async fn a_caller_who_hangs_up_within_a_body_leaves_a_record_and_changes_nothing
     assert_first(&alice.complete(PASSKEY, &credential).await);
 }
 
-/// What it logs, at most ten times a second, while it cannot accept.
+/// The message that is logged, at most ten times a second, while no connection can be accepted.
 const NO_MORE: &str = "no connection can be accepted";
 
 #[tokio::test]
-async fn out_of_file_descriptors_it_waits_for_idle_connections_to_go() {
+async fn gateway_without_file_descriptors_waits_for_idle_connections_to_close() {
     let site = Site::redis();
     let gateway = site.serve();
     let alice = site.user(&gateway, "alice");
@@ -71,9 +71,9 @@ async fn out_of_file_descriptors_it_waits_for_idle_connections_to_go() {
         gateway.written().contains(NO_MORE)
     })
     .await;
-    // A connection that is open already is served all the while.
+    // A connection that was open before is served.
     assert_eq!(holdings(&alice).await, (0, 0));
-    // A new one waits until the silent ones have been closed for their silence.
+    // A new connection waits until the silent ones are closed by their time limit.
     assert_eq!(
         holdings(&site.user(&gateway, "alice")).await,
         (0, 0),
@@ -90,9 +90,9 @@ async fn out_of_file_descriptors_it_waits_for_idle_connections_to_go() {
     gateway.stop();
 }
 
-/// Connections that would stay for a minute: they have opened HTTP/2 and ask nothing.
+/// Connections that have opened HTTP/2 and send no request. They would stay for a minute.
 #[tokio::test]
-async fn out_of_file_descriptors_connections_that_asked_nothing_make_room() {
+async fn silent_connections_make_room_when_file_descriptors_run_out() {
     let site = Site::embedded();
     let gateway = site.serve();
     let limit = Command::new("prlimit")
@@ -104,7 +104,7 @@ async fn out_of_file_descriptors_connections_that_asked_nothing_make_room() {
     for _ in 0..100 {
         let mut stream = connect(&gateway).await;
         let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-        // The first of them may be closed already.
+        // The first one may be closed already.
         let _ = stream.write_all(settings).await;
         silent.push(stream);
     }
@@ -114,14 +114,14 @@ async fn out_of_file_descriptors_connections_that_asked_nothing_make_room() {
     .await;
     let started = Instant::now();
     assert_eq!(holdings(&site.user(&gateway, "alice")).await, (0, 0));
-    // As long as it takes to be closed for not answering a ping.
+    // The time until a connection that answers no ping is closed.
     assert!(started.elapsed() < Duration::from_secs(20));
     drop(silent);
     gateway.stop();
 }
 
 #[tokio::test]
-async fn out_of_file_descriptors_it_serves_when_the_idle_hang_up() {
+async fn gateway_without_file_descriptors_serves_once_idle_clients_hang_up() {
     let site = Site::embedded();
     let gateway = site.serve();
     let limit = Command::new("prlimit")

@@ -1,18 +1,17 @@
-//! The gateway, or its Redis, ends between two steps or in the middle of one.
-
-use std::process::Command;
+//! The gateway or its Redis is killed between two steps or in the middle of one.
 
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::poll::until;
+use crate::support::poll::until;
+use crate::support::program::{cedargate, send_signal, stderr};
 
 const ROUNDS: usize = 40;
-/// Users who complete an enrolment while the kill comes.
+/// The users who complete an enrolment during the kill.
 const RACERS: usize = 6;
 
 #[tokio::test]
-async fn a_pending_enrolment_outlives_the_gateway() {
+async fn pending_enrolment_survives_a_killed_gateway() {
     let ends: [fn(Gateway); 2] = [Gateway::kill, |gateway| {
         gateway.stop();
     }];
@@ -38,7 +37,7 @@ async fn a_pending_enrolment_outlives_the_gateway() {
 struct Racer {
     name: String,
     credential: Value,
-    /// What it was told; nothing when the connection broke.
+    /// The answer. `None` if the connection broke.
     answer: Option<Answer>,
 }
 
@@ -52,7 +51,7 @@ impl Racer {
         }
     }
 
-    /// The enrolment is there or not, whole, and as it was told.
+    /// Checks that the enrolment is whole or absent, in line with its answer.
     async fn check(&self, site: &Site, gateway: &Gateway) -> bool {
         let strong = site.strong(gateway, &self.name);
         let there = match holdings(&strong).await {
@@ -86,7 +85,7 @@ impl Racer {
     }
 }
 
-/// All racers complete at once; `strike` comes when so many of them have their answer.
+/// Completes all enrolments at once, and calls `strike` after this many answers.
 async fn race(
     site: &Site,
     gateway: &Gateway,
@@ -100,7 +99,7 @@ async fn race(
         let credential = racer.credential.clone();
         let sender = sender.clone();
         tokio::spawn(async move {
-            // Not connected or broken off midway: the gateway was killed.
+            // Without a connection, or broken off midway: the gateway was killed.
             let answer = user.try_complete(&credential).await.ok();
             sender.send((at, answer)).unwrap();
         });
@@ -124,8 +123,8 @@ async fn begin_all(site: &Site, gateway: &Gateway, round: usize) -> Vec<Racer> {
     racers
 }
 
-/// What happened in all rounds together: for the kills to mean something, some enrolments must have
-/// been acknowledged, and others not.
+/// The outcomes of all rounds. The kills prove something only if some enrolments were acknowledged
+/// and others not.
 #[derive(Default)]
 struct Tally {
     acknowledged: usize,
@@ -158,7 +157,10 @@ async fn the_gateway_is_killed(site: Site) {
     for round in 0..ROUNDS {
         let mut racers = begin_all(&site, &gateway, round).await;
         let pid = gateway.pid();
-        race(&site, &gateway, &mut racers, round % RACERS, || kill(&pid)).await;
+        race(&site, &gateway, &mut racers, round % RACERS, || {
+            send_signal("-KILL", &pid)
+        })
+        .await;
         gateway.kill();
         gateway = site.serve();
         tally.add(&site, &gateway, &racers).await;
@@ -166,23 +168,18 @@ async fn the_gateway_is_killed(site: Site) {
     tally.assert_mixed();
 }
 
-fn kill(pid: &str) {
-    let status = Command::new("kill").args(["-KILL", pid]).status().unwrap();
-    assert!(status.success());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_killed_during_completions_leaves_each_whole_in_the_embedded_store() {
+async fn completions_in_the_embedded_store_are_whole_or_absent_after_the_gateway_is_killed() {
     the_gateway_is_killed(Site::embedded()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_killed_during_completions_leaves_each_whole_in_redis() {
+async fn completions_in_redis_are_whole_or_absent_after_the_gateway_is_killed() {
     the_gateway_is_killed(Site::redis()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_killed_during_completions_leaves_each_whole() {
+async fn completions_are_whole_or_absent_after_redis_is_killed() {
     let mut site = Site::redis();
     let gateway = site.serve();
     let mut redis = site.redis.take().unwrap();
@@ -209,21 +206,17 @@ async fn a_redis_killed_during_completions_leaves_each_whole() {
 }
 
 #[tokio::test]
-async fn the_embedded_store_is_for_one_process() {
+async fn second_process_on_an_embedded_store_is_refused() {
     let site = Site::embedded();
     let gateway = site.serve();
     let anywhere = "127.0.0.1:0";
-    let second = Command::new(env!("CARGO_BIN_EXE_cedargate"))
-        .args(["serve", "--listen", anywhere, "--admin-listen", anywhere])
-        .arg("--config")
-        .arg(site.deployment.config())
-        .output()
-        .unwrap();
+    let serve = ["serve", "--listen", anywhere, "--admin-listen", anywhere];
+    let second = cedargate(site.deployment.home(), &serve);
     assert_eq!(second.status.code(), Some(2));
-    let said = String::from_utf8(second.stderr).unwrap();
+    let said = stderr(&second);
     assert!(said.contains("cedargate.redb"), "{said}");
     assert!(said.contains("in use by another process"), "{said}");
-    // The first one goes on.
+    // the first process still serves
     let credential = site.begin(&site.user(&gateway, "alice")).await;
     let alice = site.user(&gateway, "alice");
     assert_first(&alice.complete(PASSKEY, &credential).await);

@@ -1,16 +1,13 @@
-//! Redis carries out what changes something, and its answer does not arrive.
+//! Redis carries out a change and its reply is lost.
 
 use std::sync::Arc;
 
 use super::*;
-use crate::deployment::ADMINS;
-use crate::poll::until;
-use crate::redis_proxy::{COMMIT, Loss, Proxy};
+use crate::support::deployment::ADMINS;
+use crate::support::poll::{ATTEMPTS, until};
+use crate::support::redis_proxy::{COMMIT, Loss, Proxy};
 
-/// Attempts of a busy machine at what has to be done within the store's time.
-const ATTEMPTS: usize = 20;
-
-/// A gateway whose way to Redis is a proxy that loses answers to commands with these words.
+/// A gateway behind a proxy to Redis that loses replies to commands with these words.
 async fn behind(marker: &'static str, loss: Loss) -> (Site, Gateway, Proxy) {
     let redis = RedisServer::durable();
     let proxy = Proxy::before(&redis, marker, loss).await;
@@ -23,7 +20,7 @@ async fn behind(marker: &'static str, loss: Loss) -> (Site, Gateway, Proxy) {
 }
 
 #[tokio::test]
-async fn the_caller_of_a_commit_whose_answer_was_lost_gets_the_codes() {
+async fn commit_with_a_lost_reply_still_answers_the_codes() {
     for loss in [Loss::Broken, Loss::Silent] {
         let (site, gateway, proxy) = behind(COMMIT, loss).await;
         let is_repeated = async |attempt: usize| {
@@ -34,7 +31,7 @@ async fn the_caller_of_a_commit_whose_answer_was_lost_gets_the_codes() {
             assert_eq!(proxy.lost(), attempt);
             assert_eq!(holdings(&alice).await, (1, 10));
             if answer.status == 503 {
-                // There was no time to repeat it.
+                // there was no time for a retry
                 assert_eq!(answer.body["details"], json!({ "outcome": "unknown" }));
                 return false;
             }
@@ -49,11 +46,11 @@ async fn the_caller_of_a_commit_whose_answer_was_lost_gets_the_codes() {
     }
 }
 
-/// Only the script that uses an enrolment up has these words.
+/// Words that are in the script only that uses up an enrolment.
 const DISCARD: &str = "local removed = 0";
 
 #[tokio::test]
-async fn whether_an_enrolment_was_used_up_may_be_unknown_and_then_nothing_is_to_be_forgotten() {
+async fn discard_whose_replies_keep_being_lost_is_503_without_a_signal() {
     for loss in [Loss::Broken, Loss::Silent] {
         let (site, gateway, proxy) = behind(DISCARD, loss).await;
         let alice = site.user(&gateway, "alice");
@@ -65,13 +62,13 @@ async fn whether_an_enrolment_was_used_up_may_be_unknown_and_then_nothing_is_to_
             assert_eq!(answer.says(), (503, "unavailable"));
             let is_unknown = answer.body["details"] == json!({ "outcome": "unknown" });
             if !is_unknown {
-                // A busy machine did not come as far as the enrolment.
+                // a busy machine did not get as far as the enrolment
                 assert_unavailable(&answer);
             }
             is_unknown
         })
         .await;
-        // A busy proxy may lose the answer after the gateway has waited for it.
+        // A busy proxy may lose the reply after the gateway has given up on it.
         until("the answer is lost", async || proxy.lost() == 1).await;
         let again = alice.complete(PASSKEY, &wrong.credential()).await;
         assert_eq!(again.says(), (404, "not_found"), "it was used up");
@@ -79,9 +76,10 @@ async fn whether_an_enrolment_was_used_up_may_be_unknown_and_then_nothing_is_to_
     }
 }
 
-/// After a removal nothing is asked of the store whose failure would say that nothing was done.
+/// After a removal the gateway sends the store no command whose failure would be answered as if
+/// nothing was done.
 #[tokio::test]
-async fn an_admin_hears_of_a_removal_after_which_redis_is_silent() {
+async fn removal_is_reported_to_the_admin_if_redis_is_silent_after_it() {
     let redis = Arc::new(RedisServer::durable());
     let removal = "local record = redis.call('HGET', KEYS[2], id)";
     let proxy = Proxy::before(&redis, removal, Loss::Broken).await;
@@ -112,7 +110,7 @@ async fn an_admin_hears_of_a_removal_after_which_redis_is_silent() {
         .await;
         assert_eq!(holdings(&alice).await, (0, 0));
         if answer.status == 503 {
-            // A busy machine took longer for the removal itself.
+            // a busy machine took too long for the removal itself
             assert_eq!(answer.body["details"], json!({ "outcome": "unknown" }));
             return false;
         }
@@ -129,7 +127,7 @@ async fn an_admin_hears_of_a_removal_after_which_redis_is_silent() {
 }
 
 #[tokio::test]
-async fn when_answers_keep_being_lost_the_caller_hears_that_it_is_unknown() {
+async fn commit_whose_replies_keep_being_lost_is_answered_as_unknown() {
     for loss in [Loss::Broken, Loss::Silent] {
         let (site, gateway, proxy) = behind(COMMIT, loss).await;
         let alice = site.user(&gateway, "alice");
@@ -145,7 +143,7 @@ async fn when_answers_keep_being_lost_the_caller_hears_that_it_is_unknown() {
 
         proxy.lose(0);
         assert_eq!(holdings(&alice).await, (1, 10), "it was stored");
-        // The policies come first: who has a factor now steps up before anything else is said.
+        // The policies come first: a user with a factor must step up.
         let again = alice.complete(PASSKEY, &credential).await;
         assert_eq!(again.says(), (401, "step_up_required"));
         let again = site

@@ -30,7 +30,7 @@ impl Doors {
         }
     }
 
-    /// Each client knocks at the next door.
+    /// The gateway of the next client, in turn.
     pub(super) fn door(&self) -> &Gateway {
         let at = self.next.replace(self.next.get() + 1);
         &self.gateways[at % self.gateways.len()]
@@ -52,7 +52,7 @@ fn sorted(one: &Answer, other: &Answer) -> [u16; 2] {
 }
 
 #[tokio::test]
-async fn what_one_gateway_begins_another_completes() {
+async fn enrolment_begun_at_one_gateway_completes_at_another() {
     for doors in Doors::both() {
         let credential = doors.site.begin(&doors.user("alice")).await;
         assert_first(&doors.user("alice").complete(PASSKEY, &credential).await);
@@ -65,7 +65,7 @@ async fn what_one_gateway_begins_another_completes() {
 }
 
 #[tokio::test]
-async fn a_hundred_equal_completions_store_and_show_the_codes_once() {
+async fn hundred_equal_completions_store_one_credential_and_show_codes_once() {
     for doors in Doors::both() {
         let credential = doors.site.begin(&doors.strong("alice")).await;
         let racers = (0..100).map(|_| doors.strong("alice")).collect::<Vec<_>>();
@@ -82,7 +82,7 @@ async fn a_hundred_equal_completions_store_and_show_the_codes_once() {
                 matches!(says, (404, "not_found") | (409, "credential_exists")),
                 "{one:?}"
             );
-            // The browser must not be told to forget what is stored.
+            // The browser must not be told to forget a stored credential.
             assert_eq!(one.body.get("details"), None, "{one:?}");
         }
         assert_eq!(holdings(&racers[0]).await, (1, 10));
@@ -90,7 +90,7 @@ async fn a_hundred_equal_completions_store_and_show_the_codes_once() {
 }
 
 #[tokio::test]
-async fn of_a_hundred_credentials_for_one_challenge_one_is_stored() {
+async fn hundred_credentials_for_one_challenge_store_one() {
     for doors in Doors::both() {
         let options = doors.strong("alice").begin(PASSKEY).await;
         let racers = (0..100).map(|_| {
@@ -119,7 +119,7 @@ async fn of_a_hundred_credentials_for_one_challenge_one_is_stored() {
 }
 
 #[tokio::test]
-async fn of_nine_begun_in_turn_the_first_goes() {
+async fn ninth_begin_drops_the_first() {
     for doors in Doors::both() {
         let mut credentials = Vec::new();
         for _ in 0..9 {
@@ -137,7 +137,7 @@ async fn of_nine_begun_in_turn_the_first_goes() {
 }
 
 #[tokio::test]
-async fn nine_begun_at_once_keep_eight() {
+async fn nine_begins_at_once_keep_eight() {
     for doors in Doors::both() {
         let racers: Vec<_> = (0..9).map(|_| doors.strong("alice")).collect();
         let credentials = join_all(racers.iter().map(|one| doors.site.begin(one))).await;
@@ -155,7 +155,7 @@ async fn nine_begun_at_once_keep_eight() {
 }
 
 #[tokio::test]
-async fn of_twenty_responses_that_do_not_verify_one_uses_the_enrolment_up() {
+async fn twenty_responses_that_do_not_verify_use_up_the_enrolment_once() {
     for doors in Doors::both() {
         let mut wrong = doors.site.attest(&doors.user("alice").begin(PASSKEY).await);
         wrong.client_data["origin"] = json!("https://evil.example");
@@ -179,7 +179,7 @@ async fn of_twenty_responses_that_do_not_verify_one_uses_the_enrolment_up() {
 }
 
 #[tokio::test]
-async fn of_two_users_with_one_credential_id_one_has_it() {
+async fn credential_id_of_two_users_is_stored_for_one() {
     for doors in Doors::both() {
         for round in 0..10 {
             let users = [format!("alice{round}"), format!("bob{round}")];
@@ -211,7 +211,7 @@ async fn of_two_users_with_one_credential_id_one_has_it() {
 }
 
 #[tokio::test]
-async fn of_two_first_enrolments_the_second_is_decided_as_a_second_factor() {
+async fn second_of_two_first_enrolments_is_decided_as_a_second_factor() {
     for doors in Doors::both() {
         for round in 0..10 {
             let name = format!("alice{round}");
@@ -231,7 +231,7 @@ async fn of_two_first_enrolments_the_second_is_decided_as_a_second_factor() {
             assert_first(won);
             assert_eq!(lost.code(), "step_up_required");
             assert_eq!(holdings(&one).await, (1, 10));
-            // Nothing was used up: after a step-up the same body is good.
+            // The enrolment is not used up: after a step-up the same body is accepted.
             let strong = doors.strong(&name).complete(PASSKEY, credential).await;
             assert_further(&strong);
         }

@@ -1,11 +1,11 @@
-//! Redis is not there, or hangs.
+//! Redis is down or hangs.
 
 use futures_util::future::join_all;
 
 use super::*;
-use crate::poll::until;
+use crate::support::poll::until;
 
-/// Requests that need no store are answered as always.
+/// Checks that requests that need no store are served.
 async fn assert_storeless(site: &Site, gateway: &Gateway) {
     let nobody = Client::new(&gateway.url);
     assert_eq!(nobody.get("/v1/openapi.json").await.status, 200);
@@ -25,10 +25,10 @@ async fn assert_storeless(site: &Site, gateway: &Gateway) {
     );
 }
 
-/// Everything that needs the store says so, in time.
+/// Checks that requests that need the store get a 503 in time.
 async fn assert_down(site: &Site, gateway: &Gateway, credential: &Value) {
     let alice = site.user(gateway, "alice");
-    let begin = format!("{}?method_type={PASSKEY}", crate::client::REGISTER);
+    let begin = format!("{}?method_type={PASSKEY}", REGISTER);
     let begin = || alice.request("POST", &begin).body(<_>::default()).unwrap();
     let started = Instant::now();
     assert_unavailable(&alice.get(METHODS).await);
@@ -43,7 +43,7 @@ async fn assert_down(site: &Site, gateway: &Gateway, credential: &Value) {
 
 async fn assert_not_ready(gateway: &Gateway, reason: &str) {
     let started = Instant::now();
-    let answer = Client::new(&gateway.admin_url).get("/readyz").await;
+    let answer = gateway.admin_get("/readyz").await;
     assert!(started.elapsed() < IN_TIME, "{:?}", started.elapsed());
     assert_eq!(answer.status, 503);
     assert_eq!(answer.body["status"], "not_ready");
@@ -52,7 +52,7 @@ async fn assert_not_ready(gateway: &Gateway, reason: &str) {
     assert!(reasons[0].as_str().unwrap().contains(reason), "{answer:?}");
 }
 
-/// All is well again, without a restart, within two seconds (and two more).
+/// Checks that everything works again without a restart, within two seconds (and two more).
 async fn assert_back(site: &Site, gateway: &Gateway) {
     let alice = site.user(gateway, "alice");
     let returned = Instant::now();
@@ -62,14 +62,14 @@ async fn assert_back(site: &Site, gateway: &Gateway) {
     .await;
     assert!(returned.elapsed() < Duration::from_secs(4));
     until("it is ready", async || {
-        let ready = Client::new(&gateway.admin_url).get("/readyz").await;
+        let ready = gateway.admin_get("/readyz").await;
         (ready.status, &ready.body["status"]) == (200, &json!("ready"))
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_killed_redis_is_said_in_time_and_its_return_is_found() {
+async fn killed_redis_is_answered_with_503_in_time_until_it_is_back() {
     let mut site = Site::redis();
     let gateway = site.serve();
     let credential = site.begin(&site.user(&gateway, "alice")).await;
@@ -87,7 +87,7 @@ async fn a_killed_redis_is_said_in_time_and_its_return_is_found() {
 }
 
 #[tokio::test]
-async fn redis_need_not_be_there_at_the_start() {
+async fn gateway_starts_without_redis() {
     let mut site = Site::redis();
     site.redis_server().kill();
     let gateway = site.serve();
@@ -102,7 +102,7 @@ async fn redis_need_not_be_there_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_hung_redis_holds_nobody_up() {
+async fn hung_redis_is_answered_with_503_in_time() {
     let mut site = Site::redis();
     let gateway = site.serve();
     let credential = site.begin(&site.user(&gateway, "alice")).await;
@@ -111,7 +111,7 @@ async fn a_hung_redis_holds_nobody_up() {
     assert_storeless(&site, &gateway).await;
     assert_not_ready(&gateway, "in time").await;
 
-    // Many wait no longer than one, and what needs no store does not wait at all.
+    // Many requests wait no longer than one, and requests that need no store do not wait.
     let callers: Vec<_> = (0..100).map(|_| site.user(&gateway, "alice")).collect();
     let started = Instant::now();
     let waiting = join_all(callers.iter().map(|one| one.get(METHODS)));

@@ -1,15 +1,16 @@
-//! Nothing that a caller could use is in what the process writes, whatever `RUST_LOG` says.
+//! Secrets: neither the output of the process nor the store holds any, whatever `RUST_LOG` says.
 
+use crate::support::base64url;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::*;
-use crate::client::{BACKUP_CODES, BACKUP_CODES_VERIFY, COMPLETE};
-use crate::key::{self, Key};
+use crate::support::client::{BACKUP_CODES, BACKUP_CODES_VERIFY, COMPLETE};
+use crate::support::key::{self, Key};
 
 const PASSWORD: &str = "tuna-melt-on-rye";
 
-/// Words that must not be written, each with what it is.
+/// Secrets that must not be written, each with its name.
 #[derive(Default)]
 struct Secrets(Vec<(String, String)>);
 
@@ -19,13 +20,13 @@ impl Secrets {
         self.0.push((what.to_owned(), secret.to_owned()));
     }
 
-    /// As it is sent, and as bytes are printed.
-    fn bytes(&mut self, what: &str, base64url: &str) {
-        let bytes = URL_SAFE_NO_PAD.decode(base64url).unwrap();
+    /// Adds a secret in base64url, also in the forms in which bytes are printed.
+    fn bytes(&mut self, what: &str, text: &str) {
+        let bytes = base64url::decode(text);
         let start = &bytes[..bytes.len().min(12)];
         let hex: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
         let numbers: Vec<_> = start.iter().map(u8::to_string).collect();
-        self.text(what, base64url);
+        self.text(what, text);
         self.text(what, &STANDARD_NO_PAD.encode(&bytes));
         self.text(what, &hex);
         self.text(what, &numbers.join(", "));
@@ -36,7 +37,7 @@ impl Secrets {
         for part in ["clientDataJSON", "attestationObject"] {
             let text = credential["response"][part].as_str().unwrap();
             self.text(part, text);
-            // Its middle too, since logs like to cut things short.
+            // The second half too, since logs may cut values short.
             self.text(part, &text[text.len() / 2..]);
         }
     }
@@ -49,7 +50,7 @@ impl Secrets {
         }
     }
 
-    /// That of a step-up.
+    /// Adds the parts of an assertion.
     fn issued(&mut self, answer: &Answer) -> String {
         assert_eq!(answer.status, 200, "{answer:?}");
         let token = answer.body["access_token"].as_str().unwrap();
@@ -71,7 +72,7 @@ impl Secrets {
         }
     }
 
-    /// A token, and its parts.
+    /// Adds a token and its parts.
     fn token(&mut self, token: &str) {
         self.text("token", token);
         let (signed, signature) = token.rsplit_once('.').unwrap();
@@ -116,7 +117,7 @@ async fn use_everything(site: &Site, gateway: &Gateway, client: Client, name: &s
     assert_further(&user.complete("webauthn_fido", &credential).await);
     assert_eq!(holdings(&user).await, (2, 10));
 
-    // Refused: a token of nobody's, a body that is no JSON, a response that does not verify.
+    // Refused: an invalid token, a body that is no JSON, a response that does not verify.
     let forged = format!("{weak}forged");
     secrets.token(&forged);
     let answer = client.with(&forged, TENANT).get(METHODS).await;
@@ -140,7 +141,7 @@ async fn use_everything(site: &Site, gateway: &Gateway, client: Client, name: &s
     secrets
 }
 
-/// Enrolled, used, replaced and removed, and what goes wrong with it.
+/// Enrols, uses, replaces and removes authenticators and codes, and makes mistakes with them.
 async fn use_the_family(site: &Site, weak: &Client, secrets: &mut Secrets) {
     let options = weak.begin(PASSKEY).await;
     let mut key = Key::for_options(&options, &site.deployment.origin(), 5);
@@ -152,7 +153,7 @@ async fn use_the_family(site: &Site, weak: &Client, secrets: &mut Secrets) {
 
     let options = key::begin(weak).await;
     secrets.challenge(&options);
-    let good = key.sign(&key.assertion(&options));
+    let good = key.answer(&options);
     key.sign_count += 1;
     secrets.assertion(&good);
     let strong = secrets.issued(&key::complete(weak, &good).await);
@@ -195,7 +196,7 @@ async fn use_the_family(site: &Site, weak: &Client, secrets: &mut Secrets) {
     assert_eq!(strong.get(METHODS).await.says(), (401, "unauthenticated"));
 }
 
-/// Everything that a store holds, as bytes; none may hold a secret.
+/// The bytes of everything in a store.
 fn stored(site: &Site) -> Vec<u8> {
     let Some(redis) = &site.redis else {
         let data = site.deployment.config().with_file_name("data");
@@ -220,7 +221,7 @@ fn stored(site: &Site) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn no_code_no_token_and_no_pepper_is_in_the_store() {
+async fn store_holds_no_code_token_or_pepper() {
     for site in Site::both() {
         let gateway = site.serve();
         let alice = site.user(&gateway, "alice");
@@ -235,7 +236,7 @@ async fn no_code_no_token_and_no_pepper_is_in_the_store() {
         secrets.issued(&alice.post(BACKUP_CODES_VERIFY, &code).await);
         let strong = alice.with(&strong, TENANT);
         secrets.codes(&strong.post(BACKUP_CODES, &json!({})).await);
-        // one that is pending
+        // a pending enrolment
         secrets.token(&site.deployment.token("alice"));
         key::begin(&strong).await;
         secrets.text("pepper", &site.deployment.pepper());
@@ -248,7 +249,7 @@ async fn no_code_no_token_and_no_pepper_is_in_the_store() {
 }
 
 #[tokio::test]
-async fn nothing_that_opens_anything_is_written() {
+async fn output_holds_no_secret_whatever_rust_log_says() {
     for rust_log in [None, Some("trace,webauthn_rs=trace,webauthn_rs_core=trace")] {
         let durable = ["--appendonly", "yes", "--requirepass", PASSWORD];
         let redis = RedisServer::with(&durable);
@@ -272,12 +273,12 @@ async fn nothing_that_opens_anything_is_written() {
         of_operator.bytes("signing key", &site.deployment.signing_key());
         all.push(of_operator);
 
-        // Errors are the likeliest to say too much.
+        // Error messages are the likeliest to hold a secret.
         site.redis_server().kill();
         assert_unavailable(&site.user(&gateway, "alice").get(METHODS).await);
-        let ready = Client::new(&gateway.admin_url).get("/readyz").await;
+        let ready = gateway.admin_get("/readyz").await;
         assert_eq!(ready.status, 503);
-        let metrics = Client::new(&gateway.admin_url).get("/metrics").await;
+        let metrics = gateway.admin_get("/metrics").await;
         let written = gateway.stop();
         let is_traced = written.contains(r#""level":"TRACE""#);
         assert_eq!(is_traced, rust_log.is_some());

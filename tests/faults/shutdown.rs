@@ -7,21 +7,21 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::client::{Broken, COMPLETE};
-use crate::poll::until;
+use crate::support::client::{Broken, COMPLETE};
+use crate::support::poll::until;
 
-/// Connections of each protocol, and requests at a time over each of HTTP/2.
+/// The connections of each protocol, and the parallel requests over each of HTTP/2.
 const CONNECTIONS: usize = 16;
 const STREAMS: usize = 4;
-/// Answers that there must have been before the signal comes.
+/// The number of answers before the signal is sent.
 const WARM: usize = 200;
 
 fn is_listening(gateway: &Gateway) -> bool {
     std::net::TcpStream::connect(("127.0.0.1", gateway.port())).is_ok()
 }
 
-/// Asks on until nobody listens any more. Every request that was sent is answered; over HTTP/2 a
-/// caller who is told to go elsewhere goes.
+/// Sends requests until nobody listens. Every request that was sent is answered; over HTTP/2, a
+/// request after GOAWAY is sent over a new connection.
 async fn ask_on(user: Client, answered: Arc<Mutex<Vec<u16>>>) {
     loop {
         match user
@@ -41,7 +41,7 @@ async fn ask_on(user: Client, answered: Arc<Mutex<Vec<u16>>>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_in_flight_fails() {
+async fn shutdown_fails_no_request_in_flight() {
     for _ in 0..3 {
         for site in Site::both() {
             let gateway = site.serve();
@@ -69,13 +69,14 @@ async fn no_request_in_flight_fails() {
                 .await
                 .unwrap();
             assert!(written.contains("all requests are finished"));
-            // What was served is what was answered: nothing was begun and dropped.
+            // The log has as many events as there were answers, so no request was begun and
+            // dropped.
             let lines = written.lines();
             let events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
             let mut served = Vec::new();
             for event in events.filter(|event| event["route"] == METHODS) {
                 served.push(u16::try_from(event["status"].as_u64().unwrap()).unwrap());
-                // So many at once can be more than a busy machine does in the store's time.
+                // A busy machine may not do so many at once within the store's deadline.
                 let cause = event["cause"].as_str();
                 assert!(cause.is_none_or(|it| it.ends_with("in time")), "{event}");
             }
@@ -88,7 +89,7 @@ async fn no_request_in_flight_fails() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_still_coming_is_waited_for() {
+async fn shutdown_waits_for_a_body_that_is_still_arriving() {
     let site = Site::embedded();
     let gateway = site.serve();
     let credential = site.begin(&site.user(&gateway, "alice")).await;

@@ -1,9 +1,9 @@
-//! A pending enrolment runs out.
+//! The deadline of a pending enrolment.
 
 use std::time::SystemTime;
 
 use super::*;
-use crate::poll::until;
+use crate::support::poll::until;
 
 #[expect(
     clippy::disallowed_methods,
@@ -14,16 +14,13 @@ fn now() -> SystemTime {
 }
 
 #[tokio::test]
-async fn a_pending_enrolment_can_be_completed_until_it_expires_and_not_after() {
+async fn pending_enrolment_completes_until_it_expires_and_not_after() {
     for mut site in Site::both() {
-        site.deployment = site
-            .deployment
-            .replacing("[store]", "[store]\nenrollment_ttl = \"1s\"");
+        site.deployment = site.deployment.with_enrollment_ttl("1s");
         let gateway = site.serve();
         let alice = site.user(&gateway, "alice");
         let begun = now();
-        let target = format!("{}?method_type={PASSKEY}", crate::client::REGISTER);
-        let answer = alice.post_text(&target, "").await;
+        let answer = alice.register(PASSKEY).await;
         let expires_at = answer.body["expires_at"].as_str().unwrap();
         let expires_at = humantime::parse_rfc3339(expires_at).unwrap();
         assert!(expires_at <= now() + Duration::from_secs(1));

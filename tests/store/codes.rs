@@ -1,29 +1,29 @@
-//! What both backends promise of backup codes: replaced, tried, guessed.
+//! The contract of both backends for backup codes: trying, guessing and replacing them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use cedargate::model::{Bytes, SessionKey, UserId};
 use cedargate::store::{
     CodeSet, CompleteOutcome, ReplaceCodesOutcome, Store, TRIES_LIMIT, TRIES_WINDOW, TryCodeOutcome,
 };
+use cedargate_core::{Bytes, SessionKey, UserId};
 use tempfile::TempDir;
 
 use super::fixture::*;
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 on_both! {
-    a_new_set_takes_the_place_of_the_old
-    a_set_is_replaced_on_the_account_as_it_is
+    new_set_replaces_the_old_one
+    replacing_a_set_is_stale_on_another_version
     a_code_works_once
-    of_fifty_racing_tries_with_one_code_one_succeeds
+    fifty_racing_tries_with_one_code_succeed_once
     an_attempt_is_counted_before_it_is_compared
-    success_begins_the_count_anew
+    right_code_resets_the_count
     a_code_of_another_set_is_not_tried
     a_count_ends_with_its_set
     wrong_codes_of_one_session_leave_the_codes_of_another_working
-    of_four_racing_regenerations_one_is_stored
+    four_racing_regenerations_store_one_set
 }
 
 fn wrong() -> Bytes {
@@ -73,7 +73,7 @@ async fn remaining(store: &Store, user: &UserId) -> usize {
     store.read(user, None).await.unwrap().codes_remaining
 }
 
-/// For how long this session may try no code.
+/// The time for which this session may not try codes.
 async fn shut(store: &Store, user: &UserId, name: &str) -> Option<Duration> {
     let read = store.read_in(&session(name), user, None).await.unwrap();
     read.codes_shut
@@ -89,7 +89,7 @@ fn used(remaining: usize) -> TryCodeOutcome {
 mod cases {
     use super::*;
 
-    pub(super) async fn a_new_set_takes_the_place_of_the_old(store: Arc<Store>) {
+    pub(super) async fn new_set_replaces_the_old_one(store: Arc<Store>) {
         let alice = user("alice");
         let old = with_codes(&store, &alice).await;
         assert_eq!(attempt(&store, &alice, &old, &old.hashes[3]).await, used(9));
@@ -114,13 +114,13 @@ mod cases {
             TryCodeOutcome::Wrong
         );
         assert_eq!(attempt(&store, &alice, &new, &new.hashes[0]).await, used(9));
-        // a repetition brings nothing back
+        // a repeated try does not restore the code
         let outcome = replace(&store, &alice, 1, &new).await;
         assert_eq!(outcome, Ok(ReplaceCodesOutcome::Stored));
         assert_eq!(remaining(&store, &alice).await, 9);
     }
 
-    pub(super) async fn a_set_is_replaced_on_the_account_as_it_is(store: Arc<Store>) {
+    pub(super) async fn replacing_a_set_is_stale_on_another_version(store: Arc<Store>) {
         let alice = user("alice");
         let set = with_codes(&store, &alice).await;
         for version in [0, 2] {
@@ -153,7 +153,7 @@ mod cases {
         assert_eq!(outcome, Ok(FIRST));
     }
 
-    pub(super) async fn of_fifty_racing_tries_with_one_code_one_succeeds(store: Arc<Store>) {
+    pub(super) async fn fifty_racing_tries_with_one_code_succeed_once(store: Arc<Store>) {
         let alice = user("alice");
         let set = with_codes(&store, &alice).await;
         let racers = (0..50).map(|_| {
@@ -213,7 +213,7 @@ mod cases {
         }
         assert_too_many(&store, &alice, &set).await;
         assert_eq!(remaining(&store, &alice).await, 10);
-        // nobody else is concerned
+        // others are not affected
         let bob = user("bob");
         enrolled(&store, &bob, 2).await;
         let of_bob = codes();
@@ -225,7 +225,7 @@ mod cases {
         );
     }
 
-    pub(super) async fn success_begins_the_count_anew(store: Arc<Store>) {
+    pub(super) async fn right_code_resets_the_count(store: Arc<Store>) {
         let alice = user("alice");
         let set = with_codes(&store, &alice).await;
         for round in 0..2 {
@@ -269,7 +269,7 @@ mod cases {
         assert_eq!(attempt(&store, &alice, &new, &new.hashes[0]).await, used(9));
         guess(&store, &alice, &new, TRIES_LIMIT).await;
         assert_too_many(&store, &alice, &new).await;
-        // a recovery code that was made for a session that is shut
+        // a recovery code made while the session is throttled
         let (_, code) = reset(&store, &alice).await;
         let hash = &code.set.hashes[0];
         let outcome = attempt(&store, &alice, &code.set, hash).await;
@@ -297,11 +297,11 @@ mod cases {
             let outcome = store.try_code(owner, &alice, &set.salt, hash).await;
             assert_eq!(outcome, Ok(used(9 - at)));
         }
-        // a success of one does not open the other again
+        // a right code of one session does not lift the limit of the other
         assert_too_many(&store, &alice, &set).await;
     }
 
-    pub(super) async fn of_four_racing_regenerations_one_is_stored(store: Arc<Store>) {
+    pub(super) async fn four_racing_regenerations_store_one_set(store: Arc<Store>) {
         let alice = user("alice");
         begun(&store, &alice, 1).await;
         let outcome = complete(&store, &alice, 0, 1, &authenticator(1), None).await;
@@ -336,7 +336,7 @@ mod cases {
 }
 
 #[tokio::test]
-async fn the_embedded_store_counts_anew_after_a_quarter_of_an_hour() {
+async fn embedded_store_resets_the_count_after_15_minutes() {
     let folder = TempDir::new().unwrap();
     let moved = Arc::new(AtomicI64::new(0));
     let open = || Store::embedded(folder.path(), moved_clock(Arc::clone(&moved))).unwrap();
@@ -360,7 +360,7 @@ async fn the_embedded_store_counts_anew_after_a_quarter_of_an_hour() {
 }
 
 #[tokio::test]
-async fn redis_counts_anew_when_the_count_has_run_out() {
+async fn redis_resets_the_count_when_it_expires() {
     let server = RedisServer::start();
     let (store, alice) = (open_redis(&server.url()).await, user("alice"));
     let set = with_codes(&store, &alice).await;

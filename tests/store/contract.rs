@@ -1,4 +1,4 @@
-//! What both backends promise of enrolments.
+//! The contract of both backends for enrolments.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use super::fixture::*;
 
 on_both! {
     an_unknown_user_is_an_empty_account
-    what_is_stored_is_read_back
-    only_its_own_user_finds_an_enrolment
+    stored_account_is_read_back
+    enrolment_is_found_by_its_own_user_only
     begin_is_stale_on_another_version_or_handle
-    nine_begins_side_by_side_keep_eight
-    the_oldest_goes_first
-    a_pending_enrolment_runs_out
+    nine_begins_at_once_keep_eight
+    ninth_begin_drops_the_oldest
+    pending_enrolment_expires
     a_hundred_racing_completions_store_one
-    two_users_race_for_one_credential
+    credential_of_two_racing_users_is_stored_for_one
     one_credential_id_at_two_parties_is_two_credentials
-    two_first_enrolments_race_for_the_codes
-    gone_comes_before_stale_and_stale_changes_nothing
-    an_own_credential_exists_and_leaves_the_enrolment
-    a_repetition_answers_as_the_first_did
-    codes_come_only_when_none_are_left
+    two_racing_first_enrolments_store_one_set_of_codes
+    unknown_challenge_is_gone_on_any_version_and_stale_commit_changes_nothing
+    own_credential_is_reported_as_existing_and_leaves_the_enrolment
+    repeated_commit_answers_as_the_first
+    codes_are_stored_only_if_none_are_left
     an_enrolment_is_discarded_once
     a_failed_attempt_leaves_the_credential_to_others
 }
@@ -64,7 +64,7 @@ mod cases {
         assert_eq!(store.failures(), 0);
     }
 
-    pub(super) async fn what_is_stored_is_read_back(store: Arc<Store>) {
+    pub(super) async fn stored_account_is_read_back(store: Arc<Store>) {
         let alice = user("alice");
         let before = wall();
         let BeginOutcome::Stored { expires_at } = begin(&store, &alice, 0, 9).await else {
@@ -93,7 +93,7 @@ mod cases {
         assert_whole(&read);
     }
 
-    pub(super) async fn only_its_own_user_finds_an_enrolment(store: Arc<Store>) {
+    pub(super) async fn enrolment_is_found_by_its_own_user_only(store: Arc<Store>) {
         let (alice, bob) = (user("alice"), user("bob"));
         begun(&store, &alice, 1).await;
         assert_eq!(account(&store, &bob, 1).await.pending, None);
@@ -119,7 +119,7 @@ mod cases {
         assert_eq!((read.pending, read.handle), (None, Some(handle(&alice))));
     }
 
-    pub(super) async fn nine_begins_side_by_side_keep_eight(store: Arc<Store>) {
+    pub(super) async fn nine_begins_at_once_keep_eight(store: Arc<Store>) {
         let alice = user("alice");
         let begins = (1..=9).map(|seed| {
             let (store, alice) = (Arc::clone(&store), alice.clone());
@@ -131,12 +131,12 @@ mod cases {
         assert_eq!(pending(&store, 1..=9).await.len(), PENDING_PER_SESSION);
     }
 
-    pub(super) async fn the_oldest_goes_first(store: Arc<Store>) {
+    pub(super) async fn ninth_begin_drops_the_oldest(store: Arc<Store>) {
         for seed in 1..=10 {
             begun(&store, &user("alice"), seed).await;
         }
         assert_eq!(pending(&store, 1..=10).await, [3, 4, 5, 6, 7, 8, 9, 10]);
-        // One that is begun again is the newest, and takes no other's place.
+        // A challenge that is begun again becomes the newest and drops no other.
         begun(&store, &user("alice"), 3).await;
         begun(&store, &user("alice"), 11).await;
         assert_eq!(pending(&store, 1..=11).await, [3, 5, 6, 7, 8, 9, 10, 11]);
@@ -152,9 +152,10 @@ mod cases {
         found
     }
 
-    pub(super) async fn a_pending_enrolment_runs_out(store: Arc<Store>) {
+    pub(super) async fn pending_enrolment_expires(store: Arc<Store>) {
         let alice = user("alice");
-        // One that lives on, so that the short one does not go with all that is pending.
+        // A second, longer one keeps the set of pending enrolments alive when the short one
+        // expires.
         begun(&store, &alice, 2).await;
         let short = Duration::from_millis(200);
         let begun = store
@@ -198,7 +199,7 @@ mod cases {
         assert_whole(&read);
     }
 
-    pub(super) async fn two_users_race_for_one_credential(store: Arc<Store>) {
+    pub(super) async fn credential_of_two_racing_users_is_stored_for_one(store: Arc<Store>) {
         for seed in 1..=20 {
             let users = [user(&format!("alice{seed}")), user(&format!("bob{seed}"))];
             let racers = users.each_ref().map(|user| {
@@ -241,7 +242,7 @@ mod cases {
         assert_eq!(outcome, Ok(FIRST));
     }
 
-    pub(super) async fn two_first_enrolments_race_for_the_codes(store: Arc<Store>) {
+    pub(super) async fn two_racing_first_enrolments_store_one_set_of_codes(store: Arc<Store>) {
         let alice = user("alice");
         begun(&store, &alice, 1).await;
         begun(&store, &alice, 2).await;
@@ -273,7 +274,9 @@ mod cases {
         assert_whole(&account(&store, &alice, *seed).await);
     }
 
-    pub(super) async fn gone_comes_before_stale_and_stale_changes_nothing(store: Arc<Store>) {
+    pub(super) async fn unknown_challenge_is_gone_on_any_version_and_stale_commit_changes_nothing(
+        store: Arc<Store>,
+    ) {
         let alice = user("alice");
         begun(&store, &alice, 1).await;
         let set = codes();
@@ -286,7 +289,9 @@ mod cases {
         assert_whole(&read);
     }
 
-    pub(super) async fn an_own_credential_exists_and_leaves_the_enrolment(store: Arc<Store>) {
+    pub(super) async fn own_credential_is_reported_as_existing_and_leaves_the_enrolment(
+        store: Arc<Store>,
+    ) {
         let alice = user("alice");
         begun(&store, &alice, 1).await;
         begun(&store, &alice, 2).await;
@@ -296,14 +301,14 @@ mod cases {
         let outcome = complete(&store, &alice, 1, 2, &authenticator(1), None).await;
         assert_eq!(outcome, Ok(CompleteOutcome::Exists));
         assert_eq!(account(&store, &alice, 2).await.pending, Some(enrolment(2)));
-        // It is still held against others.
+        // It still conflicts with others.
         let bob = user("bob");
         begun(&store, &bob, 1).await;
         let outcome = complete(&store, &bob, 0, 1, &authenticator(1), Some(&codes())).await;
         assert_eq!(outcome, Ok(CompleteOutcome::Exists));
     }
 
-    pub(super) async fn a_repetition_answers_as_the_first_did(store: Arc<Store>) {
+    pub(super) async fn repeated_commit_answers_as_the_first(store: Arc<Store>) {
         let alice = user("alice");
         begun(&store, &alice, 1).await;
         begun(&store, &alice, 2).await;
@@ -326,7 +331,7 @@ mod cases {
         assert_whole(&read);
     }
 
-    pub(super) async fn codes_come_only_when_none_are_left(store: Arc<Store>) {
+    pub(super) async fn codes_are_stored_only_if_none_are_left(store: Arc<Store>) {
         let alice = user("alice");
         begun(&store, &alice, 1).await;
         begun(&store, &alice, 2).await;

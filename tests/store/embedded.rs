@@ -1,4 +1,5 @@
-//! What the embedded store must survive: kill -9, a second process, a full disk, a damaged file.
+//! Failures that the embedded store survives: kill -9, a second process, a full disk, a damaged
+//! file.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines};
@@ -26,7 +27,7 @@ async fn refusal(folder: &Path) -> String {
     }
 }
 
-/// This test binary once more, as another process that only plays a role of [`child`].
+/// Starts this test binary again, as another process that runs [`child`] only.
 struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -39,7 +40,7 @@ impl Process {
 
     fn with(mut command: Command, role: &str, folder: &Path) -> Self {
         let mut child = command
-            // With one thread, as on one processor, the test's name would stand before what it says.
+            // With one thread, as on one processor, the test's name would precede its output.
             .args(["--exact", "store::embedded::child", "--nocapture"])
             .arg("--test-threads=2")
             .env(ROLE, role)
@@ -51,7 +52,7 @@ impl Process {
         Self { child, lines }
     }
 
-    /// Reads on until it says this; answers with all that it said.
+    /// Reads until this text and returns all output.
     fn wait_for(&mut self, word: &str) -> Vec<String> {
         let mut said = Vec::new();
         for line in &mut self.lines {
@@ -63,7 +64,7 @@ impl Process {
         panic!("it ended without saying {word}: {said:#?}");
     }
 
-    /// kill -9; then what it said until then.
+    /// Kills the process (SIGKILL) and returns its output.
     fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -71,7 +72,7 @@ impl Process {
     }
 }
 
-/// Not a test of its own: the other process of those below, which tell it what to do.
+/// Not a test by itself: the other process of the tests below, which tell it what to do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     let (Ok(role), Some(folder)) = (std::env::var(ROLE), std::env::var_os(FOLDER)) else {
@@ -122,7 +123,7 @@ async fn kill_9_at_any_moment_leaves_all_or_nothing() {
     for round in 0..12_u64 {
         let mut process = Process::start(&format!("round{round}"), folder.path());
         let mut said = process.wait_for("stored");
-        // Any moment is as good as another: this only varies it.
+        // Varies the moment of the kill.
         tokio::time::sleep(Duration::from_micros(round * 1370)).await;
         said.extend(process.kill());
 
@@ -144,7 +145,7 @@ async fn kill_9_at_any_moment_leaves_all_or_nothing() {
 }
 
 #[tokio::test]
-async fn a_second_process_is_told_which_file_is_in_use() {
+async fn second_process_is_told_which_file_is_in_use() {
     let folder = TempDir::new().unwrap();
     let mut process = Process::start("begin", folder.path());
     process.wait_for("begun");
@@ -178,7 +179,7 @@ async fn fill(store: &Store) {
             .await;
         match outcome {
             Ok(BeginOutcome::Stored { .. }) => users.push(user),
-            // A smaller write may still find room: it is full when nothing does.
+            // A smaller write may still find room. The disk is full when none does.
             other if !store.health().await.faults.is_empty() => break other,
             _ => {}
         }
@@ -204,7 +205,7 @@ async fn fill(store: &Store) {
     for user in &users {
         assert_eq!(account(store, user, 1).await.pending, Some(enrolment(1)));
     }
-    // Whatever the answer left open, there is all or nothing, and a repetition completes it.
+    // Whatever the answer was, the change is whole or absent, and a retry completes it.
     let read = account(store, &early, 1).await;
     assert_whole(&read);
     assert_eq!(read.authenticators.is_empty(), read.pending.is_some());
@@ -218,9 +219,9 @@ async fn fill(store: &Store) {
 }
 
 #[tokio::test]
-async fn a_full_disk_writes_nothing_and_heals_when_there_is_room() {
+async fn full_disk_fails_writes_until_there_is_room() {
     let folder = TempDir::new().unwrap();
-    // A limit on the size of files stands in for the disk: the same error comes from the same calls.
+    // A limit on the size of files replaces the full disk: the same calls fail with the same error.
     let mut shell = Command::new("sh");
     shell
         .args(["-c", "trap '' XFSZ; ulimit -S -f 600; exec \"$0\" \"$@\""])
@@ -246,7 +247,7 @@ async fn a_full_disk_writes_nothing_and_heals_when_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_refused_by_name_and_never_silently_empty() {
+async fn damaged_file_is_refused_by_name_and_never_read_as_empty() {
     let folder = TempDir::new().unwrap();
     let alice = user("alice");
     let store = open_embedded(folder.path()).await.unwrap();
@@ -273,7 +274,7 @@ async fn a_damaged_file_is_refused_by_name_and_never_silently_empty() {
     refused(b"listen = \"127.0.0.1:8080\"\n".repeat(400)).await;
     refused(vec![0; whole.len()]).await;
 
-    // Wherever a bit is turned, what comes is the data or a refusal.
+    // With any bit flipped, the file gives the data or is refused.
     let (mut opened, mut refusals) = (0, 0);
     for at in (0..whole.len()).step_by(509) {
         let mut bytes = whole.clone();
@@ -303,7 +304,7 @@ async fn a_damaged_file_is_refused_by_name_and_never_silently_empty() {
 }
 
 #[tokio::test]
-async fn a_half_made_store_is_made_again() {
+async fn store_whose_creation_was_cut_short_is_created_again() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("cedargate.new"), b"cut sho").unwrap();
     let store = open_embedded(folder.path()).await.unwrap();
@@ -311,7 +312,7 @@ async fn a_half_made_store_is_made_again() {
 }
 
 #[tokio::test]
-async fn only_the_owner_reads_the_files() {
+async fn files_are_readable_by_their_owner_only() {
     let parent = TempDir::new().unwrap();
     let folder = parent.path().join("deep/data");
     let _store = open_embedded(&folder).await.unwrap();
@@ -321,7 +322,7 @@ async fn only_the_owner_reads_the_files() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_is_named() {
+async fn folder_that_cannot_be_created_is_named() {
     let parent = TempDir::new().unwrap();
     fs::write(parent.path().join("file"), b"").unwrap();
     let error = refusal(&parent.path().join("file")).await;

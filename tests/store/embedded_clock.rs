@@ -1,4 +1,4 @@
-//! The embedded store with a clock that is handed in: it jumps, or it stands still.
+//! The embedded store with a clock that the test controls: it jumps or stands still.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::fixture::*;
 
 #[tokio::test]
-async fn a_clock_that_jumps_makes_nothing_valid_for_longer() {
+async fn clock_jump_extends_no_deadline() {
     let folder = TempDir::new().unwrap();
     let moved = Arc::new(AtomicI64::new(0));
     let open = || Store::embedded(folder.path(), moved_clock(Arc::clone(&moved))).unwrap();
@@ -23,14 +23,14 @@ async fn a_clock_that_jumps_makes_nothing_valid_for_longer() {
     assert_eq!(account(&store, &alice, 1).await.pending, Some(enrolment(1)));
     moved.store(ttl, Ordering::SeqCst);
     assert_eq!(account(&store, &alice, 1).await.pending, None);
-    // Back to before it was begun: not valid, and gone after a restart.
+    // Before the time of its begin it is not valid, and gone after a restart.
     moved.store(-3_600_000, Ordering::SeqCst);
     assert_eq!(account(&store, &alice, 1).await.pending, None);
     let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&codes())).await;
     assert_eq!(outcome, Ok(CompleteOutcome::Gone));
 }
 
-/// A disk that others keep busy can take longer than readiness waits.
+/// A busy disk can take longer than readiness waits.
 async fn until_healthy(store: &Store) {
     until("the store is healthy", async || {
         store.health().await == Health::default()
@@ -38,8 +38,7 @@ async fn until_healthy(store: &Store) {
     .await;
 }
 
-/// A store on a disk that stands still while the mutex is held: its writer reads the clock in each
-/// step.
+/// A store whose disk stalls while the mutex is held, as its writer reads the clock in each step.
 fn open_stuck(folder: &TempDir) -> (Store, Arc<Mutex<()>>) {
     let stuck = Arc::new(Mutex::new(()));
     let clock = {
@@ -53,13 +52,13 @@ fn open_stuck(folder: &TempDir) -> (Store, Arc<Mutex<()>>) {
     (store, stuck)
 }
 
-/// Whoever asks whether the gateway is ready is answered, and does not wait in a queue.
+/// A health check is answered and does not wait in the queue.
 #[tokio::test]
 #[expect(
     clippy::await_holding_lock,
     reason = "the disk stands still while it is waited for"
 )]
-async fn a_disk_that_stands_still_is_not_ready() {
+async fn store_on_a_stalled_disk_is_not_ready() {
     let folder = TempDir::new().unwrap();
     let (store, stuck) = open_stuck(&folder);
     let held = stuck.lock().unwrap();
@@ -74,7 +73,7 @@ async fn a_disk_that_stands_still_is_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_too_slow_is_said_and_what_waits_is_stored() {
+async fn slow_disk_is_reported_and_waiting_steps_are_stored() {
     let folder = TempDir::new().unwrap();
     let (store, stuck) = open_stuck(&folder);
     let store = Arc::new(store);
@@ -119,7 +118,7 @@ async fn a_disk_that_is_too_slow_is_said_and_what_waits_is_stored() {
 }
 
 #[tokio::test]
-async fn what_is_out_of_time_is_swept() {
+async fn expired_records_are_swept() {
     let folder = TempDir::new().unwrap();
     let moved = Arc::new(AtomicI64::new(0));
     let open = || Store::embedded(folder.path(), moved_clock(Arc::clone(&moved))).unwrap();
@@ -129,7 +128,7 @@ async fn what_is_out_of_time_is_swept() {
     drop(store);
 
     moved.store(3_600_000, Ordering::SeqCst);
-    // A sweep is the first that a new writer does, before any step.
+    // A new writer sweeps before its first step.
     let store = open();
     until_healthy(&store).await;
     moved.store(0, Ordering::SeqCst);

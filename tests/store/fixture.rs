@@ -1,22 +1,22 @@
-//! Stores to test, and things to put in them.
+//! Stores to test, and values to store.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use cedargate::error::with_causes;
-use cedargate::model::{Authenticator, Bytes, MethodType, SessionKey, Timestamp, UserId};
 use cedargate::store::{
     Account, AllowCredentials, AuthenticateOutcome, Authentication, BeginOutcome, Clock, CodeSet,
     CompleteOutcome, Completion, Enrolment, Error, Location, RecoveryCode, RemoveOutcome, Remover,
     ReplaceCodesOutcome, ResetOutcome, Settings, Store, Use,
 };
+use cedargate_core::{Authenticator, Bytes, MethodType, SessionKey, Timestamp, UserId};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::poll::PATIENCE;
-pub(super) use crate::poll::until;
-use crate::redis_server::RedisServer;
+use crate::support::poll::PATIENCE;
+pub(super) use crate::support::poll::until;
+use crate::support::redis_server::RedisServer;
 
 /// Runs one case on a fresh store of each backend.
 macro_rules! on_both {
@@ -34,10 +34,10 @@ pub(super) use on_both;
 
 pub(super) const TTL: Duration = Duration::from_secs(300);
 pub(super) const RP_ID: &str = "example.com";
-/// More than any test but those of the limit enrols.
+/// More than any test enrols, except those of the limit.
 pub(super) const MAX_AUTHENTICATORS: usize = 20;
 
-/// A store with what it stands on, which may be closed and opened again.
+/// A store with its server or folder, which a test can close and open again.
 pub(super) enum Home {
     Embedded(TempDir),
     Redis(RedisServer),
@@ -51,8 +51,8 @@ impl Home {
         ]
     }
 
-    /// An embedded store on no disk where the system has such a folder: for many steps that need not
-    /// outlive the test, as each waits for the disk.
+    /// An embedded store in memory, if the system has such a folder: for tests of many steps, each
+    /// of which would wait for the disk.
     pub(super) fn in_memory() -> Self {
         let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new());
         Home::Embedded(folder.unwrap())
@@ -72,7 +72,7 @@ impl Home {
         }
     }
 
-    /// What a restart of the machine does.
+    /// Closes the store and opens it again.
     pub(super) fn restart(&mut self) {
         if let Home::Redis(server) = self {
             server.restart();
@@ -107,7 +107,7 @@ pub(super) fn wall() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-/// The system's clock, moved by what the test says.
+/// The system's clock, moved by the test's offset.
 pub(super) fn moved_clock(millis: Arc<std::sync::atomic::AtomicI64>) -> Clock {
     Arc::new(move || {
         let moved = millis.load(std::sync::atomic::Ordering::SeqCst);
@@ -121,7 +121,7 @@ pub(super) fn user(name: &str) -> UserId {
         .unwrap()
 }
 
-/// A handle that is always the same for a user.
+/// The handle of a user, always the same.
 pub(super) fn handle(user: &UserId) -> Uuid {
     let mut bytes = [0; 16];
     for (at, byte) in user.subject.bytes().enumerate() {
@@ -167,7 +167,7 @@ pub(super) fn credential(seed: u8) -> Bytes {
     Bytes(vec![seed; 16])
 }
 
-/// An authenticator with a new id, as each attempt has one.
+/// An authenticator with a new id.
 pub(super) fn authenticator(seed: u8) -> Authenticator {
     Authenticator {
         id: Uuid::new_v4(),
@@ -217,7 +217,7 @@ pub(super) async fn begin(store: &Store, user: &UserId, version: u64, seed: u8) 
         .unwrap()
 }
 
-/// Begins on a user's account as it is.
+/// Begins an enrolment on the current version of a user's account.
 pub(super) async fn begun(store: &Store, user: &UserId, seed: u8) {
     let version = store.read(user, None).await.unwrap().version;
     let outcome = begin(store, user, version, seed).await;
@@ -246,7 +246,7 @@ pub(super) async fn complete(
     store.complete(user, &completion).await
 }
 
-/// Removes as the owner does.
+/// Removes an authenticator as its owner.
 pub(super) async fn remove(
     store: &Store,
     user: &UserId,
@@ -256,7 +256,7 @@ pub(super) async fn remove(
     store.remove(user, version, id, Remover::Owner).await
 }
 
-/// What the removal of this authenticator by its owner answers.
+/// The outcome of the removal of this authenticator by its owner.
 pub(super) fn removed(authenticator: &Authenticator) -> RemoveOutcome {
     RemoveOutcome::Removed {
         authenticator: Box::new(authenticator.clone()),
@@ -264,7 +264,7 @@ pub(super) fn removed(authenticator: &Authenticator) -> RemoveOutcome {
     }
 }
 
-/// Resets a user whatever is enrolled; returns what was removed and the recovery code.
+/// Resets a user, enrolled or not. Returns the removed authenticators and the recovery code.
 pub(super) async fn reset(store: &Store, user: &UserId) -> (Vec<Authenticator>, RecoveryCode) {
     let code = recovery();
     match store.reset(user, &code, true).await {
@@ -273,7 +273,7 @@ pub(super) async fn reset(store: &Store, user: &UserId) -> (Vec<Authenticator>, 
     }
 }
 
-/// Puts this set in the place of the one that is active, decided on this version.
+/// Replaces the active set with this one, decided on this version.
 pub(super) async fn replace(
     store: &Store,
     user: &UserId,
@@ -284,13 +284,13 @@ pub(super) async fn replace(
     store.replace_codes(user, version, old.as_ref(), set).await
 }
 
-/// The salt of the set of codes that is tried now.
+/// The salt of the active set of codes.
 pub(super) fn active_salt(account: &Account) -> Option<Bytes> {
     account.codes.as_ref().map(|codes| codes.salt.salt.clone())
 }
 
-/// Completes a first enrolment, again when a busy machine did not in the store's time: a repetition
-/// answers as the first attempt would have.
+/// Completes a first enrolment, with a retry if a busy machine was too slow: a retry answers as the
+/// first attempt would have.
 pub(super) async fn complete_in_the_end(
     store: &Store,
     user: &UserId,
@@ -324,7 +324,7 @@ pub(super) fn authentication(seed: u8) -> Authentication {
     }
 }
 
-/// Begins an authentication on a user's account as it is.
+/// Begins an authentication on the current version of a user's account.
 pub(super) async fn asked(store: &Store, user: &UserId, seed: u8) {
     let version = store.read(user, None).await.unwrap().version;
     let outcome = store
@@ -346,7 +346,7 @@ pub(super) fn assertion(of: &Authenticator, sign_count: u32) -> Use {
     }
 }
 
-/// Enrols one more authenticator for a user: the first comes with codes.
+/// Enrols one more authenticator for a user. The first one comes with codes.
 pub(super) async fn enrolled(store: &Store, user: &UserId, seed: u8) -> Authenticator {
     begun(store, user, seed).await;
     let one = authenticator(seed);
@@ -367,7 +367,7 @@ pub(super) fn is_down(error: &Error) -> bool {
     )
 }
 
-/// What a step answered; none when a busy machine took longer than the store may.
+/// The outcome of a step. `None` if a busy machine took longer than the deadline.
 pub(super) fn answered<T>(outcome: Result<T, Error>) -> Option<T> {
     match outcome {
         Ok(answer) => Some(answer),
@@ -376,7 +376,8 @@ pub(super) fn answered<T>(outcome: Result<T, Error>) -> Option<T> {
     }
 }
 
-/// A user here never regenerates or uses codes: there are ten with a credential, none without.
+/// Checks the codes of a user who never regenerates or uses any: ten with a credential, none
+/// without.
 pub(super) fn assert_whole(account: &Account) {
     let expected = if account.authenticators.is_empty() {
         0

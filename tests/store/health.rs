@@ -1,9 +1,9 @@
-//! When a store may be relied on.
+//! The health checks of the stores.
 
 use cedargate::store::{Health, Location, Settings, Store};
 
 use super::fixture::{open_embedded, until};
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 async fn health(server: &RedisServer, require_durable: bool) -> Health {
     let store = Store::open(Settings {
@@ -38,7 +38,7 @@ async fn a_redis_without_persistence_is_a_fault_unless_that_is_accepted() {
 }
 
 #[tokio::test]
-async fn snapshots_alone_are_warned_of() {
+async fn persistence_by_snapshots_alone_is_a_warning() {
     let server = RedisServer::with(&["--save", "3600 1 60 1000"]);
     let health = health(&server, true).await;
     assert_says(&health.faults, &[]);
@@ -49,7 +49,8 @@ async fn snapshots_alone_are_warned_of() {
 async fn an_evicting_redis_is_a_fault() {
     let server = RedisServer::durable();
     let _: () = server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
-    // Without a limit nothing is evicted yet: whoever sets one later must not lose credentials.
+    // Without a memory limit nothing is evicted yet, but an operator who sets one later must not
+    // lose credentials.
     for require_durable in [true, false] {
         let health = health(&server, require_durable).await;
         assert_says(&health.faults, &["maxmemory-policy allkeys-lru"]);
@@ -59,7 +60,7 @@ async fn an_evicting_redis_is_a_fault() {
 }
 
 #[tokio::test]
-async fn a_forbidden_config_is_said() {
+async fn forbidden_config_command_is_reported() {
     let server = RedisServer::with(&["--save", "", "--rename-command", "CONFIG", ""]);
     let health = health(&server, true).await;
     assert_says(&health.faults, &[]);
@@ -91,7 +92,7 @@ async fn a_redis_that_cannot_be_reached_is_a_fault_that_names_it() {
 async fn an_embedded_store_that_can_be_written_is_healthy() {
     let folder = tempfile::TempDir::new().unwrap();
     let store = open_embedded(folder.path()).await.unwrap();
-    // A disk that others keep busy can take longer than readiness waits.
+    // A busy disk can take longer than readiness waits.
     until("it is healthy", async || {
         store.health().await == Health::default()
     })

@@ -1,21 +1,18 @@
-//! Redis carries a change of what is enrolled out, and its answer does not arrive; it is full, or it
-//! dies meanwhile.
+//! Redis carries out a change of an account and its reply is lost, or it is full, or it dies
+//! meanwhile.
 
+use crate::support::redis_proxy::{ANY_SCRIPT, Loss, Proxy};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cedargate::model::{Bytes, UserId};
 use cedargate::store::{
     Account, AuthenticateOutcome, BeginOutcome, CodeSet, Error, RemoveOutcome, ReplaceCodesOutcome,
     Store, TryCodeOutcome,
 };
+use cedargate_core::{Bytes, UserId};
 
 use super::fixture::*;
-use crate::redis_proxy::{Loss, Proxy};
-use crate::redis_server::RedisServer;
-
-/// Words that all scripts have.
-const ANY_SCRIPT: &str = "local function live(";
+use crate::support::redis_server::RedisServer;
 
 fn unknown<R: std::fmt::Debug>(outcome: &Result<R, Error>) -> bool {
     match outcome {
@@ -29,7 +26,7 @@ async fn read(store: &Store, user: &UserId) -> Account {
     account(store, user, 3).await
 }
 
-/// A store whose next answer is lost, and a user with an authenticator and a pending authentication.
+/// A store whose next reply is lost, and a user with an authenticator and a pending authentication.
 async fn losing(loss: Loss) -> (RedisServer, Proxy, Store, UserId) {
     let server = RedisServer::start();
     let proxy = Proxy::before(&server, ANY_SCRIPT, loss).await;
@@ -42,7 +39,7 @@ async fn losing(loss: Loss) -> (RedisServer, Proxy, Store, UserId) {
 }
 
 #[tokio::test]
-async fn of_a_removal_or_a_reset_the_outcome_is_unknown_and_all_is_done() {
+async fn removal_and_reset_with_a_lost_reply_are_unknown_and_carried_out() {
     for loss in [Loss::Broken, Loss::Silent] {
         let (_server, proxy, store, alice) = losing(loss).await;
         proxy.lose(0);
@@ -68,7 +65,7 @@ async fn of_a_removal_or_a_reset_the_outcome_is_unknown_and_all_is_done() {
 }
 
 #[tokio::test]
-async fn of_a_use_and_of_a_code_the_outcome_is_unknown_and_neither_counts_twice() {
+async fn use_and_code_with_a_lost_reply_are_unknown_and_count_once() {
     for loss in [Loss::Broken, Loss::Silent] {
         let (_server, proxy, store, alice) = losing(loss).await;
         proxy.lose(0);
@@ -101,7 +98,7 @@ async fn of_a_use_and_of_a_code_the_outcome_is_unknown_and_neither_counts_twice(
 }
 
 #[tokio::test]
-async fn a_new_set_of_codes_is_stored_once_or_said_to_be_perhaps() {
+async fn new_codes_with_a_lost_reply_are_stored_once_or_unknown() {
     for loss in [Loss::Broken, Loss::Silent] {
         let (_server, proxy, store, alice) = losing(loss).await;
         proxy.lose(0);
@@ -109,14 +106,14 @@ async fn a_new_set_of_codes_is_stored_once_or_said_to_be_perhaps() {
             let (old, set) = (active_salt(&read(&store, &alice).await), codes());
             proxy.lose(1);
             let replaced = store.replace_codes(&alice, 1, old.as_ref(), &set).await;
-            // A busy machine may have no time to repeat it, or none to send it.
+            // A busy machine may have no time to retry it, or none to send it.
             if replaced.is_ok() || unknown(&replaced) {
                 assert_works(&store, &alice, &set).await;
             }
             replaced == Ok(ReplaceCodesOutcome::Stored)
         })
         .await;
-        // Whoever heard that nothing has changed would keep codes that do not work any more.
+        // A caller who hears that nothing changed would keep codes that no longer work.
         let (old, set) = (active_salt(&read(&store, &alice).await), codes());
         proxy.lose(usize::MAX);
         let replaced = store.replace_codes(&alice, 1, old.as_ref(), &set).await;
@@ -141,7 +138,7 @@ async fn assert_works(store: &Store, user: &UserId, set: &CodeSet) {
 }
 
 #[tokio::test]
-async fn a_name_and_a_begin_may_be_sent_twice() {
+async fn renaming_and_begin_with_a_lost_reply_are_sent_again() {
     let (_server, proxy, store, alice) = losing(Loss::Broken).await;
     let begun = store
         .begin_authentication(&alice, 1, &authentication(4), TTL)
@@ -170,7 +167,7 @@ async fn a_name_and_a_begin_may_be_sent_twice() {
 }
 
 #[tokio::test]
-async fn a_full_redis_lets_users_in_and_lets_go() {
+async fn full_redis_still_allows_uses_and_removals() {
     let server = RedisServer::with(&["--save", "", "--maxmemory-policy", "noeviction"]);
     let store = open_redis(&server.url()).await;
     let alice = user("alice");
@@ -226,7 +223,7 @@ async fn a_full_redis_lets_users_in_and_lets_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_dies_under_a_removal_leaves_all_or_nothing() {
+async fn removal_is_whole_or_absent_after_redis_dies() {
     let mut server = RedisServer::durable();
     let store = Arc::new(open_redis(&server.url()).await);
     for round in 0..10_u8 {

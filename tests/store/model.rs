@@ -1,15 +1,15 @@
-//! Any sequence of steps has the same results on both backends, and these are the model's.
+//! Random sequences of steps: both backends have the results of the model.
 
 mod reference;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cedargate::model::{Authenticator, Bytes, CodeKind, SessionKey, Timestamp, UserId};
 use cedargate::store::{
     Account, BeginOutcome, Completion, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Store,
     TryCodeOutcome, Use,
 };
+use cedargate_core::{Authenticator, Bytes, CodeKind, SessionKey, Timestamp, UserId};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use self::reference::{Attempt, Begin, By, Codes, Model, Removal, Session};
 use super::fixture::*;
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -26,7 +26,7 @@ enum Step {
         session: Session,
         challenge: u8,
     },
-    /// Begins of these sessions, one after the other.
+    /// Begins by these sessions, one after the other.
     Flood {
         sessions: std::ops::Range<Session>,
         times: u8,
@@ -40,7 +40,7 @@ enum Step {
         max: usize,
         opened: Opened,
     },
-    /// The last completion of this user's once more, as a lost answer makes it.
+    /// The last completion of this user again, as after a lost answer.
     Repeat,
     Discard {
         challenge: Picked,
@@ -75,14 +75,14 @@ enum Step {
         session: Session,
         right: bool,
     },
-    /// Wrong codes of one session.
+    /// Tries of wrong codes by one session.
     Guess {
         session: Session,
         times: u8,
     },
 }
 
-/// What the caller decided on.
+/// The version that the caller decided on.
 #[derive(Clone, Copy, Debug)]
 enum Version {
     Current,
@@ -123,7 +123,7 @@ enum Who {
 
 fn steps() -> impl Strategy<Value = Vec<(bool, Step)>> {
     let version = || prop_oneof![4 => Just(Version::Current), 1 => Just(Version::Other)];
-    // Most steps meet in few sessions; the limit of an account takes more than eight.
+    // Most steps share few sessions. The limit of an account takes more than eight of them.
     let session = || prop_oneof![3 => 0..3_u8, 1 => 0..10_u8];
     let opened = || {
         prop_oneof![
@@ -154,7 +154,7 @@ fn steps() -> impl Strategy<Value = Vec<(bool, Step)>> {
             opened,
         },
     );
-    // More of one session than it may begin, or more sessions than the account has room for.
+    // More begins than one session may make, or more sessions than the account has room for.
     let sessions = prop_oneof![
         (0..3_u8, 40..70_u8).prop_map(|(one, times)| (one..one + 1, times)),
         Just((0..10, 7)),
@@ -187,7 +187,7 @@ fn steps() -> impl Strategy<Value = Vec<(bool, Step)>> {
     proptest::collection::vec((any::<bool>(), step), 1..60)
 }
 
-/// One of the sessions: the last is all those that name none.
+/// One of the sessions. The last stands for all callers that name none.
 fn key(of: Session) -> SessionKey {
     match of {
         9 => SessionKey::of_account(),
@@ -195,7 +195,7 @@ fn key(of: Session) -> SessionKey {
     }
 }
 
-/// A recovery code, and whether it is expired.
+/// A recovery code, and true if it is expired.
 fn recovery_code(is_expired: bool) -> RecoveryCode {
     let mut code = recovery();
     if is_expired {
@@ -261,7 +261,7 @@ async fn run(store: &Store, model: &mut Model, user: &UserId, step: &Step) {
             opened,
         } => {
             let mut one = authenticator(*credential);
-            // Both users of a case are at its own relying party: credential ids are free again.
+            // Each case has a relying party of its own, so credential ids are free again.
             one.rp_id = user.subject[1..].to_owned();
             let attempt = Attempt {
                 version: version(decided),
@@ -506,7 +506,7 @@ async fn assert_reads(store: &Store, model: &mut Model, user: &UserId) {
     assert!(read.authenticators.is_sorted_by_key(|one| one.created_at));
 }
 
-/// What holds after every step, whatever came before.
+/// Checks the properties that hold after every step.
 fn assert_consistent(read: &Account, step: &Step) {
     let is_empty = read.authenticators.is_empty();
     let is_recovery = read.codes.as_ref().map(|it| it.kind) == Some(CodeKind::Recovery);
@@ -520,7 +520,7 @@ fn assert_consistent(read: &Account, step: &Step) {
 }
 
 #[test]
-fn any_sequence_of_steps_does_what_the_model_does() {
+fn any_sequence_of_steps_matches_the_model() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for home in [Home::in_memory(), Home::Redis(RedisServer::start())] {
         let store = runtime.block_on(home.open());
@@ -532,7 +532,7 @@ fn any_sequence_of_steps_does_what_the_model_does() {
             ..Config::default()
         });
         let outcome = runner.run(&steps(), |steps| {
-            // Each case on users and credentials of its own: opening a store is slower.
+            // Each case has users and credentials of its own, as opening a store is slower.
             round.set(round.get() + 1);
             let users = ["a", "b"].map(|name| user(&format!("{name}{}", round.get())));
             let mut model = Model::default();

@@ -1,14 +1,14 @@
 //! Pending ceremonies that an earlier release stored.
 
-use cedargate::model::UserId;
 use cedargate::store::{AllowCredentials, Authentication, Enrolment, Store};
+use cedargate_core::UserId;
 use redb::{Database, ReadableTable as _, TableDefinition};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::fixture::*;
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 type PendingKey = (&'static str, &'static str);
 type PendingEntry = (i64, i64, u64, &'static [u8]);

@@ -1,20 +1,14 @@
-//! Redis goes away, hangs, fills up, loses an answer, or cannot be reached as its URL says.
+//! Redis goes down, hangs, fills up, loses a reply, or cannot be reached at its URL.
 
+use crate::support::poll::{ATTEMPTS, IN_TIME};
+use crate::support::redis_proxy::{ANY_SCRIPT, COMMIT, Loss, Proxy};
 use std::time::{Duration, Instant};
 
 use cedargate::store::{BeginOutcome, CompleteOutcome, Error, Store};
 
 use super::fixture::*;
-use crate::gateway::Port;
-use crate::redis_proxy::{COMMIT, Loss, Proxy};
-use crate::redis_server::RedisServer;
-
-/// Words that all scripts have.
-const ANY_SCRIPT: &str = "local function live(";
-/// What is promised is a second at most; a busy machine gets two more.
-const IN_TIME: Duration = Duration::from_secs(3);
-/// Attempts of a busy machine at what has to be done within the store's time.
-const ATTEMPTS: u8 = 20;
+use crate::support::gateway::Port;
+use crate::support::redis_server::RedisServer;
 
 fn assert_unavailable<R: std::fmt::Debug>(outcome: Result<R, Error>, unknown: bool) -> String {
     match outcome {
@@ -24,7 +18,7 @@ fn assert_unavailable<R: std::fmt::Debug>(outcome: Result<R, Error>, unknown: bo
     }
 }
 
-/// All that a request may ask of the store.
+/// All steps that a request may ask of the store.
 async fn assert_down(store: &Store) {
     let alice = user("alice");
     let failures = store.failures();
@@ -43,14 +37,14 @@ async fn assert_down(store: &Store) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_need_not_be_up_at_the_start_and_may_go_and_come_back() {
+async fn store_opens_without_redis_and_works_once_it_is_back() {
     let mut server = RedisServer::durable();
     server.kill();
     let store = open_redis(&server.url()).await;
     for _ in 0..3 {
         assert_down(&store).await;
         server.restart();
-        // The first request already: nothing of the time before is left.
+        // The first step already succeeds: no old connection is in the way.
         begun(&store, &user("alice"), 1).await;
         assert_eq!(store.health().await.faults, [] as [&str; 0]);
         server.kill();
@@ -69,14 +63,14 @@ async fn redis_need_not_be_up_at_the_start_and_may_go_and_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hung_redis_holds_nobody_up() {
+async fn hung_redis_fails_steps_in_time() {
     let server = RedisServer::start();
     let store = std::sync::Arc::new(open_redis(&server.url()).await);
     begun(&store, &user("alice"), 1).await;
     server.pause();
-    // A commit whose claim was not answered was not sent.
+    // A commit is not sent if its claim got no reply.
     assert_down(&store).await;
-    // Many at once wait no longer than one.
+    // Many steps at once wait no longer than one.
     let started = Instant::now();
     let waiting = (0..200).map(|_| {
         let store = std::sync::Arc::clone(&store);
@@ -97,7 +91,7 @@ async fn a_hung_redis_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_a_commit_loses_nothing() {
+async fn commit_with_a_lost_reply_loses_nothing() {
     for loss in [Loss::Broken, Loss::Silent] {
         let server = RedisServer::start();
         let proxy = Proxy::before(&server, COMMIT, loss).await;
@@ -116,7 +110,7 @@ async fn a_lost_answer_to_a_commit_loses_nothing() {
             );
             assert_whole(&read);
             if outcome.is_err() {
-                // There was no time to repeat it.
+                // there was no time for a retry
                 assert_unavailable(outcome, true);
                 return false;
             }
@@ -126,13 +120,13 @@ async fn a_lost_answer_to_a_commit_loses_nothing() {
         let mut seed = 1;
         while !is_repeated(seed).await {
             seed += 1;
-            assert!(seed <= ATTEMPTS, "it is never repeated");
+            assert!(usize::from(seed) <= ATTEMPTS, "it is never repeated");
         }
     }
 }
 
 #[tokio::test]
-async fn a_broken_connection_is_seen_only_where_a_repetition_would_lie() {
+async fn broken_connection_is_reported_only_where_a_retry_could_answer_wrongly() {
     let server = RedisServer::start();
     let proxy = Proxy::before(&server, ANY_SCRIPT, Loss::Broken).await;
     let store = open_redis(proxy.url()).await;
@@ -142,8 +136,8 @@ async fn a_broken_connection_is_seen_only_where_a_repetition_would_lie() {
     assert!(matches!(outcome, BeginOutcome::Stored { .. }));
     proxy.lose(1);
     assert_eq!(account(&store, &alice, 1).await.pending, Some(enrolment(1)));
-    // Of two discards the second would say that nothing was there; and a caller who is told that
-    // nothing has changed would send the same again and find nothing.
+    // A retried discard would report that nothing was there. And a caller who hears that nothing
+    // changed would send the request again and find nothing.
     proxy.lose(1);
     assert_unavailable(store.discard(&alice, &challenge(1)).await, true);
     assert_eq!(proxy.lost(), 3);
@@ -151,7 +145,7 @@ async fn a_broken_connection_is_seen_only_where_a_repetition_would_lie() {
 }
 
 #[tokio::test]
-async fn when_answers_keep_being_lost_the_outcome_is_unknown() {
+async fn commit_whose_replies_keep_being_lost_is_unknown() {
     for loss in [Loss::Broken, Loss::Silent] {
         let server = RedisServer::start();
         let proxy = Proxy::before(&server, COMMIT, loss).await;
@@ -170,7 +164,7 @@ async fn when_answers_keep_being_lost_the_outcome_is_unknown() {
         let read = account(&store, &alice, 1).await;
         assert_eq!(read.authenticators, std::slice::from_ref(&one));
         assert_whole(&read);
-        // Its claim stands, and a repetition has the answer.
+        // Its claim stays, so a retry gets the answer.
         let bob = user("bob");
         begun(&store, &bob, 1).await;
         let outcome = complete(&store, &bob, 0, 1, &authenticator(1), Some(&codes())).await;
@@ -181,7 +175,7 @@ async fn when_answers_keep_being_lost_the_outcome_is_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_dies_under_a_commit_leaves_all_or_nothing() {
+async fn commit_is_whole_or_absent_after_redis_dies() {
     let mut server = RedisServer::durable();
     let store = std::sync::Arc::new(open_redis(&server.url()).await);
     let mut stored = 0;
@@ -245,7 +239,7 @@ async fn a_full_redis_begins_nothing_and_completes_what_was_begun() {
 }
 
 #[tokio::test]
-async fn a_password_and_a_socket_work_and_no_error_shows_the_password() {
+async fn password_and_socket_work_and_no_error_shows_the_password() {
     let server = RedisServer::with(&["--save", "", "--requirepass", "tuna-melt"]);
     let address = format!("127.0.0.1:{}", server.port());
     let store = open_redis(&format!("redis://:tuna-melt@{address}/0")).await;
@@ -273,7 +267,7 @@ async fn a_password_and_a_socket_work_and_no_error_shows_the_password() {
 }
 
 #[tokio::test]
-async fn a_url_that_cannot_be_used_is_refused_without_being_repeated() {
+async fn unusable_url_is_refused_without_being_quoted() {
     for (wrong, says) in [
         ("http://:secret@localhost", "is not one of Redis"),
         ("secret", "is not one of Redis"),
@@ -296,12 +290,12 @@ async fn a_url_that_cannot_be_used_is_refused_without_being_repeated() {
 }
 
 #[tokio::test]
-async fn tls_finds_its_cryptography() {
+async fn tls_url_finds_its_cryptography_provider() {
     let nobody = Port::free();
     let store = open_redis(&format!("rediss://localhost:{}", nobody.number())).await;
     let cause = assert_unavailable(store.read(&user("alice"), None).await, false);
     assert!(cause.contains("refused"), "{cause}");
-    // A server that speaks no TLS.
+    // A server without TLS.
     let server = RedisServer::start();
     let store = open_redis(&format!("rediss://127.0.0.1:{}", server.port())).await;
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! What is in Redis: claims and who may take or release them, what expires, what is readable.
+//! The keys in Redis: claims, expiry and readable contents.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use cedargate::store::{BeginOutcome, CompleteOutcome, Error};
 
 use super::fixture::*;
-use crate::redis_proxy::{COMMIT, Loss, Proxy};
-use crate::redis_server::RedisServer;
+use crate::support::redis_proxy::{COMMIT, Loss, Proxy};
+use crate::support::redis_server::RedisServer;
 
 #[tokio::test]
 async fn an_orphaned_claim_is_taken_over_after_a_minute() {
@@ -16,8 +16,8 @@ async fn an_orphaned_claim_is_taken_over_after_a_minute() {
     let (alice, bob) = (user("alice"), user("bob"));
     begun(&store, &alice, 1).await;
     begun(&store, &bob, 1).await;
-    // Alice's process dies between claim and commit: what it leaves is her claim alone. Her own
-    // completion shows what a claim looks like.
+    // Alice's process dies between claim and commit and leaves only her claim. Her own completion
+    // shows its form.
     begun(&store, &alice, 9).await;
     let outcome = complete(&store, &alice, 0, 9, &authenticator(1), Some(&codes())).await;
     assert_eq!(outcome, Ok(FIRST));
@@ -54,7 +54,7 @@ async fn an_orphaned_claim_is_taken_over_after_a_minute() {
 }
 
 #[tokio::test]
-async fn a_commit_that_is_carried_out_late_stores_nothing() {
+async fn late_commit_stores_nothing() {
     let server = RedisServer::start();
     let proxy = Proxy::before(&server, COMMIT, Loss::Broken).await;
     let store = open_redis(proxy.url()).await;
@@ -63,7 +63,7 @@ async fn a_commit_that_is_carried_out_late_stores_nothing() {
     let outcome = complete(&store, &alice, 0, 1, &authenticator(1), Some(&codes())).await;
     assert_eq!(outcome, Ok(FIRST));
 
-    // The same commit again on an empty server, as one that was hung for a while would carry it out.
+    // Sends the same commit to an empty server, as if the server had been hung for a while.
     let on_time = proxy.last_marked();
     let until = on_time
         .windows(7)
@@ -82,12 +82,12 @@ async fn a_commit_that_is_carried_out_late_stores_nothing() {
     assert!(read.authenticators.is_empty());
 
     assert!(server.exchange(&on_time).contains("stored"));
-    // Repeated, it is the same answer however late it is.
+    // A repeated release has the same answer however late it is.
     assert!(server.exchange(&late).contains("stored"));
 }
 
 #[tokio::test]
-async fn a_claim_is_released_by_who_made_it_and_not_by_who_joined_it() {
+async fn claim_is_released_by_its_maker_only() {
     let server = RedisServer::start();
     let store = open_redis(&server.url()).await;
     let alice = user("alice");
@@ -105,7 +105,7 @@ async fn a_claim_is_released_by_who_made_it_and_not_by_who_joined_it() {
     gone().await;
     assert_eq!(claims().len(), 1, "that of a credential that is there");
 
-    // Another attempt of hers has made the claim, and has not committed yet.
+    // Another attempt of hers has made the claim and has not committed yet.
     let creds = server.command::<Vec<String>>(&["KEYS", "*creds"]);
     let _: () = server.command(&["DEL", &creds[0]]);
     gone().await;
@@ -142,7 +142,7 @@ async fn a_removal_releases_the_claim_that_it_found_and_no_later_one() {
 }
 
 #[tokio::test]
-async fn pending_enrolments_go_by_themselves() {
+async fn pending_enrolments_expire_by_themselves() {
     let server = RedisServer::start();
     let store = open_redis(&server.url()).await;
     let alice = user("alice");

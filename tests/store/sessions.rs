@@ -1,17 +1,17 @@
-//! No session uses up anything that another session of the same user needs.
+//! Limits per session: no session uses up what another session of the same user needs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use cedargate::model::{SessionKey, UserId};
 use cedargate::store::{
     BEGINS_LIMIT, BEGINS_WINDOW, BeginOutcome, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, Store,
 };
+use cedargate_core::{SessionKey, UserId};
 use tempfile::TempDir;
 
 use super::fixture::*;
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 on_both! {
     a_hundred_begins_of_one_session_leave_the_pending_ceremonies_of_another
@@ -100,7 +100,8 @@ mod cases {
         let all: Vec<u8> = (0..seed).collect();
         assert_eq!(pending(&store, &alice, 0..=seed).await, all, "64 are there");
 
-        // The next one takes from s1, whose first is 8: it has the most, as others, and the oldest.
+        // The next begin drops one of s1, whose first is 8: of the sessions with the most, it has
+        // the oldest.
         assert_stored(begin_in(&store, &alice, &session("owner"), 100).await);
         let without = |gone: &[u8]| -> Vec<u8> {
             all.iter()
@@ -109,7 +110,8 @@ mod cases {
                 .collect()
         };
         assert_eq!(pending(&store, &alice, 0..=99).await, without(&[8]));
-        // Who has the most loses an own one to another session, and its ninth takes its own.
+        // The session with the most loses one to another session, and its ninth begin drops its
+        // own.
         assert_stored(begin_in(&store, &alice, &session("new"), 101).await);
         assert_eq!(pending(&store, &alice, 0..=99).await, without(&[8, 16]));
         assert_stored(begin_in(&store, &alice, &session("s7"), 102).await);
@@ -150,7 +152,7 @@ mod cases {
         }
         assert_eq!(account(&store, &alice, 4).await.pending, None);
         assert_eq!(account(&store, &alice, 5).await.authentication, None);
-        // nobody else is concerned
+        // others are not affected
         assert_stored(begin_in(&store, &alice, &session("owner"), 4).await);
         assert_stored(begin_in(&store, &alice, &SessionKey::of_account(), 5).await);
         assert_stored(begin_in(&store, &user("bob"), &thief, 4).await);
@@ -193,7 +195,7 @@ mod cases {
 }
 
 #[tokio::test]
-async fn the_embedded_store_counts_begins_anew_after_their_window_and_forgets_the_count() {
+async fn embedded_store_resets_and_forgets_the_count_of_begins_after_its_window() {
     let folder = TempDir::new().unwrap();
     let moved = Arc::new(AtomicI64::new(0));
     let open = || Store::embedded(folder.path(), moved_clock(Arc::clone(&moved))).unwrap();
@@ -214,7 +216,7 @@ async fn the_embedded_store_counts_begins_anew_after_their_window_and_forgets_th
     drop(store);
     assert_eq!(counts(folder.path()), 1);
 
-    // A sweep is the first that a new writer does, before any step.
+    // A new writer sweeps before its first step.
     moved.store(3 * window, Ordering::SeqCst);
     let store = open();
     until("a step is done after the sweep", async || {
@@ -225,7 +227,7 @@ async fn the_embedded_store_counts_begins_anew_after_their_window_and_forgets_th
     assert_eq!(counts(folder.path()), 0);
 }
 
-/// How many counts are in the file.
+/// The number of counts in the file.
 fn counts(folder: &std::path::Path) -> u64 {
     use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
     const COUNTS: redb::TableDefinition<'_, &str, (i64, i64, u64, &str)> =
@@ -236,7 +238,7 @@ fn counts(folder: &std::path::Path) -> u64 {
 }
 
 #[tokio::test]
-async fn redis_counts_begins_anew_when_the_count_has_run_out() {
+async fn redis_resets_the_count_of_begins_when_it_expires() {
     let server = RedisServer::start();
     let (store, alice, own) = (
         open_redis(&server.url()).await,
@@ -267,9 +269,9 @@ async fn redis_counts_begins_anew_when_the_count_has_run_out() {
     assert_stored(begin_in(&store, &alice, &own, 1).await);
 }
 
-/// Two neighbouring releases share one Redis: the one before this does not name sessions.
+/// Two neighbouring releases share one Redis. The previous one does not name sessions.
 #[tokio::test]
-async fn records_of_the_release_before_count_for_the_account_as_a_whole() {
+async fn records_of_the_previous_release_count_for_the_whole_account() {
     let server = RedisServer::start();
     let store = open_redis(&server.url()).await;
     let alice = user("alice");

@@ -2,96 +2,95 @@
 
 use std::fmt;
 
-/// What a request asks to do: the actions of `schema/gate.cedarschema`.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+use strum::{IntoStaticStr, VariantArray};
+
+/// The action of an authorization request.
+///
+/// Operations of applications behind the gateway will be further variants, so code that takes an
+/// `Action` must not rely on knowing all of them.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
 pub enum Action {
-    /// Start an enrolment.
+    /// An operation of the gateway itself.
+    Gate(GateAction),
+}
+
+impl From<GateAction> for Action {
+    fn from(action: GateAction) -> Self {
+        Action::Gate(action)
+    }
+}
+
+impl fmt::Display for Action {
+    /// Writes the id of the Cedar entity, such as `listMfaMethods`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Gate(action) => action.fmt(f),
+        }
+    }
+}
+
+impl serde::Serialize for Action {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The operations of the gateway, one for each action of `schema/gate.cedarschema`.
+///
+/// The id of the Cedar entity is the variant's name in camel case: `Gate::Action::"listMfaMethods"`.
+#[derive(Clone, Copy, Debug, Eq, Hash, IntoStaticStr, Ord, PartialEq, PartialOrd, VariantArray)]
+#[strum(serialize_all = "camelCase")]
+pub enum GateAction {
+    /// Start an enrolment (a WebAuthn registration ceremony).
     BeginWebauthnRegistration,
     /// Finish an enrolment.
     CompleteWebauthnRegistration,
-    /// Keep a verified authenticator.
+    /// Store an authenticator that a registration ceremony verified.
     TrustAuthenticator,
-    /// Start a step-up.
+    /// Start a step-up (a WebAuthn authentication ceremony).
     BeginWebauthnAuthentication,
     /// Finish a step-up.
     CompleteWebauthnAuthentication,
     /// List the caller's authenticators.
     ListMfaMethods,
-    /// Rename one of them.
+    /// Rename one of the caller's authenticators.
     RenameMfaMethod,
-    /// Remove one of them.
+    /// Remove one of the caller's authenticators.
     DeleteMfaMethod,
-    /// Get a new set of backup codes.
+    /// Replace the caller's backup codes by a new set.
     RegenerateBackupCodes,
-    /// Use a backup code.
+    /// Step up with a backup code.
     VerifyBackupCode,
     /// List another user's authenticators.
     AdminListMfaMethods,
     /// Remove one of another user's authenticators.
     AdminDeleteMfaMethod,
-    /// Remove all of another user's authenticators and codes.
+    /// Remove all authenticators and codes of another user.
     AdminResetMfa,
     /// Read the OpenAPI description.
     ReadApiDescription,
-    /// Read the keys of step-up tokens.
+    /// Read the public keys of step-up tokens (a JWK set, RFC 7517).
     ReadKeys,
-    /// Read a relying party's related origins.
+    /// Read the related origins of a relying party (WebAuthn Level 3 §5.11).
     ReadRelatedOrigins,
-    /// Ask whether a page of another origin may call (CORS).
+    /// Answer a CORS preflight request.
     Preflight,
-    /// Anything else. Opens nothing, permitted or not.
+    /// Every other request. It is answered with an error even if a policy permits it.
     Unknown,
 }
 
-impl Action {
-    /// All of them.
-    pub const ALL: [Action; 18] = [
-        Action::BeginWebauthnRegistration,
-        Action::CompleteWebauthnRegistration,
-        Action::TrustAuthenticator,
-        Action::BeginWebauthnAuthentication,
-        Action::CompleteWebauthnAuthentication,
-        Action::ListMfaMethods,
-        Action::RenameMfaMethod,
-        Action::DeleteMfaMethod,
-        Action::RegenerateBackupCodes,
-        Action::VerifyBackupCode,
-        Action::AdminListMfaMethods,
-        Action::AdminDeleteMfaMethod,
-        Action::AdminResetMfa,
-        Action::ReadApiDescription,
-        Action::ReadKeys,
-        Action::ReadRelatedOrigins,
-        Action::Preflight,
-        Action::Unknown,
-    ];
+impl GateAction {
+    /// All operations, in the order of the schema.
+    pub const ALL: &[GateAction] = GateAction::VARIANTS;
 
-    /// The id of the schema's `Gate::Action`.
+    /// Returns the id of the Cedar entity, such as `listMfaMethods`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Action::BeginWebauthnRegistration => "beginWebauthnRegistration",
-            Action::CompleteWebauthnRegistration => "completeWebauthnRegistration",
-            Action::TrustAuthenticator => "trustAuthenticator",
-            Action::BeginWebauthnAuthentication => "beginWebauthnAuthentication",
-            Action::CompleteWebauthnAuthentication => "completeWebauthnAuthentication",
-            Action::ListMfaMethods => "listMfaMethods",
-            Action::RenameMfaMethod => "renameMfaMethod",
-            Action::DeleteMfaMethod => "deleteMfaMethod",
-            Action::RegenerateBackupCodes => "regenerateBackupCodes",
-            Action::VerifyBackupCode => "verifyBackupCode",
-            Action::AdminListMfaMethods => "adminListMfaMethods",
-            Action::AdminDeleteMfaMethod => "adminDeleteMfaMethod",
-            Action::AdminResetMfa => "adminResetMfa",
-            Action::ReadApiDescription => "readApiDescription",
-            Action::ReadKeys => "readKeys",
-            Action::ReadRelatedOrigins => "readRelatedOrigins",
-            Action::Preflight => "preflight",
-            Action::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
-impl fmt::Display for Action {
+impl fmt::Display for GateAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

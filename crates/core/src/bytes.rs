@@ -1,4 +1,4 @@
-//! Bytes in JSON.
+//! Byte strings in JSON.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-/// Bytes that are written as base64url without padding.
+/// A byte string, written as base64url without padding (RFC 4648 §5) in JSON and in text.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Bytes(pub Vec<u8>);
+pub struct Bytes(
+    /// The bytes, of any length.
+    pub Vec<u8>,
+);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

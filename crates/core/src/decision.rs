@@ -1,109 +1,130 @@
-//! The answer of the policies to one authorization request.
+//! The result of an authorization request.
 
-use std::fmt;
-use std::sync::Arc;
+use serde::{Serialize, Serializer};
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use crate::MethodType;
 
-use crate::{Action, MethodType};
-
-/// What the policies said to one question.
+/// The result of an authorization request.
+///
+/// It serialises as `{"decision", "reason", "notices", "code", "errors"}`: `decision` is `allow` or
+/// `deny`, `reason` lists [`Decision::policies`], and `code` is `null` for an allow.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Decided {
-    /// The id of the principal, such as `corp|…|alice` or `anonymous`.
-    pub principal: String,
-    /// What was asked.
-    pub action: Action,
-    /// The uid of what it was asked of, such as `Gate::Account::"…"`.
-    pub resource: String,
-    /// The answer.
+pub struct Decision {
+    /// The effect: allow, deny, step up or fail.
     pub effect: Effect,
-    /// The ids of the policies that determined it, sorted. Empty for a deny by default.
+    /// The ids of the determining policies, sorted. Empty if the request is denied because no policy
+    /// permits it.
     pub policies: Vec<String>,
-    /// Their notices in that order, each text once.
+    /// The notices of the determining policies, in the order of [`Decision::policies`], each text once.
     pub notices: Vec<String>,
-    /// What went wrong while policies were evaluated, or why the question does not fit the schema.
+    /// The evaluation errors, sorted, or the reason why the request does not conform to the schema.
     pub errors: Vec<String>,
-    /// The bundle that decided.
-    pub revision: Arc<str>,
-    /// What shadow policies would have changed; none where they would not, and where there are none.
-    pub shadow: Option<Shadow>,
+    /// The ids of the policies whose evaluation failed, sorted.
+    pub failed: Vec<String>,
+    /// The decision that would be made if shadow policies counted. `None` if it would have the same effect.
+    pub shadow: Option<Box<ShadowDecision>>,
 }
 
-/// What the answer would have been if shadow policies counted. It is told, and changes nothing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Shadow {
-    /// `allow`, `deny`, `step_up` or `error`.
-    pub effect: &'static str,
-    /// The code of that answer; none for an allow.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// The policies that would have determined it, sorted: those that count too.
-    pub policies: Vec<String>,
-    /// The shadow policies among them and among those that failed, sorted. None where a shadow
-    /// policy only bears on what a step-up would lead to.
+/// The decision that would be made if shadow policies counted. It is logged and has no effect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShadowDecision {
+    /// The decision, with all of its determining policies.
+    pub decision: Decision,
+    /// The ids of the shadow policies that determined it or failed, sorted. Empty if shadow policies only
+    /// change the decision that follows a step-up.
     pub shadow_policies: Vec<String>,
-    /// The notices of all that would have determined it.
-    pub notices: Vec<String>,
-    /// What failed, in shadow policies and others.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<String>,
 }
 
-/// What one decision was made on. It is kept as it was asked, and becomes JSON where somebody reads
-/// it, not while the caller waits.
-pub trait DecisionInput: fmt::Debug + Send + Sync {
-    /// `principal`, `action`, `resource`, `context` and `entities`, as test cases have them. Where
-    /// the question did not fit the schema there was no request: then the last two are not there.
-    fn json(&self) -> Map<String, Value>;
+impl Decision {
+    /// Returns the decision on a request that could not be evaluated: [`Effect::Failed`] with this error.
+    pub fn failed(error: String) -> Self {
+        Self {
+            effect: Effect::Failed,
+            policies: Vec::new(),
+            notices: Vec::new(),
+            errors: vec![error],
+            failed: Vec::new(),
+            shadow: None,
+        }
+    }
 
-    /// The `acr` values that a sign-in at the caller's issuer can reach: on these a step-up depends.
-    fn strong_acr(&self) -> &[String];
+    /// Returns true if the request is allowed.
+    pub fn is_allow(&self) -> bool {
+        self.effect == Effect::Allow
+    }
 
-    /// How the caller could step up here, as test cases have it: a step-up depends on this too. None
-    /// for a question that is not about an account.
-    fn means(&self) -> Option<Value>;
+    /// Returns `allow` or `deny`, the two decisions of Cedar. A failure is a `deny`.
+    pub fn as_cedar(&self) -> &'static str {
+        if self.is_allow() { "allow" } else { "deny" }
+    }
 
-    /// About how many bytes it takes while it is kept.
-    fn weight(&self) -> usize;
-}
+    /// Returns the code of the error response, or `None` for an allow.
+    pub fn code(&self) -> Option<&str> {
+        self.effect.code()
+    }
 
-/// Nothing is equal to an input but itself.
-impl PartialEq for dyn DecisionInput {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::addr_eq(self, other)
+    /// Returns true if both decisions agree in what the decision log records: allow or deny, code,
+    /// determining policies, notices and errors. The details of a step-up are not compared, because the
+    /// log does not record them.
+    pub fn is_same_answer(&self, other: &Self) -> bool {
+        self.is_allow() == other.is_allow()
+            && self.code() == other.code()
+            && self.policies == other.policies
+            && self.notices == other.notices
+            && self.errors == other.errors
     }
 }
 
-/// The answer to one question.
+impl Serialize for Decision {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct View<'a> {
+            decision: &'static str,
+            reason: &'a [String],
+            notices: &'a [String],
+            code: Option<&'a str>,
+            errors: &'a [String],
+        }
+        View {
+            decision: self.as_cedar(),
+            reason: &self.policies,
+            notices: &self.notices,
+            code: self.code(),
+            errors: &self.errors,
+        }
+        .serialize(serializer)
+    }
+}
+
+/// The effect of a decision.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// At least one permit, no forbid, no error.
+    /// At least one permit applies, no forbid applies, and no policy fails.
     Allow,
-    /// A forbid, or no permit: with the error's code.
+    /// A forbid applies, or no permit does. Holds the code of the error response. A decision that was read
+    /// from the decision log has this effect for every denial, because the log records only the code.
     Deny(String),
-    /// As a deny, but a fresher or stronger sign-in would be allowed.
+    /// A denial that a step-up would turn into an allow (RFC 9470).
     StepUp(StepUp),
-    /// As a deny, but a step-up would be allowed, and the caller has nothing to step up with.
+    /// A denial that a step-up would turn into an allow, of a caller who has no usable authenticator.
+    /// Holds the ways to recover.
     RecoveryRequired(Vec<Recourse>),
-    /// A policy failed, or the question does not fit the schema. Never an allow.
+    /// An evaluation error, or a request that does not conform to the schema. Never an allow.
     Failed,
 }
 
 impl Effect {
-    /// The word in logs and metrics.
+    /// Returns the value for logs and metrics: `allow`, `deny`, `step_up` or `error`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Effect::Allow => "allow",
-            Effect::Deny(_) => "deny",
+            Effect::Deny(_) | Effect::RecoveryRequired(_) => "deny",
             Effect::StepUp(_) => "step_up",
-            Effect::RecoveryRequired(_) => "deny",
             Effect::Failed => "error",
         }
     }
 
-    /// The code of the error that it is answered with; none for an allow.
+    /// Returns the code of the error response, or `None` for an allow.
     pub fn code(&self) -> Option<&str> {
         match self {
             Effect::Allow => None,
@@ -115,24 +136,24 @@ impl Effect {
     }
 }
 
-/// What a caller has to do to be permitted.
+/// The step-up that a caller needs (RFC 9470).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StepUp {
-    /// Each of these `acr` values would do; sorted, never empty.
+    /// The `acr` values, any of which is enough. Sorted, never empty.
     pub acr_values: Vec<String>,
-    /// The greatest age of the sign-in, in seconds.
+    /// The greatest age of the authentication, in seconds.
     pub max_age: u64,
-    /// The caller's method types, with one of which they could step up here.
+    /// The types of the caller's authenticators with which the step-up can be done at this gateway.
     pub method_types: Vec<MethodType>,
 }
 
-/// The ways that are left to a caller who cannot step up.
+/// A way to recover for a caller who has no usable authenticator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recourse {
-    /// One of their backup codes.
+    /// One of the caller's backup codes.
     BackupCode,
-    /// The recovery code that an administrator has given them.
+    /// The recovery code that an administrator gave the caller.
     RecoveryCode,
     /// An administrator, who can reset the account.
     Admin,

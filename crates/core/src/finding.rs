@@ -1,4 +1,4 @@
-//! What is wrong in a file that a person edits: what, where, and what to do.
+//! Problems in files that people edit: the message, the place, and what to do.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,37 +6,37 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
-/// How much a finding matters.
+/// The severity of a finding, from the most to the least severe.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// It does not load.
+    /// The file does not load.
     Error,
-    /// It loads, and is probably not what was meant.
+    /// The file loads, and is probably not what its author meant.
     Finding,
-    /// Good to know.
+    /// Information that needs no change.
     Note,
 }
 
-/// One thing that is wrong, or worth saying, about a place in a file.
+/// A problem at a place in a file.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Finding {
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
-    /// A stable word for the kind of problem, such as `unknown_key`.
+    /// A stable identifier of the kind of problem, such as `unknown_key`.
     pub code: &'static str,
-    /// The file, as the person named it.
+    /// The path of the file as the user gave it. Empty if the problem is in no file.
     pub file: String,
-    /// From 1; 0 when it is the whole file.
+    /// The line, counted from 1. 0 for the whole file.
     pub line: usize,
-    /// In characters, from 1; 0 when it is the whole line or file.
+    /// The column in characters, counted from 1. 0 for the whole line or file.
     pub column: usize,
-    /// What is wrong.
+    /// The problem, in a sentence without a full stop.
     pub message: String,
-    /// What to do about it.
+    /// The way to solve it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// The lines around it, and where in them it is.
+    /// The line that [`Finding::render`] shows.
     #[serde(skip)]
     excerpt: Option<Excerpt>,
 }
@@ -49,7 +49,7 @@ struct Excerpt {
 }
 
 impl Finding {
-    /// An error about a whole file, or about something that is in no file.
+    /// Returns an error about a whole file. `file` is empty for a problem that is in no file.
     pub fn error(code: &'static str, file: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -63,7 +63,7 @@ impl Finding {
         }
     }
 
-    /// Says where in `text`, the whole content of the file, it is: a range of bytes.
+    /// Sets the place: a range of bytes of `text`, the whole content of the file.
     #[must_use]
     pub fn at(mut self, text: &str, span: Range<usize>) -> Self {
         let start = floor(text, span.start.min(text.len()));
@@ -71,7 +71,7 @@ impl Finding {
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         self.line = text[..start].matches('\n').count() + 1;
         self.column = text[line_start..start].chars().count() + 1;
-        // A span over many lines is shown by its first: the place, not the whole policy again.
+        // A span of several lines is shown by its first line, so that no whole policy is printed.
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         self.excerpt = Some(Excerpt {
             text: text[line_start..line_end].to_owned(),
@@ -81,7 +81,7 @@ impl Finding {
         self
     }
 
-    /// As [`Finding::at`], without an excerpt: for lines that hold a secret.
+    /// Sets the place like [`Finding::at`], without an excerpt, for lines that may hold a secret.
     #[must_use]
     pub fn at_hidden(mut self, text: &str, span: Range<usize>) -> Self {
         self = self.at(text, span);
@@ -89,21 +89,22 @@ impl Finding {
         self
     }
 
-    /// Says how much it matters.
+    /// Sets the severity.
     #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
     }
 
-    /// Says what to do.
+    /// Sets the help: the way to solve the problem.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The finding as a person reads it: the message, the place, the excerpt, the help.
+    /// Returns the finding as text for people: message, place, excerpt and help, with ANSI colours if
+    /// `colours` is true.
     pub fn render(&self, colours: bool) -> String {
         let renderer = if colours {
             Renderer::styled()
@@ -146,19 +147,23 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All that is wrong with what a person wrote, in the order of files and lines.
+/// All problems that were found, in the order of files and lines.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))]
-pub struct Findings(pub Vec<Finding>);
+pub struct Findings(
+    /// The problems. May be empty where a function returns findings beside a result.
+    pub Vec<Finding>,
+);
 
-/// The nearest of `known` to what was written, if it is near enough to be a slip of the hand.
+/// Returns the name in `known` that is most similar to `written`, if it is similar enough for `written`
+/// to be a misspelling of it.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|one| (strsim::damerau_levenshtein(written, one), one))
-        .filter(|(distance, one)| *distance <= 1 + one.chars().count() / 4)
+        .map(|name| (strsim::damerau_levenshtein(written, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4)
         .min()
-        .map(|(_, one)| one)
+        .map(|(_, name)| name)
 }
 
 fn floor(text: &str, mut at: usize) -> usize {
@@ -173,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_counted_in_lines_and_characters() {
+    fn place_is_counted_in_lines_and_characters() {
         let text = "eins\nzwäi drei\n";
         let finding = Finding::error("x", "a.toml", "no")
             .at(text, 11..15)
@@ -191,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_without_a_place_names_the_file() {
+    fn finding_without_a_place_names_its_file() {
         insta::assert_snapshot!(Finding::error("x", "a.toml", "cannot be read"), @r"
         error[x]: cannot be read
         --> a.toml
@@ -199,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_line_is_named_and_not_shown() {
+    fn hidden_line_is_named_without_its_text() {
         let finding = Finding::error("x", "a.toml", "no").at_hidden("a\nurl = 'secret'", 8..16);
         insta::assert_snapshot!(finding, @r"
         error[x]: no
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn near_misses_are_suggested_and_far_ones_are_not() {
+    fn similar_name_is_suggested_and_a_different_one_is_not() {
         assert_eq!(nearest("lisen", ["listen", "store"]), Some("listen"));
         assert_eq!(nearest("colour", ["listen", "store"]), None);
     }

@@ -1,4 +1,4 @@
-//! Ids of users and groups, `<issuer>|<tenant>|<name>`, as policies, logs and store keys see them.
+//! Ids of tenants, issuers, users and groups, as policies, logs and store keys write them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,29 +7,29 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Why a text is not an id. The message says how it is written.
+/// An error from parsing an id. The message says how the id is written.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum IdError {
-    /// Not a UUID with hyphens.
+    /// The tenant is not a UUID with hyphens.
     #[error("a tenant is a UUID with hyphens, such as 2489e9ad-2ee2-8e00-8ec9-32d5f69181c0")]
     Tenant,
-    /// Not the name of an issuer.
+    /// The issuer's name is not `[a-z][a-z0-9-]{0,31}`.
     #[error("an issuer's name is 1 to 32 of a-z, 0-9 and -, and begins with a letter")]
     Issuer,
-    /// No two bars, or nothing behind them.
+    /// The id has fewer than two bars, or an empty name.
     #[error("it is written <issuer>|<tenant>|<name>; the tenant may be empty, the name may not")]
     Parts,
-    /// The name is not spelt as the gateway spells it.
+    /// The name is not escaped as the gateway escapes it. Holds the right spelling.
     #[error(
         "the name is spelt {0:?}: bytes that are not printable ASCII, and % ' \" \\, are written %XX"
     )]
     Name(String),
-    /// The tenant is a UUID in another spelling.
+    /// The tenant is not in lower case. Holds the tenant, which is written in lower case.
     #[error("the tenant is spelt {0}")]
     TenantCase(Tenant),
 }
 
-/// A tenant: a UUID, in any letter case when read, in lower case when written.
+/// The id of a tenant: a UUID with hyphens, parsed in any letter case and written in lower case.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Tenant(Uuid);
 
@@ -53,8 +53,8 @@ impl FromStr for Tenant {
     }
 }
 
-/// Reads a UUID with hyphens, in any letter case. `Uuid` also reads forms without hyphens, in braces and
-/// as a URN.
+/// Parses a UUID with hyphens, in any letter case. Returns `None` for the other forms that [`Uuid`] parses:
+/// without hyphens, in braces, and as a URN.
 pub fn hyphenated(text: &str) -> Option<Uuid> {
     let uuid = Uuid::try_parse(text).ok()?;
     (text.len() == 36).then_some(uuid)
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Tenant {
 pub struct IssuerName(Arc<str>);
 
 impl IssuerName {
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -108,14 +108,17 @@ impl FromStr for IssuerName {
     }
 }
 
-/// A user: who they are at which issuer, in which tenant. Also the id of their account.
+/// The id of a user and of their account, written `<issuer>|<tenant>|<subject>`.
+///
+/// The tenant may be empty. In the subject, bytes that are not printable ASCII, and `%`, `'`, `"` and
+/// `\`, are written `%XX`, so that ids need no escapes in Cedar and JSON and hide no look-alike letters.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct UserId {
-    /// The issuer that vouches for them.
+    /// The issuer of the user's tokens.
     pub issuer: IssuerName,
-    /// The tenant that their token names.
+    /// The tenant that the token names.
     pub tenant: Option<Tenant>,
-    /// The token's `sub`, as it stands there. Never empty.
+    /// The token's `sub`, without escapes. Never empty.
     pub subject: String,
 }
 
@@ -138,14 +141,14 @@ impl FromStr for UserId {
     }
 }
 
-/// A group of one issuer in one tenant.
+/// The id of a group of one issuer and tenant, written like a [`UserId`]: `<issuer>|<tenant>|<name>`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct GroupId {
-    /// The issuer whose tokens name it.
+    /// The issuer whose tokens name the group.
     pub issuer: IssuerName,
     /// The tenant that those tokens name.
     pub tenant: Option<Tenant>,
-    /// The group, as the token names it. Never empty.
+    /// The name of the group in the token, without escapes. Never empty.
     pub name: String,
 }
 
@@ -209,8 +212,7 @@ fn parse_id(text: &str) -> Result<(IssuerName, Option<Tenant>, String), IdError>
     }
 }
 
-/// A name with each byte that needs it written as `%XX`, so that no id needs an escape in Cedar or
-/// in JSON and none hides a look-alike letter.
+/// Writes a name with the escapes of [`UserId`].
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -249,7 +251,7 @@ mod tests {
     const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
 
     #[test]
-    fn tenants_are_read_in_any_case_and_written_in_lower_case() {
+    fn tenant_in_any_case_is_written_in_lower_case() {
         let tenant: Tenant = "2489E9AD-2EE2-8E00-8EC9-32D5F69181C0".parse().unwrap();
         assert_eq!(tenant.to_string(), TENANT);
         for wrong in [
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_split_at_its_first_two_bars() {
+    fn id_is_split_at_its_first_two_bars() {
         let id: UserId = format!("corp|{TENANT}|a|b").parse().unwrap();
         assert_eq!(id.subject, "a|b");
         let id: UserId = "corp||alice".parse().unwrap();
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_gives_the_right_spelling() {
+    fn misspelt_id_is_refused_with_the_right_spelling() {
         assert_eq!("contractors".parse::<GroupId>(), Err(IdError::Parts));
         assert_eq!("corp||".parse::<GroupId>(), Err(IdError::Parts));
         assert_eq!("Corp||x".parse::<GroupId>(), Err(IdError::Issuer));
@@ -295,7 +297,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_name_survives_and_its_id_is_printable(subject in ".{1,20}") {
+        fn id_of_any_subject_is_printable_ascii_and_parses_to_the_same_id(subject in ".{1,20}") {
             let id = UserId { issuer: "corp".parse().unwrap(), tenant: None, subject };
             let text = id.to_string();
             prop_assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b) && !b"'\"\\".contains(&b)));

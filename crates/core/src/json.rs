@@ -1,6 +1,7 @@
-//! JSON that every reader takes for the same. RFC 8259 §4 leaves open what a repeated member means:
-//! serde_json keeps the last, others the first, and what one party checked is not what the next one
-//! reads (RFC 8725 §2.4).
+//! A JSON parser that refuses repeated members and deep nesting.
+//!
+//! RFC 8259 §4 leaves open what a repeated member means: serde_json keeps the last value and other parsers
+//! keep the first, so two parties could read different values from the same text (RFC 8725 §2.4).
 
 use std::fmt;
 use std::ops::Range;
@@ -9,11 +10,11 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// Reads a JSON text in which no member is repeated, at any depth, and whose arrays and objects are
-/// nested at most `depth` deep. (serde_json itself reads 127 levels.)
+/// Parses a JSON text in which no object repeats a member and whose arrays and objects are nested at most
+/// `depth` levels deep. serde_json itself parses 127 levels.
 ///
 /// # Errors
-/// What breaks one of these two rules is an error of the category `Data`; what is no JSON, of another.
+/// The text breaks one of these two rules (category `Data`), or is not JSON (category `Syntax` or `Eof`).
 pub fn parse(bytes: &[u8], depth: usize) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let strict = Strict {
@@ -25,13 +26,13 @@ pub fn parse(bytes: &[u8], depth: usize) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-/// Where in `text` a value stands that was borrowed from it, in bytes.
+/// Returns the range of bytes of a value that was borrowed from `text`.
 pub fn span(text: &str, value: &RawValue) -> Range<usize> {
     let start = (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     start..start + value.get().len()
 }
 
-/// Where in `text` an error of reading it is, in bytes.
+/// Returns the position of a parse error in `text`, in bytes.
 pub fn place(text: &str, error: &serde_json::Error) -> usize {
     let lines = text.split_inclusive('\n');
     let before = lines.take(error.line().saturating_sub(1)).map(str::len);
@@ -40,9 +41,9 @@ pub fn place(text: &str, error: &serde_json::Error) -> usize {
 
 #[derive(Clone, Copy)]
 struct Strict {
-    /// How deep arrays and objects may be nested.
+    /// The number of levels that the whole text may have.
     limit: usize,
-    /// How much deeper they may be nested here.
+    /// The number of levels that are left below this one.
     deeper: usize,
 }
 
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_breaks_a_rule_is_told_from_what_is_no_json() {
+    fn broken_rule_is_a_data_error_and_malformed_json_is_not() {
         let category = |text: &str| parse(text.as_bytes(), 2).unwrap_err().classify();
         assert_eq!(category("[[[]]]"), serde_json::error::Category::Data);
         assert_eq!(
@@ -144,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_what_serde_reads(text in r#"[\[\]{}",:0-9a-e\\ ]{0,24}"#) {
+        fn accepted_text_parses_as_with_serde_json(text in r#"[\[\]{}",:0-9a-e\\ ]{0,24}"#) {
             let text = format!("{{\"k\":{text}}}");
             if let Ok(value) = parse(text.as_bytes(), 32) {
                 prop_assert_eq!(value, serde_json::from_str::<Value>(&text).unwrap());
@@ -152,7 +153,7 @@ mod tests {
         }
 
         #[test]
-        fn a_member_is_refused_wherever_it_is_repeated(depth in 0_usize..10, name in "[a-c\"é]{0,3}") {
+        fn repeated_member_is_refused_at_any_depth(depth in 0_usize..10, name in "[a-c\"é]{0,3}") {
             let name = json!(name);
             let inner = format!("{{{name}:1,\"z\":[],{name}:{{}}}}");
             let text = format!("{{\"o\":{}{inner}{}}}", "[".repeat(depth), "]".repeat(depth));

@@ -1,4 +1,4 @@
-//! The kinds of authenticator.
+//! The types of authenticator.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,25 +6,29 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The two kinds of WebAuthn authenticator that can be enrolled.
+/// The two types of WebAuthn authenticator that can be enrolled.
+///
+/// They are written `webauthn_passkey` and `webauthn_fido` in the API, in policies
+/// (`Gate::MethodType::"webauthn_fido"`) and in the configuration.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum MethodType {
-    /// A passkey: discoverable, user-verified, may be synced.
+    /// A passkey: a discoverable credential with user verification, which may be synced (WebAuthn
+    /// Level 3 §4).
     #[serde(rename = "webauthn_passkey")]
     Passkey,
-    /// A FIDO security key as a second factor: bound to one device.
+    /// A FIDO security key as a second factor: a credential that is bound to one device.
     #[serde(rename = "webauthn_fido")]
     Fido,
 }
 
 impl MethodType {
-    /// All of them, in the order in which they are listed to people.
+    /// All types, in the order in which they are listed to users.
     pub const ALL: [MethodType; 2] = [MethodType::Passkey, MethodType::Fido];
 
-    /// What a field that holds one must be.
+    /// The message for a field whose value is not a method type.
     pub const RULE: &str = "must be \"webauthn_passkey\" or \"webauthn_fido\"";
 
-    /// The spelling in the API, in policies and in the configuration.
+    /// Returns `webauthn_passkey` or `webauthn_fido`.
     pub fn as_str(self) -> &'static str {
         match self {
             MethodType::Passkey => "webauthn_passkey",
@@ -32,7 +36,7 @@ impl MethodType {
         }
     }
 
-    /// What an authenticator of this type is called when nobody named it.
+    /// Returns the device name of an authenticator that its owner has not named, such as `Passkey`.
     pub fn noun(self) -> &'static str {
         match self {
             MethodType::Passkey => "Passkey",
@@ -53,7 +57,7 @@ impl FromStr for MethodType {
     fn from_str(text: &str) -> Result<Self, ()> {
         Self::ALL
             .into_iter()
-            .find(|one| one.as_str() == text)
+            .find(|method_type| method_type.as_str() == text)
             .ok_or(())
     }
 }
@@ -63,8 +67,8 @@ impl JsonSchema for MethodType {
         "MethodType".into()
     }
 
-    /// A plain list of words: what the derived schema makes of documented variants is understood by
-    /// fewer tools.
+    /// Lists the values in one `enum`. The derived schema makes a `oneOf` of documented variants, which
+    /// fewer tools understand.
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "enum": Self::ALL })
     }

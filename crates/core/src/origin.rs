@@ -5,13 +5,14 @@ use std::str::FromStr;
 
 use url::Url;
 
-/// The origin of a web page, as browsers send it in `Origin` (HTML, "ASCII serialisation of an
-/// origin"): a scheme, a host, and the port unless it is the scheme's own. Compared byte for byte.
+/// The origin of a web page, as browsers send it in the header `Origin` (HTML §7.1.1, "ASCII
+/// serialization of an origin"): a scheme, a host, and the port unless it is the scheme's default.
+/// Origins are compared byte for byte.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Origin(String);
 
 impl Origin {
-    /// As browsers send it.
+    /// Returns the origin as browsers send it, such as `https://app.example.com`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -24,7 +25,7 @@ impl fmt::Display for Origin {
 }
 
 impl FromStr for Origin {
-    /// A sentence that says what to write.
+    /// A message that says what to write instead.
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -52,12 +53,12 @@ impl FromStr for Origin {
                 "`{text}` must begin with `https://` (or `http://`)"
             ));
         }
-        let right = url.origin().ascii_serialization();
-        if right == text {
-            Ok(Self(right))
+        let serialized = url.origin().ascii_serialization();
+        if serialized == text {
+            Ok(Self(serialized))
         } else {
             Err(format!(
-                "`{text}` must be written as browsers send it: `{right}`"
+                "`{text}` must be written as browsers send it: `{serialized}`"
             ))
         }
     }
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_what_browsers_send() {
+    fn origin_as_browsers_send_it_is_accepted() {
         for text in [
             "https://app.example.com",
             "https://app.example.com:8443",
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_explained() {
+    fn other_text_is_refused_with_what_to_write() {
         for (text, word) in [
             ("*", "pages that you do not know"),
             ("https://*.example.com", "pages that you do not know"),

@@ -1,4 +1,4 @@
-//! The sign-in behind a token: what confirmed it, which code was used in it, and what its limits count for.
+//! The session behind a token: the sign-in, its confirmation, and the codes that were used in it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,35 +7,36 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Bytes, Timestamp};
 
-/// The sign-in behind a presented token, as the token tells of it.
+/// The session behind a token, read from the token's claims.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    /// What tells it from the user's other sessions: the token's `sid`, else its `jti`, else a hash
-    /// of it. A step-up that was begun under one session completes only under it.
+    /// The id that tells it from the user's other sessions: the token's `sid`, else its `jti`, else a hash
+    /// of the token. A step-up completes only in the session in which it began.
     pub id: String,
-    /// The session that limits count for.
+    /// The key by which limits count attempts.
     pub key: SessionKey,
-    /// When the token expires.
+    /// The moment at which the token expires (`exp`, RFC 7519 §4.1.4).
     pub expires_at: Timestamp,
-    /// When the user signed in, by the token's `auth_time`.
+    /// The moment of the sign-in (`auth_time`, OpenID Connect Core §2).
     pub signed_in_at: Option<Timestamp>,
-    /// The epoch of the account that a step-up token of our own was issued under.
+    /// The epoch of the account under which the gateway issued this step-up token. `None` for tokens of
+    /// other issuers.
     pub epoch: Option<u64>,
-    /// Authentication methods (RFC 8176).
+    /// The authentication methods (`amr`, RFC 8176).
     pub amr: Vec<String>,
-    /// Authentication context class; empty when the token has none.
+    /// The authentication context class (`acr`). Empty if the token has none.
     pub acr: String,
-    /// When the user last signed in with an `acr` that counts as strong.
+    /// The moment of the last sign-in with a strong `acr`.
     pub strong_at: Option<Timestamp>,
-    /// The proof beyond a password, if there is one.
+    /// The proof beyond a password.
     pub confirmation: Confirmation,
-    /// The backup or recovery code that was used in this session, if one was.
+    /// The backup or recovery code that was used in this session.
     pub code: Option<CodeUse>,
 }
 
 impl Session {
-    /// Returns true if the proof behind this session goes back to something stronger than a
-    /// password. A code alone does not make a session trusted.
+    /// Returns true if a strong sign-in or a trusted authenticator confirmed this session. A code alone
+    /// does not make a session trusted.
     pub fn trusted(&self) -> bool {
         match self.confirmation {
             Confirmation::Nothing => false,
@@ -44,38 +45,38 @@ impl Session {
         }
     }
 
-    /// Returns true if an authenticator that is enrolled in this session is to be trusted: the session
-    /// is, or a recovery code opened it.
+    /// Returns true if an authenticator that is enrolled in this session is trusted: the session is
+    /// trusted, or a recovery code was used in it.
     pub fn enrols_trusted(&self) -> bool {
         let recovered = |code: &CodeUse| code.kind == CodeKind::Recovery;
         self.trusted() || self.code.as_ref().is_some_and(recovered)
     }
 }
 
-/// The session that limits count for: the token's `sid`, else its `auth_time`, else the account as a
-/// whole. Unlike [`Session::id`] it does not change with each token of one sign-in.
+/// The key by which limits count attempts: a hash of the token's `sid`, else of its `auth_time`, else
+/// empty for the account as a whole. Unlike [`Session::id`] it is the same for all tokens of one sign-in.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct SessionKey(String);
 
 impl SessionKey {
-    /// The session that a `sid` claim names.
+    /// Returns the key for a `sid` claim.
     pub fn of_sid(sid: &str) -> Self {
         Self::digest(&format!("sid:{sid}"))
     }
 
-    /// The session that began with this sign-in.
+    /// Returns the key for the sign-in at this moment.
     pub fn of_sign_in(at: Timestamp) -> Self {
         Self::digest(&format!("auth_time:{}", at.millis()))
     }
 
-    /// All sessions of an account whose tokens name neither.
+    /// Returns the key for all sessions whose tokens have neither a `sid` nor an `auth_time`.
     pub fn of_account() -> Self {
         Self::default()
     }
 
-    /// 22 characters of base64url, or none for the account as a whole: what a token says is not
-    /// stored as it is.
+    /// Returns 22 characters of base64url, or the empty string for the account as a whole. Claims are
+    /// hashed because they are not stored as they are.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -85,19 +86,19 @@ impl SessionKey {
     }
 }
 
-/// What confirmed a session beyond a password.
+/// The proof beyond a password that confirmed a session.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Confirmation {
-    /// Nothing did.
+    /// No proof beyond a password.
     #[default]
     Nothing,
     /// A strong sign-in at the issuer.
     SignIn,
-    /// An authenticator that is enrolled here.
+    /// An assertion of an authenticator that is enrolled at this gateway.
     Authenticator {
-        /// When it was enrolled.
+        /// The moment of its enrolment.
         enrolled_at: Timestamp,
-        /// Whether it was enrolled in a trusted session or with a recovery code.
+        /// True if it was enrolled in a trusted session or with a recovery code.
         trusted: bool,
     },
 }
@@ -105,39 +106,39 @@ pub enum Confirmation {
 /// A code that was used in a session.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CodeUse {
-    /// When.
+    /// The moment of its use.
     pub at: Timestamp,
-    /// The set that it is of: the token is refused once that set is gone.
+    /// The set that the code belongs to. The token is refused once that set has been replaced.
     pub set: CodeSetId,
-    /// What it is.
+    /// Backup or recovery.
     pub kind: CodeKind,
 }
 
 /// The two kinds of code that stand in for an authenticator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CodeKind {
-    /// One of the ten that a user keeps.
+    /// One of the ten codes that a user keeps.
     Backup,
-    /// The one that an admin hands over after a reset.
+    /// The one code that an administrator hands over after a reset.
     Recovery,
 }
 
-/// Names a set of codes in tokens. A recovery code is a set of its own.
+/// The id of a set of codes in step-up tokens. A recovery code is a set of its own.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CodeSetId(String);
 
 impl CodeSetId {
-    /// The id of the set with this salt.
+    /// Returns the id of the set with this salt: 22 characters of base64url.
     pub fn of(salt: &Bytes) -> Self {
         Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(&salt.0)[..16]))
     }
 
-    /// The id that a token of our own names.
+    /// Returns the id that a step-up token names.
     pub fn named(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The spelling in tokens.
+    /// Returns the id as tokens spell it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

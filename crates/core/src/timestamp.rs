@@ -1,4 +1,4 @@
-//! Moments, as they are counted and written.
+//! Moments in time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,36 +8,37 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A moment, in milliseconds since the Unix epoch. Written as RFC 3339 in UTC.
+/// A moment, in milliseconds since the Unix epoch, within the years 1970 to 9999. Written as RFC 3339 in
+/// UTC with three decimals: `2026-01-15T09:00:00.000Z`.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The last millisecond of the year 9999: what RFC 3339 can still write.
+    /// The last millisecond of the year 9999, the last year that RFC 3339 can write.
     const LAST: i64 = 253_402_300_799_999;
 
-    /// The moment `millis` milliseconds after the Unix epoch, kept within the years 1970 to 9999.
+    /// Returns the moment `millis` milliseconds after the Unix epoch, clamped to the years 1970 to 9999.
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(0, Self::LAST))
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub fn millis(self) -> i64 {
         self.0
     }
 
-    /// The moment `duration` later.
+    /// Returns the moment `duration` later, at most the end of the year 9999.
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// Returns the time from `earlier` to this moment, or zero if `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// A new time-ordered UUID (RFC 9562 §5.7) of this moment.
+    /// Returns a new time-ordered UUID of this moment (version 7, RFC 9562 §5.7).
     pub fn uuid(self) -> Uuid {
         let millis = u64::try_from(self.0).unwrap_or(0);
         let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;

@@ -1,12 +1,12 @@
-//! What loads and is probably not what was meant, and what is good to know: for `policy check`, beside
-//! all that does not load. Nothing of it is computed where requests are served.
+//! Checks policies, links, schemas and test cases: errors, which do not load, findings, which load and are
+//! probably mistakes, and notes, which are good to know. A gateway computes none of this.
 
-pub mod assumed;
 mod cases;
 mod issuers;
-mod pairs;
+pub(crate) mod old_cases;
+mod overlaps;
 mod statement;
-mod unread;
+mod unread_files;
 
 use std::collections::BTreeSet;
 
@@ -14,51 +14,47 @@ use cedar_policy::PolicyId;
 
 use cedargate_core::{Finding, Severity};
 use cedargate_policy::analysis::{
-    Examined, SchemaIndex, Subject, TENANT_MISMATCH, sort, with_room,
+    ExaminedPolicy, ExaminedSources, SchemaIndex, TENANT_MISMATCH, on_large_stack, sort_findings,
 };
 use cedargate_policy::cases::Case;
 use cedargate_policy::{Bundle, Requirements};
 
-use crate::PolicyFiles;
-use assumed::assumed_notes;
-use statement::Advised;
+use crate::{Error, PolicyFiles, Result};
+use statement::StatementCheck;
 
 pub use issuers::KnownIssuer;
 
-/// All that can be said of some policies.
+/// The result of a check.
 #[derive(Clone, Debug)]
-pub struct Report {
-    /// How many policies there are, links and shadow policies included, templates not.
+pub struct CheckReport {
+    /// The number of policies. Links and shadow policies count, templates do not.
     pub policies: usize,
-    /// In the order of files and lines.
+    /// Errors, findings and notes, in the order of files and lines.
     pub findings: Vec<Finding>,
 }
 
-/// Says everything that is wrong, and what is worth saying. `issuers` are those of a configuration;
-/// `requirements` what the policies must fulfil to load; `tests` are the cases that stand beside them.
-pub fn report(
+/// Checks policy files and test cases. If `issuers` are given, the policies may name no others. The policies
+/// must also fulfil `requirements`, as those of a gateway must.
+///
+/// # Errors
+/// [`Error::Threads`] if no thread starts. Everything that is wrong with the files is in the report.
+pub fn run(
     files: &PolicyFiles,
     issuers: Option<&[KnownIssuer]>,
     requirements: &Requirements,
     tests: &[Case],
-) -> Report {
-    with_room(|| write(files, issuers, requirements, tests)).unwrap_or_else(|error| {
-        let message = format!("no thread to look at the policies on: {error}");
-        Report {
-            policies: 0,
-            findings: vec![Finding::error("system", "", message)],
-        }
-    })
+) -> Result<CheckReport> {
+    on_large_stack(|| check(files, issuers, requirements, tests)).map_err(Error::Threads)
 }
 
-fn write(
+fn check(
     files: &PolicyFiles,
     issuers: Option<&[KnownIssuer]>,
     requirements: &Requirements,
     tests: &[Case],
-) -> Report {
+) -> CheckReport {
     let mut findings = files.findings.clone();
-    let examined = Examined::of(&files.texts(), &mut findings);
+    let examined = ExaminedSources::of(&files.texts(), &mut findings);
     let policies = examined.assembled.entries.len();
     let sources = files.sources().filter(|_| findings.is_empty());
     let bundle = match sources.map(|sources| Bundle::load_with(&sources, requirements)) {
@@ -70,14 +66,14 @@ fn write(
         None => None,
     };
     findings.extend(files.notes.iter().cloned());
-    unread::say(&files.unread, &mut findings);
+    findings.extend(unread_files::findings(&files.unread));
     if let Some(schema) = &examined.schema {
         let subjects = examined.statements.iter();
-        let subjects: Vec<_> = subjects.map(|one| one.subject(schema)).collect();
+        let subjects: Vec<_> = subjects.map(|one| one.examined(schema)).collect();
         for subject in &subjects {
-            Advised(subject).advise(&mut findings);
+            StatementCheck(subject).run(&mut findings);
         }
-        pairs::compare(&examined.assembled, schema, &mut findings);
+        overlaps::check(&examined.assembled, schema, &mut findings);
         if examined.complete && !subjects.is_empty() {
             findings.extend(open_tenants(&subjects, schema, files));
         }
@@ -86,27 +82,28 @@ fn write(
         templates_without_links(&examined, &mut findings);
     }
     if let Some(issuers) = issuers {
-        issuers::look(&examined, issuers, &mut findings);
+        issuers::check(&examined, issuers, &mut findings);
     }
-    let advise = |case| (case, cases::advise(case, bundle.as_ref(), &mut findings));
-    let assumed: Vec<_> = tests.iter().map(advise).collect();
+    let check_case = |case| (case, cases::check(case, bundle.as_ref(), &mut findings));
+    let assumed: Vec<_> = tests.iter().map(check_case).collect();
     let assumed = assumed.iter().map(|(case, assumed)| (*case, &**assumed));
-    findings.extend(assumed_notes(assumed));
-    sort(&mut findings);
-    Report { policies, findings }
+    findings.extend(old_cases::notes(assumed));
+    sort_findings(&mut findings);
+    CheckReport { policies, findings }
 }
 
-/// The forbids that keep tenants apart are recognised by their code, which the API promises.
+/// Returns a finding if no forbid keeps tenants apart for some actions. These forbids are recognised by
+/// their code, which the API promises.
 fn open_tenants(
-    subjects: &[Subject<'_>],
+    subjects: &[ExaminedPolicy<'_>],
     schema: &SchemaIndex,
     files: &PolicyFiles,
 ) -> Option<Finding> {
     let isolating = subjects.iter().filter(|subject| {
         let code = subject.syntax.annotation("code");
-        code.is_some_and(|code| code.what.value == TENANT_MISMATCH)
+        code.is_some_and(|code| code.item.value == TENANT_MISMATCH)
             && !subject.annotations.shadow
-            && subject.syntax.is_of_all()
+            && subject.syntax.names_neither_principal_nor_resource()
     });
     let closed: BTreeSet<_> = isolating.flat_map(|subject| &subject.reaches).collect();
     let open = schema.cedar.actions().filter(|action| {
@@ -117,8 +114,8 @@ fn open_tenants(
         return None;
     }
     let message = format!(
-        "no forbid with @code({TENANT_MISMATCH:?}) is over all of mfa: it is missing for {}",
-        names(open)
+        "no forbid with @code({TENANT_MISMATCH:?}) covers all of mfa: it is missing for {}",
+        joined(open)
     );
     let folder = files.paths.first()?.display().to_string();
     let finding = Finding::error("tenants_open", folder, message).severity(Severity::Finding);
@@ -127,7 +124,7 @@ fn open_tenants(
     ))
 }
 
-fn templates_without_links(examined: &Examined<'_>, findings: &mut Vec<Finding>) {
+fn templates_without_links(examined: &ExaminedSources<'_>, findings: &mut Vec<Finding>) {
     let linked: BTreeSet<_> = examined
         .links
         .iter()
@@ -147,7 +144,7 @@ fn templates_without_links(examined: &Examined<'_>, findings: &mut Vec<Finding>)
     }));
 }
 
-/// Sorted, with commas.
-fn names(names: BTreeSet<&str>) -> String {
+/// Joins sorted names with commas.
+fn joined(names: BTreeSet<&str>) -> String {
     names.into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -1,77 +1,79 @@
-//! What of the policies the cases have touched.
+//! Measures which policies and clauses some requests exercise.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io;
 use std::ops::Range;
 
 use cedargate_policy::analysis::{self, Syntax};
-use cedargate_policy::{Bundle, Inquiry, Look, PolicyEntry, Seen};
+use cedargate_policy::{Bundle, ClauseOutcome, PolicyEntry, PolicyTrace, PreparedRequest};
 
-/// What some cases have touched of the policies that count.
+use crate::{Error, Result};
+
+/// The coverage of the policies of a bundle. Shadow policies are left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coverage {
-    /// The policies, links among them, in the order of their ids.
+    /// The policies and template links, sorted by id.
     pub policies: Vec<PolicyCoverage>,
-    /// Their texts, in the order of files and lines; that of a template once, over all its links.
+    /// The texts of policies and templates, sorted by file and line. A template has one entry for all its
+    /// links.
     pub texts: Vec<TextCoverage>,
 }
 
-/// In how many cases a policy determined the decision.
+/// The coverage of a policy or a template link.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyCoverage {
-    /// Its id.
+    /// The id of the policy or template.
     pub id: String,
-    /// Its file.
+    /// The file, as the person named it or its folder.
     pub file: String,
-    /// The line in it, from 1.
+    /// The line on which it begins, from 1.
     pub line: usize,
-    /// So many cases.
+    /// The number of requests whose decision this policy determined.
     pub determined: usize,
 }
 
-/// What was seen of the text of a policy or template.
+/// The coverage of the text of a policy or template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextCoverage {
-    /// Its id.
+    /// The id of the policy or template.
     pub id: String,
-    /// Its file.
+    /// The file, as the person named it or its folder.
     pub file: String,
     /// Its lines, annotations included, from 1.
     pub lines: Range<usize>,
-    /// In how many cases it, or a link of it, determined the decision.
+    /// The number of requests whose decision this policy, or a link of this template, determined.
     pub determined: usize,
-    /// The top-level clauses of its conditions, in their order.
+    /// The top-level clauses of its conditions, in order.
     pub clauses: Vec<ClauseCoverage>,
 }
 
-/// How often a clause was evaluated, and to what. Of a case whose decision did not come to it,
-/// because the head did not match or a clause before it failed, nothing is counted.
+/// The coverage of a top-level clause. A request is not counted if the head did not
+/// match or an earlier clause failed, as Cedar then does not evaluate the clause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClauseCoverage {
-    /// As it is written.
+    /// The text of the clause.
     pub text: String,
-    /// The lines on which it stands, from 1.
+    /// Its lines, from 1.
     pub lines: Range<usize>,
-    /// In so many cases it was true.
+    /// The number of requests for which it was true.
     pub seen_true: usize,
-    /// In so many cases it was false.
+    /// The number of requests for which it was false.
     pub seen_false: usize,
 }
 
 impl ClauseCoverage {
-    /// Whether it was seen true, and seen false.
+    /// Returns true if the clause was true for a request and false for another.
     pub fn is_covered(&self) -> bool {
         self.seen_true > 0 && self.seen_false > 0
     }
 }
 
 impl Coverage {
-    /// Measures what these inquiries touch of the policies of a bundle.
+    /// Decides these requests and counts what each exercises.
     ///
     /// # Errors
-    /// The system starts no thread.
-    pub fn measure(bundle: &Bundle, inquiries: &[&Inquiry]) -> io::Result<Self> {
+    /// [`Error::Threads`] if no thread starts.
+    pub fn measure(bundle: &Bundle, prepared: &[&PreparedRequest]) -> Result<Self> {
         let counted: Vec<_> = bundle
             .entries()
             .iter()
@@ -85,12 +87,12 @@ impl Coverage {
             .iter()
             .map(|entry| (text_id(entry), text(bundle, entry)))
             .collect();
-        let touched = analysis::map(inquiries, |inquiry| {
-            (bundle.answer(inquiry).reason, bundle.look(inquiry))
-        })?;
-        for (reason, looks) in &touched {
+        let exercised = analysis::map(prepared, |prepared| {
+            (bundle.evaluate(prepared).policies, bundle.trace(prepared))
+        });
+        for (reason, traces) in &exercised.map_err(Error::Threads)? {
             let mut determining = BTreeSet::new();
-            for (entry, look) in looks {
+            for (entry, trace) in traces {
                 if reason.contains(&entry.id) {
                     determining.insert(text_id(entry));
                     if let Some(policy) = policies.get_mut(entry.id.as_str()) {
@@ -98,7 +100,7 @@ impl Coverage {
                     }
                 }
                 if let Some(text) = texts.get_mut(text_id(entry)) {
-                    text.count(look);
+                    text.count(trace);
                 }
             }
             for id in determining {
@@ -113,7 +115,7 @@ impl Coverage {
         })
     }
 
-    /// How many policies determined a decision.
+    /// Returns how many of the policies determined a decision.
     pub fn policies_covered(&self) -> Share {
         let covered = self.policies.iter().filter(|one| one.determined > 0);
         Share {
@@ -122,7 +124,7 @@ impl Coverage {
         }
     }
 
-    /// How many clauses were seen both ways.
+    /// Returns how many of the clauses were true for a request and false for another.
     pub fn clauses_covered(&self) -> Share {
         let clauses = || self.texts.iter().flat_map(|text| &text.clauses);
         Share {
@@ -132,31 +134,32 @@ impl Coverage {
     }
 }
 
-/// How many of how many.
+/// A count as part of a whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Share {
-    /// So many.
+    /// The count.
     pub part: usize,
-    /// Of so many.
+    /// The count of everything.
     pub whole: usize,
 }
 
 impl Share {
-    /// In percent, rounded down to one decimal: 100 is all. All of nothing is 100, too.
+    /// Returns the percentage, rounded down to one decimal, so that only the whole is 100. A part of nothing
+    /// is 100 percent.
     pub fn percent(self) -> f64 {
         let permille = (self.part * 1000).checked_div(self.whole);
         let permille = u32::try_from(permille.unwrap_or(1000)).unwrap_or_default();
         f64::from(permille) / 10.0
     }
 
-    /// Whether it is so many percent, to the last digit.
+    /// Returns true if the share is at least `percent`, without rounding.
     pub fn reaches(self, percent: f64) -> bool {
         let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         number(self.part) * 100.0 >= percent * number(self.whole)
     }
 }
 
-/// `12/13 (92.3 %)`.
+/// Writes the share as `12/13 (92.3 %)`.
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{} ({} %)", self.part, self.whole, self.percent())
@@ -164,16 +167,16 @@ impl fmt::Display for Share {
 }
 
 impl TextCoverage {
-    /// Counts what the decision came to: no clause behind one that failed.
-    fn count(&mut self, look: &Look) {
-        if !look.in_scope() {
+    /// Counts the clauses that Cedar evaluated: none after a clause that failed.
+    fn count(&mut self, trace: &PolicyTrace) {
+        if !trace.in_scope() {
             return;
         }
-        for (counted, clause) in self.clauses.iter_mut().zip(&look.clauses) {
-            match clause.seen {
-                Seen::True => counted.seen_true += 1,
-                Seen::False => counted.seen_false += 1,
-                Seen::Error(_) | Seen::NotReached => {}
+        for (counted, clause) in self.clauses.iter_mut().zip(&trace.clauses) {
+            match clause.outcome {
+                ClauseOutcome::True => counted.seen_true += 1,
+                ClauseOutcome::False => counted.seen_false += 1,
+                ClauseOutcome::Error(_) | ClauseOutcome::NotReached => {}
             }
             if clause.fails() {
                 break;
@@ -212,7 +215,7 @@ fn policy(entry: &PolicyEntry) -> PolicyCoverage {
     }
 }
 
-/// A linked policy has the text of its template.
+/// Returns the id of the policy or template that has the text: a link has the text of its template.
 fn text_id(entry: &PolicyEntry) -> &str {
     entry.template.as_ref().unwrap_or(&entry.id)
 }

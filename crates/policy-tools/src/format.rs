@@ -1,41 +1,98 @@
-//! Policy files in the format of Cedar's own formatter. What it gives is believed only when it says the
-//! same as before, comments included.
+//! Formats policy files with Cedar's own formatter, and checks that the result has the same policies and
+//! the same comments.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
-use cedargate_core::{Finding, Findings};
+use cedargate_core::{Finding, Findings, Severity};
 
-use cedargate_policy::analysis::{self, POLICIES, Parsed, Reader, Source, parse, with_room};
+use cedargate_policy::analysis::{
+    self, FolderReader, POLICY_SUFFIX, ParsedFile, Source, on_large_stack, parse_file,
+};
 
-/// The line width of the Cedar CLI's `format` and of Cedar's editors, in columns: whoever uses them
-/// gets the same.
+/// The default line width in columns. The Cedar CLI and Cedar's editors have the same.
 pub const LINE_WIDTH: usize = 80;
 const INDENT_WIDTH: isize = 2;
 
-/// The time that Cedar's formatter takes grows with the square of the length: a file that is larger
-/// would take minutes.
-const MOST_BYTES: usize = 512 << 10;
+/// Cedar's formatter takes time that grows with the square of the length: larger files take minutes.
+const MAX_BYTES: usize = 512 << 10;
 
-/// How often the formatter is given its own output until that stays the same.
-const MOST_ROUNDS: usize = 4;
+/// The number of times that the formatter gets its own output until it stays the same.
+const MAX_ROUNDS: usize = 4;
 
-/// A policy file.
+/// The treatment of files that are not formatted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// Writes them.
+    Write,
+    /// Leaves them and reports the first line that differs.
+    Check,
+}
+
+/// The result of [`format_files`].
+#[derive(Clone, Debug, Default)]
+pub struct FormatReport {
+    /// The number of files that were read.
+    pub files: usize,
+    /// The files that were written or, with [`Mode::Check`], would be.
+    pub changed: Vec<PathBuf>,
+    /// Files that cannot be read, formatted or written and, with [`Mode::Check`], are not formatted.
+    pub findings: Vec<Finding>,
+}
+
+/// Formats the policy files at these paths, which are files and folders. A file is written whole or not at
+/// all, and a problem with one file does not stop the others.
+pub fn format_files(paths: &[PathBuf], line_width: usize, mode: Mode) -> FormatReport {
+    let (files, unreadable) = read(paths);
+    let mut report = FormatReport {
+        files: files.len(),
+        findings: unreadable.0,
+        ..FormatReport::default()
+    };
+    for file in &files {
+        match file.formatted(line_width) {
+            Ok(text) if text == file.text() => {}
+            Ok(text) => report.add(file, &text, mode),
+            Err(why) => report.findings.extend(why.0),
+        }
+    }
+    report
+}
+
+impl FormatReport {
+    fn add(&mut self, file: &PolicyFile, formatted: &str, mode: Mode) {
+        match mode {
+            Mode::Check => self.findings.push(file.first_difference(formatted)),
+            Mode::Write => {
+                if let Err(error) = replace(file.path(), formatted) {
+                    let message = format!("cannot be written: {error}");
+                    let finding = file.error("format_write", message);
+                    let help = "the file is unchanged: check that it and its folder are writable";
+                    return self.findings.push(finding.help(help));
+                }
+            }
+        }
+        self.changed.push(file.path().to_owned());
+    }
+}
+
+/// One policy file.
 #[derive(Clone, Debug)]
 pub struct PolicyFile(Source);
 
-/// Reads the policy files at these paths: of a folder all `**/*.cedar`. What can be read is read
-/// whatever else cannot.
+/// Reads the policy files at these paths: a folder stands for all `**/*.cedar` in it. A file that cannot be
+/// read yields a finding and does not stop the others.
 pub fn read(paths: &[PathBuf]) -> (Vec<PolicyFile>, Findings) {
-    let mut reader = Reader::default();
+    let mut reader = FolderReader::default();
     for path in paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
             reader.folder(path, "", &mut BTreeSet::new());
-        } else if name.ends_with(POLICIES) || fs::symlink_metadata(path).is_err() {
+        } else if name.ends_with(POLICY_SUFFIX) || fs::symlink_metadata(path).is_err() {
             reader.policy(path, &name);
         } else {
             let message = "this is no *.cedar file";
@@ -50,35 +107,36 @@ pub fn read(paths: &[PathBuf]) -> (Vec<PolicyFile>, Findings) {
 }
 
 impl PolicyFile {
-    /// The path, as the person named it or its folder.
+    /// Returns the path of the file, as the person named it or its folder.
     pub fn path(&self) -> &Path {
-        Path::new(&self.0.shown)
+        Path::new(&self.0.display_path)
     }
 
-    /// The text as it is.
+    /// Returns the text of the file.
     pub fn text(&self) -> &str {
         &self.0.text
     }
 
-    /// The text as it should be, with lines of at most `line_width` columns where that is possible.
+    /// Returns the formatted text, with lines of at most `line_width` columns where that is possible.
     ///
     /// # Errors
-    /// It is no Cedar, or the formatter would lose something of it.
+    /// The text is not Cedar or is larger than 512 KiB, or the formatter would change a policy or lose a
+    /// comment.
     pub fn formatted(&self, line_width: usize) -> Result<String, Findings> {
-        with_room(|| self.settled(line_width)).unwrap_or_else(|error| {
+        on_large_stack(|| self.format_until_stable(line_width)).unwrap_or_else(|error| {
             let message = format!("no thread to format on: {error}");
-            Err(Findings(vec![self.refuse("system", message)]))
+            Err(Findings(vec![self.error("system", message)]))
         })
     }
 
-    fn settled(&self, line_width: usize) -> Result<String, Findings> {
-        if self.text().len() > MOST_BYTES {
-            let message = format!("this file is larger than {} KiB", MOST_BYTES >> 10);
-            let finding = self.refuse("too_large", message);
+    fn format_until_stable(&self, line_width: usize) -> Result<String, Findings> {
+        if self.text().len() > MAX_BYTES {
+            let message = format!("this file is larger than {} KiB", MAX_BYTES >> 10);
+            let finding = self.error("too_large", message);
             return Err(Findings(vec![finding.help("split it into several files")]));
         }
         let mut findings = Vec::new();
-        let before = parse(&self.0, &mut findings);
+        let before = parse_file(&self.0, &mut findings);
         if !findings.is_empty() {
             return Err(Findings(findings));
         }
@@ -87,7 +145,7 @@ impl PolicyFile {
             indent_width: INDENT_WIDTH,
         };
         let mut text = self.text().to_owned();
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let next = policies_str_to_pretty(&text, &config).map_err(|error| {
                 let said = error.chain().map(ToString::to_string).collect::<Vec<_>>();
                 self.unchanged(&format!("Cedar's formatter fails: {}", said.join(": ")))
@@ -98,25 +156,25 @@ impl PolicyFile {
             }
             text = next;
         }
-        Err(self.unchanged("Cedar's formatter would change it each time again"))
+        Err(self.unchanged("Cedar's formatter changes its own output each time"))
     }
 
-    /// Sees that the formatted text says the same.
-    fn compare(&self, before: &Parsed, text: &str) -> Result<(), Findings> {
+    /// Checks that the formatted text has the same policies and comments.
+    fn compare(&self, before: &ParsedFile, text: &str) -> Result<(), Findings> {
         let after = Source {
             text: text.into(),
             ..self.0.clone()
         };
         let mut findings = Vec::new();
-        let after = parse(&after, &mut findings);
-        let same = before.bodies.len() == after.bodies.len()
+        let after = parse_file(&after, &mut findings);
+        let same = before.policies.len() == after.policies.len()
             && before
-                .bodies
+                .policies
                 .iter()
-                .zip(&after.bodies)
-                .all(|(one, other)| one.syntax().is_same(other.syntax()));
+                .zip(&after.policies)
+                .all(|(one, other)| one.syntax().is_identical_to(other.syntax()));
         if !same || !findings.is_empty() {
-            return Err(self.unchanged("formatted, it would say something else"));
+            return Err(self.unchanged("Cedar's formatter would change what a policy means"));
         }
         match lost(&comments(self.text()), &comments(text)) {
             None => Ok(()),
@@ -124,7 +182,7 @@ impl PolicyFile {
                 let at = self.text().find(comment).unwrap_or_default();
                 let message = "Cedar's formatter would lose or repeat this comment";
                 let finding = self
-                    .refuse("format_refused", message)
+                    .error("format_refused", message)
                     .at(self.text(), at..at + comment.len())
                     .help("it was left as it is: put the comment on a line of its own, before or behind a policy or a condition");
                 Err(Findings(vec![finding]))
@@ -133,23 +191,79 @@ impl PolicyFile {
     }
 
     fn unchanged(&self, message: &str) -> Findings {
-        let finding = self.refuse("format_refused", message);
+        let finding = self.error("format_refused", message);
         Findings(vec![finding.help("it was left as it is")])
     }
 
-    fn refuse(&self, code: &'static str, message: impl Into<String>) -> Finding {
-        Finding::error(code, self.0.shown.as_str(), message)
+    fn error(&self, code: &'static str, message: impl Into<String>) -> Finding {
+        Finding::error(code, self.0.display_path.as_str(), message)
+    }
+
+    /// Returns a finding at the first line that the formatter would change.
+    fn first_difference(&self, formatted: &str) -> Finding {
+        let text = self.text();
+        let mut at = 0;
+        let mut wanted_lines = formatted.split_inclusive('\n');
+        let mut wanted = wanted_lines.next();
+        for line in text.split_inclusive('\n') {
+            if Some(line) != wanted {
+                break;
+            }
+            at += line.len();
+            wanted = wanted_lines.next();
+        }
+        let line = text[at..].lines().next().unwrap_or_default();
+        let advice = match wanted.map(|line| line.trim_end_matches('\n')) {
+            Some("") => "write an empty line here".to_owned(),
+            Some(same) if same == line => "end the line with one line feed".to_owned(),
+            Some(wanted) => format!("write `{wanted}` here"),
+            None => "end the file before this line".to_owned(),
+        };
+        let message = "this file is not formatted: it differs from here on";
+        self.error("not_formatted", message)
+            .at(text, at..at + line.len())
+            .severity(Severity::Finding)
+            .help(format!("{advice}, or run `cedargate policy format`"))
     }
 }
 
-/// Sorted, without what is blank at their ends.
+/// Replaces a file in one step, so that a gateway that reads the folder never sees half a file. If the path
+/// is a link, its target is replaced.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let permissions = fs::metadata(&path)?.permissions();
+    if permissions.readonly() {
+        // Replacing the file would ignore its permissions.
+        return Err(io::Error::new(
+            ErrorKind::PermissionDenied,
+            "it is read-only",
+        ));
+    }
+    // The name begins with a dot, so that no gateway reads the file.
+    let new = path.with_file_name(format!(".{name}.new"));
+    let written = write(&new, text, permissions).and_then(|()| fs::rename(&new, &path));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+fn write(path: &Path, text: &str, permissions: fs::Permissions) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(permissions)?;
+    file.sync_all()
+}
+
+/// Returns the comments of a text, sorted and without blanks at their ends.
 fn comments(text: &str) -> Vec<&str> {
     let mut comments: Vec<_> = analysis::comments(text).map(str::trim_end).collect();
     comments.sort_unstable();
     comments
 }
 
-/// A comment that is not as often there as before.
+/// Returns a comment that does not occur as often as before.
 fn lost<'a>(before: &[&'a str], after: &[&'a str]) -> Option<&'a str> {
     let differing = before.iter().zip(after).find(|(one, other)| one != other);
     let first = differing.map(|(one, other)| *one.min(other));
@@ -168,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comment_that_is_lost_or_repeated_is_found() {
+    fn lost_or_repeated_comment_is_found() {
         let lost = |before: &str, after: &str| {
             let (before, after) = (comments(before), comments(after));
             lost(&before, &after).map(str::to_owned)
@@ -182,14 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_would_say_something_else_is_not_written() {
+    fn formatted_text_with_another_meaning_is_refused() {
         let file = |text: &str| Source {
             name: "a.cedar".to_owned(),
-            shown: "a.cedar".to_owned(),
+            display_path: "a.cedar".to_owned(),
             text: text.into(),
         };
         let text = "@id(\"a\") permit (principal == ?principal, action, resource) when { 1 < 2 };";
-        let before = parse(&file(text), &mut Vec::new());
+        let before = parse_file(&file(text), &mut Vec::new());
         let same = |after: &str| PolicyFile(file(text)).compare(&before, after).is_ok();
         assert!(same(&text.replace(' ', "\n")));
         for change in [

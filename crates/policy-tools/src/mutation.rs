@@ -1,52 +1,127 @@
-//! Whether the cases would notice a slip of the hand: each policy is changed in the ways that people
-//! get wrong, one at a time, and the cases are run against each change.
+//! Changes policies in the ways that people get wrong, one change at a time, and runs the test cases
+//! against each: a change that no case notices is a rule that no case tests.
 
 mod changes;
+mod equivalents;
 mod head;
 
-use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cedargate_core::Findings;
-use cedargate_policy::analysis::{self, Body, Syntax};
-use cedargate_policy::cases::Asked;
+use cedargate_policy::analysis::{self, PolicyOrTemplate, Syntax};
+use cedargate_policy::cases::PreparedCase;
 use cedargate_policy::{Bundle, PolicyEntry};
 
-/// A change of one policy.
+use crate::coverage::Share;
+use crate::{Error, Result};
+
+pub use equivalents::EquivalentMutants;
+
+/// One change of one policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mutant {
-    /// The id of the policy; of the template, if it is the text of one that is changed.
+    /// The id of the policy, or of the template whose text is changed.
     pub policy: String,
-    /// The file in which the change is.
+    /// The file of the changed text.
     pub file: String,
-    /// The line on which it begins, from 1.
+    /// The line on which the change begins, from 1.
     pub line: usize,
-    /// What it is, in one line: with [`Mutant::policy`] it names the mutant, wherever it stands.
+    /// The change in one line. Together with [`Mutant::policy`] it names the mutant, wherever the policy
+    /// stands.
     pub change: String,
-    /// The policy that is changed, or one of the links of the template.
+    /// The index of the changed policy, or of one link of the changed template.
     entry: usize,
-    /// The policy's text as it is then; `None`: it is removed.
+    /// The changed text of the policy, or `None` if the policy is removed.
     text: Option<String>,
 }
 
-/// What became of a mutant.
+/// The result of the test cases with a mutant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MutantOutcome {
-    /// Some case fails with it.
+    /// At least one case fails with it.
     Killed,
-    /// No case notices.
+    /// Every case passes with it.
     Survived,
-    /// It would not load, so nobody can make this slip: why.
+    /// It does not load, for this reason: nobody can make this slip.
     Refused(String),
 }
 
-/// Every mutant of its policies, those that come to the same once. Policies that do not count
-/// have none: no case could notice.
+/// The outcomes of all mutants of a bundle.
+#[derive(Debug, Default)]
+pub struct MutationReport {
+    /// The number of mutants that a case noticed.
+    pub killed: usize,
+    /// The mutants that no case noticed.
+    pub survivors: Vec<Survivor>,
+    /// The mutants that do not load, each with the reason.
+    pub refused: Vec<(Mutant, String)>,
+}
+
+/// A mutant that no case noticed.
+#[derive(Debug)]
+pub struct Survivor {
+    /// The mutant.
+    pub mutant: Mutant,
+    /// The reason why it makes no difference, if an `equivalent-mutants.toml` declares it.
+    pub equivalent: Option<String>,
+}
+
+impl MutationReport {
+    /// Returns how many mutants load.
+    pub fn mutants(&self) -> usize {
+        self.killed + self.survivors.len()
+    }
+
+    /// Returns how many of the mutants that make a difference were noticed.
+    pub fn score(&self) -> Share {
+        let equivalent = |one: &&Survivor| one.equivalent.is_some();
+        Share {
+            part: self.killed,
+            whole: self.mutants() - self.survivors.iter().filter(equivalent).count(),
+        }
+    }
+}
+
+/// Tries every mutant of a bundle against cases that pass with the bundle itself. Survivors that
+/// `equivalents` declares are marked. `progress` is called from any thread, with how many mutants were
+/// tried and how many there are.
 ///
 /// # Errors
-/// The system starts no thread.
-pub fn mutants(bundle: &Bundle) -> io::Result<Vec<Mutant>> {
+/// [`Error::Threads`] if no thread starts.
+pub fn measure(
+    bundle: &Bundle,
+    cases: &[PreparedCase],
+    equivalents: &mut EquivalentMutants,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<MutationReport> {
+    let mutants = mutants(bundle)?;
+    let tried = AtomicUsize::new(0);
+    let outcomes = run(bundle, &mutants, cases, || {
+        progress(tried.fetch_add(1, Ordering::Relaxed) + 1, mutants.len());
+    })?;
+    let mut report = MutationReport::default();
+    for (mutant, outcome) in mutants.into_iter().zip(outcomes) {
+        match outcome {
+            MutantOutcome::Killed => report.killed += 1,
+            MutantOutcome::Refused(why) => report.refused.push((mutant, why)),
+            MutantOutcome::Survived => report.survivors.push(Survivor {
+                equivalent: equivalents.take(&mutant),
+                mutant,
+            }),
+        }
+    }
+    Ok(report)
+}
+
+/// Returns every mutant of the policies of a bundle. Changes that come to the same are returned once.
+/// Shadow policies have none, as no case could notice one.
+///
+/// # Errors
+/// [`Error::Threads`] if no thread starts.
+pub fn mutants(bundle: &Bundle) -> Result<Vec<Mutant>> {
     let entries: Vec<_> = (0..bundle.entries().len()).collect();
-    let mutants = analysis::map(&entries, |index| mutants_of(bundle, *index))?;
+    let mutants = analysis::map(&entries, |index| mutants_of(bundle, *index));
+    let mutants = mutants.map_err(Error::Threads)?;
     let mut mutants: Vec<_> = mutants.into_iter().flatten().collect();
     mutants.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     Ok(mutants)
@@ -69,8 +144,9 @@ fn mutants_of(bundle: &Bundle, index: usize) -> Vec<Mutant> {
         text: None,
     }];
     let template = entry.template.as_ref();
-    let again = |other: &PolicyEntry| template.is_some() && other.template.as_ref() == template;
-    if !bundle.entries()[..index].iter().any(again) {
+    let has_same_text =
+        |other: &PolicyEntry| template.is_some() && other.template.as_ref() == template;
+    if !bundle.entries()[..index].iter().any(has_same_text) {
         mutants.extend(changes_of(bundle, index));
     }
     mutants
@@ -81,13 +157,16 @@ fn changes_of(bundle: &Bundle, index: usize) -> Vec<Mutant> {
     let Some(policy) = bundle.analysis().live().policy(&entry.policy_id()) else {
         return Vec::new();
     };
-    let mut seen: Vec<Body> = analysis::body(entry.text()).into_iter().collect();
+    let mut seen: Vec<PolicyOrTemplate> = analysis::parse_one(entry.text()).into_iter().collect();
     let mut mutants = Vec::new();
     for change in changes::of(entry, Syntax::from(policy), bundle.analysis().schema()) {
-        let Some(body) = analysis::body(&change.text) else {
+        let Some(body) = analysis::parse_one(&change.text) else {
             continue;
         };
-        if seen.iter().any(|one| one.syntax().says_as(body.syntax())) {
+        if seen
+            .iter()
+            .any(|one| one.syntax().is_equivalent_to(body.syntax()))
+        {
             continue;
         }
         seen.push(body);
@@ -95,7 +174,7 @@ fn changes_of(bundle: &Bundle, index: usize) -> Vec<Mutant> {
             policy: entry.template.as_ref().unwrap_or(&entry.id).clone(),
             file: entry.text_file().to_owned(),
             line: entry.line_of(entry.text_start() + change.at),
-            change: change.said,
+            change: change.description,
             entry: index,
             text: Some(change.text),
         });
@@ -103,19 +182,19 @@ fn changes_of(bundle: &Bundle, index: usize) -> Vec<Mutant> {
     mutants
 }
 
-/// Runs cases against mutants of this bundle, all of which hold for the bundle itself. `done` is
-/// told of each mutant, from any thread.
+/// Runs cases that pass with `bundle` against mutants of it, and returns an outcome for each mutant.
+/// `done` is called from any thread after each mutant.
 ///
 /// # Errors
-/// The system starts no thread.
+/// [`Error::Threads`] if no thread starts.
 pub fn run(
     bundle: &Bundle,
     mutants: &[Mutant],
-    cases: &[Asked],
+    cases: &[PreparedCase],
     done: impl Fn() + Send + Sync,
-) -> io::Result<Vec<MutantOutcome>> {
-    analysis::map(mutants, |mutant| {
-        let fate = match mutated(bundle, mutant) {
+) -> Result<Vec<MutantOutcome>> {
+    let outcomes = analysis::map(mutants, |mutant| {
+        let outcome = match mutated(bundle, mutant) {
             Err(Findings(why)) => MutantOutcome::Refused(
                 why.first()
                     .map_or_else(String::new, |one| one.message.clone()),
@@ -124,11 +203,12 @@ pub fn run(
             Ok(_) => MutantOutcome::Killed,
         };
         done();
-        fate
-    })
+        outcome
+    });
+    outcomes.map_err(Error::Threads)
 }
 
-fn mutated(bundle: &Bundle, mutant: &Mutant) -> Result<Bundle, Findings> {
+fn mutated(bundle: &Bundle, mutant: &Mutant) -> std::result::Result<Bundle, Findings> {
     let entry = &bundle.entries()[mutant.entry];
     match &mutant.text {
         Some(text) => bundle.analysis().with_policy_replaced(entry, text),

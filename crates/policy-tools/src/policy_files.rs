@@ -1,5 +1,4 @@
-//! The policies that a person names, read as far as they can be read: for tools that say all that is
-//! wrong at once.
+//! Policy files that are read as far as possible, for tools that report every problem at once.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,41 +6,59 @@ use std::path::{Path, PathBuf};
 
 use cedargate_core::{Finding, Severity};
 
-use cedargate_policy::analysis::{GATE, Reader, SITE, Source, Texts, no_policies};
+use cedargate_policy::analysis::{
+    FolderReader, GATE_SCHEMA_FILE, SITE_SCHEMA_FILE, Source, SourceTexts, no_policies,
+};
 use cedargate_policy::{DEV_LINKS, Sources};
 
-/// Policies and schema, as far as they can be read.
+use crate::{Error, Result};
+
+/// Checks that there is something at a path. `what` names it in the message, such as "policy folder".
+/// A path that exists and cannot be read passes: the tool that reads it reports why.
+///
+/// # Errors
+/// [`Error::Usage`] if the path or the target of a link does not exist.
+pub fn require_path(path: &Path, what: &str) -> Result<()> {
+    match path.try_exists() {
+        Ok(false) => Err(Error::missing(path, what)),
+        _ => Ok(()),
+    }
+}
+
+/// The policies, links and schema files that could be read, and a finding for each that could not.
 #[derive(Debug)]
 pub struct PolicyFiles {
     policies: Vec<Source>,
     links: Vec<Source>,
     gate_schema: Option<Source>,
     site_schema: Option<Source>,
-    /// What cannot be read.
+    /// Files that cannot be read.
     pub(crate) findings: Vec<Finding>,
-    /// What is left out.
+    /// Files that were left out on purpose.
     pub(crate) notes: Vec<Finding>,
-    /// The files of links that are left out.
+    /// Link files that were left out on purpose.
     pub(crate) dev_links: Vec<Source>,
-    /// The files in the policy folders that nobody reads.
+    /// Files in the policy folders whose names are neither those of policies nor of links.
     pub(crate) unread: Vec<PathBuf>,
-    /// What was named.
+    /// The paths that the caller named.
     pub(crate) paths: Vec<PathBuf>,
-    /// Whether these are all policies that there are.
+    /// True if these are all policies of a gateway, false if they are a part of them.
     complete: bool,
 }
 
 impl PolicyFiles {
-    /// Reads policy folders and single files. Folders are taken for all that there is, a file alone
-    /// for a part of it: then nothing can be said of what is missing.
+    /// Reads policy folders and single files, and both schema files of the folder `schema`.
+    ///
+    /// Folders count as all policies that there are. As soon as one path is a file, the files count as a
+    /// part, and nothing is reported as missing.
     pub fn read(paths: &[PathBuf], schema: &Path) -> Self {
-        let mut reader = Reader::default();
-        let mut whole = true;
+        let mut reader = FolderReader::default();
+        let mut only_folders = true;
         for path in paths {
             let is_file = fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir());
             if is_file {
-                whole = false;
-                file(&mut reader, path);
+                only_folders = false;
+                read_file(&mut reader, path);
                 continue;
             }
             let before = (reader.findings.len(), reader.policies.len());
@@ -50,12 +67,12 @@ impl PolicyFiles {
                 reader.findings.push(no_policies(path));
             }
         }
-        let complete = whole && reader.findings.is_empty();
-        let gate_schema = reader.schema(schema, GATE);
-        let site_schema = reader.schema(schema, SITE);
+        let complete = only_folders && reader.findings.is_empty();
+        let gate_schema = reader.schema(schema, GATE_SCHEMA_FILE);
+        let site_schema = reader.schema(schema, SITE_SCHEMA_FILE);
         reader.sort();
-        once(&mut reader.policies);
-        once(&mut reader.links);
+        remove_repeated(&mut reader.policies);
+        remove_repeated(&mut reader.links);
         Self {
             policies: reader.policies,
             links: reader.links,
@@ -70,7 +87,7 @@ impl PolicyFiles {
         }
     }
 
-    /// Leaves `dev.links.json` out, as `serve` does, and says so.
+    /// Leaves `dev.links.json` out, as `serve` does, and adds a note that says so.
     pub fn leave_out_dev_links(&mut self) {
         let (dev, links): (Vec<_>, _) = std::mem::take(&mut self.links)
             .into_iter()
@@ -78,15 +95,15 @@ impl PolicyFiles {
         self.links = links;
         let message = "this file is for `cedargate dev`: serve does not read it";
         self.notes.extend(dev.iter().map(|source| {
-            let note = Finding::error("dev_links", source.shown.clone(), message);
+            let note = Finding::error("dev_links", source.display_path.clone(), message);
             note.severity(Severity::Note)
                 .help("write links for serve in a file of another name")
         }));
         self.dev_links = dev;
     }
 
-    pub(crate) fn texts(&self) -> Texts<'_> {
-        Texts {
+    pub(crate) fn texts(&self) -> SourceTexts<'_> {
+        SourceTexts {
             policies: &self.policies,
             links: &self.links,
             gate_schema: self.gate_schema.as_ref(),
@@ -95,7 +112,8 @@ impl PolicyFiles {
         }
     }
 
-    /// As a gateway would load it, if all of it could be read.
+    /// Returns the files as a gateway would load them, or `None` if they are a part or one of them cannot
+    /// be read.
     pub(crate) fn sources(&self) -> Option<Sources> {
         if !self.complete || !self.findings.is_empty() {
             return None;
@@ -109,10 +127,10 @@ impl PolicyFiles {
     }
 }
 
-/// A file that is named is read whatever it begins with.
-fn file(reader: &mut Reader, path: &Path) {
+/// Reads a file that was named itself. A name that begins with a dot is read too.
+fn read_file(reader: &mut FolderReader, path: &Path) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if !reader.named(path, &name) {
+    if !reader.file_by_name(path, &name) {
         let message = "this is neither a *.cedar nor a *.links.json file";
         let finding = Finding::error("not_a_policy", path.display().to_string(), message);
         let help = "name policy folders and files; tests are named with --tests";
@@ -120,11 +138,11 @@ fn file(reader: &mut Reader, path: &Path) {
     }
 }
 
-/// A file that was named twice, or beside its folder, is one file.
-fn once(sources: &mut Vec<Source>) {
+/// Removes files that were named twice, or beside their folder.
+fn remove_repeated(sources: &mut Vec<Source>) {
     let mut seen = BTreeSet::new();
     sources.retain(|source| {
-        let path = Path::new(&source.shown);
+        let path = Path::new(&source.display_path);
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

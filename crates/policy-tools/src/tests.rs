@@ -1,18 +1,17 @@
-//! Tests of the tools over whole bundles.
+//! Tests of the tools with whole bundles.
 
-mod advice;
-mod assumed;
-mod comparing;
-mod covering;
-mod formatting;
-mod mutating;
+mod check;
+mod coverage;
+mod diff;
+mod format;
+mod mutation;
 
 use cedargate_core::Findings;
 use cedargate_policy::{Bundle, Requirements, SITE_SCHEMA, Sources};
 use serde_json::Value;
 
-/// A bundle of one policy file beside the shipped schema. Canary requests are not decided: policies
-/// that are about something else need no tenant isolation.
+/// Loads one policy file with the shipped schema. Canary requests are not decided, so that policies about
+/// other things need no tenant isolation.
 fn load(policies: &str) -> Result<Bundle, Findings> {
     load_files(&[("a.cedar", policies)])
 }
@@ -21,7 +20,7 @@ fn load_files(files: &[(&str, &str)]) -> Result<Bundle, Findings> {
     Bundle::load_with(&Sources::of(files, SITE_SCHEMA), &Requirements::none())
 }
 
-/// A second factor without a step-up, over the shipped policies: denied.
+/// A test case that the shipped policies deny: the enrolment of a second factor without a step-up.
 fn case() -> Value {
     serde_json::from_str(include_str!("../../policy/src/tests/case.json")).unwrap()
 }

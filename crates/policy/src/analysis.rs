@@ -1,40 +1,50 @@
-//! The inside of the engine, for tools that look at policies rather than ask them.
+//! The internals of the engine, for tools that analyse policies.
 //!
 //! Policy checks, coverage, mutation and comparison need expressions, places and the schema. They get
-//! them here and nowhere else, so that the rest of the engine can change without them. No promise of
-//! stability goes with this module.
+//! them only here, so that the rest of the engine can change without them. This module has no stable
+//! interface.
 
 use cedar_policy::{PolicyId, PolicySet};
 use cedargate_core::Findings;
 
 use crate::{Bundle, PolicyEntry};
 
-pub use crate::annotations::{Annotations, whole_seconds};
+pub use crate::annotations::{Annotations, StepUp, whole_seconds};
 pub use crate::decision::TENANT_MISMATCH;
-pub use crate::files::{GATE, LINKS, POLICIES, Reader, SITE, Source, Texts, no_policies};
-pub use crate::load::{Assembled, Body, Examined, Parsed, Statement, body, parse, sort};
-pub use crate::nesting::{comments, tokens, with_room};
+pub use crate::files::{
+    FolderReader, GATE_SCHEMA_FILE, LINKS_SUFFIX, POLICY_SUFFIX, SITE_SCHEMA_FILE, SchemaFile,
+    Source, SourceTexts, no_policies,
+};
+pub use crate::links::Link;
+pub use crate::load::{
+    AssembledPolicies, ExaminedSources, ParsedFile, PolicyOrTemplate, Statement, parse_file,
+    parse_one, sort_findings,
+};
+pub use crate::nesting::{comments, on_large_stack, tokens};
 pub use crate::parallel::{fold, map};
 pub use crate::place::Place;
-pub use crate::request::NEVER;
-pub use crate::rules::Subject;
-pub use crate::schema::SchemaIndex;
-pub use crate::syntax::{Clause, Found, Has, Ip, Normal, Site, Slip, Syntax, duration_millis};
+pub use crate::rules::ExaminedPolicy;
+pub use crate::schema::{ClaimType, SchemaIndex};
+pub use crate::syntax::{
+    Annotation, Clause, HasTest, IpLiteral, Located, MutationSite, NormalForm, SiteKind, Syntax,
+    duration_millis,
+};
+pub use crate::values::NEVER;
 
 impl Bundle {
-    /// Returns the inside of the bundle.
+    /// Returns the internals of the bundle.
     pub fn analysis(&self) -> Analysis<'_> {
         Analysis(self)
     }
 }
 
-/// The inside of a bundle: its policies as Cedar has them, its schema, and bundles that differ from it
-/// in one policy.
+/// The internals of a bundle: its Cedar policies, its schema, and bundles that differ from it in one
+/// policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Analysis<'a>(&'a Bundle);
 
 impl<'a> Analysis<'a> {
-    /// Returns the policies that count: links included, shadow policies and templates not.
+    /// Returns the policies that determine decisions: links included, shadow policies and templates not.
     pub fn live(self) -> &'a PolicySet {
         &self.0.live
     }
@@ -52,10 +62,10 @@ impl<'a> Analysis<'a> {
     /// Returns the bundle in which `entry` has another text: the policy and, if that is the text of a
     /// template, every link of it. The text must pass all that loading checks. The revision stays.
     ///
-    /// Call it on a stack that has room for loading: [`with_room`], [`map`] and [`fold`] give one.
+    /// Call it on a stack that is large enough for loading, as in [`on_large_stack`], [`map`] and [`fold`].
     ///
     /// # Errors
-    /// The reasons why it would not load.
+    /// Returns the findings if the bundle would not load.
     pub fn with_policy_replaced(self, entry: &PolicyEntry, text: &str) -> Result<Bundle, Findings> {
         self.0.with_policy_replaced(entry, text)
     }
@@ -63,7 +73,7 @@ impl<'a> Analysis<'a> {
     /// Returns the bundle without a policy, or without a link.
     ///
     /// # Errors
-    /// The reasons why it would not load.
+    /// Returns the findings if the bundle would not load.
     pub fn with_policy_removed(self, entry: &PolicyEntry) -> Result<Bundle, Findings> {
         self.0.with_policy_removed(entry)
     }

@@ -1,28 +1,29 @@
-//! Annotations: what a policy says of itself beside its condition.
+//! The annotations of policies, such as `@notice` and `@step_up`.
 
 use cedargate_core::{Finding, nearest};
 
 use super::place::Place;
-use super::syntax::{Annotation, Found, Syntax, duration_millis};
+use super::syntax::{Annotation, Located, Syntax, duration_millis};
 
-/// What a policy's annotations mean to a decision.
+/// The annotations of a policy that affect decisions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Annotations {
-    /// For the caller, when the policy determined the decision.
+    /// `@notice`: the text for the caller if the policy determined the decision.
     pub notice: Option<String>,
-    /// The error's code.
+    /// `@code`: the code of the error if the policy denied the request.
     pub code: Option<String>,
-    /// What would lift the forbid.
+    /// `@step_up` and `@max_age`: the sign-in that satisfies the forbid.
     pub step_up: Option<StepUp>,
-    /// `@mode("shadow")`: it is evaluated and told of, and never counts.
+    /// `@mode("shadow")`: the policy is evaluated and logged, and never determines a decision.
     pub shadow: bool,
 }
 
-/// What lifts a forbid: a sign-in of this `acr`, not older than this.
+/// The sign-in that satisfies a forbid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepUp {
+    /// The required authentication context class.
     pub acr: String,
-    /// In seconds.
+    /// The greatest age of the sign-in in seconds.
     pub max_age: u64,
 }
 
@@ -38,8 +39,8 @@ const KNOWN: [&str; 9] = [
     "ticket",
 ];
 
-/// Codes of answers that the gateway gives by itself: clients could not tell the two apart.
-const TAKEN_CODES: [&str; 20] = [
+/// The error codes of the gateway itself, which clients must be able to tell from those of policies.
+const RESERVED_CODES: [&str; 20] = [
     "invalid_request",
     "invalid_credential",
     "unauthenticated",
@@ -62,13 +63,13 @@ const TAKEN_CODES: [&str; 20] = [
     "unavailable",
 ];
 
-/// Reads the annotations of a policy or template: its id, and the rest.
+/// Reads the annotations of a policy or template. Returns its id, if that is valid, and the others.
 pub(crate) fn read(
     syntax: Syntax<'_>,
     place: &Place<'_>,
     findings: &mut Vec<Finding>,
 ) -> (Option<String>, Annotations) {
-    let mut reader = Reader {
+    let mut reader = AnnotationReader {
         forbids: syntax.forbids(),
         place,
         findings,
@@ -84,7 +85,7 @@ pub(crate) fn read(
     (reader.id, reader.read)
 }
 
-struct Reader<'a> {
+struct AnnotationReader<'a> {
     forbids: bool,
     place: &'a Place<'a>,
     findings: &'a mut Vec<Finding>,
@@ -94,11 +95,11 @@ struct Reader<'a> {
     read: Annotations,
 }
 
-impl Reader<'_> {
-    fn annotation(&mut self, annotation: &Found<Annotation<'_>>) {
-        let Annotation { name, value } = annotation.what;
+impl AnnotationReader<'_> {
+    fn annotation(&mut self, annotation: &Located<Annotation<'_>>) {
+        let Annotation { name, value } = annotation.item;
         if !self.forbids && matches!(name, "code" | "step_up" | "max_age") {
-            let message = format!("@{name} is for a forbid: a permit refuses nobody");
+            let message = format!("@{name} is for a forbid, because a permit refuses no request");
             return self.refuse("annotation_place", annotation, message, "remove it");
         }
         match name {
@@ -106,10 +107,10 @@ impl Reader<'_> {
             "id" => self.value(annotation, ID_RULE),
             "notice" if is_notice(value) => self.read.notice = Some(value.to_owned()),
             "notice" => self.value(annotation, NOTICE_RULE),
-            "code" if TAKEN_CODES.contains(&value) => {
+            "code" if RESERVED_CODES.contains(&value) => {
                 self.value(
                     annotation,
-                    "this code is that of an answer which the gateway gives by itself",
+                    "this code is reserved: the gateway itself answers with it",
                 );
             }
             "code" if is_code(value) => self.read.code = Some(value.to_owned()),
@@ -128,46 +129,46 @@ impl Reader<'_> {
         }
     }
 
-    /// `@step_up` and `@max_age` are one statement in two annotations.
+    /// Combines `@step_up` and `@max_age`, of which neither has a meaning alone.
     fn pair(&mut self, syntax: Syntax<'_>) {
-        let (there, missing) = match (self.acr.take(), self.max_age) {
+        let (annotation, missing) = match (self.acr.take(), self.max_age) {
             (Some(acr), Some(max_age)) => {
                 self.read.step_up = Some(StepUp { acr, max_age });
                 return;
             }
             _ => match (syntax.annotation("step_up"), syntax.annotation("max_age")) {
-                (Some(there), None) => (there, "@max_age"),
-                (None, Some(there)) => (there, "@step_up"),
-                // Neither, or one of them was found malformed above.
+                (Some(step_up), None) => (step_up, "@max_age"),
+                (None, Some(max_age)) => (max_age, "@step_up"),
+                // Both are missing, or a malformed one has been reported above.
                 _ => return,
             },
         };
         if self.forbids {
             let message = format!("{missing} is missing: @step_up and @max_age go together");
             let help = "such as @step_up(\"phr\") @max_age(\"5m\")";
-            self.refuse("annotation_place", &there, message, help);
+            self.refuse("annotation_place", &annotation, message, help);
         }
     }
 
-    fn unknown(&mut self, annotation: &Found<Annotation<'_>>) {
-        let name = annotation.what.name;
+    fn unknown(&mut self, annotation: &Located<Annotation<'_>>) {
+        let name = annotation.item.name;
         let message = format!("there is no annotation @{name}");
         let help = match nearest(&name.to_lowercase(), KNOWN) {
-            Some(known) => format!("did you mean @{known}? Your own begin with @x_"),
+            Some(known) => format!("did you mean @{known}? Your own annotations begin with @x_"),
             None => format!("your own annotations begin with @x_, such as @x_{name}"),
         };
         self.refuse("annotation_unknown", annotation, message, help);
     }
 
-    fn value(&mut self, annotation: &Found<Annotation<'_>>, rule: &str) {
-        let message = format!("@{} has a wrong value", annotation.what.name);
+    fn value(&mut self, annotation: &Located<Annotation<'_>>, rule: &str) {
+        let message = format!("the value of @{} is invalid", annotation.item.name);
         self.refuse("annotation_value", annotation, message, rule);
     }
 
     fn refuse(
         &mut self,
         code: &'static str,
-        annotation: &Found<Annotation<'_>>,
+        annotation: &Located<Annotation<'_>>,
         message: String,
         help: impl Into<String>,
     ) {
@@ -207,8 +208,8 @@ fn is_notice(text: &str) -> bool {
     (1..=300).contains(&text.chars().count()) && !text.contains(breaks)
 }
 
-/// What can stand in `acr_values` of a `WWW-Authenticate` header (RFC 9470 §3), which are separated
-/// by spaces.
+/// Returns true for a value that can be in `acr_values` of a `WWW-Authenticate` header (RFC 9470 §3),
+/// which is a list separated by spaces.
 fn is_acr(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -216,7 +217,7 @@ fn is_acr(text: &str) -> bool {
             .all(|b| b.is_ascii_graphic() && !b"\"\\".contains(&b))
 }
 
-/// A Cedar duration, if it is of whole seconds and at least one.
+/// Parses a Cedar duration of at least one second into seconds. Returns `None` for fractions of a second.
 pub fn whole_seconds(text: &str) -> Option<u64> {
     let millis = duration_millis(text)?;
     let seconds = u64::try_from(millis / 1000).ok()?;

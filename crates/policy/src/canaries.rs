@@ -1,80 +1,73 @@
-//! Canary requests: requests that no sensible policies permit. They are decided when policies are
-//! loaded, so that a folder of which a part is missing, or a rule with a hole in it, is never in force.
+//! Canary requests: requests that no sensible policy set permits. They are decided when policies are
+//! loaded, so that a folder with a missing file, or a rule with a gap, is never in force.
 //!
-//! 1. A user with the header of another tenant is refused with `tenant_mismatch`, whatever they ask.
-//! 2. With a password alone nobody enrols after a reset of their account.
-//! 3. With a password alone nobody administers, whatever groups they are in.
+//! 1. A user with the header of another tenant is refused with `tenant_mismatch`, whatever the action is.
+//! 2. A password alone does not enrol after a reset of the account.
+//! 3. A password alone does not administer other users, whatever groups the caller is in.
 //!
-//! The callers are a user of whom no policy knows, and a user of each issuer, tenant and group that
-//! policies name: a permit, or a hole, is often for these only.
+//! The callers are a user whom no policy names, and a user of each issuer, tenant and group that policies
+//! name, because a permit or a gap often applies only to these.
 
-mod asked;
 mod callers;
-mod finding;
+mod findings;
+mod requests;
 
 use cedar_policy::{Decision, PolicySet, Response};
 
 use cedargate_core::Finding;
 
 use super::decision::TENANT_MISMATCH;
-use super::{Bundle, Question, nesting, parallel, request};
+use super::{AuthorizationRequest, Bundle, nesting, parallel, request};
 
-use asked::{Canary, Rule};
-use callers::Caller;
+use callers::CanaryCaller;
+use findings::FailedCanary;
+use requests::{Canary, Rule};
 
-/// Reports the canary requests that the policies permit, or refuse for another reason than they must.
-pub(super) fn permitted(bundle: &Bundle) -> Vec<Finding> {
+/// Decides all canary requests, and reports those that the policies permit or refuse for a wrong reason.
+pub(super) fn check(bundle: &Bundle) -> Vec<Finding> {
     let callers = callers::of(bundle);
-    match parallel::map(&callers, |caller| caught(bundle, caller)) {
-        Ok(caught) => finding::of(bundle, caught.into_iter().flatten().collect()),
+    match parallel::map(&callers, |caller| failed_canaries(bundle, caller)) {
+        Ok(failed) => findings::of(bundle, failed.into_iter().flatten().collect()),
         Err(error) => {
-            let message = format!("no thread to decide canary requests on: {error}");
+            let message = format!("cannot start a thread to decide canary requests: {error}");
             vec![Finding::error("system", "", message)]
         }
     }
 }
 
-/// A canary request that came out wrong.
-pub(super) struct Caught {
-    rule: Rule,
-    /// What was asked, in words.
-    request: String,
-    allowed: bool,
-    /// The determining policies, sorted.
-    policies: Vec<String>,
-}
-
-fn caught(bundle: &Bundle, caller: &Caller) -> Vec<Caught> {
-    let mut caught = Vec::new();
-    asked::all(caller, &mut |canary| {
-        canary.ask(|question| caught.extend(decided(bundle, &caller.policies, canary, question)));
+fn failed_canaries(bundle: &Bundle, caller: &CanaryCaller) -> Vec<FailedCanary> {
+    let mut failed = Vec::new();
+    requests::all(caller, &mut |canary| {
+        canary.with_request(|request| {
+            failed.extend(decide(bundle, &caller.policies, canary, request));
+        });
     });
-    caught
+    failed
 }
 
-/// Decides on one, by the policies that can apply to its caller.
-fn decided(
+/// Decides a canary request by the policies that can apply to its caller. Returns `None` if it passes.
+fn decide(
     bundle: &Bundle,
     policies: &PolicySet,
     canary: &Canary<'_>,
-    question: &Question<'_>,
-) -> Option<Caught> {
-    let (principal, resource) = (request::principal(question), request::resource(question));
-    // What the schema does not admit is refused.
-    let built = request::build(question, &principal, &resource, &bundle.schema);
+    request: &AuthorizationRequest<'_>,
+) -> Option<FailedCanary> {
+    let (principal, resource) = (request::principal(request), request::resource(request));
+    // A request that does not fit the schema is refused.
+    let built = request::build(request, &principal, &resource, &bundle.schema);
     let (request, entities) = built.ok()?;
-    let response = nesting::with_room_for(bundle.depth, || {
+    let response = nesting::with_stack_for_depth(bundle.depth, || {
         bundle
             .authorizer
             .is_authorized(&request, policies, &entities)
     });
-    if bundle.is_right(canary.rule, &response) {
+    if bundle.passes(canary.rule, &response) {
         return None;
     }
     let reason = response.diagnostics().reason();
     let mut policies: Vec<_> = reason.map(ToString::to_string).collect();
     policies.sort_unstable();
-    Some(Caught {
+    Some(FailedCanary {
         rule: canary.rule,
         request: canary.to_string(),
         allowed: response.decision() == Decision::Allow,
@@ -83,7 +76,7 @@ fn decided(
 }
 
 impl Bundle {
-    fn is_right(&self, rule: Rule, response: &Response) -> bool {
+    fn passes(&self, rule: Rule, response: &Response) -> bool {
         let diagnostics = response.diagnostics();
         if diagnostics.errors().next().is_some() {
             // An evaluation error refuses.
@@ -94,7 +87,7 @@ impl Bundle {
         }
         let code = |id| self.annotations.get(id)?.code.as_deref();
         rule != Rule::OtherTenant
-            // Nothing permits it, and nothing forbids it either.
+            // The request is denied by default.
             || diagnostics.reason().next().is_none()
             || diagnostics.reason().any(|id| code(id) == Some(TENANT_MISMATCH))
     }

@@ -1,9 +1,12 @@
-//! Tests that admins write beside their policies: files in the format of the Cedar CLI's
-//! `run-tests`, with our `notices` and `code`. They are decided by what decides requests.
+//! Test cases as data: JSON files in the format of the Cedar CLI's `run-tests`, with the further members
+//! `notices`, `code`, `strong_acr` and `means`.
+//!
+//! [`read_all`] reads the cases of folders, [`Case::run`] runs one case, and [`run_all`] runs many on all
+//! cores. Cases are decided by the code that decides requests.
 
-mod asked;
 mod folder;
 mod place;
+mod prepared;
 
 use std::fs;
 use std::ops::Range;
@@ -13,65 +16,67 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use cedargate_core::{Finding, Findings, json};
+use cedargate_core::{Decision, Finding, Findings, json};
 
-use super::Bundle;
-use super::inquiry::{Inquiry, Verdict, member};
+use crate::members::{member, object};
+use crate::{Bundle, PreparedRequest, RequestError};
 
-pub use asked::{Answered, Asked, Expected, run_all};
 pub use folder::read_all;
+pub use prepared::{CaseRun, Expected, PreparedCase, run_all};
 
-/// What became of one case.
+/// The result of running one case.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// The case's `name`, else its position in the file, from 1.
+pub struct CaseOutcome {
+    /// The `name` of the case, else its position in the file, from 1.
     pub name: String,
-    /// What the policies said; `None` when the case could not be asked.
-    pub actual: Option<Verdict>,
-    /// Why the case failed, a sentence for each member that is not as expected. Empty: it passed.
+    /// The decision. `None` if the case is invalid.
+    pub actual: Option<Decision>,
+    /// The differences, a message for each member that is not as expected. Empty if the case passed.
     pub failures: Vec<String>,
 }
 
-impl Outcome {
-    /// Whether all was as expected.
+impl CaseOutcome {
+    /// Returns true if the decision is as expected.
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
     }
 }
 
-/// One case of a test file, as it is written: it can be asked of any bundle.
+/// A case of a test file. Any bundle can run it.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its `name`, else its position in the file, from 1.
+    /// The `name` of the case, else its position in the file, from 1.
     pub name: String,
-    /// The file, as the person named it.
+    /// The path of the file, as the user gave it.
     pub file: String,
-    /// The line on which it begins, from 1.
+    /// The line on which the case begins, from 1.
     pub line: usize,
-    written: Value,
-    entities: Result<Value, String>,
-    /// All of its file, and where in it the case stands, in bytes.
-    /// All of the file.
+    json: Value,
+    entities: Result<Value, RequestError>,
+    /// The text of the whole file.
     pub text: Arc<str>,
-    /// Where the case stands in it, in bytes.
+    /// The range of the case in `text`, in bytes.
     pub span: Range<usize>,
 }
 
-/// Reads the cases in the text of a test file. `folder` is where it is: `entities` may name another
-/// file in there. `file` is how findings name it.
+/// Reads the cases in the text of a test file.
+///
+/// `file` is the path for findings. `folder` is the folder of the file: the member `entities` of a case may
+/// name another file in it.
 ///
 /// # Errors
-/// About the file as a whole. What is wrong with a case is its outcome.
+/// The text is not a JSON array, or repeats a member. An invalid case is not an error here but when it
+/// runs.
 pub fn read(file: &str, text: &str, folder: &Path) -> Result<Vec<Case>, Findings> {
     let strict = json::parse(text.as_bytes(), DEPTH);
     let cases = strict.and_then(|_| serde_json::from_str::<Vec<&RawValue>>(text));
-    let cases = cases.map_err(|error| Findings(vec![no_list(file, text, &error)]))?;
+    let cases = cases.map_err(|error| Findings(vec![not_a_list(file, text, &error)]))?;
     let cases = cases.into_iter().enumerate();
     let whole: Arc<str> = text.into();
     Ok(cases
         .map(|(index, raw)| {
-            let written: Value = serde_json::from_str(raw.get()).unwrap_or_default();
-            let name = written["name"].as_str().map(str::to_owned);
+            let json: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+            let name = json["name"].as_str().map(str::to_owned);
             let span = json::span(text, raw);
             Case {
                 name: name.unwrap_or_else(|| (index + 1).to_string()),
@@ -82,8 +87,8 @@ pub fn read(file: &str, text: &str, folder: &Path) -> Result<Vec<Case>, Findings
                     .matches('\n')
                     .count()
                     + 1,
-                entities: entities(&written, folder),
-                written,
+                entities: entities(&json, folder),
+                json,
                 text: Arc::clone(&whole),
                 span,
             }
@@ -91,118 +96,119 @@ pub fn read(file: &str, text: &str, folder: &Path) -> Result<Vec<Case>, Findings
         .collect())
 }
 
-/// Runs the cases in the text of a test file: [`read`], and [`Case::run`] for each.
+/// Reads the cases in the text of a test file with [`read`], and runs each.
 ///
 /// # Errors
-/// As [`read`].
+/// The errors of [`read`].
 pub fn run(
     bundle: &Bundle,
     file: &str,
     text: &str,
     folder: &Path,
-) -> Result<Vec<Outcome>, Findings> {
+) -> Result<Vec<CaseOutcome>, Findings> {
     let cases = read(file, text, folder)?;
     Ok(cases.iter().map(|case| case.run(bundle)).collect())
 }
 
-fn no_list(file: &str, text: &str, error: &serde_json::Error) -> Finding {
-    let lines = text
-        .split_inclusive('\n')
-        .take(error.line().saturating_sub(1));
-    let at = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+fn not_a_list(file: &str, text: &str, error: &serde_json::Error) -> Finding {
+    let at = json::place(text, error);
     let finding = Finding::error("test_syntax", file, format!("not a list of cases: {error}"));
     let help = "a test file is a JSON array, as `cedar run-tests` reads it";
     finding.at(text, at..at + 1).help(help)
 }
 
-/// More than the entities of any request, which are records in records.
+/// The nesting limit: more levels than any case has.
 const DEPTH: usize = 32;
 
 impl Case {
-    /// Asks a bundle, and compares.
-    pub fn run(&self, bundle: &Bundle) -> Outcome {
-        let (failures, actual) = match self.ask(bundle) {
-            Ok(asked) => {
-                let (actual, failures) = asked.run(bundle);
-                (failures, Some(actual))
+    /// Runs the case: decides its request and compares the decision with the expected one.
+    pub fn run(&self, bundle: &Bundle) -> CaseOutcome {
+        let (actual, failures) = match self.prepare(bundle) {
+            Ok(prepared) => {
+                let (actual, failures) = prepared.run(bundle);
+                (Some(actual), failures)
             }
-            Err(why) => (vec![why], None),
+            Err(error) => (None, vec![error.to_string()]),
         };
-        Outcome {
+        CaseOutcome {
             name: self.name.clone(),
             actual,
             failures,
         }
     }
 
-    /// Reads what it asks and expects, once for all bundles with this one's schema.
+    /// Prepares the case for all bundles with the schema of this one.
     ///
     /// # Errors
-    /// A sentence that names the member which is wrong, and what is wrong with it.
-    pub fn ask(&self, bundle: &Bundle) -> Result<Asked, String> {
-        Ok(Asked {
+    /// A member is missing, malformed, or does not conform to the schema.
+    pub fn prepare(&self, bundle: &Bundle) -> Result<PreparedCase, RequestError> {
+        Ok(PreparedCase {
             expected: Expected::read(self.members()?)?,
-            inquiry: self.inquiry(bundle)?,
+            request: self.prepare_request(bundle)?,
         })
     }
 
-    /// What it asks.
+    /// Prepares the request of the case, whatever the case expects.
     ///
     /// # Errors
-    /// A sentence that names the member which is wrong, and what is wrong with it.
-    pub fn inquiry(&self, bundle: &Bundle) -> Result<Inquiry, String> {
-        let request = member(self.members()?, "request")?;
-        let request = request.as_object().ok_or("\"request\" is a JSON object")?;
-        let entities = self.entities.as_ref().map_err(String::clone)?;
-        Inquiry::read(bundle, request, entities)?.with_step_ups(self.members()?)
+    /// A member is missing, malformed, or does not conform to the schema.
+    pub fn prepare_request(&self, bundle: &Bundle) -> Result<PreparedRequest, RequestError> {
+        let request = object(member(self.members()?, "request")?, "request")?;
+        let entities = self.entities.as_ref().map_err(RequestError::clone)?;
+        PreparedRequest::from_json(bundle, request, entities)?.with_step_ups(self.members()?)
     }
 
-    /// What it asks, as it is written; nothing where it does not say.
+    /// Returns the member `request` as the file has it, or `null` if the case has none.
     pub fn request(&self) -> &Value {
-        &self.written["request"]
+        &self.json["request"]
     }
 
-    /// Returns its entities, read from another file if the case names one.
+    /// Returns the entities, read from another file if the case names one.
     ///
     /// # Errors
-    /// A sentence that says why there are none.
-    pub fn entities(&self) -> Result<&Value, &str> {
-        self.entities.as_ref().map_err(String::as_str)
+    /// The member is missing, or its file cannot be read.
+    pub fn entities(&self) -> Result<&Value, &RequestError> {
+        self.entities.as_ref()
     }
 
-    /// Returns what the case expects.
+    /// Returns the expected decision.
     ///
     /// # Errors
-    /// A sentence that names the member which is missing or malformed.
-    pub fn expected(&self) -> Result<Expected, String> {
+    /// A member is missing or malformed.
+    pub fn expected(&self) -> Result<Expected, RequestError> {
         Expected::read(self.members()?)
     }
 
-    fn members(&self) -> Result<&Map<String, Value>, String> {
-        let case = self.written.as_object();
-        case.ok_or_else(|| "a case is a JSON object".to_owned())
+    fn members(&self) -> Result<&Map<String, Value>, RequestError> {
+        members(&self.json)
     }
 }
 
-/// The entities of a case: in place, or in another file.
-fn entities(case: &Value, folder: &Path) -> Result<Value, String> {
-    let case = case.as_object().ok_or("a case is a JSON object")?;
-    let given = member(case, "entities")?;
-    let Value::String(path) = given else {
-        return Ok(given.clone());
-    };
-    let text = beside(path, folder)?;
-    json::parse(text.as_bytes(), DEPTH).map_err(|error| format!("{path}: {error}"))
+fn members(case: &Value) -> Result<&Map<String, Value>, RequestError> {
+    case.as_object()
+        .ok_or_else(|| "a case must be a JSON object".into())
 }
 
-/// The text of a file in the test file's folder, links followed.
-fn beside(path: &str, folder: &Path) -> Result<String, String> {
-    let outside = || format!("\"entities\": {path:?} is not in the folder of the test file");
+/// Returns the entities of a case, from the case itself or from the file that it names.
+fn entities(case: &Value, folder: &Path) -> Result<Value, RequestError> {
+    let member = member(members(case)?, "entities")?;
+    let Value::String(path) = member else {
+        return Ok(member.clone());
+    };
+    let text = read_in_folder(path, folder)?;
+    let parsed = json::parse(text.as_bytes(), DEPTH);
+    parsed.map_err(|error| format!("{path}: {error}").into())
+}
+
+/// Reads a file in the folder of the test file. Symbolic links must not lead out of the folder.
+fn read_in_folder(path: &str, folder: &Path) -> Result<String, RequestError> {
+    let invalid = |problem: String| RequestError::invalid("entities", problem);
+    let outside = || invalid(format!(": {path:?} is not in the folder of the test file"));
     let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     if !Path::new(path).components().all(inside) {
         return Err(outside());
     }
-    let unreadable = |error| format!("\"entities\": {path} cannot be read: {error}");
+    let unreadable = |error| invalid(format!(": {path} cannot be read: {error}"));
     let folder = folder.canonicalize().map_err(unreadable)?;
     let file = folder.join(path).canonicalize().map_err(unreadable)?;
     if !file.starts_with(&folder) {

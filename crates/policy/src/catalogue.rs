@@ -1,93 +1,79 @@
-//! The policies of a bundle as people know them: by id, file and line.
+//! The list of the policies of a bundle, with id, file and line.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use cedar_policy::{PolicyId, PolicySet};
+use cedar_policy::PolicyId;
 use serde::Serialize;
 
-use super::Bundle;
-
-/// A policy of a bundle, and where it stands. A linked policy stands where its link does, and has the
-/// text and the annotations of its template.
+/// A policy of a bundle with its place. A linked policy has the place of its link, and the text and the
+/// annotations of its template.
 #[derive(Clone, Debug, Serialize)]
 pub struct PolicyEntry {
-    /// Its `@id`, or the `link_id`.
+    /// The `@id`, or the `link_id` of a linked policy.
     pub id: String,
     /// `permit` or `forbid`.
     pub effect: &'static str,
-    /// The file, as the person named its folder.
+    /// The path of the file, which begins with the folder as its user named it.
     pub file: String,
-    /// The line in it, from 1.
+    /// The line in the file, from 1.
     pub line: usize,
-    /// All but `@id`; `@name` alone has the empty value.
+    /// The annotations except `@id`. An annotation without a value has the empty value.
     pub annotations: BTreeMap<String, String>,
-    /// The id of its template, if it is a link.
+    /// The id of the template of a linked policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// `@mode("shadow")`: it is evaluated, and never counts.
+    /// True for `@mode("shadow")`: the policy is evaluated, and never determines a decision.
     pub shadow: bool,
-    /// Where its text stands: that of its template, if it is a link.
+    /// The place of the text, which is the template's for a linked policy.
     #[serde(skip)]
-    pub(crate) written: Written,
+    pub(crate) text: PolicyText,
 }
 
 /// The text of a policy or a template in its file.
 #[derive(Clone, Debug)]
-pub(crate) struct Written {
+pub(crate) struct PolicyText {
     pub(crate) file: String,
-    /// All of the file.
+    /// The content of the whole file.
     pub(crate) source: Arc<str>,
-    /// In bytes, annotations included.
+    /// The range in `source` in bytes, annotations included.
     pub(crate) span: Range<usize>,
 }
 
 impl PolicyEntry {
-    /// Its text, annotations included; that of the template, if it is a link.
+    /// Returns the text of the policy, or of its template, annotations included.
     pub fn text(&self) -> &str {
-        self.part(self.written.span.clone())
+        self.part(self.text.span.clone())
     }
 
-    /// The file in which [`PolicyEntry::text`] stands.
+    /// Returns the path of the file of [`PolicyEntry::text`].
     pub fn text_file(&self) -> &str {
-        &self.written.file
+        &self.text.file
     }
 
-    /// Returns where [`PolicyEntry::text`] begins in its file, in bytes.
+    /// Returns the offset of [`PolicyEntry::text`] in its file, in bytes.
     pub fn text_start(&self) -> usize {
-        self.written.span.start
+        self.text.span.start
     }
 
-    /// The line on which [`PolicyEntry::text`] begins, from 1.
+    /// Returns the line on which [`PolicyEntry::text`] begins, from 1.
     pub fn text_line(&self) -> usize {
-        self.line_of(self.written.span.start)
+        self.line_of(self.text.span.start)
     }
 
-    /// Returns a part of the file in which the text stands; empty if there is no such part.
+    /// Returns a part of the file of [`PolicyEntry::text`], or an empty text if the span is not in it.
     pub fn part(&self, span: Range<usize>) -> &str {
-        self.written.source.get(span).unwrap_or_default()
+        self.text.source.get(span).unwrap_or_default()
     }
 
-    /// The line of a byte in the file of its text, from 1.
+    /// Returns the line of a byte in the file of [`PolicyEntry::text`], from 1.
     pub fn line_of(&self, byte: usize) -> usize {
         self.part(0..byte).matches('\n').count() + 1
     }
 
-    /// Returns the id as Cedar has it.
+    /// Returns the id in Cedar's type.
     pub fn policy_id(&self) -> PolicyId {
         PolicyId::new(&self.id)
-    }
-}
-
-impl Bundle {
-    /// Its policies in the order of their ids: links and shadow policies included, templates not.
-    pub fn entries(&self) -> &[PolicyEntry] {
-        &self.entries
-    }
-
-    /// All policies, those that do not count included.
-    pub fn policies(&self) -> &PolicySet {
-        self.with_shadow.as_ref().unwrap_or(&self.live)
     }
 }

@@ -1,118 +1,85 @@
-//! From Cedar's answer to a decision: its policies, notices, code, and what to step up to.
+//! Makes decisions from Cedar's responses: effect, determining policies, notices and errors.
 
+mod shadow;
 mod step_up;
 
+use std::collections::BTreeSet;
+
 use cedar_policy::{
-    AuthorizationError, Decision, Entities, PolicyId, PolicySet, Request, Response,
+    AuthorizationError, Decision as CedarDecision, Entities, PolicyId, PolicySet, Request, Response,
 };
 
-use cedargate_core::Effect;
+use cedargate_core::{Decision, Effect};
 
-use super::Bundle;
-use super::annotations::Annotations;
-use super::means::StepUps;
-use super::nesting;
+use crate::annotations::Annotations;
+use crate::{Bundle, PreparedRequest, nesting};
 
-pub(super) use step_up::{Denied, Offer};
+pub(crate) use step_up::{Denied, Offer};
 
-/// The `acr` that our own step-up gives.
-pub(super) const OWN_STEP_UP: &str = "phr";
-/// Clients branch on it: it comes before any other policy's code.
+/// The `acr` of a token after a step-up at the gateway: phishing-resistant (OpenID Connect Extended
+/// Authentication Profile ACR Values).
+pub(crate) const OWN_STEP_UP: &str = "phr";
+/// The code that takes precedence over the code of any other policy, because clients branch on it.
 pub const TENANT_MISMATCH: &str = "tenant_mismatch";
 const FORBIDDEN: &str = "forbidden";
 
-/// What the policies say to one Cedar request.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Judged {
-    pub(super) effect: Effect,
-    pub(super) policies: Vec<String>,
-    pub(super) notices: Vec<String>,
-    pub(super) errors: Vec<String>,
-    /// The policies that failed, in no order.
-    pub(super) failed: Vec<PolicyId>,
-}
-
-impl Judged {
-    /// Nothing could be asked.
-    pub(super) fn failed(why: String) -> Self {
-        Self {
-            effect: Effect::Failed,
-            policies: Vec::new(),
-            notices: Vec::new(),
-            errors: vec![why],
-            failed: Vec::new(),
-        }
-    }
-}
-
 impl Bundle {
-    /// Decides on a request that the schema admits. `step_ups` are the proofs that the caller could
-    /// add to their token.
-    pub(super) fn judge(
-        &self,
-        request: &Request,
-        entities: &Entities,
-        step_ups: StepUps<'_>,
-    ) -> Judged {
-        self.judge_by(&self.live, request, entities, step_ups)
-    }
-
-    /// As [`Bundle::judge`], by these of its policies.
-    pub(super) fn judge_by(
+    /// Decides a request with a part of this bundle's policies.
+    pub(crate) fn evaluate_with(
         &self,
         policies: &PolicySet,
-        request: &Request,
-        entities: &Entities,
-        step_ups: StepUps<'_>,
-    ) -> Judged {
-        let response = self.ask_cedar(policies, request, entities);
+        request: &PreparedRequest,
+    ) -> Decision {
+        let response = self.is_authorized(policies, &request.cedar_request, &request.entities);
         let diagnostics = response.diagnostics();
-        // Cedar's reasons and errors come in no order.
+        // Cedar returns reasons and errors in no particular order.
         let mut determining: Vec<_> = diagnostics.reason().collect();
         determining.sort_by_key(|id| AsRef::<str>::as_ref(*id));
         let mut errors: Vec<_> = diagnostics.errors().map(ToString::to_string).collect();
         errors.sort_unstable();
-        let failed = diagnostics
+        let failed: BTreeSet<_> = diagnostics
             .errors()
-            .map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id().clone())
+            .map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id().to_string())
             .collect();
-        let about: Vec<_> = determining
+        let annotations: Vec<_> = determining
             .iter()
             .filter_map(|id| self.annotations.get(id))
             .collect();
         let effect = if !errors.is_empty() {
-            // Cedar skips a policy that errs, a forbid too: so its answer says nothing.
+            // Cedar skips a policy that fails, even a forbid, so its allow could be wrong.
             Effect::Failed
-        } else if response.decision() == Decision::Allow {
+        } else if response.decision() == CedarDecision::Allow {
             Effect::Allow
         } else {
-            let denied = Denied {
-                policies,
-                request,
-                entities,
-            };
-            self.lifted(denied, &about, step_ups)
-                .unwrap_or_else(|| Effect::Deny(code(&about)))
+            let denied = Denied { policies, request };
+            self.step_up_effect(denied, &annotations)
+                .unwrap_or_else(|| Effect::Deny(code(&annotations)))
         };
-        Judged {
+        Decision {
             effect,
             policies: determining.into_iter().map(PolicyId::to_string).collect(),
-            notices: notices(&about),
+            notices: notices(&annotations),
             errors,
-            failed,
+            failed: failed.into_iter().collect(),
+            shadow: None,
         }
     }
 
-    fn ask_cedar(&self, policies: &PolicySet, request: &Request, entities: &Entities) -> Response {
-        nesting::with_room_for(self.depth, || {
+    fn is_authorized(
+        &self,
+        policies: &PolicySet,
+        request: &Request,
+        entities: &Entities,
+    ) -> Response {
+        nesting::with_stack_for_depth(self.depth, || {
             self.authorizer.is_authorized(request, policies, entities)
         })
     }
 }
 
-/// The code of a denial by these policies, which are sorted by id.
+/// Returns the code of a denial by these forbids, which are sorted by id.
 fn code(forbids: &[&Annotations]) -> String {
-    let codes = || forbids.iter().filter_map(|one| one.code.as_deref());
+    let codes = || forbids.iter().filter_map(|forbid| forbid.code.as_deref());
     let fixed = codes().find(|code| *code == TENANT_MISMATCH);
     fixed
         .or_else(|| codes().next())
@@ -120,10 +87,13 @@ fn code(forbids: &[&Annotations]) -> String {
         .to_owned()
 }
 
-/// The notices of these policies, in their order, each text once.
-fn notices(about: &[&Annotations]) -> Vec<String> {
+/// Returns the notices of these policies in their order, each text once.
+fn notices(determining: &[&Annotations]) -> Vec<String> {
     let mut notices: Vec<String> = Vec::new();
-    for notice in about.iter().filter_map(|one| one.notice.as_ref()) {
+    for notice in determining
+        .iter()
+        .filter_map(|policy| policy.notice.as_ref())
+    {
         if !notices.contains(notice) {
             notices.push(notice.clone());
         }

@@ -1,5 +1,5 @@
-//! Why a request was decided as it was: which policies apply, what keeps the others from it, and what
-//! the caller could do.
+//! Explanations of decisions: the policies that apply, the clauses that keep others from applying, and
+//! the changes with which the request would be allowed.
 
 mod changes;
 mod policies;
@@ -8,129 +8,131 @@ mod text;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::Seen;
-use super::inquiry::Verdict;
+use cedargate_core::Decision;
+
+use crate::ClauseOutcome;
 
 pub use text::render;
 
-/// Why a request was decided as it was.
+/// The explanation of a decision. [`render`] writes it as text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// What the policies said.
+    /// The decision. Its members are serialised beside those of the explanation.
     #[serde(flatten)]
-    pub verdict: Verdict,
-    /// What was asked.
-    pub request: Asked,
-    /// The bundle that decided.
+    pub decision: Decision,
+    /// The request.
+    pub request: ExplainedRequest,
+    /// The revision of the bundle that made the decision.
     pub revision: String,
-    /// The determining policies first, with those that err. Then, if no policy permits it, the
-    /// permits that came nearest, the nearest first. Then all others whose head matches.
-    pub policies: Vec<Explained>,
-    /// What the caller could do: with each of these alone, and nothing else changed, the same request
-    /// is allowed.
+    /// The determining policies and those that failed; then, if no policy permits the request, the permits
+    /// with the fewest parts that fail; then all other policies whose scope matches.
+    pub policies: Vec<ExplainedPolicy>,
+    /// The changes that the caller can make. Each of them alone turns the denial into an allow.
     pub would_permit: Vec<WouldPermit>,
 }
 
-/// What was asked.
+/// The request of an explanation, as entity uids in Cedar's syntax.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Asked {
-    /// Such as `Gate::User::"…"`.
+pub struct ExplainedRequest {
+    /// The principal, such as `Gate::User::"corp||alice"`.
     pub principal: String,
-    /// Such as `Gate::Action::"listMfaMethods"`.
+    /// The action, such as `Gate::Action::"listMfaMethods"`.
     pub action: String,
-    /// Such as `Gate::Account::"…"`.
+    /// The resource, such as `Gate::Account::"corp||alice"`.
     pub resource: String,
 }
 
-/// How one policy stands to a request.
+/// The explanation of one policy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Explained {
-    /// Its `@id`, or the `link_id`.
+pub struct ExplainedPolicy {
+    /// The `@id` of the policy, or the `link_id` of a link.
     pub id: String,
     /// `permit` or `forbid`.
     pub effect: &'static str,
-    /// Whether it determined the decision.
+    /// True if the policy determined the decision.
     pub determined: bool,
-    /// Whether its head matches and its conditions hold.
+    /// True if the scope matches and the conditions hold.
     pub applies: bool,
-    /// It never counts: `@mode("shadow")`.
+    /// True for a shadow policy, which never counts: `@mode("shadow")`.
     pub shadow: bool,
-    /// The file, as the person named its folder.
+    /// The path of the file, with its folder as the user gave it.
     pub file: String,
-    /// The line in it, from 1.
+    /// The line on which the policy or the link begins, from 1.
     pub line: usize,
-    /// Its `@notice`.
+    /// The `@notice` of the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
-    /// As it is written, annotations included; of a link, its template.
+    /// The text of the policy with its annotations. For a link, the text of its template.
     pub text: String,
-    /// The file of `text`, in which the lines of `clauses` are counted.
+    /// The path of the file that contains `text`. The lines of `clauses` are lines of this file.
     pub text_file: String,
-    /// The parts of its head that do not match.
-    pub head: Vec<HeadPart>,
-    /// The clauses of its conditions, in their order. What a clause before it kept from being
-    /// evaluated is left out.
+    /// The parts of the scope that do not match.
+    pub head: Vec<ScopePart>,
+    /// The clauses of the conditions in their order, without those that are not reached.
     pub clauses: Vec<ExplainedClause>,
 }
 
-/// A part of a head that does not match.
+/// A part of a policy's scope that does not match.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct HeadPart {
-    /// As Cedar writes it: `principal in ?principal`.
+pub struct ScopePart {
+    /// The part in Cedar's syntax, such as `principal in ?principal`.
     pub text: String,
-    /// Such as `principal was in no Gate::Group, needed in Gate::Group::"…"`.
+    /// The actual and the needed value, such as `principal was in no Gate::Group, needed in
+    /// Gate::Group::"…"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needed: Option<String>,
 }
 
-/// A clause of a policy's conditions, and what it saw.
+/// The explanation of a clause of a policy's conditions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainedClause {
-    /// As it is written, without `when` and `unless`.
+    /// The text of the clause, without `when` and `unless`.
     pub text: String,
-    /// Where it begins in its file, from 1.
+    /// The line on which it begins in its file, from 1.
     pub line: usize,
-    /// It stands in `unless`: the policy applies where it is false.
+    /// True for a clause of `unless`: the policy applies if the clause is false.
     pub unless: bool,
-    /// What it was: `value` is `true`, `false` or `"error"`, and then `error` says why.
-    #[serde(flatten, serialize_with = "seen")]
-    pub seen: Seen,
-    /// Whether it keeps the policy from applying.
+    /// The outcome. It serialises as `value`: `true`, `false` or `"error"`, the last with the message in
+    /// `error`.
+    #[serde(flatten, serialize_with = "outcome")]
+    pub outcome: ClauseOutcome,
+    /// True if the clause keeps the policy from applying.
     pub fails: bool,
-    /// The attributes that it reads, with their values as Cedar writes them, but for the constructors
-    /// of addresses, times and durations: `5m`. `None` (`null`): the request has no such attribute.
+    /// The attributes that the clause reads, with their values as Cedar writes them, but without the
+    /// constructors of addresses, times and durations (`5m`). `None` if the request has no such attribute.
     #[serde(serialize_with = "observed")]
     pub observed: Vec<(String, Option<String>)>,
-    /// For a comparison that fails: what it saw, and what it needed for the policy to apply, such as
-    /// `context.session.sinceStrong was 1h6m40s, needed ≤ 5m` of a permit, and `… was 2m, needed > 5m
-    /// for it to forbid`. For one of a determining forbid: what it needed for that not to apply.
+    /// The actual and the needed value of a comparison: for one that fails, the value with which the policy
+    /// would apply, such as `context.session.sinceStrong was 1h6m40s, needed ≤ 5m` for a permit and `… was
+    /// 2m, needed > 5m for it to forbid` for a forbid. For a determining forbid, the value with which it
+    /// would not apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needed: Option<String>,
 }
 
-/// Something that the caller could do.
+/// A change with which the request would be allowed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WouldPermit {
-    /// `method_type`, `tenant`, `step_up`, `backup_code`, `recovery_code` or `factor`.
+    /// The kind: `method_type`, `tenant`, `step_up`, `backup_code`, `recovery_code` or `factor`.
     pub change: &'static str,
-    /// The method type, the tenant, the `acr`; of a code, how long ago.
+    /// The method type, the tenant, or the `acr`. For a code, the time since its use.
     pub value: String,
-    /// For `step_up`: how many seconds ago at most.
+    /// The greatest age of a `step_up`, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
-    /// The same in words.
+    /// The change in words.
     pub help: String,
 }
 
-fn seen<S: Serializer>(seen: &Seen, serializer: S) -> Result<S::Ok, S::Error> {
+fn outcome<S: Serializer>(outcome: &ClauseOutcome, serializer: S) -> Result<S::Ok, S::Error> {
     let mut members = serializer.serialize_map(None)?;
-    match seen {
-        Seen::True => members.serialize_entry("value", &true)?,
-        Seen::False => members.serialize_entry("value", &false)?,
-        Seen::NotReached => {}
-        Seen::Error(why) => {
+    match outcome {
+        ClauseOutcome::True => members.serialize_entry("value", &true)?,
+        ClauseOutcome::False => members.serialize_entry("value", &false)?,
+        ClauseOutcome::NotReached => {}
+        ClauseOutcome::Error(error) => {
             members.serialize_entry("value", "error")?;
-            members.serialize_entry("error", why)?;
+            members.serialize_entry("error", error)?;
         }
     }
     members.end()

@@ -1,21 +1,23 @@
-//! The policy and the schema folder as texts. The only file of this part that reads a disk.
+//! The policy folder and the schema folder as texts. Only this module reads files.
 
-mod given;
+mod inline;
+mod reader;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
 
 use cedargate_core::{Finding, Findings};
 
-use super::{load, shipped};
+use super::shipped;
 
-pub use given::{Given, GivenFile};
+pub use inline::{InlineFile, InlineSources};
+pub use reader::{FolderReader, SchemaFile};
 
-/// What a bundle is made from: the content of the policy and the schema folder, in one order
-/// whatever the file system's is.
+/// The content of the policy folder and the schema folder. The order of the files does not depend on the
+/// file system.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// `policies/**/*.cedar`.
@@ -28,53 +30,75 @@ pub struct Sources {
     pub site_schema: Source,
 }
 
-/// What can be looked at of it.
+/// The texts to parse and check. Files that could not be read are missing.
 #[derive(Clone, Copy)]
-pub struct Texts<'a> {
+pub struct SourceTexts<'a> {
+    /// `policies/**/*.cedar`.
     pub policies: &'a [Source],
+    /// `policies/**/*.links.json`.
     pub links: &'a [Source],
+    /// `schema/gate.cedarschema`.
     pub gate_schema: Option<&'a Source>,
+    /// `schema/site.cedarschema`.
     pub site_schema: Option<&'a Source>,
-    /// Whether these are all policies that there are.
+    /// True if these are all policy and links files.
     pub complete: bool,
 }
 
-/// One file.
+/// A file with its content.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The path within its folder, with `/`: the same wherever the folder is.
+    /// The path within its folder, separated by `/`. It does not depend on where the folder is.
     pub name: String,
-    /// The path that a person knows it by.
-    pub shown: String,
+    /// The path in findings: the folder as its user named it, and the name of the file.
+    pub display_path: String,
+    /// The content.
     pub text: Arc<str>,
 }
 
 impl Sources {
-    /// Reads both folders. Files that are not named as policies, links or schema are left alone, and
-    /// so is whatever begins with a dot (where editors and mounted volumes keep their own copies).
+    /// Reads both folders. Ignores files that have the name neither of a policy, a links nor a schema file,
+    /// and all files and folders whose names begin with a dot (editors and mounted volumes keep copies
+    /// there).
+    ///
+    /// # Errors
+    /// Returns all findings if a file or folder cannot be read, is not valid UTF-8, is empty or too large,
+    /// or if there is no policy file.
     pub fn read(policies: &Path, schema: &Path) -> Result<Self, Findings> {
-        let mut reader = Reader::default();
+        let mut reader = FolderReader::default();
         reader.folder(policies, "", &mut BTreeSet::new());
-        let gate_schema = reader.schema(schema, GATE);
-        let site_schema = reader.schema(schema, SITE);
+        let gate_schema = reader.schema(schema, GATE_SCHEMA_FILE);
+        let site_schema = reader.schema(schema, SITE_SCHEMA_FILE);
         reader.finish(policies, gate_schema, site_schema)
     }
 
-    /// Leaves `dev.links.json` out: it makes members of a group of `dev`'s own issuer administrators, and
-    /// another issuer may have that name.
+    /// Removes `dev.links.json`. It makes members of a group of the issuer of `cedargate dev`
+    /// administrators, and another issuer may have the name of that issuer.
     pub fn leave_out_dev_links(&mut self) {
         self.links.retain(|source| source.name != DEV_LINKS);
     }
 
-    /// The revision of the bundle that they make, if they make one: as [`Bundle::revision`].
+    /// Returns a hash of policies, links and schema, as [`Bundle::revision`] does.
     ///
     /// [`Bundle::revision`]: super::Bundle::revision
     pub fn revision(&self) -> Arc<str> {
-        load::revision(self)
+        let mut hasher = Sha256::new();
+        for source in self.all() {
+            for text in [&*source.name, &*source.text] {
+                hasher.update((text.len() as u64).to_be_bytes());
+                hasher.update(text.as_bytes());
+            }
+        }
+        let hash = hasher.finalize();
+        hash.iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+            .into()
     }
 
-    pub fn texts(&self) -> Texts<'_> {
-        Texts {
+    pub(crate) fn texts(&self) -> SourceTexts<'_> {
+        SourceTexts {
             policies: &self.policies,
             links: &self.links,
             gate_schema: Some(&self.gate_schema),
@@ -83,293 +107,64 @@ impl Sources {
         }
     }
 
-    /// The policies and the schema that the program was built with.
+    /// Returns the policies and the schema that are built into the program.
     pub fn shipped() -> Self {
         Self::of(shipped::POLICIES, shipped::SITE_SCHEMA)
     }
 
-    /// Texts that come from no folder: files of the policy folder by their path in it, and
-    /// `site.cedarschema`.
+    /// Makes sources from texts: files of the policy folder with their paths in it, and the content of
+    /// `site.cedarschema`. Ignores files whose names are not those of policy or links files.
     pub fn of(files: &[(&str, &str)], site_schema: &str) -> Self {
         let source = |folder: &str, name: &str, text: &str| Source {
             name: name.to_owned(),
-            shown: format!("{folder}/{name}"),
+            display_path: format!("{folder}/{name}"),
             text: text.into(),
         };
-        let named = |ending: &str| {
-            let mut some: Vec<_> = files
+        let with_suffix = |suffix: &str| {
+            let mut sources: Vec<_> = files
                 .iter()
-                .filter(|(name, _)| name.ends_with(ending))
+                .filter(|(name, _)| name.ends_with(suffix))
                 .map(|(name, text)| source("policies", name, text))
                 .collect();
-            some.sort_by(|a, b| a.name.cmp(&b.name));
-            some
+            sources.sort_by(|a, b| a.name.cmp(&b.name));
+            sources
         };
         Self {
-            policies: named(POLICIES),
-            links: named(LINKS),
+            policies: with_suffix(POLICY_SUFFIX),
+            links: with_suffix(LINKS_SUFFIX),
             gate_schema: source("schema", "gate.cedarschema", shipped::GATE_SCHEMA),
             site_schema: source("schema", "site.cedarschema", site_schema),
         }
     }
 
-    /// All files, in their one order.
-    pub fn all(&self) -> impl Iterator<Item = &Source> {
+    /// Returns all files: policies, links and both schema files.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Source> {
         let schemas = [&self.gate_schema, &self.site_schema];
         self.policies.iter().chain(&self.links).chain(schemas)
     }
 }
 
-/// The links of `cedargate dev`, which `serve` does not read.
+/// The name of the links file that `cedargate dev` reads and `cedargate serve` does not.
 pub const DEV_LINKS: &str = "dev.links.json";
-pub const POLICIES: &str = ".cedar";
-pub const LINKS: &str = ".links.json";
+/// The suffix of the names of policy files.
+pub const POLICY_SUFFIX: &str = ".cedar";
+/// The suffix of the names of links files.
+pub const LINKS_SUFFIX: &str = ".links.json";
 
-/// A schema file, and what to do where there is none.
-pub struct SchemaFile {
-    name: &'static str,
-    help: &'static str,
-}
-
-pub const GATE: SchemaFile = SchemaFile {
+/// The gateway's own schema file.
+pub const GATE_SCHEMA_FILE: SchemaFile = SchemaFile {
     name: "gate.cedarschema",
     help: "`cedargate policy schema --write` writes it",
 };
-pub const SITE: SchemaFile = SchemaFile {
+/// The schema file that declares the claims of a site's tokens.
+pub const SITE_SCHEMA_FILE: SchemaFile = SchemaFile {
     name: "site.cedarschema",
-    help: "it declares the claims that policies may ask for; without any: namespace Site { type Claims = {}; }",
+    help: "it declares the claims that policies can read; without any: namespace Site { type Claims = {}; }",
 };
 
-/// A policy folder without policies.
+/// Returns the finding about a policy folder without policies.
 pub fn no_policies(folder: &Path) -> Finding {
     let message = "there is no *.cedar file in this folder, so nothing would be permitted";
     Finding::error("no_policies", folder.display().to_string(), message)
         .help("name the folder with the policies, or begin with the shipped ones")
-}
-
-/// A file that is larger is no policy that somebody wrote.
-const MOST_BYTES: usize = 4 << 20;
-
-/// What is in a file, cut off where it is too large.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path)?;
-    file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Reads what can be read, and says what cannot.
-#[derive(Default)]
-pub struct Reader {
-    pub policies: Vec<Source>,
-    pub links: Vec<Source>,
-    pub findings: Vec<Finding>,
-    /// The files in the policy folders that are neither.
-    pub unread: Vec<PathBuf>,
-}
-
-impl Reader {
-    /// What was read, if nothing is wrong with it. `policies` is what a person calls the policy folder.
-    fn finish(
-        mut self,
-        policies: &Path,
-        gate_schema: Option<Source>,
-        site_schema: Option<Source>,
-    ) -> Result<Sources, Findings> {
-        if self.findings.is_empty() && self.policies.is_empty() {
-            self.findings.push(no_policies(policies));
-        }
-        match (gate_schema, site_schema) {
-            (Some(gate_schema), Some(site_schema)) if self.findings.is_empty() => {
-                self.sort();
-                Ok(Sources {
-                    policies: self.policies,
-                    links: self.links,
-                    gate_schema,
-                    site_schema,
-                })
-            }
-            _ => {
-                self.findings.sort_by(|a, b| a.file.cmp(&b.file));
-                Err(Findings(self.findings))
-            }
-        }
-    }
-
-    pub fn sort(&mut self) {
-        self.policies.sort_by(|a, b| a.name.cmp(&b.name));
-        self.links.sort_by(|a, b| a.name.cmp(&b.name));
-    }
-
-    /// Reads what is in a folder. `within` is its path in the policy folder; `above` are the folders
-    /// that it is in, so that a link which leads back to one of them ends there.
-    pub fn folder(&mut self, folder: &Path, within: &str, above: &mut BTreeSet<PathBuf>) {
-        let listed = fs::canonicalize(folder).and_then(|real| {
-            let mut entries = fs::read_dir(folder)?
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect::<io::Result<Vec<_>>>()?;
-            entries.sort();
-            Ok((real, entries))
-        });
-        let (real, entries) = match listed {
-            Ok(listed) => listed,
-            Err(error) => return self.unreadable(folder, &error),
-        };
-        if !above.insert(real.clone()) {
-            let message = "this link leads back to a folder that it is in";
-            return self.refuse("not_a_file", folder, message, "remove the link");
-        }
-        for path in entries {
-            self.entry(&path, within, above);
-        }
-        above.remove(&real);
-    }
-
-    fn entry(&mut self, path: &Path, within: &str, above: &mut BTreeSet<PathBuf>) {
-        let Some(file_name) = path.file_name() else {
-            return;
-        };
-        let Some(file_name) = file_name.to_str() else {
-            let message = "the name of this file is not UTF-8";
-            return self.refuse("not_utf8", path, message, "rename it");
-        };
-        if file_name.starts_with('.') {
-            return;
-        }
-        let name = format!("{within}{file_name}");
-        if self.named(path, &name) {
-            return;
-        }
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => self.folder(path, &format!("{name}/"), above),
-            Ok(_) => self.unread.push(path.to_owned()),
-            // an editor's backup copy that is gone again, or a link of its to nothing
-            Err(_) if file_name.ends_with('~') => {}
-            Err(error) => self.unreadable(path, &error),
-        }
-    }
-
-    /// Reads a file if its name is that of policies or links, and says whether it is.
-    pub fn named(&mut self, path: &Path, name: &str) -> bool {
-        if name.ends_with(LINKS) {
-            let read = self.file(path, name.to_owned());
-            self.links.extend(read);
-        } else if name.ends_with(POLICIES) {
-            self.policy(path, name);
-        } else {
-            return false;
-        }
-        true
-    }
-
-    pub fn policy(&mut self, path: &Path, name: &str) {
-        let read = self.file(path, name.to_owned());
-        self.policies.extend(read);
-    }
-
-    pub fn schema(&mut self, folder: &Path, file: SchemaFile) -> Option<Source> {
-        let path = folder.join(file.name);
-        if !fs::exists(&path).unwrap_or(true) {
-            self.refuse("unreadable", &path, "there is no such file", file.help);
-            return None;
-        }
-        self.file(&path, file.name.to_owned())
-    }
-
-    fn file(&mut self, path: &Path, name: String) -> Option<Source> {
-        let bytes = self.bytes(path)?;
-        self.source(path, name, bytes)
-    }
-
-    /// What is in a file, if it is a text that can be read.
-    fn source(&mut self, path: &Path, name: String, bytes: Vec<u8>) -> Option<Source> {
-        let bytes = self.sized(path, bytes)?;
-        let text = self.utf8(path, bytes)?;
-        if text.trim().is_empty() {
-            let help = "if it was being written just now, try again; else delete it";
-            self.refuse("empty_file", path, "this file is empty", help);
-            return None;
-        }
-        let shown = path.display().to_string();
-        let text = text.into();
-        Some(Source { name, shown, text })
-    }
-
-    fn bytes(&mut self, path: &Path) -> Option<Vec<u8>> {
-        // Asked before it is opened: opening a pipe would wait for whoever writes to it.
-        let read = match fs::metadata(path) {
-            Ok(metadata) if metadata.is_file() => read(path),
-            Ok(metadata) => {
-                let kind = if metadata.is_dir() {
-                    "a folder"
-                } else {
-                    "no regular file"
-                };
-                let message = format!("this is {kind}, and its name is that of a file to read");
-                self.refuse("not_a_file", path, message, "rename it");
-                return None;
-            }
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(bytes) => Some(bytes),
-            Err(error) => {
-                self.unreadable(path, &error);
-                None
-            }
-        }
-    }
-
-    fn sized(&mut self, path: &Path, bytes: Vec<u8>) -> Option<Vec<u8>> {
-        if bytes.len() > MOST_BYTES {
-            let message = format!("this file is larger than {} MiB", MOST_BYTES >> 20);
-            self.refuse("too_large", path, message, "split it into several files");
-            return None;
-        }
-        Some(bytes)
-    }
-
-    fn utf8(&mut self, path: &Path, bytes: Vec<u8>) -> Option<String> {
-        let finding =
-            |code, message: &str| Finding::error(code, path.display().to_string(), message);
-        let refused = match String::from_utf8(bytes) {
-            Ok(text) if !text.starts_with('\u{feff}') => return Some(text),
-            Ok(text) => {
-                let message = "this file begins with a byte order mark, which Cedar does not read";
-                finding("byte_order_mark", message)
-                    .at(&text, 0..0)
-                    .help("save it as UTF-8 without a byte order mark (BOM)")
-            }
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let before = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
-                finding("not_utf8", "from here on this is not UTF-8")
-                    .at(&before, at..at)
-                    .help("save it as UTF-8")
-            }
-        };
-        self.findings.push(refused);
-        None
-    }
-
-    fn unreadable(&mut self, path: &Path, error: &io::Error) {
-        let message = format!("cannot be read: {error}");
-        self.refuse(
-            "unreadable",
-            path,
-            message,
-            "see that it is there and may be read",
-        );
-    }
-
-    fn refuse(
-        &mut self,
-        code: &'static str,
-        path: &Path,
-        message: impl Into<String>,
-        help: &'static str,
-    ) {
-        let finding = Finding::error(code, path.display().to_string(), message).help(help);
-        self.findings.push(finding);
-    }
 }

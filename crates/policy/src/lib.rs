@@ -1,230 +1,132 @@
-//! Cedar policies: a bundle is loaded from sources and answers questions. Pure and total: no file,
-//! no clock, no lock. Files are read by [`Sources::read`], and entity files of tests by [`cases`].
+//! The policy engine of cedargate: it loads Cedar policies, decides authorization requests and explains
+//! the decisions.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use cedargate_core::{GateAction, User};
+//! use cedargate_policy::{AuthorizationRequest, Bundle, Caller, Resource, Sources};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+//! let bundle = Bundle::load(&Sources::read(&root.join("policies"), &root.join("schema"))?)?;
+//!
+//! // A user of one tenant lists their authenticators and names another tenant.
+//! let alice = User::new("corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice".parse()?);
+//! let decision = bundle.decide(&AuthorizationRequest {
+//!     caller: Caller::member(&alice, "0e0e0e0e-0000-4000-8000-000000000001".parse()?),
+//!     action: GateAction::ListMfaMethods.into(),
+//!     resource: Resource::Account(&alice.id),
+//!     address: "203.0.113.7".parse()?,
+//!     now: "2026-01-15T09:00:00Z".parse()?,
+//! });
+//!
+//! println!("{} by {:?}: {:?}", decision.effect.as_str(), decision.policies, decision.notices);
+//! assert_eq!(decision.code(), Some("tenant_mismatch"));
+//! assert_eq!(decision.policies, ["tenant-isolation"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Test cases
+//!
+//! `cedargate policy test` runs test cases in JSON files. A Rust test can run the same files:
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use cedargate_policy::{Bundle, Sources, cases};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+//! let bundle = Bundle::load(&Sources::read(&root.join("policies"), &root.join("schema"))?)?;
+//! let (cases, findings) = cases::read_all(&[root.join("tests/policies")]);
+//! assert!(findings.0.is_empty(), "{findings}");
+//! for case in cases {
+//!     let outcome = case.run(&bundle);
+//!     assert!(outcome.passed(), "{}:{}: {:?}", case.file, case.line, outcome.failures);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! - [`Sources`] and [`InlineSources`] are the texts of the policy and the schema folder.
+//! - [`Bundle`] is what they load to: validated policies that decide requests. [`Requirements`] are
+//!   further conditions for loading. [`PolicyEntry`] describes one policy.
+//! - [`AuthorizationRequest`] is a request of the gateway. [`PreparedRequest`] is a request that conforms to
+//!   a schema, made from an authorization request, a test case or a line of the decision log.
+//! - [`Decision`](cedargate_core::Decision) is the result.
+//! - [`Explanation`] lists the policies that apply, the clauses that keep others from applying, and the
+//!   changes with which a denied request would be allowed. [`PolicyTrace`] is the evaluation of one policy,
+//!   clause by clause.
+//! - [`cases`] reads and runs test cases.
+//! - [`DecisionInput`] and [`RecordedDecision`] write and read the decision log. A [`Mask`] keeps a part of
+//!   the input out of it.
+//! - [`analysis`] is for the policy tools of cedargate and may change in any release.
+//!
+//! # Guarantees
+//!
+//! - Deciding and explaining are pure: they read no clock, file or network, and the same bundle and
+//!   request always give the same result. The moment is a part of the request.
+//! - Every request gets a decision. A request that does not conform to the schema gives
+//!   [`Effect::Failed`](cedargate_core::Effect::Failed).
+//! - An evaluation error never allows, whether it is in a permit or in a forbid.
+//! - An allow has at least one determining permit. Adding a forbid never allows more, and the order of
+//!   files and policies never matters.
+//! - A bundle exists only if all of its policies are validated against the schema and permit none of the
+//!   canary requests.
+
+#![warn(missing_docs)]
 
 pub mod analysis;
 mod annotations;
+mod authorization;
+mod bundle;
 mod canaries;
 pub mod cases;
 mod catalogue;
-mod clauses;
 mod decision;
+mod decision_input;
+mod entity_ids;
 pub mod explanation;
+mod fast_path;
 mod files;
-mod ids;
-mod input;
-mod inquiry;
 mod links;
 mod load;
 mod mask;
 mod means;
+mod members;
 mod nesting;
 mod parallel;
 mod place;
-mod plain;
-mod recorded;
+mod prepared;
+mod recorded_decision;
 mod request;
+mod request_error;
 mod requirements;
 mod rules;
 mod schema;
-mod shadow;
+mod shape;
 mod shipped;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod trace;
+mod values;
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::Arc;
-
-use cedar_policy::{Authorizer, Entities, PolicyId, PolicySet, Request};
-
-use cedargate_core::{
-    Action, Authenticator, Decided, DecisionInput, Factors, Findings, Means, MethodType, Tenant,
-    Timestamp, User, UserId,
-};
-
+pub use authorization::{AuthorizationRequest, Caller, Resource};
+pub use bundle::Bundle;
 pub use catalogue::PolicyEntry;
-pub use clauses::{Clause, Look, Seen};
+pub use decision_input::DecisionInput;
 pub use explanation::Explanation;
-pub use files::{DEV_LINKS, Given, GivenFile, Sources};
-pub use inquiry::{Inquiry, Verdict};
+pub use files::{DEV_LINKS, InlineFile, InlineSources, Sources};
 pub use mask::{Hidden, Mask};
 pub use means::assumed as assumed_means;
-pub use recorded::Recorded;
+pub use prepared::PreparedRequest;
+pub use recorded_decision::RecordedDecision;
+pub use request_error::RequestError;
 pub use requirements::Requirements;
 pub use shipped::{GATE_SCHEMA, POLICIES as SHIPPED_POLICIES, SITE_SCHEMA};
-
-use annotations::Annotations;
-use decision::Judged;
-use input::Input;
-use means::StepUps;
-use schema::SchemaIndex;
-
-/// Policies, links and schema, validated, immutable.
-#[derive(Clone, Debug)]
-pub struct Bundle {
-    schema: Arc<SchemaIndex>,
-    /// The policies that count.
-    live: PolicySet,
-    /// All policies, where there are some that do not count.
-    with_shadow: Option<PolicySet>,
-    authorizer: Authorizer,
-    /// Of each policy, links included: read once, here.
-    annotations: HashMap<PolicyId, Annotations>,
-    /// In the order of their ids.
-    entries: Vec<PolicyEntry>,
-    /// How deep its policies are nested, of those that are nested deepest.
-    depth: usize,
-    revision: Arc<str>,
-}
-
-impl Bundle {
-    /// Makes a bundle, or says everything that is wrong with the sources.
-    pub fn load(sources: &Sources) -> Result<Self, Findings> {
-        Self::load_with(sources, &Requirements::default())
-    }
-
-    /// As [`Bundle::load`], with requirements of one's own.
-    pub fn load_with(sources: &Sources, requirements: &Requirements) -> Result<Self, Findings> {
-        load::load(sources, requirements)
-    }
-
-    /// The hash of policies, links and schema: 16 hexadecimal digits. It does not depend on where
-    /// the folders are, nor on the order in which files are listed.
-    pub fn revision(&self) -> &str {
-        &self.revision
-    }
-
-    /// How many policies there are, links and shadow policies included, templates not.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there is none. Never: a bundle without a permit does not load.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The ids of the policies that count, sorted: shadow policies and templates are left out.
-    pub fn policy_ids(&self) -> Vec<&str> {
-        let mut ids: Vec<&str> = self.live.policies().map(|one| one.id().as_ref()).collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    /// The names of the claims that `Site::Claims` declares.
-    pub fn declared_claims(&self) -> impl Iterator<Item = &str> {
-        self.schema.claims.iter().map(|(name, _)| name.as_str())
-    }
-
-    /// Answers a question. Total: what cannot be asked, and what fails, is [`Effect::Failed`],
-    /// never an allow.
-    ///
-    /// [`Effect::Failed`]: cedargate_core::Effect::Failed
-    pub fn decide(&self, question: &Question<'_>) -> Decided {
-        self.decide_on(question).0
-    }
-
-    /// As [`Bundle::decide`], with what was decided on: to be written down.
-    pub fn decide_and_keep(&self, question: &Question<'_>) -> (Decided, Arc<dyn DecisionInput>) {
-        let (decided, facts) = self.decide_on(question);
-        let input = Input::new(question, facts, &self.schema);
-        (decided, Arc::new(input))
-    }
-
-    fn decide_on(&self, question: &Question<'_>) -> (Decided, Option<(Request, Entities)>) {
-        let principal = request::principal(question);
-        let resource = request::resource(question);
-        let built = request::build(question, &principal, &resource, &self.schema);
-        let (judged, shadow) = match &built {
-            Ok((request, entities)) => {
-                let step_ups = question.step_ups();
-                let judged = self.judge(request, entities, step_ups);
-                let shadow = self.shadow(request, entities, step_ups, &judged);
-                (judged, shadow)
-            }
-            Err(why) => (Judged::failed(why.clone()), None),
-        };
-        let decided = Decided {
-            principal: principal.id().unescaped().to_owned(),
-            action: question.action,
-            resource: resource.to_string(),
-            effect: judged.effect,
-            policies: judged.policies,
-            notices: judged.notices,
-            errors: judged.errors,
-            revision: Arc::clone(&self.revision),
-            shadow,
-        };
-        (decided, built.ok())
-    }
-}
-
-/// What a bundle is asked.
-#[derive(Clone, Debug)]
-pub struct Question<'a> {
-    /// Who asks, and what is known of them.
-    pub asker: Asker<'a>,
-    /// What they ask to do.
-    pub action: Action,
-    /// What they ask to do it to.
-    pub resource: Resource<'a>,
-    /// The client's address.
-    pub address: IpAddr,
-    /// The moment of the request.
-    pub now: Timestamp,
-}
-
-impl Question<'_> {
-    fn user(&self) -> Option<&User> {
-        match &self.asker {
-            Asker::Visitor(user) => *user,
-            Asker::Member { user, .. } => Some(user),
-        }
-    }
-
-    fn means(&self) -> Option<&Means> {
-        match &self.asker {
-            Asker::Visitor(_) => None,
-            Asker::Member { means, .. } => Some(means),
-        }
-    }
-
-    fn step_ups(&self) -> StepUps<'_> {
-        StepUps {
-            strong_acr: self.user().map_or(&[], |user| &user.strong_acr),
-            means: self.means().unwrap_or(&means::NO_MEANS),
-        }
-    }
-}
-
-/// Who asks.
-#[derive(Clone, Debug)]
-pub enum Asker<'a> {
-    /// Anybody, for what is public: `context` is `Gate::Public`.
-    Visitor(Option<&'a User>),
-    /// A caller with a tenant: `context` is `Gate::Mfa`, or `Gate::Ceremony` with a method type.
-    Member {
-        /// The caller.
-        user: &'a User,
-        /// What `X-Tenant-ID` says.
-        tenant: Tenant,
-        /// The caller's authenticators.
-        factors: &'a Factors,
-        /// What they can step up with.
-        means: &'a Means,
-        /// The method type, for the actions of `enroll`.
-        method_type: Option<MethodType>,
-    },
-}
-
-/// What is acted on.
-#[derive(Clone, Debug)]
-pub enum Resource<'a> {
-    /// An account.
-    Account(&'a UserId),
-    /// An authenticator of this account.
-    Authenticator(&'a UserId, &'a Authenticator),
-    /// A path pattern.
-    Route(&'a str),
-}
+pub use trace::{ClauseOutcome, ClauseTrace, PolicyTrace};

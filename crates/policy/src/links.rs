@@ -1,4 +1,4 @@
-//! `*.links.json`: links of templates, as the Cedar CLI writes them.
+//! `*.links.json`: links of templates in the format of the Cedar CLI.
 
 use std::collections::HashMap;
 
@@ -9,24 +9,28 @@ use serde_json::value::RawValue;
 use cedargate_core::{Finding, json};
 
 use super::annotations::{ID_RULE, is_policy_id};
+use super::entity_ids;
 use super::files::Source;
-use super::ids;
 use super::place::Place;
 use super::syntax::names_users;
 
-/// A link, well-formed; whether its template is there is not known yet.
+/// A well-formed link. Its template may not exist.
 #[derive(Clone, Debug)]
 pub struct Link<'a> {
+    /// The place of the link in its file.
     pub place: Place<'a>,
+    /// The `@id` of the template.
     pub template_id: String,
+    /// The id of the linked policy.
     pub link_id: String,
+    /// The entities for the slots of the template.
     pub arguments: HashMap<SlotId, EntityUid>,
 }
 
-/// The members are kept as they stand in the file, so that each finding has its place.
+/// The members are raw JSON, so that each finding has its place.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a link, which is an object")]
-struct Written<'a> {
+struct WrittenLink<'a> {
     #[serde(borrow)]
     template_id: &'a RawValue,
     #[serde(borrow)]
@@ -35,7 +39,7 @@ struct Written<'a> {
     args: Arguments<'a>,
 }
 
-/// Members and no map: of a slot that is written twice, a map would keep the last in silence.
+/// A struct and not a map: of a slot that is written twice, a map would silently keep the last value.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Arguments<'a> {
@@ -45,7 +49,7 @@ struct Arguments<'a> {
     resource: Option<&'a RawValue>,
 }
 
-/// A member that is there, be it `null`.
+/// Deserializes a member that exists, even if it is `null`.
 fn written<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(value).map(Some)
 }
@@ -56,7 +60,7 @@ pub(crate) fn read<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Vec<L
     match serde_json::from_str::<Vec<&RawValue>>(&source.text) {
         Ok(written) => written
             .into_iter()
-            .filter_map(|one| link(&place.part(json::span(&source.text, one)), one, findings))
+            .filter_map(|raw| link(&place.part(json::span(&source.text, raw)), raw, findings))
             .collect(),
         Err(error) => {
             findings.push(syntax(&place, 0, &error));
@@ -65,8 +69,8 @@ pub(crate) fn read<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Vec<L
     }
 }
 
-fn link<'a>(place: &Place<'a>, one: &RawValue, findings: &mut Vec<Finding>) -> Option<Link<'a>> {
-    let written: Written<'_> = match serde_json::from_str(one.get()) {
+fn link<'a>(place: &Place<'a>, raw: &RawValue, findings: &mut Vec<Finding>) -> Option<Link<'a>> {
+    let written: WrittenLink<'_> = match serde_json::from_str(raw.get()) {
         Ok(written) => written,
         Err(error) => {
             findings.push(syntax(place, place.span.start, &error));
@@ -78,7 +82,7 @@ fn link<'a>(place: &Place<'a>, one: &RawValue, findings: &mut Vec<Finding>) -> O
     let link_id = string(place, written.link_id, findings);
     if link_id.as_deref().is_some_and(|id| !is_policy_id(id)) {
         let place = place.part(json::span(&place.source.text, written.link_id));
-        let finding = place.error("annotation_value", None, "link_id has a wrong value");
+        let finding = place.error("annotation_value", None, "link_id is invalid");
         findings.push(finding.help(ID_RULE));
     }
     let mut arguments = HashMap::new();
@@ -121,17 +125,17 @@ fn argument(place: &Place<'_>, raw: &RawValue, findings: &mut Vec<Finding>) -> O
     };
     let text: Option<String> = serde_json::from_str(raw.get()).ok();
     let Some(uid) = text.and_then(|text| text.parse::<EntityUid>().ok()) else {
-        let message = "this is not an entity as Cedar writes it".to_owned();
+        let message = "this is not a Cedar entity, such as Gate::Group::\"…\"".to_owned();
         return refuse("links_syntax", message, SHAPE);
     };
-    match ids::misspelt(&uid.type_name().to_string(), uid.id().unescaped()) {
+    match entity_ids::misspelt(&uid.type_name().to_string(), uid.id().unescaped()) {
         Some(wrong) => refuse("entity_id", wrong.message, &wrong.help),
         None => Some(uid),
     }
 }
 
-/// Refuses a link that would let more than one group or one user administer: its template reaches
-/// `administerMfa` and says by `?principal` alone who may.
+/// Refuses a link that makes more than one group or one user administrators. The template of `link` must
+/// reach `administerMfa` and restrict the principal by `?principal` alone.
 pub(crate) fn check_administrators(link: &Link<'_>, findings: &mut Vec<Finding>) {
     let Some(bound) = link.arguments.get(&SlotId::principal()) else {
         return;
@@ -139,9 +143,9 @@ pub(crate) fn check_administrators(link: &Link<'_>, findings: &mut Vec<Finding>)
     if names_users(bound) {
         return;
     }
-    let kind = bound.type_name();
+    let entity_type = bound.type_name();
     let message = format!(
-        "this link binds ?principal to a {kind}, and its template reaches administerMfa: everybody in it would administer others"
+        "this link binds ?principal to a {entity_type}, and its template reaches administerMfa, so everybody in it would become an administrator"
     );
     let help = r#"bind it to a group or a user, such as "Gate::Group::\"corp|…|admins\"""#;
     findings.push(
@@ -153,7 +157,7 @@ pub(crate) fn check_administrators(link: &Link<'_>, findings: &mut Vec<Finding>)
 
 const SHAPE: &str = r#"a link is {"template_id": "…", "link_id": "…", "args": {"?principal": "Gate::Group::\"corp|…|admins\""}}"#;
 
-/// `serde_json`'s error about the part of the file that begins at `offset`.
+/// Makes a finding of `serde_json`'s error about the part of the file that begins at `offset`.
 fn syntax(place: &Place<'_>, offset: usize, error: &serde_json::Error) -> Finding {
     let part = place.source.text.get(offset..).unwrap_or_default();
     let lines: usize = part
@@ -162,10 +166,14 @@ fn syntax(place: &Place<'_>, offset: usize, error: &serde_json::Error) -> Findin
         .map(str::len)
         .sum();
     let at = offset + lines + error.column().saturating_sub(1);
-    let said = error.to_string();
-    let what = said.split(" at line ").next().unwrap_or_default();
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
     place
         .part(at..at + 1)
-        .error("links_syntax", None, format!("not a list of links: {what}"))
+        .error(
+            "links_syntax",
+            None,
+            format!("not a list of links: {message}"),
+        )
         .help(SHAPE)
 }

@@ -1,38 +1,43 @@
-//! What is kept out of the decision log. A claim is optional: it is erased. A member of the context is
-//! not: it is masked by a value that says nothing, so that what is left is still a request.
+//! Masks for the decision log.
+//!
+//! Claims are optional and are erased. Members of the context are required and are replaced by neutral
+//! values, so that the rest still conforms to the schema.
 
 use std::str::FromStr;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use cedargate_core::nearest;
 
-/// A path into what decisions are made on, the part of it that is kept out of the log.
+use crate::shape;
+
+/// The path of a part of the input that is kept out of the decision log, such as
+/// `context.network.address` or `principal.claims.email`. A mask covers everything below its path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Mask(String);
 
 /// The paths that were hidden in one input.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Hidden {
-    /// Replaced by a value that says nothing.
+    /// The paths of members that were replaced by neutral values.
     pub masked: Vec<String>,
-    /// Removed.
+    /// The paths of claims that were removed.
     pub erased: Vec<String>,
 }
 
 impl Hidden {
-    /// Returns true if something about the caller's authenticators was masked. The ways in which they
-    /// can step up would tell it all the same.
+    /// Returns true if a fact about the caller's authenticators was masked. The member `means` must then be
+    /// left out of the log too, because it contains the same facts.
     pub fn hides_factors(&self) -> bool {
-        let tells = |path: &String| {
+        let is_about_factors = |path: &String| {
             path.starts_with("context.factors.")
                 || path == "context.session.trusted"
                 || path == "context.session.authenticatorAge"
         };
-        self.masked.iter().any(tells)
+        self.masked.iter().any(is_about_factors)
     }
 
-    /// Whether all was left as it was.
+    /// Returns true if nothing was masked or erased.
     pub fn is_empty(&self) -> bool {
         self.masked.is_empty() && self.erased.is_empty()
     }
@@ -41,34 +46,8 @@ impl Hidden {
 const CLAIMS: &str = "principal.claims";
 const ADDRESS: &str = "context.network.address";
 
-/// The members of contexts that are no records, and what stands for each: what the gateway says where
-/// it knows nothing, if there is such a value.
-fn leaves() -> [(&'static str, Value); 13] {
-    let entity = |entity_type: &str, id: &str| json!({"type": entity_type, "id": id});
-    [
-        ("context.factors.count", json!(0)),
-        ("context.factors.methodTypes", json!([])),
-        ("context.factors.reset", json!(false)),
-        (
-            "context.methodType",
-            entity("Gate::MethodType", "webauthn_passkey"),
-        ),
-        (ADDRESS, json!("0.0.0.0")),
-        ("context.now", json!("1970-01-01T00:00:00.000Z")),
-        ("context.session.acr", json!("")),
-        ("context.session.amr", json!([])),
-        ("context.session.authenticatorAge", json!("0s")),
-        ("context.session.sinceBackupCode", json!("36500d")),
-        ("context.session.sinceStrong", json!("36500d")),
-        ("context.session.trusted", json!(false)),
-        (
-            "context.tenant",
-            entity("Gate::Tenant", "00000000-0000-0000-0000-000000000000"),
-        ),
-    ]
-}
-
 impl FromStr for Mask {
+    /// A message that says how paths are written, or which path was probably meant.
     type Err = String;
 
     fn from_str(path: &str) -> Result<Self, String> {
@@ -77,14 +56,15 @@ impl FromStr for Mask {
             .strip_prefix(CLAIMS)
             .and_then(|rest| rest.strip_prefix('.'));
         let known = match claim {
-            // Which claims there are is said in site.cedarschema, which may change under it.
+            // site.cedarschema declares the claims and may change while the mask stays.
             Some(name) => !name.is_empty(),
-            None => path == CLAIMS || leaves().iter().any(|(leaf, _)| mask.covers(leaf)),
+            None => path == CLAIMS || shape::leaves().any(|(leaf, _)| mask.covers(&leaf)),
         };
         if known {
             return Ok(mask);
         }
-        let hint = match nearest(path, leaves().map(|(leaf, _)| leaf)) {
+        let known: Vec<_> = shape::leaves().map(|(leaf, _)| leaf).collect();
+        let hint = match nearest(path, known.iter().map(String::as_str)) {
             Some(leaf) => format!("did you mean {leaf:?}?"),
             None if path.starts_with("principal.claim") => {
                 format!("a claim is written \"{CLAIMS}.email\"")
@@ -100,7 +80,7 @@ impl FromStr for Mask {
 }
 
 impl Mask {
-    /// Whether it hides the caller's address.
+    /// Returns true if the mask covers the caller's address.
     pub fn hides_address(&self) -> bool {
         self.covers(ADDRESS)
     }
@@ -110,21 +90,24 @@ impl Mask {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
-    /// Hides what these cover, in an input as test cases have it.
+    /// Masks and erases the covered parts of an input, which has the members of [`DecisionInput::json`].
+    /// Returns their paths.
+    ///
+    /// [`DecisionInput::json`]: crate::DecisionInput::json
     pub fn hide(masks: &[Self], input: &mut Map<String, Value>) -> Hidden {
         let mut hidden = Hidden::default();
         if masks.is_empty() {
             return hidden;
         }
         let covered = |path: &str| masks.iter().any(|mask| mask.covers(path));
-        for (path, nothing) in leaves().into_iter().filter(|(path, _)| covered(path)) {
-            if let Some(there) = find(input, path) {
-                *there = nothing;
-                hidden.masked.push(path.to_owned());
+        for (path, leaf) in shape::leaves().filter(|(path, _)| covered(path)) {
+            if let Some(value) = find(input, &path) {
+                *value = leaf.neutral();
+                hidden.masked.push(path);
             }
         }
         let entities = input.get_mut("entities").and_then(Value::as_array_mut);
-        // Of all entities only the principal has claims.
+        // Only the principal has claims.
         for entity in entities.into_iter().flatten() {
             let claims = entity.pointer_mut("/attrs/claims");
             let Some(claims) = claims.and_then(Value::as_object_mut) else {
@@ -145,9 +128,9 @@ impl Mask {
 
 fn find<'a>(input: &'a mut Map<String, Value>, path: &str) -> Option<&'a mut Value> {
     let (first, rest) = path.split_once('.')?;
-    let mut there = input.get_mut(first)?;
+    let mut value = input.get_mut(first)?;
     for name in rest.split('.') {
-        there = there.get_mut(name)?;
+        value = value.get_mut(name)?;
     }
-    Some(there)
+    Some(value)
 }

@@ -1,35 +1,20 @@
-//! The ways in which a caller could prove more than their token does, and their JSON in test cases and
-//! in the decision log.
+//! The ways in which a caller can step up: their JSON in test cases and in the decision log, and the
+//! default for test cases.
 
 use serde_json::{Map, Value, json};
 
 use cedargate_core::{Confirmer, Factors, Means, MethodType};
 
-use super::inquiry::{member, string};
-use super::syntax::{duration, duration_millis};
+use crate::RequestError;
+use crate::members::{member, string};
+use crate::syntax::{duration, duration_millis};
 
-/// Which step-ups can be offered to a caller.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct StepUps<'a> {
-    /// The `acr` values that a sign-in at their issuer can reach.
-    pub(super) strong_acr: &'a [String],
-    /// What they can step up with here.
-    pub(super) means: &'a Means,
-}
-
-/// Callers without an account have none.
-pub(super) static NO_MEANS: Means = Means {
-    authenticators: Vec::new(),
-    backup_code: false,
-    recovery_code: false,
-};
-
-/// The means of a caller of whom only the factors are known, as in a test case that does not say more.
+/// Returns the means of a caller of whom only the factors are known, as in a test case without `means`.
 ///
-/// One authenticator of each type can be used, and it is the weakest that there is: not trusted, and
-/// enrolled just now. So whoever is asked to step up gets in with whichever authenticator they have.
-/// Codes do not decide whether a step-up is asked for; there is a backup code with the authenticators,
-/// and a recovery code after a reset.
+/// The caller can use one authenticator of each type. It is the weakest possible: not trusted and enrolled
+/// at the moment of the request, so that a step-up is offered only if every authenticator of the caller
+/// satisfies it. The caller has a backup code if they have authenticators, and a recovery code after a
+/// reset.
 pub fn assumed(factors: &Factors) -> Means {
     let weakest = |method_type: &MethodType| Confirmer {
         method_type: *method_type,
@@ -43,13 +28,13 @@ pub fn assumed(factors: &Factors) -> Means {
     }
 }
 
-/// As test cases and the decision log have them.
-pub(super) fn written(means: &Means) -> Value {
-    let authenticators = means.authenticators.iter().map(|one| {
+/// Returns the member `means` of test cases and of the decision log.
+pub(crate) fn to_json(means: &Means) -> Value {
+    let authenticators = means.authenticators.iter().map(|confirmer| {
         json!({
-            "method_type": one.method_type,
-            "trusted": one.trusted,
-            "age": duration(one.age),
+            "method_type": confirmer.method_type,
+            "trusted": confirmer.trusted,
+            "age": duration(confirmer.age),
         })
     });
     json!({
@@ -59,24 +44,26 @@ pub(super) fn written(means: &Means) -> Value {
     })
 }
 
-/// Reads the member `means` of a test case or a line of the decision log, if it is there.
+/// Reads the optional member `means` of a test case or of a line of the decision log.
 ///
 /// # Errors
-/// A sentence that says what is wrong with it.
-pub(super) fn read(object: &Map<String, Value>) -> Result<Option<Means>, String> {
-    let Some(written) = object.get("means") else {
+/// The member is malformed.
+pub(crate) fn read(object: &Map<String, Value>) -> Result<Option<Means>, RequestError> {
+    let Some(json) = object.get("means") else {
         return Ok(None);
     };
-    let means = members(written).map_err(|why| format!("\"means\": {why}; {SHAPE}"))?;
+    let means = from_json(json)
+        .map_err(|error| RequestError::invalid("means", format!(": {error}; {SHAPE}")))?;
     Ok(Some(means))
 }
 
 const SHAPE: &str = r#"it is {"authenticators": [{"method_type": "webauthn_passkey", "trusted": true, "age": "30d"}], "backup_code": true, "recovery_code": false}"#;
 
-fn members(written: &Value) -> Result<Means, String> {
-    let object = known(written, &["authenticators", "backup_code", "recovery_code"])?;
+fn from_json(json: &Value) -> Result<Means, RequestError> {
+    let object = object_of(json, &["authenticators", "backup_code", "recovery_code"])?;
     let authenticators = member(object, "authenticators")?.as_array();
-    let authenticators = authenticators.ok_or("\"authenticators\" is not a list")?;
+    let authenticators =
+        authenticators.ok_or_else(|| RequestError::invalid("authenticators", " is not a list"))?;
     Ok(Means {
         authenticators: authenticators
             .iter()
@@ -87,8 +74,8 @@ fn members(written: &Value) -> Result<Means, String> {
     })
 }
 
-fn confirmer(written: &Value) -> Result<Confirmer, String> {
-    let object = known(written, &["method_type", "trusted", "age"])?;
+fn confirmer(json: &Value) -> Result<Confirmer, RequestError> {
+    let object = object_of(json, &["method_type", "trusted", "age"])?;
     let method_type = string(object, "method_type")?;
     let age = string(object, "age")?;
     let millis = duration_millis(age).and_then(|millis| u64::try_from(millis).ok());
@@ -101,15 +88,16 @@ fn confirmer(written: &Value) -> Result<Confirmer, String> {
     })
 }
 
-fn flag(object: &Map<String, Value>, name: &str) -> Result<bool, String> {
+fn flag(object: &Map<String, Value>, name: &str) -> Result<bool, RequestError> {
     let flag = member(object, name)?.as_bool();
-    flag.ok_or_else(|| format!("{name:?} is not true or false"))
+    flag.ok_or_else(|| RequestError::invalid(name, " is not true or false"))
 }
 
-fn known<'a>(written: &'a Value, names: &[&str]) -> Result<&'a Map<String, Value>, String> {
-    let object = written.as_object().ok_or("a JSON object is missing")?;
+/// Returns an object that has no other members than these.
+fn object_of<'a>(json: &'a Value, names: &[&str]) -> Result<&'a Map<String, Value>, RequestError> {
+    let object = json.as_object().ok_or("a JSON object is missing")?;
     match object.keys().find(|name| !names.contains(&name.as_str())) {
-        Some(name) => Err(format!("there is no member {name:?}")),
+        Some(name) => Err(format!("there is no member {name:?}").into()),
         None => Ok(object),
     }
 }

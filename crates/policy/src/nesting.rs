@@ -1,7 +1,7 @@
-//! How deep expressions may be nested. Cedar's parser, validator and evaluator recurse. The parser has
-//! no bound and would end the process; the validator gives up in silence where its stack ends, so that
-//! what is wrong loads; the evaluator then errs at each request. So the depth is bounded here before
-//! anything is parsed, and all three get a stack that has room for it.
+//! The greatest depth of nested expressions. Cedar's parser, validator and evaluator recurse. The parser
+//! has no bound and would overflow the stack; the validator gives up silently near the end of its stack, so
+//! that invalid policies would load; the evaluator then fails at each request. The depth is therefore
+//! bounded before parsing, and all three get a stack that is large enough for it.
 
 use std::io;
 use std::ops::Range;
@@ -11,59 +11,58 @@ use cedargate_core::Finding;
 
 use super::files::Source;
 
-/// How many brackets may be open: far more than a person writes or reads.
+/// The greatest number of open brackets, far more than people write.
 const MOST_BRACKETS: usize = 64;
-/// Cedar's validator takes twice as long for each `if` that is within another one.
+/// The greatest number of nested `if`s. Each one doubles the time of Cedar's validator.
 const MOST_BRANCHES: usize = 16;
-/// How many levels Cedar's tree of an expression may have, as [`Open`] counts them. `a || b || c` is
-/// two levels to Cedar, and `a.b.c` and `Set<Set<` too.
+/// The greatest number of levels in Cedar's tree of an expression, as [`OpenBrackets`] counts them.
+/// `a || b || c` has two levels, and so have `a.b.c` and `Set<Set<`.
 const MOST_LEVELS: usize = 256;
-/// In a debug build Cedar's parser takes some 130 KiB for each bracket.
+/// The size of the stack for loading. In a debug build Cedar's parser needs some 130 KiB for each bracket.
 pub(crate) const STACK_BYTES: usize = 64 << 20;
-/// What evaluation needs beside its levels; Cedar itself stops 100 KiB before the end.
+/// The stack for evaluation apart from its levels. Cedar itself stops 100 KiB before the end of the stack.
 const DECIDING_BYTES: usize = 192 << 10;
-/// What evaluation needs for a level with all that can hang on it between two brackets: `== !!!!(`.
-/// In a release build that was measured as 21 KiB, and each `||` as 4.
+/// The stack for one level of evaluation with the operators that one bracket can hold: `== !!!!(`. In a
+/// release build 21 KiB were measured for it, and 4 KiB for each `||`.
 const LEVEL_BYTES: usize = if cfg!(debug_assertions) {
     256 << 10
 } else {
     24 << 10
 };
 
-/// Does `work` on a stack that has room for what [`depth`] lets pass.
+/// Calls `work` on a stack that is large enough to load policies of the greatest depth.
 ///
 /// # Errors
-/// The system gives no thread.
-pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+/// Returns an error if the system cannot start a thread.
+pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     thread::scope(|scope| {
-        let worker = roomy_thread().spawn_scoped(scope, work)?;
+        let worker = large_stack_thread().spawn_scoped(scope, work)?;
         Ok(worker
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
-/// A thread whose stack has room for what [`depth`] lets pass.
-pub(crate) fn roomy_thread() -> thread::Builder {
+/// Returns a builder for a thread with a stack for policies of the greatest depth.
+fn large_stack_thread() -> thread::Builder {
     thread::Builder::new()
         .name("policies".to_owned())
         .stack_size(STACK_BYTES)
 }
 
-/// Does `work`, which evaluates policies of this depth, on a stack that has room for them: on this
-/// one, if it has.
-pub(crate) fn with_room_for<T>(depth: usize, work: impl FnOnce() -> T) -> T {
+/// Calls `work`, which evaluates policies of this depth. Uses a new stack if the current one is too small.
+pub(crate) fn with_stack_for_depth<T>(depth: usize, work: impl FnOnce() -> T) -> T {
     let bytes = DECIDING_BYTES + depth * LEVEL_BYTES;
     stacker::maybe_grow(bytes, bytes, work)
 }
 
-/// How deep a file is nested; `None` when it is too deep, and nothing of it may be parsed.
+/// Returns the depth of a file. Returns `None` and adds a finding if it is too deep to be parsed.
 pub(crate) fn depth(source: &Source, findings: &mut Vec<Finding>) -> Option<usize> {
     let (span, excess) = match measure(&source.text) {
         Ok(depth) => return Some(depth),
-        Err(found) => found,
+        Err(excess) => excess,
     };
-    let finding = Finding::error("nesting", source.shown.as_str(), excess.to_string());
+    let finding = Finding::error("nesting", source.display_path.as_str(), excess.to_string());
     findings.push(finding.at(&source.text, span).help(match excess {
         Excess::Branches => "write a condition of its own for each case, with && and ||",
         Excess::Brackets => "split it into several policies",
@@ -74,49 +73,49 @@ pub(crate) fn depth(source: &Source, findings: &mut Vec<Finding>) -> Option<usiz
     None
 }
 
-/// What there is too much of.
+/// The bound that a text exceeds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 enum Excess {
     #[error("more than {MOST_BRACKETS} brackets are open here")]
     Brackets,
-    #[error("more than {MOST_BRANCHES} ifs are within each other here")]
+    #[error("more than {MOST_BRANCHES} ifs are nested here")]
     Branches,
-    #[error("more than {MOST_LEVELS} operators hang on each other here")]
+    #[error("more than {MOST_LEVELS} operators are nested here")]
     Levels,
 }
 
-/// What stands within one pair of brackets.
+/// The levels of the tokens within one pair of brackets.
 #[derive(Clone, Copy, Default)]
 struct Bracket {
-    /// An `if` goes on to the next comma, or to the bracket that closes.
+    /// The `if`s. Each one ends at the next comma or closing bracket.
     branches: usize,
-    /// Each `&&` and each `+` is a level above all before it.
+    /// The operators such as `&&` and `+`. Each one adds a level above all before it.
     joins: usize,
-    /// Each member is a level above what it is a member of.
+    /// The member accesses. Each one adds a level above its operand.
     links: usize,
-    /// The levels of the deepest brackets that `links` hang on.
+    /// The levels of the deepest brackets in the operand of `links`.
     within: usize,
-    /// The levels of the deepest of what `joins` join.
+    /// The levels of the deepest operand of `joins`.
     joined: usize,
-    /// The levels of the deepest of what commas part.
-    parted: usize,
+    /// The levels of the deepest item before the last comma.
+    before_comma: usize,
 }
 
 impl Bracket {
     fn levels(&self) -> usize {
         let operand = self.joined.max(self.within + self.links);
-        self.parted.max(operand + self.joins + self.branches)
+        self.before_comma.max(operand + self.joins + self.branches)
     }
 
     fn take(&mut self, token: &str) {
         match token {
             "," => {
                 *self = Self {
-                    parted: self.levels(),
+                    before_comma: self.levels(),
                     ..Self::default()
                 };
             }
-            // One condition after the other is as if && stood between them; Set<Set< is a level each.
+            // Successive conditions are joined as if by &&. Each Set< is a level.
             "&&" | "||" | "+" | "-" | "*" | "when" | "unless" | "Set" => {
                 *self = Self {
                     joins: self.joins + 1,
@@ -133,15 +132,15 @@ impl Bracket {
     }
 }
 
-/// The brackets that are open in one policy.
+/// The open brackets of one policy.
 #[derive(Default)]
-struct Open {
+struct OpenBrackets {
     outermost: Bracket,
     brackets: Vec<Bracket>,
 }
 
-impl Open {
-    fn here(&mut self) -> &mut Bracket {
+impl OpenBrackets {
+    fn innermost(&mut self) -> &mut Bracket {
         self.brackets.last_mut().unwrap_or(&mut self.outermost)
     }
 
@@ -151,15 +150,15 @@ impl Open {
             "(" | "[" | "{" => self.brackets.push(Bracket::default()),
             ")" | "]" | "}" => {
                 if let Some(closed) = self.brackets.pop() {
-                    let here = self.here();
-                    here.within = here.within.max(closed.levels() + 1);
+                    let outer = self.innermost();
+                    outer.within = outer.within.max(closed.levels() + 1);
                 }
             }
-            _ => self.here().take(token),
+            _ => self.innermost().take(token),
         }
     }
 
-    /// The levels down to the deepest, as if all brackets closed here.
+    /// Returns the levels of the deepest expression, as if all brackets closed here.
     fn levels(&self) -> usize {
         let outwards = self.brackets.iter().rev().chain([&self.outermost]);
         outwards.fold(0, |inner, bracket| {
@@ -182,10 +181,10 @@ impl Open {
     }
 }
 
-/// The levels of the deepest expression of a text, or the first token that is too deep.
+/// Returns the levels of the deepest expression of a text, or the first token that exceeds a bound.
 fn measure(text: &str) -> Result<usize, (Range<usize>, Excess)> {
     let mut deepest = 0;
-    let mut open = Open::default();
+    let mut open = OpenBrackets::default();
     for (token, span) in tokens(text) {
         open.take(token);
         if let Some(excess) = open.excess() {
@@ -196,19 +195,19 @@ fn measure(text: &str) -> Result<usize, (Range<usize>, Excess)> {
     Ok(deepest)
 }
 
-/// The words, strings and signs of a text in one of Cedar's languages. Comments are left out.
+/// Returns the tokens of a Cedar policy or schema text with their ranges in bytes, without comments.
 pub fn tokens(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     lexemes(text).filter(|(token, _)| !token.starts_with("//"))
 }
 
-/// The comments of a text in one of Cedar's languages.
+/// Returns the comments of a Cedar policy or schema text, each with its `//`.
 pub fn comments(text: &str) -> impl Iterator<Item = &str> {
     lexemes(text)
         .map(|(token, _)| token)
         .filter(|token| token.starts_with("//"))
 }
 
-/// All but what is blank.
+/// Returns tokens and comments.
 fn lexemes(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -235,7 +234,8 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The length of the string that a text begins with; of all of it when it does not end.
+/// Returns the length of the string literal at the beginning of a text. An unterminated literal has all of
+/// the text.
 fn string(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_are_counted_where_they_nest() {
+    fn nested_brackets_beyond_the_bound_are_an_excess() {
         let nested = |depth| format!("{}{}", "(".repeat(depth), ")".repeat(depth));
         let at = |from: usize| {
             let place = from + MOST_BRACKETS;
@@ -275,20 +275,20 @@ mod tests {
     }
 
     #[test]
-    fn branches_are_counted_over_all_brackets_until_their_end() {
+    fn ifs_beyond_the_bound_over_all_brackets_are_an_excess() {
         let ifs = |many| format!("({})", "if a then (b) else ".repeat(many));
         assert_eq!(excess(&ifs(MOST_BRANCHES)), None);
         assert_eq!(excess(&ifs(MOST_BRANCHES + 1)), Some(Excess::Branches));
         let within = format!("({}{})", "if a then b else ".repeat(9), ifs(9));
         assert_eq!(excess(&within), Some(Excess::Branches));
-        for one_after_the_other in ["(if a then b else c), ", "[if a then b else c], ", "if a; "] {
-            assert_eq!(excess(&one_after_the_other.repeat(1000)), None);
+        for successive in ["(if a then b else c), ", "[if a then b else c], ", "if a; "] {
+            assert_eq!(excess(&successive.repeat(1000)), None);
         }
         assert_eq!(excess(&"iffy if_ \"if\" ".repeat(1000)), None);
     }
 
     #[test]
-    fn operators_are_counted_until_what_they_join_ends() {
+    fn operators_beyond_the_bound_in_one_expression_are_an_excess() {
         for operator in [
             ".a",
             ".f(a, b)",
@@ -305,15 +305,15 @@ mod tests {
             let too_many = excess(&chain(MOST_LEVELS));
             assert_eq!(too_many, Some(Excess::Levels), "{operator}");
         }
-        for one_after_the_other in ["a.b, ", "a && b, ", "a.b; ", "when {} unless {};", "(a.b)"] {
-            assert_eq!(excess(&one_after_the_other.repeat(1000)), None);
+        for successive in ["a.b, ", "a && b, ", "a.b; ", "when {} unless {};", "(a.b)"] {
+            assert_eq!(excess(&successive.repeat(1000)), None);
         }
         assert_eq!(measure("a.b.c && d"), Ok(1 + 2 + 1));
     }
 
     #[test]
-    fn what_closed_counts_for_what_hangs_on_it() {
-        // To Cedar each of these is a tree that is deepest at its beginning.
+    fn levels_of_closed_brackets_count_for_the_operators_after_them() {
+        // Cedar parses each of these texts into a tree whose first operand is the deepest.
         for link in [" || a", " + 1", ".a", ".f(1)"] {
             let mut text = "a".to_owned();
             for _ in 0..40 {

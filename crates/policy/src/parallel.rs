@@ -1,4 +1,4 @@
-//! Work on all cores, on stacks that have room for loading policies.
+//! Work on all cores, on stacks large enough for loading policies.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use super::nesting;
 /// Calls `work` with each item and returns the results in the order of the items.
 ///
 /// # Errors
-/// The system starts no thread.
+/// Returns an error if the system cannot start the threads.
 pub fn map<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> R + Send + Sync,
@@ -22,7 +22,7 @@ pub fn map<T: Sync, R: Send>(
 /// no order. Items are taken as they are needed, so there may be any number of them.
 ///
 /// # Errors
-/// The system starts no thread.
+/// Returns an error if the system cannot start the threads.
 pub fn fold<I: Send, T: Send>(
     items: impl Iterator<Item = I> + Send,
     start: impl Fn() -> T + Send + Sync,

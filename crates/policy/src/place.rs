@@ -1,4 +1,4 @@
-//! Where something stands in which file, and Cedar's own diagnostics as findings.
+//! Places in files, and Cedar's diagnostics as findings.
 
 use std::ops::Range;
 
@@ -8,21 +8,22 @@ use cedargate_core::{Finding, Severity};
 
 use super::files::Source;
 
-/// A part of a file: a policy, a link.
+/// A part of a file, such as a policy or a link.
 #[derive(Clone, Debug)]
 pub struct Place<'a> {
+    /// The file.
     pub source: &'a Source,
-    /// In bytes.
+    /// The range in bytes.
     pub span: Range<usize>,
 }
 
 impl<'a> Place<'a> {
-    /// A whole file, said to be wrong at its beginning.
+    /// Returns the place for findings about a whole file: its beginning.
     pub fn of_file(source: &'a Source) -> Self {
         Self { source, span: 0..0 }
     }
 
-    /// Another part of the same file.
+    /// Returns another part of the same file.
     pub fn part(&self, span: Range<usize>) -> Self {
         Self {
             source: self.source,
@@ -30,7 +31,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// An error at these bytes of this file, or at this place when Cedar does not know them.
+    /// Makes an error at a span of the file in bytes, or at this place if `span` is `None`.
     pub fn error(
         &self,
         code: &'static str,
@@ -38,14 +39,14 @@ impl<'a> Place<'a> {
         message: impl Into<String>,
     ) -> Finding {
         let span = span.unwrap_or_else(|| self.span.clone());
-        Finding::error(code, self.source.shown.as_str(), message).at(&self.source.text, span)
+        Finding::error(code, self.source.display_path.as_str(), message).at(&self.source.text, span)
     }
 
-    /// What Cedar says of this place. Its first label is the exact spot and often the better half of
-    /// the message.
-    pub fn diagnostic(&self, code: &'static str, said: &dyn Diagnostic) -> Finding {
-        let label = said.labels().and_then(|mut labels| labels.next());
-        let mut message = said.to_string();
+    /// Makes an error of Cedar's diagnostic. The first label of the diagnostic gives the exact place, and
+    /// its text is appended to the message.
+    pub fn diagnostic(&self, code: &'static str, diagnostic: &dyn Diagnostic) -> Finding {
+        let label = diagnostic.labels().and_then(|mut labels| labels.next());
+        let mut message = diagnostic.to_string();
         let mut span = self.span.clone();
         if let Some(label) = label {
             span = label.offset()..label.offset() + label.len();
@@ -53,20 +54,20 @@ impl<'a> Place<'a> {
                 message = format!("{message}: {text}");
             }
         }
-        let finding =
-            Finding::error(code, self.source.shown.as_str(), message).at(&self.source.text, span);
-        match said.help() {
+        let finding = Finding::error(code, self.source.display_path.as_str(), message)
+            .at(&self.source.text, span);
+        match diagnostic.help() {
             Some(help) => finding.help(help.to_string()),
             None => finding,
         }
     }
 
-    /// `file:line`, for a finding that speaks of a second place.
+    /// Returns `file:line`, for a finding that mentions a second place.
     pub fn line(&self) -> String {
-        format!("{}:{}", self.source.shown, self.line_number())
+        format!("{}:{}", self.source.display_path, self.line_number())
     }
 
-    /// From 1.
+    /// Returns the number of its first line, from 1.
     pub fn line_number(&self) -> usize {
         self.line_of(self.span.start)
     }
@@ -76,12 +77,12 @@ impl<'a> Place<'a> {
         before.matches('\n').count() + 1
     }
 
-    /// Whether one of the findings is an error on one of its lines.
+    /// Returns true if one of the findings is an error on one of its lines.
     pub fn is_in_error(&self, findings: &[Finding]) -> bool {
         let lines = self.line_number()..=self.line_of(self.span.end);
         findings.iter().any(|one| {
             one.severity == Severity::Error
-                && one.file == self.source.shown
+                && one.file == self.source.display_path
                 && lines.contains(&one.line)
         })
     }

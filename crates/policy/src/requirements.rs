@@ -1,15 +1,15 @@
-//! What policies must fulfil, beside being well-formed, to be put in force.
+//! Requirements for a valid bundle to be put in force.
 
 use cedargate_core::{Finding, Findings, nearest};
 
 use super::{Bundle, canaries};
 
-/// What is asked of policies when they are loaded.
+/// The requirements that a bundle must meet to load.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Requirements {
-    /// Whether canary requests are decided: requests that no sensible policies permit.
+    /// True if the canary requests must be refused: requests that no sensible policy set permits.
     pub canaries: bool,
-    /// Ids of policies that must be there, and count.
+    /// The ids of policies that must exist. Templates and shadow policies do not count.
     pub required: Vec<String>,
 }
 
@@ -23,7 +23,7 @@ impl Default for Requirements {
 }
 
 impl Requirements {
-    /// Asks nothing.
+    /// Returns requirements that every bundle meets.
     pub fn none() -> Self {
         Self {
             canaries: false,
@@ -31,12 +31,15 @@ impl Requirements {
         }
     }
 
-    /// Says everything that a bundle does not fulfil.
+    /// Checks a bundle.
+    ///
+    /// # Errors
+    /// Returns a finding for each requirement that the bundle does not meet.
     pub fn check(&self, bundle: &Bundle) -> Result<(), Findings> {
         let missing = self.required.iter().filter_map(|id| missing(bundle, id));
         let mut findings: Vec<_> = missing.collect();
         if self.canaries {
-            findings.extend(canaries::permitted(bundle));
+            findings.extend(canaries::check(bundle));
         }
         if findings.is_empty() {
             Ok(())
@@ -47,8 +50,8 @@ impl Requirements {
 }
 
 fn missing(bundle: &Bundle, id: &str) -> Option<Finding> {
-    let counting = bundle.policy_ids();
-    if counting.contains(&id) {
+    let live = bundle.policy_ids();
+    if live.contains(&id) {
         return None;
     }
     let shadow = bundle.entries().iter().find(|one| one.id == id);
@@ -59,7 +62,7 @@ fn missing(bundle: &Bundle, id: &str) -> Option<Finding> {
         ),
         None => ("", format!("the policy {id:?} is required, and missing")),
     };
-    let help = match nearest(id, counting) {
+    let help = match nearest(id, live) {
         _ if shadow.is_some() => "remove its @mode(\"shadow\")".to_owned(),
         Some(near) => format!(
             "did you mean {near:?}? Put the policy back, or change required of [policies] in the configuration"

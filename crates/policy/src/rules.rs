@@ -1,5 +1,5 @@
-//! What Cedar takes and the gateway does not: rules about a single policy or template. Each is here
-//! because the policy would do nothing, or would do what its author cannot have meant.
+//! The gateway's own rules about a single policy or template, which Cedar would accept. Each rule refuses
+//! a policy that would have no effect, or an effect that its author cannot have meant.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,26 +9,30 @@ use cedar_policy::EntityUid;
 use cedargate_core::{Finding, nearest};
 
 use super::annotations::Annotations;
-use super::ids;
+use super::entity_ids;
 use super::place::Place;
 use super::schema::SchemaIndex;
-use super::syntax::{Found, Has, Required, Syntax};
+use super::syntax::{HasTest, Located, RequiredPrincipal, Syntax};
 
-/// A `has` that is always false.
+/// The code of the finding about a `has` that is always false.
 pub(crate) const HAS_UNDECLARED: &str = "has_undeclared";
 
-/// One policy or template, as the rules see it.
-pub struct Subject<'a> {
+/// A policy or template with all that the rules need.
+pub struct ExaminedPolicy<'a> {
+    /// The syntax tree.
     pub syntax: Syntax<'a>,
+    /// The place in its file.
     pub place: &'a Place<'a>,
+    /// The annotations other than `@id`.
     pub annotations: &'a Annotations,
+    /// The schema against which it is checked.
     pub schema: &'a SchemaIndex,
-    /// The actions for which Cedar finds that it can match.
+    /// The actions for which it can match, according to Cedar's validator.
     pub reaches: BTreeSet<EntityUid>,
 }
 
-impl Subject<'_> {
-    /// Says which rules it breaks.
+impl ExaminedPolicy<'_> {
+    /// Adds a finding for each broken rule.
     pub fn check(&self, findings: &mut Vec<Finding>) {
         findings.extend(self.misspelt_ids());
         findings.extend(self.groups_of_actions());
@@ -38,10 +42,11 @@ impl Subject<'_> {
         findings.extend(self.step_up());
     }
 
+    /// Makes an error at the place of `at`.
     pub fn refuse<T>(
         &self,
         code: &'static str,
-        at: Found<T>,
+        at: Located<T>,
         message: impl Into<String>,
     ) -> Finding {
         self.place.error(code, at.span, message)
@@ -49,19 +54,19 @@ impl Subject<'_> {
 
     fn misspelt_ids(&self) -> impl Iterator<Item = Finding> {
         self.syntax.entities().into_iter().filter_map(|named| {
-            let entity_type = named.what.type_name().to_string();
-            let wrong = ids::misspelt(&entity_type, named.what.id().unescaped())?;
+            let entity_type = named.item.type_name().to_string();
+            let wrong = entity_ids::misspelt(&entity_type, named.item.id().unescaped())?;
             let finding = self.refuse("entity_id", named, wrong.message);
             Some(finding.help(wrong.help))
         })
     }
 
-    /// In a head Cedar warns of `==` with a group; in a condition it does not.
+    /// Refuses `==` with a group of actions in conditions. In the scope, Cedar warns about it.
     fn groups_of_actions(&self) -> impl Iterator<Item = Finding> {
-        let named = self.syntax.entities_outside_in().into_iter();
-        let groups = named.filter(|named| self.schema.is_group(&named.what));
+        let named = self.syntax.entities_compared_without_in().into_iter();
+        let groups = named.filter(|named| self.schema.is_group(&named.item));
         groups.map(|named| {
-            let help = format!("write action in {}", named.what);
+            let help = format!("write action in {}", named.item);
             let message = "this is a group of actions, and no request's action equals a group";
             self.refuse("action_group", named, message).help(help)
         })
@@ -70,8 +75,8 @@ impl Subject<'_> {
     fn undeclared_names(&self) -> Vec<Finding> {
         let claims = &self.schema.claims;
         let mut findings = Vec::new();
-        for asked in self.syntax.asked_names() {
-            let Has { name, of_claims } = asked.what;
+        for test in self.syntax.has_tests() {
+            let HasTest { name, of_claims } = test.item;
             let known: Vec<&str> = if of_claims {
                 claims.iter().map(|(name, _)| name.as_str()).collect()
             } else {
@@ -89,28 +94,30 @@ impl Subject<'_> {
             };
             let help = match nearest(name, known) {
                 Some(known) => format!("did you mean {known:?}?"),
-                None => "claims are declared in site.cedarschema, all else in gate.cedarschema"
-                    .to_owned(),
+                None => {
+                    "claims are declared in site.cedarschema, other attributes in gate.cedarschema"
+                        .to_owned()
+                }
             };
-            findings.push(self.refuse(HAS_UNDECLARED, asked, message).help(help));
+            findings.push(self.refuse(HAS_UNDECLARED, test, message).help(help));
         }
         findings
     }
 
     fn addresses(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for found in self.syntax.ips() {
-            let ip = found.what;
+        for literal in self.syntax.ip_literals() {
+            let ip = literal.item;
             if let Some(v4) = mapped(ip.address) {
                 let range = ip.prefix.map_or(String::new(), |prefix| {
                     format!("/{}", prefix.saturating_sub(96))
                 });
-                let message = "an IPv4-mapped address never matches: the gateway writes such an address as IPv4";
-                let finding = self.refuse("ip_mapped", found, message);
+                let message = "an IPv4-mapped address never matches: the gateway converts such an address to IPv4";
+                let finding = self.refuse("ip_mapped", literal, message);
                 findings.push(finding.help(format!("write it as IPv4: ip(\"{v4}{range}\")")));
             } else if ip.prefix.is_some() && !ip.as_range {
-                let message = "a range of addresses stands where an address is asked for: no single address equals it, or lies around it";
-                let finding = self.refuse("ip_range", found, message);
+                let message = "this is a range of addresses where a single address is expected, so the comparison is never true";
+                let finding = self.refuse("ip_range", literal, message);
                 findings.push(finding.help("write context.network.address.isInRange(ip(\"…\"))"));
             }
         }
@@ -124,14 +131,14 @@ impl Subject<'_> {
         let (code, message, help) = if !self.syntax.names_action() {
             (
                 "permit_any_action",
-                "this permit names no action: it would open every door, those of later versions too",
-                "name its actions in the head, such as action in Gate::Action::\"manageOwnMfa\"",
+                "this permit names no action, so it would permit every operation, also those of later versions",
+                "name its actions in the scope, such as action in Gate::Action::\"manageOwnMfa\"",
             )
         } else if self.reaches("administerMfa") && !self.syntax.requires_named_users() {
             (
                 "permit_administers",
-                "this permit reaches administerMfa and requires neither membership in a group nor one user: others would administer too",
-                "write principal in Gate::Group::\"…\" or principal == Gate::User::\"…\" in the head, or as a conjunct of `when`; or name other actions",
+                "this permit reaches administerMfa and requires neither membership in a group nor one user, so it would make everybody an administrator",
+                "write principal in Gate::Group::\"…\" or principal == Gate::User::\"…\" in the scope, or as a conjunct of `when`; or name other actions",
             )
         } else {
             return None;
@@ -139,40 +146,40 @@ impl Subject<'_> {
         Some(self.place.error(code, None, message).help(help))
     }
 
-    /// Returns true for a template of permits whose links say who administers.
+    /// Returns true for a permit template whose links bind the administrators to `?principal`.
     pub fn administers_by_link(&self) -> bool {
         !self.syntax.forbids()
-            && self.syntax.required_principals() == Some(Required::OfLink)
+            && self.syntax.required_principals() == Some(RequiredPrincipal::OfLink)
             && self.reaches("administerMfa")
     }
 
     fn step_up(&self) -> Option<Finding> {
         let step_up = self.annotations.step_up.as_ref()?;
-        let there = self.syntax.annotation("step_up")?;
-        for (group, why) in [
-            ("stepUp", "nobody could step up any more"),
-            ("public", "it is asked of callers that have no session"),
+        let annotation = self.syntax.annotation("step_up")?;
+        for (group, reason) in [
+            ("stepUp", "no user could step up any more"),
+            ("public", "callers of public actions have no session"),
         ] {
             if self.reaches(group) {
-                let message = format!("@step_up is on a policy that reaches {group}: {why}");
-                let help = "name the actions that need it in the head, such as action in Gate::Action::\"changeFactors\"";
-                return Some(self.refuse("step_up_reach", there, message).help(help));
+                let message = format!("@step_up is on a policy that reaches {group}: {reason}");
+                let help = "name the actions that need it in the scope, such as action in Gate::Action::\"changeFactors\"";
+                return Some(self.refuse("step_up_reach", annotation, message).help(help));
             }
         }
         let millis = i128::from(step_up.max_age) * 1000;
-        let lifted = self.syntax.lifted_by_sign_in();
-        if lifted.into_iter().any(|age| i128::from(age) == millis) {
+        let limits = self.syntax.sign_in_age_limits();
+        if limits.into_iter().any(|age| i128::from(age) == millis) {
             return None;
         }
-        let message = "@step_up is on a policy that a sign-in of just its @max_age does not lift: it would never be lifted, or never be asked for";
-        let age = self.syntax.annotation("max_age")?.what.value;
+        let message = "@step_up is on a policy whose condition does not end exactly at @max_age: a fresh sign-in would not satisfy it, or would never be required";
+        let age = self.syntax.annotation("max_age")?.item.value;
         let help = format!(
             "write unless {{ context.session.sinceStrong <= duration(\"{age}\") }}, or > in when {{ … }}"
         );
-        Some(self.refuse("step_up_age", there, message).help(help))
+        Some(self.refuse("step_up_age", annotation, message).help(help))
     }
 
-    /// Whether it can match for an action of this group.
+    /// Returns true if it can match for an action of this group.
     pub fn reaches(&self, group: &str) -> bool {
         self.reaches
             .iter()
@@ -180,7 +187,7 @@ impl Subject<'_> {
     }
 }
 
-/// The IPv4 address that an IPv6 address of `::ffff:0:0/96` stands for.
+/// Returns the IPv4 address in an IPv6 address of `::ffff:0:0/96`.
 fn mapped(address: IpAddr) -> Option<std::net::Ipv4Addr> {
     match address {
         IpAddr::V4(_) => None,

@@ -1,4 +1,4 @@
-//! The two schema files as one schema.
+//! The schema: `gate.cedarschema` and `site.cedarschema` combined.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -16,27 +16,28 @@ use super::nesting;
 use super::place::Place;
 use super::shipped::GATE_SCHEMA;
 
-/// The schema, and what of it Cedar's interface does not tell.
+/// The schema, and those of its declarations that Cedar's `Schema` does not expose.
 #[derive(Clone, Debug)]
 pub struct SchemaIndex {
+    /// The schema for Cedar.
     pub cedar: Schema,
     /// The actions as entities, each with its groups.
     pub actions: Entities,
-    /// The members of `Site::Claims`.
+    /// The members of `Site::Claims` with their types.
     pub claims: Vec<(String, ClaimType)>,
-    /// Every name of an attribute or a member that some type declares.
+    /// The names of the attributes and members of all types.
     pub names: BTreeSet<String>,
 }
 
 impl SchemaIndex {
-    /// Whether this action is in the group `Gate::Action::"…"`.
+    /// Returns true if the action is in the group `Gate::Action::"<group>"`.
     pub fn is_in(&self, action: &EntityUid, group: &str) -> bool {
         self.actions
             .ancestors(action)
             .is_some_and(|mut groups| groups.any(|uid| uid.id().unescaped() == group))
     }
 
-    /// Whether a policy's head has `action ==` with a group.
+    /// Returns true if the scope of a policy or template compares the action with a group by `==`.
     pub fn compares_with_group(&self, set: &PolicySet, id: &PolicyId) -> bool {
         let policy = set.policy(id).map(|policy| policy.action_constraint());
         match policy.or_else(|| {
@@ -48,33 +49,38 @@ impl SchemaIndex {
         }
     }
 
-    /// Whether this is a group of actions, which no request's action is.
+    /// Returns true for a group of actions, which is never the action of a request.
     pub fn is_group(&self, uid: &EntityUid) -> bool {
         self.cedar.action_groups().any(|group| group == uid)
     }
 
-    /// Whether the schema lets anything else be in this entity: if not, `in` is `==`.
+    /// Returns true if the schema lets other entities be in this one. If not, `in` has the meaning of
+    /// `==`.
     pub fn has_members(&self, uid: &EntityUid) -> bool {
         if self.cedar.actions().any(|action| action == uid) {
             return self.is_group(uid);
         }
         let types = self.cedar.entity_types();
-        let holds = types.filter_map(|one| self.cedar.ancestors(one));
-        holds.flatten().any(|one| one == uid.type_name())
+        let parents = types.filter_map(|one| self.cedar.ancestors(one));
+        parents.flatten().any(|one| one == uid.type_name())
     }
 }
 
-/// What a declared claim may be.
+/// The type of a declared claim.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ClaimType {
+    /// `String`.
     String,
+    /// `Long`.
     Long,
+    /// `Bool`.
     Bool,
+    /// `Set<String>`.
     Strings,
 }
 
 impl ClaimType {
-    /// As the schema writes it.
+    /// Returns the name of the type in the schema.
     pub fn as_str(self) -> &'static str {
         match self {
             ClaimType::String => "String",
@@ -89,7 +95,7 @@ impl ClaimType {
             let of_strings = Self::of(&declared["element"]) == Some(ClaimType::String);
             return of_strings.then_some(ClaimType::Strings);
         }
-        // `String` is a name that a site could redefine; `__cedar::String` is not.
+        // A site can redefine `String`, but not `__cedar::String`.
         let name = match declared["type"].as_str()? {
             "EntityOrCommon" => declared["name"].as_str()?,
             name => name,
@@ -103,27 +109,28 @@ impl ClaimType {
     }
 }
 
-/// The product's own schema, parsed once.
+/// The gateway's own schema.
 static GATE: LazyLock<SchemaFragment> = LazyLock::new(|| {
     let parsed = SchemaFragment::from_cedarschema_str(GATE_SCHEMA);
-    parsed.expect("the schema that ships with the program").0
+    parsed.expect("the shipped schema is valid").0
 });
 
-/// Makes the schema, or says what is wrong with it. A file that could not be read is none.
+/// Combines the schema files. Returns `None` if `site` is missing or wrong, and adds a finding for each
+/// problem except a missing file.
 pub(crate) fn load(
     gate: Option<&Source>,
     site: Option<&Source>,
     findings: &mut Vec<Finding>,
 ) -> Option<SchemaIndex> {
     if let Some(gate) = gate {
-        compare(gate, findings);
+        check_is_shipped(gate, findings);
     }
     let before = findings.len();
     let source = site?;
     let site = parse(source, findings)?;
     let gate = GATE.clone();
     let site_json = site.clone().to_json_value().unwrap_or_default();
-    let mut checked = Site { source, findings };
+    let mut checked = SiteSchema { source, findings };
     checked.only_claims(&site_json);
     checked.repeated_claims();
     let claims = checked.claims(&site_json);
@@ -152,13 +159,13 @@ pub(crate) fn load(
     })
 }
 
-/// The product's schema is the product's: an edited or an older one would say something else than
-/// what requests are made of.
-fn compare(gate: &Source, findings: &mut Vec<Finding>) {
+/// Refuses a `gate.cedarschema` that is edited or of another version: requests are built for the schema
+/// of this version.
+fn check_is_shipped(gate: &Source, findings: &mut Vec<Finding>) {
     if *gate.text == *GATE_SCHEMA {
         return;
     }
-    let same = gate
+    let equal_bytes = gate
         .text
         .bytes()
         .zip(GATE_SCHEMA.bytes())
@@ -166,13 +173,13 @@ fn compare(gate: &Source, findings: &mut Vec<Finding>) {
         .count();
     let message =
         "this is not the gate.cedarschema of this version of cedargate: it differs from here on";
-    let finding = Finding::error("gate_schema", gate.shown.as_str(), message)
-        .at(&gate.text, same..same)
+    let finding = Finding::error("gate_schema", gate.display_path.as_str(), message)
+        .at(&gate.text, equal_bytes..equal_bytes)
         .help("`cedargate policy schema --write` renews it; your own claims belong in site.cedarschema");
     findings.push(finding);
 }
 
-/// The declarations of one file.
+/// Parses a schema file. Cedar's warnings become findings.
 pub(crate) fn parse(source: &Source, findings: &mut Vec<Finding>) -> Option<SchemaFragment> {
     nesting::depth(source, findings)?;
     let place = Place::of_file(source);
@@ -185,7 +192,7 @@ pub(crate) fn parse(source: &Source, findings: &mut Vec<Finding>) -> Option<Sche
         Err(error) => {
             let mut finding = place.diagnostic("schema_syntax", &error);
             let shape =
-                || "it is written: namespace Site { type Claims = { employment?: String }; }";
+                || "it has the form: namespace Site { type Claims = { employment?: String }; }";
             finding.help.get_or_insert_with(|| shape().to_owned());
             findings.push(finding);
             None
@@ -193,26 +200,25 @@ pub(crate) fn parse(source: &Source, findings: &mut Vec<Finding>) -> Option<Sche
     }
 }
 
-/// What is wrong with a name in `site.cedarschema`.
-struct Site<'a> {
+/// Checks `site.cedarschema`.
+struct SiteSchema<'a> {
     source: &'a Source,
     findings: &'a mut Vec<Finding>,
 }
 
-impl Site<'_> {
+impl SiteSchema<'_> {
     fn refuse(&mut self, name: &str, message: String, help: &str) {
-        let finding = Finding::error("site_schema", self.source.shown.as_str(), message)
+        let finding = Finding::error("site_schema", self.source.display_path.as_str(), message)
             .at(&self.source.text, word(&self.source.text, name));
         self.findings.push(finding.help(help));
     }
 
-    /// There may be the type `Claims` in the namespace `Site`, and nothing else.
+    /// Refuses all declarations except the type `Claims` in the namespace `Site`.
     fn only_claims(&mut self, site: &Value) {
         for (namespace, content) in members(site) {
             if namespace != "Site" && !namespace.is_empty() {
                 let message = format!("site.cedarschema declares the namespace {namespace:?}");
-                let help =
-                    "remove it: what policies can ask for is in the namespaces Site and Gate";
+                let help = "remove it: policies can use only the namespaces Site and Gate";
                 self.refuse(namespace, message, help);
                 continue;
             }
@@ -229,14 +235,14 @@ impl Site<'_> {
                     self.refuse(
                         name,
                         message,
-                        "remove it: what the gateway builds is in gate.cedarschema",
+                        "remove it: entity types and actions are in gate.cedarschema",
                     );
                 }
             }
         }
     }
 
-    /// Of a claim that is declared twice Cedar keeps the last in silence.
+    /// Refuses a claim that is declared twice. Cedar would keep the last declaration without a warning.
     fn repeated_claims(&mut self) {
         let tokens: Vec<_> = nesting::tokens(&self.source.text).collect();
         let mut known = BTreeSet::new();
@@ -247,8 +253,9 @@ impl Site<'_> {
             let name = name.trim_matches('"');
             if !known.insert(name) {
                 let message = format!("the claim {name:?} is declared twice");
-                let finding = Finding::error("site_schema", self.source.shown.as_str(), message)
-                    .at(&self.source.text, span.clone());
+                let finding =
+                    Finding::error("site_schema", self.source.display_path.as_str(), message)
+                        .at(&self.source.text, span.clone());
                 self.findings.push(finding.help("remove one of the two"));
             }
         }
@@ -274,7 +281,7 @@ impl Site<'_> {
             match ClaimType::of(member) {
                 Some(claim) => claims.push((name.clone(), claim)),
                 None => {
-                    let message = format!("the claim {name:?} is of a type that no claim can have");
+                    let message = format!("the claim {name:?} has a type that no claim can have");
                     self.refuse(name, message, "it is a String, Long, Bool or Set<String>");
                 }
             }
@@ -287,16 +294,17 @@ fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// Where a name stands in a schema, comments left out; its beginning when it is not found.
+/// Returns the place of a name in a schema, skipping comments; the beginning of the text if the name is
+/// not found.
 fn word(text: &str, name: &str) -> Range<usize> {
-    let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    let is_in_name = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name)
         .map(|(at, _)| at..at + name.len())
         .find(|found| {
             let line = text[..found.start].rsplit('\n').next().unwrap_or_default();
             !line.contains("//")
-                && !text[..found.start].ends_with(part_of_name)
-                && !text[found.end..].starts_with(part_of_name)
+                && !text[..found.start].ends_with(is_in_name)
+                && !text[found.end..].starts_with(is_in_name)
         })
         .unwrap_or(0..0)
 }

@@ -1,15 +1,15 @@
-//! The policies and the schema that the program is built with: what `dev` runs on where there are no
+//! The policies and the schema that are built into the program. `cedargate dev` uses them if there are no
 //! folders.
 
-/// The gateway's own schema, as `cedargate policy schema` writes it.
+/// The gateway's own schema, which `cedargate policy schema` writes.
 pub const GATE_SCHEMA: &str = include_str!("../../../schema/gate.cedarschema");
 
-/// `schema/site.cedarschema`.
+/// The content of `schema/site.cedarschema`.
 pub const SITE_SCHEMA: &str = include_str!("../../../schema/site.cedarschema");
 
 macro_rules! policies {
     ($($name:literal),* $(,)?) => {
-        /// The files of `policies/`: path within the folder, and content.
+        /// The files of `policies/`: each with its path in the folder and its content.
         pub const POLICIES: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../../../policies/", $name)))),*];
     };

@@ -1,24 +1,25 @@
-//! Tests of the part as a whole. What does not load is in `refusals`, what must always hold in
-//! `properties`.
+//! Tests of the whole engine. `refusals` tests sources that do not load, `properties` tests invariants with
+//! generated policies.
 
 mod canaries;
 mod decisions;
 mod explaining;
 mod folders;
 mod hostile;
-mod looking;
 mod properties;
 mod recording;
 mod refusals;
 mod running_cases;
 mod shipped_policies;
+mod tracing;
 mod writing;
 
-use super::shipped::SITE_SCHEMA;
+use cedargate_core::*;
+
 use super::*;
 
-/// A bundle of one policy file beside the shipped schema, or why it does not load. Canary requests are
-/// not decided: policies that are about something else need no tenant isolation.
+/// Loads one policy file with the shipped schema. No policies are required and no canary requests are
+/// decided, so that the policies of a test need no tenant isolation.
 fn load(policies: &str) -> Result<Bundle, Findings> {
     load_files(&[("a.cedar", policies)])
 }

@@ -1,4 +1,4 @@
-//! The state of a folder, cheap to take and to compare.
+//! The state of a folder, without the content of its files.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -7,35 +7,36 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-/// What tells a folder and all that is in it from what they were before, without reading a file. It
-/// differs whenever the content of a file may: it may differ when none does.
+/// The state of folders, taken without reading a file. It changes whenever the content of a file may
+/// have changed, and may change when no content did.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Fingerprint(Vec<Entry>);
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Entry {
     path: PathBuf,
-    /// Where it really is, if it is a link, or the folder itself: a mounted volume is changed by
-    /// pointing a link elsewhere, above the files or beside them.
+    /// The canonical path of a link, or of the folder itself. A mounted volume is updated by replacing
+    /// a link, which may be above the folder or inside it.
     target: Option<PathBuf>,
     state: Result<State, io::ErrorKind>,
 }
 
-/// Inode numbers are left out: there are network file systems that make them up anew.
+/// The metadata of a file. It has no inode number, because some network file systems change them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct State {
-    /// Kind and permissions.
+    /// File type and permissions.
     mode: u32,
     bytes: u64,
-    /// Seconds and nanoseconds.
+    /// Time of the last change of the content, in seconds and nanoseconds.
     modified: (i64, i64),
-    /// The same of the change of anything, content or not, that no program can set.
+    /// Time of the last change of content or metadata, in seconds and nanoseconds. Programs cannot
+    /// set it.
     changed: (i64, i64),
 }
 
 impl Fingerprint {
-    /// Adds a folder, to this depth of folders. Left out is what begins with a dot, which the
-    /// policies are not read from either.
+    /// Adds a folder with its files, down to this depth. Leaves out hidden files, from which policies
+    /// are not read either.
     #[must_use]
     pub(super) fn with(mut self, folder: &Path, depth: usize) -> Self {
         let entries = WalkDir::new(folder)
@@ -44,9 +45,9 @@ impl Fingerprint {
             .sort_by_file_name()
             .into_iter()
             .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
-        self.0.extend(entries.map(|found| match found {
-            Ok(entry) => Entry::found(&entry),
-            Err(error) => Entry::lost(&error),
+        self.0.extend(entries.map(|entry| match entry {
+            Ok(entry) => Entry::readable(&entry),
+            Err(error) => Entry::unreadable(&error),
         }));
         self
     }
@@ -57,12 +58,12 @@ fn is_hidden(entry: &DirEntry) -> bool {
 }
 
 impl Entry {
-    fn found(entry: &DirEntry) -> Self {
+    fn readable(entry: &DirEntry) -> Self {
         let path = entry.path();
-        let is_elsewhere = entry.path_is_symlink() || entry.depth() == 0;
+        let has_target = entry.path_is_symlink() || entry.depth() == 0;
         Self {
             path: path.to_owned(),
-            target: is_elsewhere.then(|| fs::canonicalize(path).ok()).flatten(),
+            target: has_target.then(|| fs::canonicalize(path).ok()).flatten(),
             state: entry
                 .metadata()
                 .map(|metadata| State::of(&metadata))
@@ -70,7 +71,7 @@ impl Entry {
         }
     }
 
-    fn lost(error: &walkdir::Error) -> Self {
+    fn unreadable(error: &walkdir::Error) -> Self {
         Self {
             path: error.path().unwrap_or(Path::new("")).to_owned(),
             target: None,
@@ -79,7 +80,7 @@ impl Entry {
     }
 }
 
-/// A ring of links has no I/O error.
+/// Returns the kind of the I/O error. A loop of links has none, and counts as `Other`.
 fn kind(error: &walkdir::Error) -> io::ErrorKind {
     error
         .io_error()
@@ -122,7 +123,7 @@ mod tests {
         folder
     }
 
-    fn of(folder: &Path) -> Fingerprint {
+    fn fingerprint(folder: &Path) -> Fingerprint {
         Fingerprint::default().with(folder, usize::MAX)
     }
 
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_change_is_seen() {
+    fn each_kind_of_change_changes_the_fingerprint() {
         let changes: [(&str, Change); 10] = [
             ("longer", |it| {
                 fs::write(it.join("deep/a.cedar"), "ab").unwrap()
@@ -151,50 +152,58 @@ mod tests {
             ("new folder", |it| {
                 fs::create_dir(it.join("deep/er")).unwrap()
             }),
-            ("swapped", |it| {
+            ("link replaced", |it| {
                 symlink("..two", it.join("..new")).unwrap();
                 fs::rename(it.join("..new"), it.join("..data")).unwrap();
             }),
-            ("dangling", |it| {
+            ("link dangling", |it| {
                 fs::remove_dir_all(it.join("..one")).unwrap()
             }),
-            ("gone", |it| fs::remove_dir_all(it).unwrap()),
-            ("a ring", |it| {
-                symlink("../deep", it.join("deep/ring")).unwrap()
+            ("folder deleted", |it| fs::remove_dir_all(it).unwrap()),
+            ("loop of links", |it| {
+                symlink("../deep", it.join("deep/loop")).unwrap()
             }),
         ];
-        for (what, change) in changes {
+        for (name, change) in changes {
             let folder = folder();
-            let before = of(folder.path());
-            assert_eq!(of(folder.path()), before, "{what}: nothing has changed yet");
+            let before = fingerprint(folder.path());
+            assert_eq!(
+                fingerprint(folder.path()),
+                before,
+                "{name}: nothing has changed yet"
+            );
             change(folder.path());
-            assert_ne!(of(folder.path()), before, "{what}");
+            assert_ne!(fingerprint(folder.path()), before, "{name}");
         }
     }
 
     #[test]
-    fn a_folder_that_is_reached_by_another_link_has_changed() {
+    fn replaced_link_above_the_folder_changes_the_fingerprint() {
         let parent = TempDir::new().unwrap();
         let path = parent.path();
         let (one, two) = (folder(), folder());
         symlink(one.path(), path.join("now")).unwrap();
-        let before = of(&path.join("now/deep"));
+        let before = fingerprint(&path.join("now/deep"));
         symlink(two.path(), path.join("new")).unwrap();
         fs::rename(path.join("new"), path.join("now")).unwrap();
-        assert_ne!(of(&path.join("now/deep")), before);
+        assert_ne!(fingerprint(&path.join("now/deep")), before);
     }
 
     #[test]
-    fn what_no_policy_is_read_from_is_not_seen() {
+    fn hidden_and_too_deep_files_do_not_change_the_fingerprint() {
         let folder = folder();
         let path = folder.path();
         fs::write(path.join("deep/.a.swp"), "1").unwrap();
-        let state = |path: &Path| Fingerprint::default().with(path, 1);
-        let (all, first) = (of(path), state(path));
+        let shallow = |path: &Path| Fingerprint::default().with(path, 1);
+        let (all_before, shallow_before) = (fingerprint(path), shallow(path));
         fs::write(path.join("deep/.a.swp"), "12").unwrap();
-        assert_eq!(of(path), all);
+        assert_eq!(fingerprint(path), all_before);
         fs::write(path.join("deep/a.cedar"), "abc").unwrap();
-        assert_ne!(of(path), all);
-        assert_eq!(state(path), first, "it is deeper than asked");
+        assert_ne!(fingerprint(path), all_before);
+        assert_eq!(
+            shallow(path),
+            shallow_before,
+            "the file is deeper than the fingerprint"
+        );
     }
 }

@@ -1,67 +1,63 @@
-//! Where policies are read from, each time as they were at one moment.
+//! The place that policies are read from. Each read sees the files as they were at one moment.
 
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::finding::{Finding, Findings};
-use crate::policy::{Bundle, Requirements, Sources};
+use cedargate_core::{Finding, Findings};
+use cedargate_policy::{Bundle, Requirements, Sources};
 
 use super::fingerprint::Fingerprint;
 
-/// How often files are read that change while they are being read.
-const READS: usize = 50;
-/// The pause between.
+/// The most attempts at reading files that change during the read, and the pause between two attempts.
+const MAX_READS: usize = 50;
 const BETWEEN_READS: Duration = Duration::from_millis(10);
-/// Between the two looks at the folders that see the same before the first load.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-/// Folders that change for longer than this are not waited for.
-pub(super) const UNSETTLED: Duration = Duration::from_secs(30);
+/// The time for which the folders must stay the same before the first load.
+const FIRST_SETTLE_TIME: Duration = Duration::from_millis(100);
+/// The longest wait for folders that keep changing.
+pub(super) const MAX_UNSETTLED: Duration = Duration::from_secs(30);
 
-/// Where policies are read from.
+/// The place that policies are read from.
 #[derive(Clone, Debug)]
-pub enum Location {
-    /// Two folders.
+pub enum PolicyLocation {
     Folders {
-        /// With `**/*.cedar` and `**/*.links.json`.
+        /// The folder of `**/*.cedar` and `**/*.links.json`.
         policies: PathBuf,
-        /// With `gate.cedarschema` and `site.cedarschema`.
+        /// The folder of `gate.cedarschema` and `site.cedarschema`.
         schema: PathBuf,
-        /// True if `dev.links.json` counts: it links the admins of `dev`'s own issuer.
+        /// True if `dev.links.json` is read, which links the admins of the issuer in `cedargate dev`.
         dev_links: bool,
     },
-    /// The shipped ones, from inside the program: they never change.
-    Program,
+    /// The shipped policies, which are part of the program and never change.
+    Shipped,
 }
 
-/// A first bundle, and what is to be followed from there.
+/// The first bundle, with the location to watch for changes.
 pub struct Loaded {
-    /// The bundle.
     pub bundle: Bundle,
-    /// What it was made from.
     pub watched: Watched,
 }
 
-/// A location, as it was when it was loaded last.
+/// A location, with its state at the last load.
 pub struct Watched {
-    pub(super) location: Location,
+    pub(super) location: PolicyLocation,
     pub(super) fingerprint: Fingerprint,
     pub(super) requirements: Requirements,
 }
 
-impl Location {
-    /// Reads and loads, before anything is in force.
+impl PolicyLocation {
+    /// Loads the first bundle.
     ///
     /// # Errors
-    /// All that keeps the policies from loading.
+    /// The files cannot be read, keep changing, or do not load; all findings are returned at once.
     pub fn load(self, requirements: Requirements) -> Result<Loaded, Findings> {
         let started = Instant::now();
         loop {
             let (fingerprint, sources) = self.read();
             let read_at = Instant::now();
             let loaded = sources.and_then(|sources| Bundle::load_with(&sources, &requirements));
-            // Folders that are being copied are not loaded: a second look must see the same.
-            thread::sleep(BETWEEN_LOOKS.saturating_sub(read_at.elapsed()));
+            // A changed fingerprint means that the files may still be being copied.
+            thread::sleep(FIRST_SETTLE_TIME.saturating_sub(read_at.elapsed()));
             if self.fingerprint() == fingerprint {
                 return Ok(Loaded {
                     bundle: loaded?,
@@ -72,49 +68,48 @@ impl Location {
                     },
                 });
             }
-            if started.elapsed() > UNSETTLED {
+            if started.elapsed() > MAX_UNSETTLED {
                 return Err(Findings(vec![self.unsettled()]));
             }
         }
     }
 
-    /// The finding about folders that do not stay as they are for long enough to be loaded.
+    /// Returns the finding for folders that never stop changing for long enough to be loaded.
     pub(super) fn unsettled(&self) -> Finding {
         let file = match self {
-            Location::Folders { policies, .. } => policies.display().to_string(),
-            Location::Program => String::new(),
+            PolicyLocation::Folders { policies, .. } => policies.display().to_string(),
+            PolicyLocation::Shipped => String::new(),
         };
         let message = "the policies or the schema have been changing for 30 seconds without a pause, so they are not loaded";
-        let help = "end what writes them; to change many files, write a new folder and rename it";
+        let help = "stop the program that writes them; to change many files, write a new folder and rename it";
         Finding::error("unsettled", file, message).help(help)
     }
 
-    /// The state of the folders now.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         match self {
-            // The schema folder has two files that count, none of them in a folder of its own.
-            Location::Folders {
+            // The two schema files are directly in their folder.
+            PolicyLocation::Folders {
                 policies, schema, ..
             } => Fingerprint::default()
                 .with(policies, usize::MAX)
                 .with(schema, 1),
-            Location::Program => Fingerprint::default(),
+            PolicyLocation::Shipped => Fingerprint::default(),
         }
     }
 
-    /// What is in the folders at one moment, and their state at it. A link that is pointed elsewhere
-    /// between two files would else give a bundle of one half each, which nobody ever wrote.
+    /// Reads the files as they were at one moment, and returns that state with them. Otherwise, a
+    /// symbolic link that is replaced between two files would mix two versions in one bundle.
     pub(super) fn read(&self) -> (Fingerprint, Result<Sources, Findings>) {
         let (policies, schema, dev_links) = match self {
-            Location::Folders {
+            PolicyLocation::Folders {
                 policies,
                 schema,
                 dev_links,
             } => (policies, schema, *dev_links),
-            Location::Program => return (self.fingerprint(), Ok(Sources::shipped())),
+            PolicyLocation::Shipped => return (self.fingerprint(), Ok(Sources::shipped())),
         };
         let mut before = self.fingerprint();
-        for _ in 0..READS {
+        for _ in 0..MAX_READS {
             let mut sources = Sources::read(policies, schema);
             if let Ok(sources) = &mut sources
                 && !dev_links
@@ -128,7 +123,7 @@ impl Location {
             before = after;
             thread::sleep(BETWEEN_READS);
         }
-        let message = "the files in here change faster than they can be read";
+        let message = "the files in this folder change faster than they can be read";
         let help = "write the new files beside the old ones, then rename them";
         let finding = Finding::error("changing", policies.display().to_string(), message);
         (before, Err(Findings(vec![finding.help(help)])))
@@ -143,12 +138,12 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::policy::GATE_SCHEMA;
+    use cedargate_policy::GATE_SCHEMA;
 
     const FILES: usize = 16;
     const VERSIONS: usize = 200;
 
-    /// A volume as Kubernetes mounts it, in its next version: each file is a link through `..data`.
+    /// Mounts the next version of a volume as Kubernetes does: each file is a link through `..data`.
     fn mount(policies: &Path, version: usize) {
         let folder = |version| format!("..v{version}");
         let new = policies.join(folder(version));
@@ -165,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mixture_of_two_versions_is_never_read() {
+    fn mixture_of_two_versions_is_never_read() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path();
         fs::write(path.join("gate.cedarschema"), GATE_SCHEMA).unwrap();
@@ -175,12 +170,12 @@ mod tests {
         for name in (0..FILES).map(|file| format!("{file}.cedar")) {
             symlink(Path::new("..data").join(&name), policies.join(&name)).unwrap();
         }
-        let location = Location::Folders {
+        let location = PolicyLocation::Folders {
             schema: path.to_owned(),
             policies: policies.clone(),
             dev_links: true,
         };
-        // It may say that they change too fast, under this much change.
+        // A read may give up, because the files change this fast.
         let revision = || Some(location.read().1.ok()?.revision());
         let whole = [0, 1].map(|version| {
             mount(&policies, version);
@@ -188,7 +183,8 @@ mod tests {
         });
         let mut read = BTreeSet::new();
         thread::scope(|scope| {
-            let change = scope.spawn(|| (2..VERSIONS).for_each(|it| mount(&policies, it)));
+            let change =
+                scope.spawn(|| (2..VERSIONS).for_each(|version| mount(&policies, version)));
             while !change.is_finished() {
                 read.extend(revision());
             }

@@ -1,4 +1,4 @@
-//! One GET of a JWKS, with a limit on everything.
+//! One GET of a JWKS, with limits on its time and size.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -15,71 +15,70 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
 use super::jwks_url::JwksUrl;
-use crate::authn::keys::{KeysError, LARGEST};
+use crate::authn::keys::{KeysError, MAX_BYTES};
 
-/// How long a fetch takes at most: to connect, to ask, and to read the answer.
-const TIME: Duration = Duration::from_secs(5);
+/// The longest time that a fetch may take, from connecting to the last byte of the answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What was answered.
+/// The body of an answer, and the time for which it is fresh.
 #[derive(Debug, Eq, PartialEq)]
 pub(in crate::authn) struct Document {
     pub(super) body: Bytes,
-    /// How long the issuer calls it fresh, if it says so (RFC 9111 §5.2.2).
+    /// The freshness that the issuer states (RFC 9111 §5.2.2).
     pub(super) max_age: Option<Duration>,
 }
 
-/// Where documents come from.
+/// A source of key documents. The tests have another one.
 pub(in crate::authn) trait Source: Sync {
-    /// Fetches it once.
     fn fetch(&self) -> impl Future<Output = Result<Document, FetchError>> + Send;
 }
 
-/// The reason why a document was not fetched, or is not of use. The message stays the same as long as
-/// the reason does, so that it is logged once.
+/// The reason why a fetch gave no keys. The same reason always has the same message, because a message
+/// that has not changed is not logged again.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::authn) enum FetchError {
-    /// The request cannot be made, or its connection failed. The outer errors only wrap the first.
+    /// The request cannot be made, or its connection failed. The message is that of the innermost
+    /// error: the outer ones only wrap it.
     #[error("{}", first_cause(&**.0))]
     Connection(Box<dyn StdError + Send + Sync>),
-    /// The whole answer did not arrive in time.
-    #[error("there was no whole answer within {}", humantime::format_duration(*.0))]
+    #[error("the answer was not complete within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
     #[error("the answer is {0}, and redirects are not followed: configure the URL they lead to")]
     Redirect(StatusCode),
     #[error("the answer is {0}")]
     Status(StatusCode),
-    #[error("the answer is larger than {} KiB", LARGEST / 1024)]
+    #[error("the answer is larger than {} KiB", MAX_BYTES / 1024)]
     TooLarge,
-    /// The document is not a JWKS of use.
+    /// The document is not a usable JWKS.
     #[error(transparent)]
     Keys(#[from] KeysError),
 }
 
-/// The reason why the certificate of an issuer's server cannot be checked.
+/// The reason why the certificate of an issuer's server cannot be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     /// The system's root certificates cannot be read.
-    #[error("{url} cannot be trusted, for want of root certificates")]
+    #[error(
+        "the server of {url} cannot be verified: the system's root certificates cannot be read"
+    )]
     NoRoots {
-        /// The URL of the keys.
         url: JwksUrl,
-        /// The cause.
         source: std::io::Error,
     },
-    /// The TLS library does not take its settings.
+    /// The TLS library refuses its settings.
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
 }
 
-/// Fetches over HTTP or HTTPS.
+/// Fetches documents over HTTP or HTTPS.
 pub(in crate::authn) struct Download {
     url: JwksUrl,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
-    time: Duration,
+    timeout: Duration,
 }
 
 impl Download {
-    /// Fetches from this URL, and trusts the system's root certificates.
+    /// Makes a client that trusts the system's root certificates.
     pub(super) fn new(url: &JwksUrl) -> Result<Self, RootsError> {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let builder = ClientConfig::builder_with_provider(provider.into())
@@ -94,23 +93,23 @@ impl Download {
         } else {
             builder.with_root_certificates(RootCertStore::empty())
         };
-        Ok(Self::with(url, builder.with_no_client_auth(), TIME))
+        Ok(Self::with(url, builder.with_no_client_auth(), TIMEOUT))
     }
 
-    fn with(url: &JwksUrl, tls: ClientConfig, time: Duration) -> Self {
+    fn with(url: &JwksUrl, tls: ClientConfig, timeout: Duration) -> Self {
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .build();
         let client = Client::builder(TokioExecutor::new())
-            // The next fetch is minutes away: a connection kept for it would be a dead one.
+            // The next fetch is minutes away, and servers close idle connections earlier.
             .pool_max_idle_per_host(0)
             .build(connector);
         Self {
             url: url.clone(),
             client,
-            time,
+            timeout,
         }
     }
 
@@ -127,9 +126,9 @@ impl Download {
 
 impl Source for Download {
     async fn fetch(&self) -> Result<Document, FetchError> {
-        match timeout(self.time, self.get()).await {
+        match timeout(self.timeout, self.get()).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(FetchError::Timeout(self.time)),
+            Err(_) => Err(FetchError::Timeout(self.timeout)),
         }
     }
 }
@@ -146,7 +145,9 @@ where
         return Err(FetchError::Status(status));
     }
     let max_age = max_age(response.headers());
-    let body = Limited::new(response.into_body(), LARGEST).collect().await;
+    let body = Limited::new(response.into_body(), MAX_BYTES)
+        .collect()
+        .await;
     let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
             FetchError::TooLarge
@@ -169,10 +170,10 @@ fn first_cause(error: &(dyn StdError + 'static)) -> String {
     cause.to_string()
 }
 
-/// How long an answer is fresh: `max-age`, nothing at all for `no-cache` and `no-store`.
+/// Returns the time for which an answer is fresh: its `max-age`, or zero for `no-cache` and `no-store`.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(CACHE_CONTROL);
-    let mut found = None;
+    let mut age = None;
     for directive in values
         .iter()
         .filter_map(|value| value.to_str().ok())
@@ -183,12 +184,12 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
             "no-cache" | "no-store" => return Some(Duration::ZERO),
             "max-age" => {
                 let seconds = value.trim().trim_matches('"').parse();
-                found = seconds.ok().map(Duration::from_secs).or(found);
+                age = seconds.ok().map(Duration::from_secs).or(age);
             }
             _ => {}
         }
     }
-    found
+    age
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where an issuer publishes its keys.
+//! The URL at which an issuer publishes its keys.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use hyper::Uri;
 use url::{Host, Url};
 
-/// The URL of a JWKS: HTTPS, or HTTP on this machine. Whoever can change what is read from it can
-/// sign as anybody.
+/// The URL of a JWKS: HTTPS, or HTTP on this machine. An attacker who can change the document can sign
+/// in as any user.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JwksUrl {
     uri: Uri,
-    /// Without its query, which may hold a key of its own.
+    /// The URL without its query, which may hold a secret.
     shown: String,
 }
 
@@ -26,28 +26,28 @@ impl JwksUrl {
 }
 
 impl FromStr for JwksUrl {
-    /// A sentence about "it".
+    /// A message in which "it" is the URL.
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = "it is no URL, such as https://id.example.com/.well-known/jwks.json";
-        let mut url = Url::parse(text).map_err(|_| wrong)?;
+        let not_a_url = "it is not a URL, such as https://id.example.com/.well-known/jwks.json";
+        let mut url = Url::parse(text).map_err(|_| not_a_url)?;
         match url.scheme() {
             "https" => {}
             "http" if is_loopback(&url) => {}
             "http" => {
                 return Err(
-                    "it begins with https://, since whoever can change the keys on their \
-                     way can sign in as anybody (http:// works for this machine only)",
+                    "it must begin with https://, because an attacker who can change the keys in \
+                     transit can sign in as any user (http:// is accepted for this machine only)",
                 );
             }
-            _ => return Err("it begins with https://, or is the path of a file"),
+            _ => return Err("it must begin with https://, or be the path of a file"),
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("it has a user or a password, which would not be sent: take them out");
+            return Err("it has a user or a password, which would not be sent: remove them");
         }
         url.set_fragment(None);
-        let uri = url.as_str().parse().map_err(|_| wrong)?;
+        let uri = url.as_str().parse().map_err(|_| not_a_url)?;
         url.set_query(None);
         Ok(Self {
             uri,
@@ -65,7 +65,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// As it may be logged.
+/// Writes the URL without its query, so that it may be logged.
 impl fmt::Display for JwksUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_come_by_https_or_from_this_machine() {
+    fn https_url_and_http_url_of_this_machine_are_accepted() {
         for (text, shown) in [
             ("https://id.example.com/jwks", "https://id.example.com/jwks"),
             ("HTTPS://ID.example.com", "https://id.example.com/"),
@@ -95,16 +95,16 @@ mod tests {
     }
 
     #[test]
-    fn other_urls_are_refused_with_the_reason() {
+    fn other_url_is_refused_with_the_reason() {
         for (text, word) in [
             ("http://id.example.com/jwks", "this machine only"),
             ("http://192.0.2.1/jwks", "this machine only"),
             ("http://localhost.example.com/", "this machine only"),
             ("http://localhost@id.example.com/", "this machine only"),
-            ("ftp://localhost/jwks", "it begins with https://"),
+            ("ftp://localhost/jwks", "it must begin with https://"),
             ("https://user@id.example.com/", "a user or a password"),
             ("https://:hunter2@id.example.com/", "a user or a password"),
-            ("https://", "it is no URL"),
+            ("https://", "it is not a URL"),
         ] {
             let error = text.parse::<JwksUrl>().unwrap_err();
             assert!(error.contains(word), "{text}: {error}");

@@ -1,4 +1,4 @@
-//! Time is paused: it passes only where a test says so, or while everybody waits for it.
+//! Tests with paused time: it advances when a test says so, or when all tasks wait for it.
 
 use std::sync::atomic::AtomicUsize;
 
@@ -14,18 +14,18 @@ use crate::authn::tests::Signer;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// An issuer that answers as it is told.
+/// An issuer with a scripted answer.
 struct Issuer {
     /// `None` while it cannot be reached.
     answer: Mutex<Option<Bytes>>,
-    /// How long it takes.
+    /// The time that an answer takes.
     delay: Mutex<Duration>,
-    asked: AtomicUsize,
+    fetches: AtomicUsize,
 }
 
 impl Source for Arc<Issuer> {
     async fn fetch(&self) -> Result<Document, FetchError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.fetches.fetch_add(1, Ordering::SeqCst);
         let delay = *self.delay.lock().unwrap();
         sleep(delay).await;
         let body = self.answer.lock().unwrap().clone();
@@ -37,24 +37,24 @@ impl Source for Arc<Issuer> {
     }
 }
 
-/// Keys that are kept, and their issuer.
-struct Kept {
+/// Remote keys with the task that fetches them, and their issuer.
+struct Fetching {
     keys: Arc<RemoteKeys>,
     issuer: Arc<Issuer>,
     _task: JoinHandle<()>,
 }
 
-impl Kept {
-    async fn of(answer: Option<Bytes>) -> Self {
+impl Fetching {
+    async fn start(answer: Option<Bytes>) -> Self {
         let url = "https://id.example.com/jwks".parse().unwrap();
         let keys = Arc::new(RemoteKeys::new(url, vec![Algorithm::Es256]));
         let issuer = Arc::new(Issuer {
             answer: Mutex::new(answer),
             delay: Mutex::default(),
-            asked: AtomicUsize::new(0),
+            fetches: AtomicUsize::new(0),
         });
-        let (keeper, source) = (Arc::clone(&keys), Arc::clone(&issuer));
-        let task = tokio::spawn(async move { keeper.keep(&source).await });
+        let (fetcher, source) = (Arc::clone(&keys), Arc::clone(&issuer));
+        let task = tokio::spawn(async move { fetcher.keep_fetching(&source).await });
         settle().await;
         Self {
             keys,
@@ -63,19 +63,19 @@ impl Kept {
         }
     }
 
-    fn answers(&self, answer: Option<Bytes>) {
+    fn set_answer(&self, answer: Option<Bytes>) {
         *self.issuer.answer.lock().unwrap() = answer;
     }
 
-    fn takes(&self, delay: Duration) {
+    fn set_delay(&self, delay: Duration) {
         *self.issuer.delay.lock().unwrap() = delay;
     }
 
     fn fetches(&self) -> usize {
-        self.issuer.asked.load(Ordering::SeqCst)
+        self.issuer.fetches.load(Ordering::SeqCst)
     }
 
-    /// As one who has tried the keys that are held now.
+    /// Asks for newer keys than the current ones.
     async fn renewed(&self) -> Option<Arc<Keys>> {
         self.keys.renewed(self.keys.current().as_ref()).await
     }
@@ -90,7 +90,7 @@ fn has(keys: &Keys, kid: &str) -> bool {
     keys.candidates(Some(kid)).next().is_some()
 }
 
-/// Lets everything happen that is due.
+/// Lets all due tasks run.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
@@ -110,132 +110,138 @@ fn down() -> Option<Bytes> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_are_fetched_at_start_and_renewed_before_they_are_old() {
-    let kept = Kept::of(jwks("a")).await;
-    assert!(kept.has("a"));
-    kept.answers(jwks("b"));
+async fn keys_are_fetched_at_start_and_again_after_15_minutes() {
+    let fetching = Fetching::start(jwks("a")).await;
+    assert!(fetching.has("a"));
+    fetching.set_answer(jwks("b"));
     pass(14 * MINUTE).await;
-    assert!(kept.has("a"));
+    assert!(fetching.has("a"));
     pass(MINUTE).await;
-    assert!(kept.has("b") && !kept.has("a"));
-    assert_eq!(kept.fetches(), 2);
+    assert!(fetching.has("b") && !fetching.has("a"));
+    assert_eq!(fetching.fetches(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rotation_is_followed_when_a_new_key_is_used() {
-    let kept = Kept::of(jwks("a")).await;
-    kept.answers(jwks("b"));
-    assert!(has(&kept.renewed().await.unwrap(), "b"));
-    assert_eq!(kept.fetches(), 2);
+async fn unknown_key_after_a_rotation_causes_a_fetch() {
+    let fetching = Fetching::start(jwks("a")).await;
+    fetching.set_answer(jwks("b"));
+    assert!(has(&fetching.renewed().await.unwrap(), "b"));
+    assert_eq!(fetching.fetches(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_that_came_since_they_were_tried_are_not_fetched_again() {
-    let kept = Kept::of(jwks("a")).await;
+async fn newer_keys_that_are_known_already_cause_no_fetch() {
+    let fetching = Fetching::start(jwks("a")).await;
     let none_yet = None;
-    assert!(has(&kept.keys.renewed(none_yet).await.unwrap(), "a"));
-    let tried = kept.keys.current();
-    kept.answers(jwks("b"));
-    assert!(has(&kept.renewed().await.unwrap(), "b"));
-    let renewed = kept.keys.renewed(tried.as_ref()).await;
+    assert!(has(&fetching.keys.renewed(none_yet).await.unwrap(), "a"));
+    let tried = fetching.keys.current();
+    fetching.set_answer(jwks("b"));
+    assert!(has(&fetching.renewed().await.unwrap(), "b"));
+    let renewed = fetching.keys.renewed(tried.as_ref()).await;
     assert!(has(&renewed.unwrap(), "b"));
-    assert_eq!(kept.fetches(), 2);
+    assert_eq!(fetching.fetches(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_unknown_keys_are_one_fetch_a_minute() {
-    let kept = Kept::of(jwks("a")).await;
+async fn thousand_unknown_keys_cause_one_fetch_a_minute() {
+    let fetching = Fetching::start(jwks("a")).await;
     for minute in 1..=10 {
-        kept.takes(Duration::from_millis(100));
-        let asked = join_all((0..1000).map(|_| kept.renewed())).await;
-        assert!(asked.iter().all(Option::is_some), "all wait for the same");
+        fetching.set_delay(Duration::from_millis(100));
+        let renewed = join_all((0..1000).map(|_| fetching.renewed())).await;
+        assert!(
+            renewed.iter().all(Option::is_some),
+            "all wait for the same fetch"
+        );
         for _ in 0..1000 {
-            assert!(kept.renewed().await.is_none(), "nobody waits again");
+            assert!(
+                fetching.renewed().await.is_none(),
+                "the next fetch is a minute away"
+            );
         }
-        assert_eq!(kept.fetches(), 1 + minute);
+        assert_eq!(fetching.fetches(), 1 + minute);
         pass(MINUTE).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_a_slow_issuer_waits_a_moment_only() {
-    let kept = Kept::of(jwks("a")).await;
-    kept.takes(5 * PATIENCE);
-    kept.answers(jwks("b"));
-    let asked = Instant::now();
-    assert!(kept.renewed().await.is_none());
-    assert_eq!(asked.elapsed(), PATIENCE);
-    assert!(kept.has("a"));
-    // The fetch goes on without them, and the next request has the keys.
-    pass(5 * PATIENCE).await;
-    assert!(kept.has("b"));
-    assert_eq!(kept.fetches(), 2);
+async fn request_waits_at_most_1500_ms_for_a_slow_issuer() {
+    let fetching = Fetching::start(jwks("a")).await;
+    fetching.set_delay(5 * MAX_WAIT);
+    fetching.set_answer(jwks("b"));
+    let started = Instant::now();
+    assert!(fetching.renewed().await.is_none());
+    assert_eq!(started.elapsed(), MAX_WAIT);
+    assert!(fetching.has("a"));
+    // The fetch continues, and the next request has the keys.
+    pass(5 * MAX_WAIT).await;
+    assert!(fetching.has("b"));
+    assert_eq!(fetching.fetches(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_good_keys_serve_on_until_they_are_too_old() {
+async fn last_good_keys_are_used_for_24_hours() {
     for bad in [
         down(),
         Some(Bytes::from_static(b"<html>")),
         Some(Bytes::from_static(b"{\"keys\":[]}")),
         Some(vec![b' '; 5 * 1024 * 1024].into()),
     ] {
-        let kept = Kept::of(jwks("a")).await;
-        kept.answers(bad);
+        let fetching = Fetching::start(jwks("a")).await;
+        fetching.set_answer(bad);
         pass(23 * HOUR).await;
-        assert!(kept.has("a"));
-        assert!(kept.keys.trouble().is_some());
-        assert!(kept.keys.failures() > 0);
+        assert!(fetching.has("a"));
+        assert!(fetching.keys.last_failure().is_some());
+        assert!(fetching.keys.failed_fetches() > 0);
         pass(HOUR - Duration::from_millis(10)).await;
-        assert!(kept.has("a"), "a day is not over");
+        assert!(fetching.has("a"), "before 24 hours");
         pass(Duration::from_millis(10)).await;
-        assert!(!kept.has("a"), "a day is over");
-        kept.answers(jwks("b"));
+        assert!(!fetching.has("a"), "after 24 hours");
+        fetching.set_answer(jwks("b"));
         pass(MINUTE).await;
-        assert!(kept.has("b"));
-        assert_eq!(kept.keys.trouble(), None);
+        assert!(fetching.has("b"));
+        assert_eq!(fetching.keys.last_failure(), None);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_keys_in_hand_a_failing_issuer_is_asked_each_minute() {
-    let kept = Kept::of(jwks("a")).await;
-    kept.answers(down());
+async fn failing_issuer_is_retried_each_minute_while_there_are_keys() {
+    let fetching = Fetching::start(jwks("a")).await;
+    fetching.set_answer(down());
     pass(15 * MINUTE).await;
-    assert_eq!(kept.fetches(), 2);
+    assert_eq!(fetching.fetches(), 2);
     for more in 1..=5 {
         pass(MINUTE).await;
-        assert_eq!(kept.fetches(), 2 + more);
+        assert_eq!(fetching.fetches(), 2 + more);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_keys_the_issuer_is_found_soon_after_it_is_back() {
-    let kept = Kept::of(down()).await;
-    assert!(kept.keys.current().is_none());
+async fn issuer_that_recovers_is_found_within_a_second_while_there_are_no_keys() {
+    let fetching = Fetching::start(down()).await;
+    assert!(fetching.keys.current().is_none());
     assert_eq!(
-        kept.keys.trouble().unwrap(),
+        fetching.keys.last_failure().unwrap(),
         "GET https://id.example.com/jwks: Connection refused"
     );
-    kept.answers(jwks("a"));
+    fetching.set_answer(jwks("a"));
     pass(Duration::from_secs(1)).await;
-    assert!(kept.has("a"));
-    assert_eq!(kept.keys.trouble(), None);
-    assert_eq!(kept.keys.failures(), 1);
+    assert!(fetching.has("a"));
+    assert_eq!(fetching.keys.last_failure(), None);
+    assert_eq!(fetching.keys.failed_fetches(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_fetch_is_waited_for() {
+async fn request_during_the_first_fetch_waits_for_it() {
     let url = "https://id.example.com/jwks".parse().unwrap();
     let keys = Arc::new(RemoteKeys::new(url, vec![Algorithm::Es256]));
     let issuer = Arc::new(Issuer {
         answer: Mutex::new(jwks("a")),
         delay: Mutex::new(Duration::from_secs(1)),
-        asked: AtomicUsize::new(0),
+        fetches: AtomicUsize::new(0),
     });
-    let keep = keys.keep(&issuer);
+    let fetch = keys.keep_fetching(&issuer);
     let renewed = tokio::select! {
-        () = keep => None,
+        () = fetch => None,
         renewed = keys.renewed(None) => renewed,
     };
     assert!(has(&renewed.unwrap(), "a"));

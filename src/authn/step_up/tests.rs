@@ -3,7 +3,7 @@ use serde_json::json;
 use super::super::tests::{Signer, at, authn_with, user_at};
 use super::super::{Algorithm, Authn};
 use super::*;
-use crate::model::{Bytes, Session, SessionKey};
+use cedargate_core::{Bytes, Session, SessionKey};
 
 const NOW: i64 = 1_800_000_000;
 const ISSUER: &str = "https://mfa.example.com";
@@ -24,7 +24,7 @@ fn step_up(keys: Vec<SigningKey>) -> StepUpIssuer {
     .unwrap()
 }
 
-/// A gateway that takes the tokens of corp and its own, and what signs those of corp.
+/// A gateway that accepts the tokens of the issuer corp and its own, with the key of corp.
 struct Gateway {
     authn: Authn,
     step_up: StepUpIssuer,
@@ -41,7 +41,7 @@ impl Gateway {
         }
     }
 
-    /// Who signed in at corp, with these claims too.
+    /// Returns the user of a token of corp with these claims.
     fn signed_in(&self, claims: Value) -> User {
         let token = self.corp.token(json!({}), claims);
         user_at(&self.authn, &token, at(NOW)).unwrap()
@@ -54,7 +54,7 @@ impl Gateway {
             .unwrap()
     }
 
-    /// The user of a token that was issued.
+    /// Returns the user of an issued step-up token.
     fn accepted(&self, issued: &Issued, now: i64) -> User {
         user_at(&self.authn, &issued.token, at(now)).unwrap()
     }
@@ -69,7 +69,7 @@ fn confirmed() -> Proof {
     }
 }
 
-/// A code of the set with the salt `seven`.
+/// Returns the proof by a code of the set with the salt `seven`.
 fn code(kind: CodeKind) -> Proof {
     let set = CodeSetId::of(&Bytes(b"seven".to_vec()));
     Proof::Code { set, kind }
@@ -80,7 +80,7 @@ fn used_at(session: &Session) -> Option<Timestamp> {
 }
 
 #[test]
-fn an_assertion_gives_a_strong_token_for_the_same_user() {
+fn assertion_gives_a_strong_token_for_the_same_user() {
     let gateway = Gateway::new();
     let first = gateway.signed_in(json!({
         "exp": NOW + 3600, "jti": "one", "client_id": "web", "employment": "contractor",
@@ -100,7 +100,10 @@ fn an_assertion_gives_a_strong_token_for_the_same_user() {
     );
     assert_eq!(user.claims["employment"], "contractor");
     assert_eq!(user.claims["client_id"], "web");
-    assert_eq!(user.claims["acr"], "silver", "as policies saw it before");
+    assert_eq!(
+        user.claims["acr"], "silver",
+        "policies see the first token's claim"
+    );
     assert!(!user.claims.contains_key("secret"));
     assert_eq!(user.session.acr, "phr");
     assert_eq!(user.session.id, "one");
@@ -115,7 +118,7 @@ fn an_assertion_gives_a_strong_token_for_the_same_user() {
 }
 
 #[test]
-fn a_session_is_as_trusted_as_what_confirmed_it() {
+fn session_is_trusted_only_if_its_proof_is() {
     let gateway = Gateway::new();
     let weak = gateway.signed_in(json!({"acr": "silver", "auth_time": NOW - 9}));
     assert!(!weak.session.trusted());
@@ -133,7 +136,7 @@ fn a_session_is_as_trusted_as_what_confirmed_it() {
     for (first, proof, trusted, enrols_trusted) in [
         (&weak, confirmed(), true, true),
         (&weak, untrusted.clone(), false, false),
-        // an authenticator of unknown origin is no proof, however the session began
+        // An authenticator of unknown origin makes even a strong session untrusted.
         (&strong, untrusted, false, false),
         (&weak, code(CodeKind::Backup), false, false),
         (&strong, code(CodeKind::Backup), false, false),
@@ -146,9 +149,9 @@ fn a_session_is_as_trusted_as_what_confirmed_it() {
     }
 }
 
-/// Tokens live for minutes, so those of the previous release are seen for a moment after an upgrade.
+/// Tokens live for minutes, so tokens of the previous release are presented shortly after an upgrade.
 #[test]
-fn a_token_of_an_older_release_has_the_weakest_values() {
+fn token_of_an_older_release_gets_the_weakest_values() {
     let gateway = Gateway::new();
     let user = gateway.signed_in(json!({}));
     let key = &gateway.step_up.settings.keys[0];
@@ -165,13 +168,13 @@ fn a_token_of_an_older_release_has_the_weakest_values() {
     let by_assertion = signed(json!({"code_time": NOW - 5})).session;
     assert_eq!(by_assertion.strong_at, Some(at(NOW)));
     assert_eq!(by_assertion.confirmation, Confirmation::Nothing);
-    assert_eq!(by_assertion.code, None, "the set is not named");
+    assert_eq!(by_assertion.code, None, "the token names no set");
     let malformed = signed(json!({"trusted": true, "enrolled_at": "soon", "code_set": 7}));
     assert_eq!(malformed.session.confirmation, Confirmation::Nothing);
 }
 
 #[test]
-fn limits_count_for_sid_else_auth_time_else_the_account() {
+fn session_key_is_sid_else_auth_time_else_the_account() {
     let gateway = Gateway::new();
     let key = |claims| gateway.signed_in(claims).session.key;
     let of_sid = key(json!({"sid": "s", "jti": "one", "auth_time": NOW - 9}));
@@ -185,19 +188,19 @@ fn limits_count_for_sid_else_auth_time_else_the_account() {
     assert_eq!(of_account, SessionKey::of_account());
 }
 
-/// Whoever steps up is decided on as before, but for the strength: a claim of theirs that a policy
-/// asks for neither comes nor goes, whatever its name.
+/// A step-up changes the strength of a session only: the claims that policies read stay as they are,
+/// even if their names are reserved.
 #[test]
-fn declared_claims_are_those_of_the_first_token_whatever_they_are_called() {
+fn declared_claims_are_those_of_the_first_token_whatever_their_names() {
     let gateway = Gateway::new();
-    let names = [&OWN[..], &["client_id", "department", "typ"]].concat();
+    let names = [&RESERVED_CLAIMS[..], &["client_id", "department", "typ"]].concat();
     let issue = |user: &User| {
         let issued = gateway
             .step_up
             .issue(user, confirmed(), 7, names.iter().copied(), at(NOW));
         gateway.accepted(&issued.unwrap(), NOW)
     };
-    let seen = |user: &User| -> Map<String, Value> {
+    let visible = |user: &User| -> Map<String, Value> {
         let claims = names.iter().copied();
         let claims = claims.filter_map(|it| Some((it.to_owned(), user.claims.get(it)?.clone())));
         claims.collect()
@@ -215,17 +218,17 @@ fn declared_claims_are_those_of_the_first_token_whatever_they_are_called() {
     elsewhere.claims = Arc::new(claims);
     for first in [bare, full, elsewhere] {
         let once = issue(&first);
-        assert_eq!(seen(&once), seen(&first));
+        assert_eq!(visible(&once), visible(&first));
         assert_eq!(once.groups, first.groups);
-        // and again, from a token of ours
+        // The claims also survive a step-up from a step-up token.
         let twice = issue(&once);
-        assert_eq!(seen(&twice), seen(&first));
+        assert_eq!(visible(&twice), visible(&first));
         assert_eq!((twice.groups, twice.id), (first.groups, first.id));
     }
 }
 
 #[test]
-fn amr_says_what_was_proved() {
+fn amr_names_the_proof() {
     let gateway = Gateway::new();
     let user = gateway.signed_in(json!({"amr": ["pwd", "hwk"], "auth_time": NOW - 100}));
     let amr = |proof| gateway.issue(&user, proof, NOW).amr;
@@ -238,11 +241,15 @@ fn amr_says_what_was_proved() {
     assert_eq!(amr(assertion(true, false)), ["pop", "user", "hwk"]);
     assert_eq!(amr(assertion(true, true)), ["pop", "user", "hwk", "mfa"]);
     assert_eq!(amr(assertion(false, false)), ["pop", "user", "swk"]);
-    assert_eq!(amr(code(CodeKind::Backup)), ["pwd", "otp"], "no hardware");
+    assert_eq!(
+        amr(code(CodeKind::Backup)),
+        ["pwd", "otp"],
+        "no hardware key"
+    );
 }
 
 #[test]
-fn a_backup_code_makes_no_sign_in_stronger_or_fresher() {
+fn backup_code_makes_a_sign_in_neither_stronger_nor_fresher() {
     let gateway = Gateway::new();
     let claims = json!({"acr": "phr", "auth_time": NOW - 100});
     let issued = gateway.issue(&gateway.signed_in(claims), code(CodeKind::Backup), NOW);
@@ -252,17 +259,17 @@ fn a_backup_code_makes_no_sign_in_stronger_or_fresher() {
     assert_eq!(user.session.strong_at, None);
     assert_eq!(user.session.signed_in_at, Some(at(NOW - 100)));
     assert_eq!(used_at(&user.session), Some(at(NOW)));
-    // a key that is used after it stands for itself: the end of the set does not end its token
+    // A later assertion counts on its own: its token does not end with the set of the code.
     let again = gateway.accepted(&gateway.issue(&user, confirmed(), NOW + 1), NOW + 1);
     assert_eq!(again.session.strong_at, Some(at(NOW + 1)));
     assert_eq!(again.session.code, None);
 }
 
 #[test]
-fn no_chain_of_step_ups_outlives_the_sign_in() {
+fn chain_of_step_ups_ends_with_the_sign_in() {
     let gateway = Gateway::new();
     let mut user = gateway.signed_in(json!({"exp": NOW + 900}));
-    // each ends no later than the one that was presented for it
+    // Each token ends no later than the one that was presented for it.
     for (now, expires_in) in [(NOW + 1, 600), (NOW + 500, 101), (NOW + 600, 1)] {
         let issued = gateway.issue(&user, confirmed(), now);
         assert_eq!(issued.expires_in, expires_in, "{now}");
@@ -274,22 +281,22 @@ fn no_chain_of_step_ups_outlives_the_sign_in() {
 }
 
 #[test]
-fn a_session_is_named_by_sid_then_jti_then_a_hash() {
+fn session_id_is_sid_else_jti_else_a_hash() {
     let gateway = Gateway::new();
     let id = |claims| gateway.signed_in(claims).session.id;
     assert_eq!(id(json!({"sid": "s", "jti": "j"})), "s");
     assert_eq!(id(json!({"jti": "j"})), "j");
     assert_eq!(id(json!({"sid": "", "jti": "j"})), "j");
-    let (one, other) = (id(json!({})), id(json!({"nbf": NOW - 1})));
-    assert_ne!(one, other);
-    assert_eq!(one.len(), 43);
+    let (first, other) = (id(json!({})), id(json!({"nbf": NOW - 1})));
+    assert_ne!(first, other);
+    assert_eq!(first.len(), 43);
     let user = gateway.signed_in(json!({}));
     let stepped_up = gateway.accepted(&gateway.issue(&user, confirmed(), NOW), NOW);
     assert_eq!(stepped_up.session.id, user.session.id);
 }
 
 #[test]
-fn claims_of_our_own_tokens_count_in_no_other() {
+fn step_up_claims_in_a_token_of_another_issuer_are_ignored() {
     let gateway = Gateway::new();
     let user = gateway.signed_in(json!({
         "epoch": 3, "code_time": NOW, "code_set": "x", "recovery": true, "enrolled_at": 0,
@@ -303,7 +310,7 @@ fn claims_of_our_own_tokens_count_in_no_other() {
 }
 
 #[test]
-fn keys_rotate_with_overlap() {
+fn token_of_the_previous_signing_key_is_accepted_until_the_key_is_dropped() {
     let corp = Signer::new(Algorithm::Es256);
     let der = || SigningKey::generate().unwrap();
     let parse = |der: &[u8]| SigningKey::parse(der).ok().unwrap();
@@ -327,7 +334,7 @@ fn keys_rotate_with_overlap() {
 }
 
 #[test]
-fn what_a_step_up_token_must_have() {
+fn step_up_token_without_a_known_first_issuer_or_an_epoch_is_refused() {
     let signing = key();
     let issuer = step_up(vec![
         SigningKey::parse(&SigningKey::generate().unwrap())
@@ -347,12 +354,12 @@ fn what_a_step_up_token_must_have() {
         own.settings.keys[0].sign(&claims).unwrap()
     };
     assert!(user_at(&authn, &signed("jti", json!("x")), at(NOW)).is_ok());
-    let gone = "the issuer that this session began at is not configured any more";
-    let epoch = "the step-up token's `epoch` is missing or no number";
+    let unknown = "the issuer of the sign-in is no longer configured";
+    let epoch = "the step-up token's `epoch` is missing or not a number";
     for (claim, value, why) in [
-        ("first_issuer", json!("gone"), gone),
-        ("first_issuer", json!(null), gone),
-        ("first_issuer", json!("of step-ups"), gone),
+        ("first_issuer", json!("gone"), unknown),
+        ("first_issuer", json!(null), unknown),
+        ("first_issuer", json!("step-up"), unknown),
         ("epoch", json!(null), epoch),
         ("epoch", json!("0"), epoch),
         ("epoch", json!(-1), epoch),
@@ -360,14 +367,14 @@ fn what_a_step_up_token_must_have() {
         let refused = user_at(&authn, &signed(claim, value.clone()), at(NOW));
         assert_eq!(refused.unwrap_err(), why, "{claim} {value}");
     }
-    // whoever else signs in our name is not believed
+    // A token with our `iss` that another key signed is refused.
     let foreign = issuer.settings.keys[0].sign(&good).unwrap();
     let refused = user_at(&authn, &foreign, at(NOW)).unwrap_err();
     assert_eq!(refused, "the token's `kid` names no key of its issuer");
 }
 
 #[test]
-fn a_session_without_a_tenant_gets_a_token_without_one() {
+fn session_without_a_tenant_gets_a_token_without_one() {
     let gateway = Gateway::new();
     let mut user = gateway.signed_in(json!({}));
     user.id.tenant = None;

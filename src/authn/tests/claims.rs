@@ -1,27 +1,27 @@
-//! What a token says: each claim is refused for its own reason.
+//! Tests of each claim.
 
 use super::*;
 
-/// The last second of the year 9999, which RFC 3339 can still write.
+/// The last second of the year 9999, the last that RFC 3339 can write.
 const LAST_SECOND: i64 = 253_402_300_799;
 
 #[test]
-fn each_claim_is_refused_for_its_own_reason() {
+fn malformed_claim_is_refused_with_its_reason() {
     let (authn, signer) = corp();
     let iss = "the token's `iss` is missing or not a string";
     let other_iss = "the token's `iss` is not a configured issuer";
-    let aud = "the token's `aud` is missing, or no string or list of strings";
+    let aud = "the token's `aud` is missing, or not a string or a list of strings";
     let not_us = "the token's `aud` does not contain an audience of this gateway";
     let sub = "the token's `sub` is missing, empty or not a string";
     let long = "the token's `sub` is longer than 255 bytes";
     let control = "the token's `sub` holds a control character";
     let exp = "the token's `exp` is missing or not a number";
-    let late = "the token's `exp` is beyond the year 9999";
+    let too_late = "the token's `exp` is beyond the year 9999";
     let tenant = "the token's tenant claim is not one UUID";
-    let groups = "the token's groups are no list of strings";
-    let elsewhere = "the token's groups are not in it but kept elsewhere (`_claim_names`)";
-    let purpose = "the token is no access token (claim `typ` or `events`)";
-    let cnf = "the token is bound to a key (`cnf`), whose proof is not checked here";
+    let groups = "the token's groups are not a list of non-empty strings";
+    let elsewhere = "the token does not hold its groups: they are kept elsewhere (`_claim_names`)";
+    let purpose = "the token is not an access token (claim `typ` or `events`)";
+    let cnf = "the token is bound to a key (`cnf`), and proof of possession is not supported";
     for (claims, why) in [
         (json!({"iss": null}), iss),
         (json!({"iss": [ISSUER]}), iss),
@@ -43,11 +43,11 @@ fn each_claim_is_refused_for_its_own_reason() {
         (json!({"sub": "\u{85}a"}), control),
         (json!({"exp": null}), exp),
         (json!({"exp": "1900000000"}), exp),
-        (json!({"exp": LAST_SECOND + 1}), late),
-        (json!({"exp": (LAST_SECOND + 1) as f64}), late),
-        (json!({"exp": i64::MAX}), late),
-        (json!({"exp": u64::MAX}), late),
-        (json!({"exp": 1e300}), late),
+        (json!({"exp": LAST_SECOND + 1}), too_late),
+        (json!({"exp": (LAST_SECOND + 1) as f64}), too_late),
+        (json!({"exp": i64::MAX}), too_late),
+        (json!({"exp": u64::MAX}), too_late),
+        (json!({"exp": 1e300}), too_late),
         (json!({"nbf": "0"}), "the token's `nbf` is not a number"),
         (json!({"iat": "0"}), "the token's `iat` is not a number"),
         (
@@ -76,22 +76,22 @@ fn each_claim_is_refused_for_its_own_reason() {
         (json!({"events": {}}), purpose),
         (
             json!({"amr": "pwd"}),
-            "the token's `amr` is no list of strings",
+            "the token's `amr` is not a list of strings",
         ),
         (
             json!({"amr": [1]}),
-            "the token's `amr` is no list of strings",
+            "the token's `amr` is not a list of strings",
         ),
-        (json!({"acr": 1}), "the token's `acr` is no string"),
+        (json!({"acr": 1}), "the token's `acr` is not a string"),
     ] {
         assert_eq!(
-            refused(&authn, &signer, json!({}), claims.clone()),
+            refusal(&authn, &signer, json!({}), claims.clone()),
             why,
             "{claims}"
         );
     }
-    let fine = json!({"_claim_names": {"photos": "src1"}, "hasgroups": false, "typ": "Bearer", "nonce": "x"});
-    assert!(user(&authn, &signer.token(json!({}), fine)).is_ok());
+    let accepted = json!({"_claim_names": {"photos": "src1"}, "hasgroups": false, "typ": "Bearer", "nonce": "x"});
+    assert!(user(&authn, &signer.token(json!({}), accepted)).is_ok());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn tenant_that_its_issuer_may_not_assert_is_refused() {
     const OTHER: &str = "5a5a5a5a-0000-4000-8000-000000000001";
     let (mut authn, signer) = corp();
     let mut outcome = |tenants: &[&str], claim: Value| {
-        let tenants = tenants.iter().map(|one| one.parse().unwrap());
+        let tenants = tenants.iter().map(|tenant| tenant.parse().unwrap());
         authn.issuers[0].tenants = Some(tenants.collect());
         user(
             &authn,
@@ -138,13 +138,13 @@ fn tenant_that_its_issuer_may_not_assert_is_refused() {
     assert_eq!(outcome(&[OTHER], json!(TENANT)).unwrap_err(), why);
     for tenants in [&[TENANT][..], &[OTHER, TENANT]] {
         assert!(outcome(tenants, json!(TENANT.to_uppercase())).is_ok());
-        // Without a tenant it asserts none.
+        // A token without a tenant asserts none.
         assert!(outcome(tenants, json!(null)).unwrap().id.tenant.is_none());
     }
 }
 
 #[test]
-fn groups_count_only_where_they_are_configured() {
+fn groups_are_ignored_without_a_groups_claim() {
     let (mut authn, signer) = corp();
     authn.issuers[0].groups_claim = None;
     let token = signer.token(json!({}), json!({"groups": "staff"}));
@@ -152,7 +152,7 @@ fn groups_count_only_where_they_are_configured() {
 }
 
 #[test]
-fn repeated_members_are_refused() {
+fn repeated_member_is_refused() {
     let (authn, signer) = corp();
     let good = good_claims().to_string();
     let twice = good.replacen('{', r#"{"sub":"bob","#, 1);
@@ -178,7 +178,7 @@ fn repeated_members_are_refused() {
 }
 
 #[test]
-fn times_hold_to_the_second_with_a_leeway_of_one_minute() {
+fn times_are_checked_with_a_leeway_of_one_minute() {
     let (authn, signer) = corp();
     let token = signer.token(json!({}), json!({"exp": NOW, "iat": NOW - 600}));
     assert!(
@@ -201,16 +201,16 @@ fn times_hold_to_the_second_with_a_leeway_of_one_minute() {
         ("auth_time", "the token's `auth_time` is in the future"),
     ] {
         assert_eq!(
-            refused(&authn, &signer, json!({}), json!({claim: NOW + 61})),
+            refusal(&authn, &signer, json!({}), json!({claim: NOW + 61})),
             why
         );
         assert_eq!(
-            refused(&authn, &signer, json!({}), json!({claim: 1e300})),
+            refusal(&authn, &signer, json!({}), json!({claim: 1e300})),
             why
         );
     }
     assert_eq!(
-        refused(&authn, &signer, json!({}), json!({"exp": -1e300})),
+        refusal(&authn, &signer, json!({}), json!({"exp": -1e300})),
         "the token has expired"
     );
 }

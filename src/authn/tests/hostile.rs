@@ -1,4 +1,4 @@
-//! Tokens that are signed well and say anything at all, and key sets that are nearly right.
+//! Well-signed tokens with arbitrary claims, and JWKS with arbitrary changes.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 
-/// Every claim that is read.
+/// The claims that are read.
 const CLAIMS: [&str; 20] = [
     "iss",
     "aud",
@@ -59,7 +59,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Some of these members, with any values; `null` takes one away.
+/// Generates changes to some of these members. `null` removes a member.
 fn changes(names: &'static [&'static str], most: usize) -> impl Strategy<Value = Value> {
     let members = prop::collection::btree_map(select(names), any_json(), 0..=most);
     members.prop_map(|members: BTreeMap<_, _>| {
@@ -79,7 +79,7 @@ fn runner(cases: u32) -> TestRunner {
 }
 
 #[test]
-fn whatever_a_signed_token_says_it_gives_a_whole_user_or_a_reason() {
+fn signed_token_with_arbitrary_claims_gives_a_complete_user_or_a_reason() {
     let (authn, signer) = corp();
     let (users, refusals) = (Cell::new(0), Cell::new(0));
     let token = (changes(&HEADER, 1), changes(&CLAIMS, 3));
@@ -100,7 +100,7 @@ fn whatever_a_signed_token_says_it_gives_a_whole_user_or_a_reason() {
             Ok(())
         })
         .unwrap();
-    // All of this was about something.
+    // The generator must reach both outcomes often enough.
     let (users, refusals) = (users.get(), refusals.get());
     assert!(
         users >= 32 && refusals >= 128,
@@ -109,9 +109,9 @@ fn whatever_a_signed_token_says_it_gives_a_whole_user_or_a_reason() {
 }
 
 #[test]
-fn a_key_set_that_is_nearly_right_is_read_or_explained() {
+fn jwks_with_arbitrary_changes_is_read_or_refused_with_a_reason() {
     let good = Signer::new(Algorithm::Es256).jwk("a");
-    let (read, explained) = (Cell::new(0), Cell::new(0));
+    let (read, refused) = (Cell::new(0), Cell::new(0));
     let changed = (changes(&JWK, 2), any::<Index>(), any::<Option<u8>>());
     runner(256)
         .run(&changed, |(changes, at, byte)| {
@@ -124,16 +124,16 @@ fn a_key_set_that_is_nearly_right_is_read_or_explained() {
             match Keys::parse(&bytes, &[Algorithm::Es256]) {
                 Ok(_) => read.set(read.get() + 1),
                 Err(why) => {
-                    explained.set(explained.get() + 1);
+                    refused.set(refused.get() + 1);
                     prop_assert!(!why.to_string().is_empty());
                 }
             }
             Ok(())
         })
         .unwrap();
-    let (read, explained) = (read.get(), explained.get());
+    let (read, refused) = (read.get(), refused.get());
     assert!(
-        read >= 16 && explained >= 64,
-        "{read} read, {explained} explained"
+        read >= 16 && refused >= 64,
+        "{read} read, {refused} refused"
     );
 }

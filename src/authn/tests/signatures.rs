@@ -1,9 +1,9 @@
-//! Algorithms, keys, and what a header may say of them.
+//! Tests of algorithms, keys and the JOSE header.
 
 use super::*;
 
 #[test]
-fn every_algorithm_verifies_and_no_key_verifies_another_one() {
+fn key_of_each_algorithm_verifies_that_algorithm_only() {
     for algorithm in Algorithm::ALL {
         let signer = Signer::new(algorithm);
         let good = authn(&[signer.jwk("a")], &Algorithm::ALL);
@@ -11,15 +11,18 @@ fn every_algorithm_verifies_and_no_key_verifies_another_one() {
             user(&good, &signer.token(json!({}), json!({}))).is_ok(),
             "{algorithm}"
         );
-        let stranger = Signer::new(algorithm);
+        let other_key = Signer::new(algorithm);
         assert_eq!(
-            refused(&good, &stranger, json!({}), json!({})),
+            refusal(&good, &other_key, json!({}), json!({})),
             "the token's signature does not verify",
             "{algorithm}"
         );
-        for other in Algorithm::ALL.into_iter().filter(|one| *one != algorithm) {
+        for other in Algorithm::ALL
+            .into_iter()
+            .filter(|other| *other != algorithm)
+        {
             assert_eq!(
-                refused(&good, &signer, json!({"alg": other.as_str()}), json!({})),
+                refusal(&good, &signer, json!({"alg": other.as_str()}), json!({})),
                 "the token's key is for another algorithm than its `alg`",
                 "{algorithm} as {other}"
             );
@@ -28,11 +31,11 @@ fn every_algorithm_verifies_and_no_key_verifies_another_one() {
 }
 
 #[test]
-fn a_header_is_read_for_what_it_allows() {
+fn malformed_token_header_is_refused_with_its_reason() {
     let (authn, signer) = corp();
     let alg = "the token's `alg` is not a signature algorithm that is accepted";
     let typ = "the token's `typ` is not that of an access token";
-    let crit = "the token's header has `crit`: no extension is understood";
+    let crit = "the token's header has `crit`, and no extension is supported";
     for (header, why) in [
         (json!({"alg": "none"}), alg),
         (json!({"alg": "HS256"}), alg),
@@ -51,7 +54,7 @@ fn a_header_is_read_for_what_it_allows() {
         (json!({"typ": 1}), typ),
         (json!({"crit": ["b64"], "b64": false}), crit),
         (json!({"crit": []}), crit),
-        (json!({"kid": 1}), "the token's `kid` is no string"),
+        (json!({"kid": 1}), "the token's `kid` is not a string"),
         (
             json!({"kid": "b"}),
             "the token's `kid` names no key of its issuer",
@@ -62,7 +65,7 @@ fn a_header_is_read_for_what_it_allows() {
         ),
     ] {
         assert_eq!(
-            refused(&authn, &signer, header.clone(), json!({})),
+            refusal(&authn, &signer, header.clone(), json!({})),
             why,
             "{header}"
         );
@@ -81,20 +84,20 @@ fn a_header_is_read_for_what_it_allows() {
 }
 
 #[test]
-fn keys_that_a_token_brings_along_are_not_used() {
+fn key_in_a_token_header_is_not_used() {
     let (authn, _) = corp();
-    let thief = Signer::new(Algorithm::Es256);
+    let attacker = Signer::new(Algorithm::Es256);
     let header = json!({
-        "jwk": thief.jwk("a"), "jku": "http://127.0.0.1:1/keys", "x5u": "http://127.0.0.1:1/", "x5c": ["AA"],
+        "jwk": attacker.jwk("a"), "jku": "http://127.0.0.1:1/keys", "x5u": "http://127.0.0.1:1/", "x5c": ["AA"],
     });
     assert_eq!(
-        refused(&authn, &thief, header.clone(), json!({})),
+        refusal(&authn, &attacker, header.clone(), json!({})),
         "the token's signature does not verify"
     );
     assert_eq!(
-        refused(
+        refusal(
             &authn,
-            &thief,
+            &attacker,
             merged(header, json!({"kid": null})),
             json!({})
         ),
@@ -103,7 +106,7 @@ fn keys_that_a_token_brings_along_are_not_used() {
 }
 
 #[test]
-fn a_public_key_is_no_shared_secret() {
+fn public_key_used_as_a_shared_secret_is_refused() {
     let signer = Signer::new(Algorithm::Rs256);
     let authn = authn(&[signer.jwk("a")], &[Algorithm::Rs256]);
     let public = signer.jwk("a").to_string();
@@ -112,28 +115,28 @@ fn a_public_key_is_no_shared_secret() {
         algorithm: jsonwebtoken::Algorithm::HS256,
     };
     assert_eq!(
-        refused(&authn, &forger, json!({}), json!({})),
+        refusal(&authn, &forger, json!({}), json!({})),
         "the token's `alg` is not a signature algorithm that is accepted"
     );
     assert_eq!(
-        refused(&authn, &forger, json!({"alg": "RS256"}), json!({})),
+        refusal(&authn, &forger, json!({"alg": "RS256"}), json!({})),
         "the token's signature does not verify"
     );
 }
 
 #[test]
-fn without_a_kid_each_key_of_the_algorithm_is_tried() {
-    let (one, two) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::Es256));
-    let three = Signer::new(Algorithm::Es256);
-    let authn = authn(&[one.jwk("1"), two.jwk("2")], &[Algorithm::Es256]);
+fn token_without_a_kid_is_verified_with_each_key_of_its_algorithm() {
+    let (first, second) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::Es256));
+    let unknown = Signer::new(Algorithm::Es256);
+    let authn = authn(&[first.jwk("1"), second.jwk("2")], &[Algorithm::Es256]);
     let no_kid = json!({"kid": null});
-    assert!(user(&authn, &two.token(no_kid.clone(), json!({}))).is_ok());
+    assert!(user(&authn, &second.token(no_kid.clone(), json!({}))).is_ok());
     assert_eq!(
-        refused(&authn, &three, no_kid, json!({})),
+        refusal(&authn, &unknown, no_kid, json!({})),
         "the token's signature does not verify"
     );
     assert_eq!(
-        refused(&authn, &two, json!({"kid": "1"}), json!({})),
+        refusal(&authn, &second, json!({"kid": "1"}), json!({})),
         "the token's signature does not verify"
     );
 }

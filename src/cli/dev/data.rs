@@ -1,4 +1,4 @@
-//! The data folder of `dev`: the store, and the secrets that are made on the first start.
+//! The data folder of `dev`: the store, and the secrets that the first start generates.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
@@ -17,15 +17,15 @@ const PEPPER: &str = "pepper.key";
 
 /// The secrets of a data folder.
 pub(super) struct Data {
-    /// Signs what a sign-in would give.
+    /// Signs the access tokens of `dev`, in the place of an identity provider.
     pub(super) signing_key: SigningKey,
-    /// Signs what a step-up gives.
+    /// Signs step-up tokens.
     pub(super) step_up_key: SigningKey,
     pub(super) pepper: SecretSlice<u8>,
 }
 
 impl Data {
-    /// Opens a data folder, for its owner alone; makes it, and its secrets, if they are not there.
+    /// Opens a data folder. Creates the folder, for its owner only, and the secrets that are missing.
     pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
         DirBuilder::new()
             .recursive(true)
@@ -34,14 +34,17 @@ impl Data {
             .map_err(|error| unusable(folder, &error))?;
         let key = |name| {
             let file = folder.join(name);
-            let pkcs8 = read_or_make(&file, SigningKey::generate)?;
+            let pkcs8 = read_or_generate(&file, SigningKey::generate)?;
             parse(&file, &pkcs8)
         };
-        let pepper = read_or_make(&folder.join(PEPPER), new_file::pepper)?;
+        let pepper = read_or_generate(&folder.join(PEPPER), new_file::pepper)?;
         if pepper.len() < PEPPER_BYTES {
             let file = folder.join(PEPPER).display().to_string();
-            return Err(Failure::file("pepper", file, "it is shorter than 32 bytes")
-                .help("delete it: a new one is made, and the backup codes so far stop working"));
+            return Err(
+                Failure::file("pepper", file, "this pepper is shorter than 32 bytes").help(
+                    "delete it: a new one is made, and the existing backup codes stop working",
+                ),
+            );
         }
         Ok(Self {
             signing_key: key(SIGNING_KEY)?,
@@ -51,7 +54,7 @@ impl Data {
     }
 }
 
-/// The signing key of a data folder that `dev` has made.
+/// Reads the signing key of a data folder that `dev` has created.
 pub(in crate::cli) fn signing_key(folder: &Path) -> Result<SigningKey, Failure> {
     let file = folder.join(SIGNING_KEY);
     match fs::read(&file) {
@@ -59,7 +62,7 @@ pub(in crate::cli) fn signing_key(folder: &Path) -> Result<SigningKey, Failure> 
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::file(
             "signing_key",
             file.display().to_string(),
-            "there is no development key here",
+            "the development key does not exist",
         )
         .help("start `cedargate dev` once, or name its data folder with --data")),
         Err(error) => Err(unusable(&file, &error)),
@@ -71,22 +74,23 @@ fn parse(file: &Path, pkcs8: &[u8]) -> Result<SigningKey, Failure> {
         Failure::file(
             "signing_key",
             file.display().to_string(),
-            format!("it {error}"),
+            format!("this key {error}"),
         )
-        .help("delete it: a new one is made by `cedargate dev`, and older tokens stop working")
+        .help("delete it: `cedargate dev` makes a new one, and older tokens stop working")
     })
 }
 
-fn read_or_make(
+fn read_or_generate(
     file: &Path,
-    make: impl FnOnce() -> Result<Vec<u8>, NoRandomness>,
+    generate: impl FnOnce() -> Result<Vec<u8>, NoRandomness>,
 ) -> Result<Vec<u8>, Failure> {
     match fs::read(file) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let bytes = make().map_err(|error| Failure::usage("randomness", error.to_string()))?;
+            let bytes =
+                generate().map_err(|error| Failure::usage("randomness", error.to_string()))?;
             match new_file::create(file, &bytes, OWNER_ONLY) {
-                // Another process made the secret first: both use that one.
+                // If another process created the secret first, both use that one.
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                     Err(unusable(file, &error))
                 }
@@ -101,9 +105,9 @@ fn unusable(path: &Path, error: &io::Error) -> Failure {
     Failure::file(
         "data",
         path.display().to_string(),
-        format!("it cannot be used: {error}"),
+        format!("this cannot be used: {error}"),
     )
-    .help("name a folder that you may write to with --data")
+    .help("use --data to name a folder that you may write to")
 }
 
 #[cfg(test)]
@@ -116,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_made_once_and_are_their_owners_alone() {
+    fn secrets_are_generated_once_with_mode_0600() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("deep/data");
         Data::open(&data).unwrap();
@@ -131,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_a_key_says_what_to_do() {
+    fn folder_without_a_key_is_refused_with_advice() {
         let folder = tempfile::tempdir().unwrap();
         let failure = signing_key(folder.path()).err().unwrap();
         assert_eq!(failure.findings[0].code, "signing_key");
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_key_is_named_and_not_replaced() {
+    fn damaged_key_is_reported_and_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(SIGNING_KEY), "garbage").unwrap();
         let failure = Data::open(folder.path()).err().unwrap();

@@ -1,4 +1,4 @@
-//! What `dev` says when it is ready.
+//! The text that `dev` prints when it is ready.
 
 use std::path::Path;
 
@@ -7,23 +7,22 @@ use serde::Serialize;
 use super::{DEFAULT_DATA, issuer};
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::model::path;
+use cedargate_core::path;
 
-/// What a person or a script needs.
+/// The facts that a user or a script needs first.
 pub(super) struct Greeting<'a> {
-    /// How the program was called.
+    /// The path with which the program was started.
     pub(super) program: String,
     pub(super) url: String,
     pub(super) admin_url: String,
     pub(super) token: String,
-    /// How many policies decide.
-    pub(super) count: usize,
-    /// The policy folder; none for the shipped policies.
+    pub(super) policy_count: usize,
+    /// The policy folder; `None` for the shipped policies.
     pub(super) policies: Option<&'a Path>,
     pub(super) data: &'a Path,
 }
 
-/// The one line of `--json`. Members are only ever added.
+/// The line that `--json` prints. Members may be added, never removed.
 #[derive(Serialize)]
 struct Line<'a> {
     url: &'a str,
@@ -34,7 +33,7 @@ struct Line<'a> {
     token: &'a str,
 }
 
-/// A tenant that the token is not for.
+/// A tenant that the token does not open.
 const OTHER_TENANT: &str = "0e0e0e0e-0000-4000-8000-000000000001";
 
 impl Greeting<'_> {
@@ -59,18 +58,18 @@ impl Greeting<'_> {
             url,
             admin_url,
             token,
-            count,
+            policy_count,
             ..
         } = self;
         let policies = match self.policies {
             Some(folder) => format!(
-                "{count} in {} (edit one: it counts a second later)",
+                "{policy_count} in {} (edit one: it is reloaded a second later)",
                 folder.display()
             ),
-            None => format!("{count}, the shipped ones, from inside the program"),
+            None => format!("{policy_count}, the shipped ones, built into the program"),
         };
         let data = self.data.display();
-        let at_data = if self.data == Path::new(DEFAULT_DATA) {
+        let data_flag = if self.data == Path::new(DEFAULT_DATA) {
             String::new()
         } else {
             format!(" --data '{data}'")
@@ -91,16 +90,16 @@ cedargate dev is ready.
   Policies  {policies}
   Data      {data}
 
-A token for {user}, good for four hours:
+A token for {user}, valid for four hours:
   TOKEN={token}
-Another one:
-  {program} token --user {user} --tenant {tenant}{at_data}
-Allowed:
+To print another token:
+  {program} token --user {user} --tenant {tenant}{data_flag}
+A request that is allowed:
 {allowed}
-Refused, another tenant's header:
+A request that is refused because it names another tenant:
 {refused}
 
-Each request is a line below. Ctrl-C ends it.
+The lines below are the log, one line for each request. Ctrl-C stops the gateway.
 "
         )
     }
@@ -116,24 +115,24 @@ mod tests {
             url: "http://localhost:8080".into(),
             admin_url: "http://127.0.0.1:9090".into(),
             token: "e.y.J".into(),
-            count: 9,
+            policy_count: 9,
             policies: None,
             data: Path::new("elsewhere"),
         }
     }
 
     #[test]
-    fn a_person_gets_commands_to_paste() {
+    fn text_has_commands_to_paste() {
         insta::assert_snapshot!(greeting().text());
     }
 
     #[test]
-    fn the_policies_of_a_folder_are_counted_too() {
-        let of_folder = Greeting {
+    fn policies_of_a_folder_are_counted_with_its_path() {
+        let greeting = Greeting {
             policies: Some(Path::new("./policies")),
             ..greeting()
         };
-        let line = "  Policies  9 in ./policies (edit one: it counts a second later)\n";
-        assert!(of_folder.text().contains(line));
+        let line = "  Policies  9 in ./policies (edit one: it is reloaded a second later)\n";
+        assert!(greeting.text().contains(line));
     }
 }

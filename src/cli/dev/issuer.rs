@@ -1,4 +1,4 @@
-//! `dev`'s own issuer: what its tokens say, and the key that signs them.
+//! The issuer of `dev`: the claims of its tokens, and its settings.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,46 +9,50 @@ use uuid::Uuid;
 use crate::authn::signing::{SigningKey, jwks};
 use crate::authn::step_up::{self, StepUpIssuer};
 use crate::authn::{Algorithm, Issuer, IssuerKind, KeySource, Keys};
-use crate::model::{Tenant, Timestamp};
+use cedargate_core::{Tenant, Timestamp};
 
-/// Its name in policies.
+/// The name of the issuer in policies.
 pub(in crate::cli) const NAME: &str = "dev";
-/// The `iss` of its tokens. It is constant, so that `token` needs no running server, and under a
-/// domain that can never exist (RFC 6761 §6.4), so that nobody else is it.
+/// The `iss` of its tokens. It is constant, so that `token` needs no running server. Its domain can
+/// never exist (RFC 6761 §6.4), so that no real issuer has it.
 pub(in crate::cli) const ISSUER: &str = "https://dev.cedargate.invalid";
 /// The `aud` of its tokens.
 pub(in crate::cli) const AUDIENCE: &str = "https://api.dev.cedargate.invalid";
 /// The `iss` of its step-up tokens.
 const STEP_UP_ISSUER: &str = "https://mfa.dev.cedargate.invalid";
 const STEP_UP_TTL: Duration = Duration::from_secs(10 * 60);
-/// `dev`'s tenant.
+/// The tenant that the greeting's token opens.
 pub(in crate::cli) const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
-/// `dev`'s user.
+/// The user of the greeting's token.
 pub(in crate::cli) const USER: &str = "alice";
-/// What a sign-in with no other method is said to have used.
+/// The `amr` of a sign-in that names no other method.
 pub(in crate::cli) const PASSWORD: &str = "pwd";
 
 const TENANT_CLAIM: &str = "tenant_id";
 const GROUPS_CLAIM: &str = "groups";
 const STRONG_ACR: &str = "phr";
 
-/// A sign-in that did not happen: what a development token says of it.
+/// The made-up sign-in that a development token describes.
 pub(in crate::cli) struct SignIn {
     pub(in crate::cli) user: String,
     pub(in crate::cli) tenant: Tenant,
     pub(in crate::cli) groups: Vec<String>,
     pub(in crate::cli) acr: Option<String>,
     pub(in crate::cli) amr: Vec<String>,
-    /// In seconds since the epoch.
+    /// Seconds since the epoch.
     pub(in crate::cli) auth_time: Option<i64>,
     pub(in crate::cli) ttl: Duration,
-    /// Further claims; they win over those that the rest makes.
+    /// Further claims, which override those of the other fields.
     pub(in crate::cli) claims: Map<String, Value>,
 }
 
 impl SignIn {
-    /// By password, with nothing special about it.
-    pub(in crate::cli) fn of(user: impl Into<String>, tenant: Tenant, ttl: Duration) -> Self {
+    /// A sign-in with a password, without groups, `acr` or `auth_time`.
+    pub(in crate::cli) fn with_password(
+        user: impl Into<String>,
+        tenant: Tenant,
+        ttl: Duration,
+    ) -> Self {
         Self {
             user: user.into(),
             tenant,
@@ -61,7 +65,7 @@ impl SignIn {
         }
     }
 
-    /// The claims of an access token (RFC 9068 §2.2).
+    /// Returns the claims of an access token (RFC 9068 §2.2).
     fn claims(&self, now: Timestamp) -> Map<String, Value> {
         let issued_at = now.millis() / 1000;
         let ttl = i64::try_from(self.ttl.as_secs()).unwrap_or(i64::MAX);
@@ -87,7 +91,7 @@ impl SignIn {
     }
 }
 
-/// A token for this sign-in.
+/// Signs a token for a sign-in.
 pub(in crate::cli) fn token(
     key: &SigningKey,
     sign_in: &SignIn,
@@ -96,14 +100,14 @@ pub(in crate::cli) fn token(
     key.sign(&sign_in.claims(now))
 }
 
-/// The issuer, as `authn` trusts one.
+/// Returns the settings with which `authn` trusts the issuer.
 pub(super) fn issuer(key: &SigningKey) -> Result<Issuer, Box<dyn Error>> {
     let algorithms = vec![Algorithm::Es256];
     Ok(Issuer {
         kind: IssuerKind::SignIn(NAME.parse()?),
         issuer: ISSUER.to_owned(),
         audiences: vec![AUDIENCE.to_owned()],
-        keys: KeySource::Here(Keys::parse(&jwks([key])?, &algorithms)?.into()),
+        keys: KeySource::Local(Keys::parse(&jwks([key])?, &algorithms)?.into()),
         algorithms,
         tenant_claim: TENANT_CLAIM.to_owned(),
         groups_claim: Some(GROUPS_CLAIM.to_owned()),
@@ -112,7 +116,7 @@ pub(super) fn issuer(key: &SigningKey) -> Result<Issuer, Box<dyn Error>> {
     })
 }
 
-/// How `dev` issues step-up tokens.
+/// Returns the issuer of step-up tokens.
 pub(super) fn step_up(key: SigningKey) -> serde_json::Result<StepUpIssuer> {
     StepUpIssuer::new(step_up::Settings {
         issuer: STEP_UP_ISSUER.to_owned(),
@@ -122,7 +126,6 @@ pub(super) fn step_up(key: SigningKey) -> serde_json::Result<StepUpIssuer> {
     })
 }
 
-/// `dev`'s tenant.
 pub(in crate::cli) fn tenant() -> Tenant {
     TENANT.parse().expect("the constant is a UUID")
 }
@@ -140,10 +143,10 @@ mod tests {
     }
 
     #[test]
-    fn a_token_verifies_with_the_published_key_and_says_what_was_asked() {
+    fn token_verifies_with_the_published_key_and_has_the_claims_of_the_sign_in() {
         let key = key();
         let now = Timestamp::from_millis(1_768_467_600_999);
-        let mut sign_in = SignIn::of("ålice", tenant(), Duration::from_secs(600));
+        let mut sign_in = SignIn::with_password("ålice", tenant(), Duration::from_secs(600));
         sign_in.groups = vec!["mfa-admins".into()];
         sign_in.acr = Some("phr".into());
         sign_in.auth_time = Some(1_768_467_590);
@@ -179,8 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn a_given_claim_wins_and_stands_there_once() {
-        let mut sign_in = SignIn::of("alice", tenant(), Duration::from_secs(600));
+    fn further_claim_overrides_a_field_and_occurs_once() {
+        let mut sign_in = SignIn::with_password("alice", tenant(), Duration::from_secs(600));
         sign_in.claims.insert("sub".into(), "bob".into());
         let claims = serde_json::to_string(&sign_in.claims(Timestamp::from_millis(0))).unwrap();
         assert_eq!(claims.matches("\"sub\"").count(), 1);

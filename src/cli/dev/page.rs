@@ -1,8 +1,7 @@
-//! The page of `dev` and its three helpers, answered before the gateway is asked.
+//! Serves the page of `dev` and its three helper routes, in front of the gateway.
 //!
-//! A page of another site must not get a token here: so the Host is one of this machine's own names
-//! (else a name that is rebound to loopback would do), and a request that says where it comes from
-//! comes from this page.
+//! A page of another site must not get a token here. So the `Host` must be one of this machine's own
+//! names, which stops DNS rebinding, and a request that names its origin must come from this page.
 
 mod assets;
 mod why;
@@ -21,33 +20,33 @@ use self::assets::{Asset, PAGE};
 pub(super) use self::why::Explain;
 use super::issuer::{self, SignIn};
 use super::records::Records;
-use super::{RP_ID, before, parse_age};
+use super::{RP_ID, parse_age, seconds_before};
 use crate::authn::signing::SigningKey;
-use crate::model::{Tenant, Timestamp};
+use cedargate_core::{Tenant, Timestamp};
 
-/// The page loads nothing from elsewhere, runs nothing but its own files, never takes text for HTML
-/// or a script, and is in no frame.
+/// Lets the page load and run only its own files, forbids turning text into HTML or scripts, and forbids
+/// frames.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// How long a token of the page is good for. It asks for a new one before each step.
+/// The lifetime of a token of the page, which asks for a new one before each step.
 const TTL: Duration = Duration::from_secs(10 * 60);
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// Answers what the page asks.
+/// The page and its helper routes.
 pub(super) struct Page {
     key: Arc<SigningKey>,
     records: Arc<Records>,
     explain: Explain,
-    /// `localhost:8080` and its like: what a Host may be.
+    /// The accepted `Host` values, such as `localhost:8080`.
     hosts: [String; 3],
 }
 
-/// Whose token is wanted.
+/// The body of a request for a token.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct TokenRequest {
     user: String,
     tenant: Tenant,
     #[serde(default)]
@@ -58,7 +57,7 @@ struct Wanted {
     claims: Map<String, Value>,
 }
 
-/// As the token's claim, or as `cedargate token` takes it.
+/// Seconds since the epoch, as in the claim, or an age, as `cedargate token` takes it.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AuthTime {
@@ -71,7 +70,7 @@ struct Token {
     token: String,
 }
 
-/// Why the page is not answered; a sentence for a person.
+/// The refusal of a request to the page, with a sentence for a person.
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
@@ -100,7 +99,7 @@ impl Refusal {
 type Answer = Response<Full<Bytes>>;
 
 impl Page {
-    /// The page at this port. Its tokens are signed with `key`.
+    /// Returns the page at this port, which signs tokens with `key`.
     pub(super) fn new(
         key: Arc<SigningKey>,
         records: Arc<Records>,
@@ -116,7 +115,10 @@ impl Page {
         }
     }
 
-    /// Answers what is the page's; gives back what is not.
+    /// Answers a request for the page or one of its helper routes.
+    ///
+    /// # Errors
+    /// Returns every other request, unread.
     pub(super) async fn answer<B>(
         &self,
         request: Request<B>,
@@ -141,10 +143,10 @@ impl Page {
     }
 
     fn page<B>(&self, request: &Request<B>) -> Result<Answer, Refusal> {
-        let host = self.host(request)?;
+        let host = self.check_host(request)?;
         let own = &self.hosts[0];
         if host != own {
-            // browsers run ceremonies at the relying party's own name only
+            // Browsers run ceremonies only at the relying party's own name.
             let mut answer = respond(StatusCode::TEMPORARY_REDIRECT, "text/plain", Bytes::new());
             let location = HeaderValue::from_str(&format!("http://{own}/"))
                 .map_err(|error| Refusal::invalid(error.to_string()))?;
@@ -159,13 +161,13 @@ impl Page {
     }
 
     fn asset<B>(&self, request: &Request<B>, asset: &Asset) -> Result<Answer, Refusal> {
-        self.host(request)?;
+        self.check_host(request)?;
         let text = Bytes::from_static(asset.text.as_bytes());
         Ok(respond(StatusCode::OK, asset.media_type, text))
     }
 
     fn recent<B>(&self, request: &Request<B>) -> Result<Answer, Refusal> {
-        self.own(request)?;
+        self.check_caller(request)?;
         let json = self.records.json().map_err(|error| internal(&error))?;
         Ok(respond(StatusCode::OK, JSON, json.into()))
     }
@@ -175,7 +177,7 @@ impl Page {
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.own(&request)?;
+        self.check_caller(&request)?;
         if !is_json(request.headers()) {
             return Err(Refusal {
                 status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -184,7 +186,7 @@ impl Page {
             });
         }
         let body = read(request.into_body()).await?;
-        let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
+        let wanted: TokenRequest = serde_json::from_slice(&body).map_err(|error| {
             Refusal::invalid(format!(
                 "Send {{\"user\", \"tenant\", \"groups\"?, \"acr\"?, \"auth_time\"?, \"claims\"?}}: {error}."
             ))
@@ -195,14 +197,14 @@ impl Page {
         Ok(respond(StatusCode::OK, JSON, json.into()))
     }
 
-    /// The Host, if it is one of this machine's own names.
-    fn host<'a, B>(&self, request: &'a Request<B>) -> Result<&'a str, Refusal> {
+    /// Returns the `Host`, or refuses the request if it is not one of this machine's own names.
+    fn check_host<'a, B>(&self, request: &'a Request<B>) -> Result<&'a str, Refusal> {
         let named = match request.uri().authority() {
             Some(authority) => Some(authority.as_str()),
             None => text(request.headers(), &header::HOST),
         };
         named
-            .filter(|host| self.hosts.iter().any(|one| one == host))
+            .filter(|host| self.hosts.iter().any(|own| own == host))
             .ok_or_else(|| {
                 Refusal::forbidden(&format!(
                     "The page of dev is at http://{}/ only.",
@@ -211,10 +213,10 @@ impl Page {
             })
     }
 
-    /// Whether a request comes from the page, or from no page at all, such as curl's. Browsers say
-    /// where a request comes from in `Sec-Fetch-Site`, and for a POST in `Origin`.
-    fn own<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
-        self.host(request)?;
+    /// Refuses requests that come from another page. Browsers name the origin of a request in
+    /// `Sec-Fetch-Site`, and for a POST in `Origin`; other clients, such as curl, send neither.
+    fn check_caller<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        self.check_host(request)?;
         let headers = request.headers();
         let site_is_own = headers
             .get("sec-fetch-site")
@@ -222,17 +224,19 @@ impl Page {
         let origin_is_own = headers.get(header::ORIGIN).is_none_or(|origin| {
             let origin = origin.to_str().unwrap_or_default();
             let host = origin.strip_prefix("http://").unwrap_or_default();
-            self.hosts.iter().any(|one| one == host)
+            self.hosts.iter().any(|own| own == host)
         });
         if site_is_own && origin_is_own {
             Ok(())
         } else {
-            Err(Refusal::forbidden("Only the page of dev may ask for this."))
+            Err(Refusal::forbidden(
+                "Only the page of dev may send this request.",
+            ))
         }
     }
 }
 
-fn sign_in(wanted: Wanted, now: Timestamp) -> Result<SignIn, Refusal> {
+fn sign_in(wanted: TokenRequest, now: Timestamp) -> Result<SignIn, Refusal> {
     if wanted.user.is_empty() {
         return Err(Refusal::invalid("The user is empty: name one.".to_owned()));
     }
@@ -242,7 +246,7 @@ fn sign_in(wanted: Wanted, now: Timestamp) -> Result<SignIn, Refusal> {
         Some(AuthTime::Age(age)) => {
             let age = parse_age(&age)
                 .map_err(|sentence| Refusal::invalid(format!("auth_time: {sentence}.")))?;
-            Some(before(now, age))
+            Some(seconds_before(now, age))
         }
     };
     Ok(SignIn {
@@ -250,7 +254,7 @@ fn sign_in(wanted: Wanted, now: Timestamp) -> Result<SignIn, Refusal> {
         acr: wanted.acr,
         auth_time,
         claims: wanted.claims,
-        ..SignIn::of(wanted.user, wanted.tenant, TTL)
+        ..SignIn::with_password(wanted.user, wanted.tenant, TTL)
     })
 }
 
@@ -266,7 +270,9 @@ where
             code: "payload_too_large",
             message: format!("Send at most {BODY_LIMIT} bytes."),
         }),
-        Err(_) => Err(Refusal::invalid("The body broke off.".to_owned())),
+        Err(_) => Err(Refusal::invalid(
+            "The body ended early: send it again.".to_owned(),
+        )),
     }
 }
 
@@ -290,7 +296,7 @@ fn internal(error: &impl ToString) -> Refusal {
 
 const JSON: &str = "application/json; charset=utf-8";
 
-/// The shape of an error is the API's.
+/// An error body, with the shape that errors of the API have.
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     code: &'a str,

@@ -1,4 +1,4 @@
-//! The files of a new site.
+//! The files that `cedargate init` writes.
 
 use std::error::Error;
 
@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::authn::signing::{SigningKey, jwks};
 use crate::cli::new_file::{self, OWNER_ONLY};
-use crate::policy::{GATE_SCHEMA, SHIPPED_POLICIES, SITE_SCHEMA};
+use cedargate_policy::{GATE_SCHEMA, SHIPPED_POLICIES, SITE_SCHEMA};
 
-/// The `iss` in the configuration that is written. Its domain can never exist (RFC 6761 §6.4).
+/// The `iss` in the new configuration. Its domain can never exist (RFC 6761 §6.4).
 pub(super) const PLACEHOLDER_ISSUER: &str = "https://replace-me.invalid";
 
 /// A file that is readable by everyone, as far as the umask allows.
@@ -20,7 +20,7 @@ const WORKFLOW: &str = include_str!("policies.yml");
 
 macro_rules! cases {
     ($($name:literal),* $(,)?) => {
-        /// The files of `tests/policies`: path within the folder, and content.
+        /// The files of `tests/policies`: paths within the folder, with their content.
         const CASES: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../../../tests/policies/", $name)))),*];
     };
@@ -42,9 +42,9 @@ cases![
     "tenant-isolation.json",
 ];
 
-/// A file to write. No `Debug`, since some hold secrets.
+/// A file to write. It has no `Debug`, since some files hold secrets.
 pub(super) struct NewFile {
-    /// The path within the site.
+    /// The path within the folder of the site.
     pub(super) path: String,
     pub(super) content: Vec<u8>,
     pub(super) mode: u32,
@@ -68,10 +68,10 @@ impl NewFile {
     }
 }
 
-/// All files of a site, with new keys.
+/// Returns all files of a site, with new keys.
 ///
 /// # Errors
-/// The system gave no randomness.
+/// The system gave no random bytes.
 pub(super) fn files() -> Result<Vec<NewFile>, Box<dyn Error>> {
     let workflow = WORKFLOW.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
     let mut files = vec![
@@ -93,13 +93,13 @@ pub(super) fn files() -> Result<Vec<NewFile>, Box<dyn Error>> {
     Ok(files)
 }
 
-/// The public half of a key whose private half is dropped here: a configuration needs a key to be
-/// valid, and with this one nobody can sign a token that an unedited configuration accepts.
+/// Returns a JWK set with the public half of a new key and drops the private half. A configuration
+/// needs a key to be valid, and no client can sign a token that an unedited configuration accepts.
 fn placeholder_jwks() -> Result<Vec<u8>, Box<dyn Error>> {
     let key = SigningKey::parse(&SigningKey::generate()?)?;
     let mut set: Value = serde_json::from_slice(&jwks([&key])?)?;
     set["comment"] = "A placeholder of `cedargate init`. The private half of this key was never \
-                      stored: replace `jwks` in cedargate.toml with your issuer's, and delete this."
+                      stored. Name your issuer's keys with `jwks` in cedargate.toml, and delete this file."
         .into();
     let mut text = serde_json::to_vec_pretty(&set)?;
     text.push(b'\n');
@@ -113,7 +113,7 @@ mod tests {
     use walkdir::WalkDir;
 
     #[test]
-    fn every_file_of_the_folder_of_cases_is_built_in() {
+    fn every_file_of_tests_policies_is_built_in() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policies");
         let entries = WalkDir::new(&folder).sort_by_file_name();
         let files = entries.into_iter().map(Result::unwrap);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_names_the_placeholder_issuer_once() {
+    fn configuration_names_the_placeholder_issuer_once() {
         assert_eq!(CONFIGURATION.matches(PLACEHOLDER_ISSUER).count(), 1);
     }
 }

@@ -1,17 +1,16 @@
-//! One short line a request, and what becomes of policies that are edited, for the person who runs
-//! `dev`.
+//! The log of `dev`: a short line for each request and for each change of the policies.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 use tracing_appender::non_blocking::NonBlocking;
 
-use crate::app::policies::{Audience, News};
+use crate::app::policies::{News, Observer};
 use crate::cli::now;
-use crate::model::Timestamp;
-use crate::record::{Event, Sink};
+use crate::event::{Sink, WideEvent};
+use cedargate_core::Timestamp;
 
-/// Writes to the terminal, and waits for nobody who reads it.
+/// Writes to the terminal without waiting for its reader.
 pub(in super::super) struct Console(NonBlocking);
 
 impl Console {
@@ -22,36 +21,44 @@ impl Console {
 
 impl Console {
     fn write(&self, text: &str) {
-        // where nobody reads any more, nobody is told
+        // An error means that the log's thread has ended: there is no one left to report it to.
         let _ = self.0.clone().write_all(text.as_bytes());
     }
 }
 
 impl Sink for Console {
-    fn take(&self, event: &Event) {
-        self.write(&line(event));
+    fn take(&self, event: &WideEvent) {
+        self.write(&request_line(event));
     }
 }
 
-impl Audience for Console {
-    fn told(&self, news: &News<'_>) {
-        self.write(&told(news, now()));
+impl Observer for Console {
+    fn notify(&self, news: &News<'_>) {
+        self.write(&news_line(news, now()));
     }
 }
 
-fn told(news: &News<'_>, now: Timestamp) -> String {
+fn news_line(news: &News<'_>, now: Timestamp) -> String {
     let time = time(now);
     match news {
         News::Replaced(in_force) => {
-            let (policies, revision) = (in_force.bundle().len(), in_force.bundle().revision());
+            let (policies, revision) = (
+                in_force.bundle().entries().len(),
+                in_force.bundle().revision(),
+            );
             format!("{time} the policies were loaded: {policies}, revision {revision}\n")
         }
         News::Unchanged(_) => format!("{time} the policies are the same as before\n"),
-        News::Mended(_) => format!("{time} the policies load again: they are the same as before\n"),
+        News::Recovered(_) => {
+            format!("{time} the policies load again: they are the same as before\n")
+        }
         News::Failed(failure, _) => {
-            let findings = failure.findings.iter().map(|one| format!("{one}\n"));
+            let findings = failure
+                .findings
+                .iter()
+                .map(|finding| format!("{finding}\n"));
             format!(
-                "{time} the policies do not load, so the last good ones serve on:\n{}",
+                "{time} the policies do not load, so the previous ones stay in force:\n{}",
                 findings.collect::<String>()
             )
         }
@@ -65,10 +72,10 @@ fn time(now: Timestamp) -> String {
 }
 
 /// `09:00:00 POST /v1/… 403 tenant_mismatch · deny by tenant-isolation: its notice`
-fn line(event: &Event) -> String {
+fn request_line(event: &WideEvent) -> String {
     let time = time(event.timestamp);
     let mut line = format!("{time} {} {}", event.method, event.route);
-    // writing to a String cannot fail
+    // Writing to a String cannot fail.
     let _ = match event.status {
         Some(status) => write!(line, " {status}"),
         None => write!(line, " (hung up)"),
@@ -81,7 +88,10 @@ fn line(event: &Event) -> String {
         if !event.policies.is_empty() {
             let _ = write!(line, " by {}", event.policies.join(", "));
         }
-        let errors = event.decisions.last().map_or(&[][..], |it| &it.errors);
+        let errors = event
+            .decisions
+            .last()
+            .map_or(&[][..], |entry| &entry.decision.errors);
         if effect == "error" && !errors.is_empty() {
             let _ = write!(line, ": {}", errors.join("; "));
         }
@@ -100,50 +110,40 @@ fn line(event: &Event) -> String {
 mod tests {
     use super::super::super::dev::tests::event;
     use super::*;
-    use crate::record::Decision;
+    use crate::event::tests::entry;
+    use cedargate_core::{Effect, GateAction};
 
     #[test]
-    fn a_refusal_is_told_with_its_policy_and_notice() {
+    fn refusal_shows_its_policy_and_notice() {
         let mut event = event("/v1/users/me/mfa", Some(403));
         event.code = Some("tenant_mismatch".into());
         event.effect = Some("deny");
         event.policies = vec!["tenant-isolation".into()];
         event.notices = vec!["Send your token's tenant.".into()];
         assert_eq!(
-            line(&event),
+            request_line(&event),
             "09:00:00 GET /v1/users/me/mfa 403 tenant_mismatch · deny by tenant-isolation: \
              Send your token's tenant.\n"
         );
     }
 
     #[test]
-    fn a_decision_that_failed_says_what_failed() {
+    fn failed_decision_shows_its_error() {
         let mut event = event("/v1/users/me/mfa", Some(500));
         event.effect = Some("error");
-        event.decisions.push(Decision {
-            action: "listMfaMethods",
-            resource: String::new(),
-            effect: "error",
-            code: None,
-            policies: Vec::new(),
-            notices: Vec::new(),
-            errors: vec!["policy sums: integer overflow".into()],
-            shadow: None,
-            revision: "1".into(),
-            duration_us: 0,
-            duration_ns: 0,
-            input: None,
-        });
+        let mut failed = entry(GateAction::ListMfaMethods, Effect::Failed);
+        failed.decision.errors = vec!["policy sums: integer overflow".into()];
+        event.decisions.push(failed);
         assert_eq!(
-            line(&event),
+            request_line(&event),
             "09:00:00 GET /v1/users/me/mfa 500 · error: policy sums: integer overflow\n"
         );
     }
 
     #[test]
-    fn a_caller_who_hung_up_has_no_status() {
+    fn request_whose_client_hung_up_has_no_status() {
         assert_eq!(
-            line(&event("unknown", None)),
+            request_line(&event("unknown", None)),
             "09:00:00 GET unknown (hung up)\n"
         );
     }

@@ -1,4 +1,4 @@
-//! One JSON object a line.
+//! The log of `serve`: one JSON object a line.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::REQUEST;
-use crate::record;
+use crate::event;
 
-/// The field that carries a wide event through `tracing`.
+/// The field that carries a request event through `tracing`, as JSON text.
 const EVENT: &str = "event";
 
-/// Logs the wide event of each request.
+/// Logs the event of each request.
 pub(in super::super) struct Requests;
 
-impl record::Sink for Requests {
-    fn take(&self, event: &record::Event) {
+impl event::Sink for Requests {
+    fn take(&self, event: &event::WideEvent) {
         match serde_json::to_string(event) {
             Ok(line) => tracing::info!(target: REQUEST, event = line.as_str()),
             Err(error) => tracing::error!("the event of a request has no JSON: {error}"),
@@ -27,8 +27,8 @@ impl record::Sink for Requests {
     }
 }
 
-/// A wide event is written as it is: its members are the line's. Any other line has `timestamp`,
-/// `level`, `target`, and what it says.
+/// Writes the JSON of a request event as the whole line. Any other line has `timestamp`, `level`,
+/// `target` and the fields of the `tracing` event.
 pub(super) struct Format;
 
 impl<S, N> FormatEvent<S, N> for Format
@@ -42,11 +42,11 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut said = Members::default();
-        event.record(&mut said);
+        let mut fields = Fields::default();
+        event.record(&mut fields);
         let metadata = event.metadata();
         if metadata.target() == REQUEST
-            && let Some(Value::String(line)) = said.0.get(EVENT)
+            && let Some(Value::String(line)) = fields.0.get(EVENT)
         {
             return writeln!(writer, "{line}");
         }
@@ -54,7 +54,7 @@ where
         line.insert("timestamp".into(), crate::cli::now().to_string().into());
         line.insert("level".into(), metadata.level().as_str().into());
         line.insert("target".into(), metadata.target().into());
-        for (name, value) in said.0 {
+        for (name, value) in fields.0 {
             line.entry(name).or_insert(value);
         }
         writeln!(writer, "{}", Value::Object(line))
@@ -62,15 +62,15 @@ where
 }
 
 #[derive(Default)]
-struct Members(Map<String, Value>);
+struct Fields(Map<String, Value>);
 
-impl Members {
+impl Fields {
     fn insert(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }
 }
 
-impl Visit for Members {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.insert(field, format!("{value:?}"));
     }

@@ -1,20 +1,20 @@
-//! What becomes of the policies, as lines of the log.
+//! Log lines about changes of the policies.
 
-use crate::app::policies::{Audience, Failure, News};
+use crate::app::policies::{LoadFailure, News, Observer};
 use crate::gate::InForce;
 
-/// The most findings of one failure that are logged: `GET /policies` has all.
+/// The number of findings of one failure that are logged. `GET /policies` has all of them.
 const MOST_FINDINGS: usize = 20;
 
-/// Logs the news of the policies.
+/// Logs each change of the policies.
 pub(in super::super) struct PolicyNews;
 
-impl Audience for PolicyNews {
-    fn told(&self, news: &News<'_>) {
+impl Observer for PolicyNews {
+    fn notify(&self, news: &News<'_>) {
         match news {
             News::Replaced(in_force) => loaded(in_force, "the policies were loaded"),
             News::Unchanged(in_force) => loaded(in_force, "the policies are the same as before"),
-            News::Mended(in_force) => loaded(
+            News::Recovered(in_force) => loaded(
                 in_force,
                 "the policies load again: they are the same as before",
             ),
@@ -25,14 +25,14 @@ impl Audience for PolicyNews {
 
 fn loaded(in_force: &InForce, message: &str) {
     tracing::info!(
-        policies = in_force.bundle().len(),
+        policies = in_force.bundle().entries().len(),
         revision = in_force.bundle().revision(),
         "{message}"
     );
 }
 
-/// A line for each finding, since each has a place of its own.
-fn failed(failure: &Failure, in_force: &InForce) {
+/// Logs a line for each finding, since each has its own place.
+fn failed(failure: &LoadFailure, in_force: &InForce) {
     let revision = in_force.bundle().revision();
     for finding in failure.findings.iter().take(MOST_FINDINGS) {
         tracing::error!(
@@ -44,11 +44,15 @@ fn failed(failure: &Failure, in_force: &InForce) {
             reason = finding.message,
             help = finding.help,
             excerpt = finding.to_string(),
-            "the policies do not load, so the last good ones serve on"
+            "the policies do not load, so the previous ones stay in force"
         );
     }
     let more = failure.findings.len().saturating_sub(MOST_FINDINGS);
     if more > 0 {
-        tracing::error!(revision, more, "more of the policies does not load");
+        tracing::error!(
+            revision,
+            more,
+            "the policies have more findings: GET /policies lists them all"
+        );
     }
 }

@@ -1,51 +1,48 @@
 //! `cedargate policy check`.
 
 use std::cmp::Reverse;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use cedargate_core::{Finding, Severity};
+use cedargate_policy::cases;
+use cedargate_policy_tools::PolicyFiles;
+use cedargate_policy_tools::check::{self, CheckReport};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::cli::failure::{Exit, Failure};
+use super::flags::PolicyFlags;
+use super::reported;
+use super::wording::plural;
+use crate::cli::failure::Failure;
 use crate::cli::{github, output};
-use crate::config;
-use crate::finding::{Finding, Severity};
-use crate::policy::cases;
-use cedargate_policy_tools::PolicyFiles;
-use cedargate_policy_tools::check::{self as checks, Report};
 
-/// Say everything that is wrong with policies, and what is probably not what was meant.
+/// Report everything that is wrong with policies, and what is probably a mistake.
 ///
-/// Errors are what does not load. Findings load and are probably mistakes: an explanation that is
-/// missing, a policy that changes nothing, a file that is not read. Notes are good to know and fail
-/// nothing. A policy file that is named alone is checked as a part: nothing is said of what it lacks.
+/// Errors do not load. Findings load and are probably mistakes: a forbid without an explanation, a policy
+/// that changes no decision, a file that is not read. Notes are good to know and fail nothing. A policy
+/// file that is named alone is checked as a part of the policies: nothing is reported as missing.
+///
+/// With --config, policies are checked as `serve` loads them: the issuers that they name must be
+/// configured, and dev.links.json is left out.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   cedargate policy check
-  cedargate policy check --config prod.toml      issuers that it does not name are findings too
+  cedargate policy check --config prod.toml      also report issuers that it does not name
   cedargate policy check policies/50-ours.cedar  one file
   cedargate policy check --format github         annotations of a GitHub workflow
 
-With --json it prints one object: {\"ok\", \"policies\", \"findings\": [{\"severity\", \"code\",
+--json prints one object: {\"ok\", \"policies\", \"findings\": [{\"severity\", \"code\",
 \"file\", \"line\", \"column\", \"message\", \"help\"?}]}; severity is error, finding or note.
-It exits with 1 when there is an error or, without --warn, a finding; with 2 when the
-configuration is wrong.")]
+
+Exit codes: 0 fine; 1 an error or, without --warn, a finding; 2 a wrong configuration, or a path that does
+not exist.")]
 pub(in crate::cli) struct Arguments {
-    /// Policy folders or single files [default: the configuration's folder, else ./policies]
-    #[arg(value_name = "PATHS")]
+    /// Policy folders or single files, as with --policies.
+    #[arg(value_name = "PATHS", conflicts_with = "policies")]
     paths: Vec<PathBuf>,
-    /// The schema folder [default: the configuration's, else ./schema]
-    #[arg(long, value_name = "FOLDER")]
-    schema: Option<PathBuf>,
-    /// Test files, or folders of them [default: ./tests/policies if it is there]
-    #[arg(long, value_name = "PATH")]
-    tests: Vec<PathBuf>,
-    /// Check as `serve` with this configuration loads them: hold the issuers that policies name against
-    /// its own, require what its [policies] requires, and leave dev.links.json out. Nothing else of it
-    /// is looked at.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: PolicyFlags,
     /// Let findings pass: exit with 1 for errors only.
     #[arg(long)]
     warn: bool,
@@ -70,9 +67,6 @@ struct Json<'a> {
     findings: &'a [Finding],
 }
 
-/// Where the tests are unless something else is said.
-const TESTS: &str = "./tests/policies";
-
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let report = report(arguments)?;
     let ok = !report.findings.iter().any(|one| match one.severity {
@@ -92,72 +86,41 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         output::diagnose(&by_severity(&report.findings));
         output::print(&summary(&report))?;
     }
-    if ok {
-        return Ok(());
-    }
-    // They have been told already.
-    Err(Failure {
-        exit: Exit::Finding,
-        findings: Vec::new(),
-    })
+    if ok { Ok(()) } else { Err(reported()) }
 }
 
-fn report(arguments: &Arguments) -> Result<Report, Failure> {
-    let configuration = arguments
-        .config
-        .as_deref()
-        .map(|file| config::load_for_policies(std::env::vars_os(), file))
-        .transpose()
-        .map_err(Failure::configuration)?;
-    let configured = configuration.as_ref();
-    let mut paths = arguments.paths.clone();
-    if paths.is_empty() {
-        paths.push(configured.map_or_else(|| "./policies".into(), |one| one.policies.clone()));
+fn report(arguments: &Arguments) -> Result<CheckReport, Failure> {
+    let inputs = arguments.flags.resolve_with_policies(&arguments.paths)?;
+    inputs.require_schema()?;
+    let (cases, unreadable) = cases::read_all(&inputs.tests);
+    let mut files = PolicyFiles::read(&inputs.policies, &inputs.schema);
+    let configuration = inputs.configuration.as_ref();
+    if configuration.is_some() {
+        files.leave_out_dev_links();
     }
-    let schema = arguments.schema.clone();
-    let schema = schema
-        .or_else(|| configured.map(|one| one.schema.clone()))
-        .unwrap_or_else(|| "./schema".into());
-    let mut tests = arguments.tests.clone();
-    if tests.is_empty() && Path::new(TESTS).is_dir() {
-        tests.push(TESTS.into());
-    }
-    let (cases, unreadable) = cases::read_all(&tests);
-    let mut survey = PolicyFiles::read(&paths, &schema);
-    if configured.is_some() {
-        survey.leave_out_dev_links();
-    }
-    let issuers = configured.map(|one| one.issuers.as_slice());
-    let requirements = configured.map(|one| one.requirements.clone());
-    let requirements = requirements.unwrap_or_default();
-    let mut report = checks::report(&survey, issuers, &requirements, &cases);
+    let issuers = configuration.map(|one| one.issuers.as_slice());
+    let mut report = check::run(&files, issuers, &inputs.requirements(), &cases)?;
     report.findings.extend(unreadable.0);
     Ok(report)
 }
 
-/// What matters most stands last, where a terminal ends.
+/// Sorts errors to the end, where a terminal shows them.
 fn by_severity(findings: &[Finding]) -> Vec<Finding> {
     let mut findings = findings.to_vec();
     findings.sort_by_key(|one| Reverse(one.severity));
     findings
 }
 
-fn summary(report: &Report) -> String {
-    let count = |severity, one: &str, many: &str| {
+fn summary(report: &CheckReport) -> String {
+    let count = |severity| {
         let all = report.findings.iter();
-        match all.filter(|finding| finding.severity == severity).count() {
-            1 => format!("1 {one}"),
-            count => format!("{count} {many}"),
-        }
-    };
-    let policies = match report.policies {
-        1 => "1 policy".to_owned(),
-        many => format!("{many} policies"),
+        all.filter(|finding| finding.severity == severity).count()
     };
     format!(
-        "{policies}: {}, {}, {}\n",
-        count(Severity::Error, "error", "errors"),
-        count(Severity::Finding, "finding", "findings"),
-        count(Severity::Note, "note", "notes")
+        "{}: {}, {}, {}\n",
+        plural(report.policies, "policy", "policies"),
+        plural(count(Severity::Error), "error", "errors"),
+        plural(count(Severity::Finding), "finding", "findings"),
+        plural(count(Severity::Note), "note", "notes")
     )
 }

@@ -1,95 +1,65 @@
 //! `cedargate policy replay`.
 
-mod flips;
+mod json;
 mod text;
 
 use std::path::PathBuf;
 
+use cedargate_policy_tools::decision_log::LogInput;
+use cedargate_policy_tools::replay;
 use clap::Args;
 
-use super::folders::Folders;
-use super::lines::{Line, Lines};
+use super::flags::PolicyFlags;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::policy::Bundle;
-use crate::policy::analysis;
-use flips::Flips;
 
-/// Decide recorded requests again, and see which are not decided as they were.
+/// Decide recorded requests again, and report which are decided differently.
 ///
-/// LOG is what `[decision_log] file` names. Each decision in it is made again by these policies, on
-/// what was known then. What differs is widening (deny → allow), narrowing (allow → deny) or answer
-/// (other policies, notices, errors or another code). It is counted by policies: the forbids that came
-/// or went, else the permits; where the effect is as before, those that determine one of the two
-/// answers only, else all of them. A log of any size is read once, in little memory.
+/// LOG is the file of `[decision_log] file`. Each request in it is decided again by these policies, on what
+/// was known then. A different answer is widening (deny → allow), narrowing (allow → deny) or answer (other
+/// policies, notices, errors or another code). Differences are counted by the policies that probably cause
+/// them: the forbids that came or went, else the permits; if the effect is the same, the policies that
+/// determine only one of the two answers, else all of them. A log of any size needs little memory.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    mut_arg("tests", |arg| arg.hide(true)),
+    after_help = "\
 Examples:
   cedargate policy replay decisions.jsonl
   cedargate policy replay decisions.jsonl --policies new/policies --schema new/schema
   zcat decisions-*.jsonl.gz | cedargate policy replay - --json
 
-With --json it prints one object: {\"decisions\", \"same\", \"flips\": [{\"kind\", \"policies\", \"count\",
+--json prints one object: {\"decisions\", \"same\", \"flips\": [{\"kind\", \"policies\", \"count\",
 \"masked\", \"same_bundle\", \"example\"}], \"masked\", \"assumed\", \"unasked\": {\"count\", \"first\"}, \"unread\": {\"count\",
 \"first\"}}.
 
-Exit codes: 0 the log was replayed, whatever came of it; 1 policies that do not load; 2 a log that cannot
-be read, or without a decision.")]
+Exit codes: 0 the log was replayed, whatever differs; 1 policies that do not load; 2 a log that cannot be
+read or has no decision, or a path that does not exist.")]
 pub(in crate::cli) struct Arguments {
     /// The decision log; - is stdin.
     log: PathBuf,
     #[command(flatten)]
-    folders: Folders,
-    /// Print the report as JSON.
+    flags: PolicyFlags,
+    /// Print one JSON object instead of sentences.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let bundle = arguments.folders.load()?;
-    let mut lines = Lines::open(&arguments.log)?;
-    let parts = analysis::fold(&mut lines, Flips::default, |flips, lines| {
-        for line in lines {
-            replay(&bundle, &line, flips);
-        }
-    });
-    let parts = parts.map_err(Failure::no_thread)?;
-    lines.finish()?;
-    let mut flips = Flips::default();
-    parts.into_iter().for_each(|part| flips.merge(part));
+    let inputs = arguments.flags.resolve()?;
+    inputs.require_folders()?;
+    let bundle = inputs.load(&inputs.requirements())?;
+    let log = LogInput::named(&arguments.log);
+    let report = replay::replay(&bundle, &log)?;
     if arguments.json {
-        output::print_json(&flips.report())?;
+        output::print_json(&json::report(&report))?;
     } else {
-        output::print(&text::report(&flips))?;
+        output::print(&text::report(&report))?;
     }
-    if flips.decisions() == 0 && flips.unread.count() > 0 {
-        let log = arguments.log.display().to_string();
-        let failure = Failure::file(
-            "no_decisions",
-            log,
-            "no line of this is a recorded decision",
-        );
+    if report.decisions() == 0 && report.unread.count() > 0 {
+        let message = "no line of this is a recorded decision";
+        let failure = Failure::file("no_decisions", log.name(), message);
         return Err(failure.help("name the file of `[decision_log] file`"));
     }
     Ok(())
-}
-
-fn replay(bundle: &Bundle, line: &Line, flips: &mut Flips) {
-    let recorded = match line.recorded() {
-        Ok(recorded) => recorded,
-        Err(why) => return flips.unread.add(line.number, || why),
-    };
-    match recorded.inquiry(bundle) {
-        Ok(inquiry) => {
-            flips.assumed += usize::from(!inquiry.assumed().is_empty());
-            let is_of_bundle = recorded.revision == bundle.revision();
-            flips.decided(
-                line.number,
-                &recorded,
-                bundle.answer(&inquiry),
-                is_of_bundle,
-            );
-        }
-        Err(why) => flips.unasked.add(line.number, || why),
-    }
 }

@@ -4,16 +4,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cedargate_policy::GATE_SCHEMA;
 use clap::Args;
 
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::policy::GATE_SCHEMA;
 
 /// Print the gateway's Cedar schema, or renew the copy in the schema folder.
 ///
 /// schema/gate.cedarschema belongs to the product and is not edited: after an update of cedargate,
-/// renew it with --write. What your tokens claim stands beside it, in site.cedarschema.
+/// renew it with --write. The claims of your tokens are declared next to it, in site.cedarschema.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -44,9 +44,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn write(folder: &Path) -> Result<(), Failure> {
     let file = folder.join("gate.cedarschema");
-    let said = |what| output::print(&format!("{} {what}\n", file.display()));
+    let report = |what| output::print(&format!("{} {what}\n", file.display()));
     if fs::read(&file).is_ok_and(|content| content == GATE_SCHEMA.as_bytes()) {
-        return said("is up to date");
+        return report("is up to date");
     }
     replace(folder, &file).map_err(|error| {
         Failure::file(
@@ -54,12 +54,12 @@ fn write(folder: &Path) -> Result<(), Failure> {
             file.display().to_string(),
             format!("the schema cannot be written: {error}"),
         )
-        .help("name the schema folder with --schema; it is made if it is not there")
+        .help("name the schema folder with --schema; it is made if it does not exist")
     })?;
-    said("is written")
+    report("is written")
 }
 
-/// Whole or not at all: a gateway that reads the folder never sees half a schema.
+/// Replaces the schema in one step, so that a gateway that reads the folder never sees half of it.
 fn replace(folder: &Path, file: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let new = folder.join(".gate.cedarschema.new");
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_schema_is_replaced_and_nothing_else_is_left() {
+    fn old_schema_is_replaced_and_no_other_file_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let schema = folder.path().join("schema");
         write(&schema).unwrap();
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_named() {
+    fn folder_that_cannot_be_made_is_named_in_the_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();

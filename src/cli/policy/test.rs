@@ -1,33 +1,34 @@
 //! `cedargate policy test`.
 
-mod equivalents;
 mod json;
 mod junit;
 mod lcov;
-mod round;
 mod tables;
 mod text;
 mod watch;
 
 use std::path::{Path, PathBuf};
 
+use cedargate_core::Finding;
+use cedargate_policy_tools::Error;
+use cedargate_policy_tools::coverage::Share;
+use cedargate_policy_tools::test_run::{self, Options, TestReport};
 use clap::Args;
 
-use super::folders::Folders;
+use super::flags::{Inputs, PolicyFlags};
+use super::reported;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output;
-use round::Report;
 
 /// Run the test cases of the policies, and see what they leave untested.
 ///
-/// Cases are files in the format of the Cedar CLI's `run-tests`; a case may also say the `notices`
-/// and the `code` that the caller must get. Each PATH is a file, or a folder of *.json files.
+/// Test files have the format of the Cedar CLI's `run-tests`; a case may also expect the `notices` and the
+/// `code` of the answer. Each PATH is a file, or a folder of *.json files.
 ///
-/// --coverage says for each policy whether it determined a decision in some case, and for each
-/// top-level clause of its conditions whether it was true and whether it was false in some case that
-/// came to it. --mutate changes the policies in the ways that people get wrong, one at a time, and
-/// lists the changes that no case notices. A change that makes no difference is declared in
-/// equivalent-mutants.toml beside the cases.
+/// --coverage reports for each policy in how many cases it determined the decision, and for each top-level
+/// clause of its conditions whether it was true in one case and false in another. --mutate changes the
+/// policies in the ways that people get wrong, one change at a time, and lists the changes that no case
+/// notices. Declare a change that makes no difference in equivalent-mutants.toml beside the cases.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -37,44 +38,46 @@ Examples:
   cedargate policy test --min-coverage 100 --lcov policies.lcov --junit policies.xml
   cedargate policy test --mutate --min-mutation 90
 
-An entry of equivalent-mutants.toml names a change as it is listed, and says why it is none:
+An entry of equivalent-mutants.toml names a change as it is listed, and the reason why it makes no difference:
   [[equivalent]]
   policy = \"own-factors\"
   change = \"principal is Gate::User → principal\"
   reason = \"the schema lets nobody else ask for these actions\"
 
-With --json it prints one object: {\"cases\", \"passed\", \"failed\", \"failures\": [{\"file\", \"line\",
+--json prints one object: {\"cases\", \"passed\", \"failed\", \"failures\": [{\"file\", \"line\",
 \"name\", \"expected\", \"actual\", \"differences\", \"explanation\"}], \"coverage\"?, \"mutation\"?,
-\"notes\"?, \"findings\"}. It exits with 0 when all is as it should be, with 1 when a case fails, none is found, a
-minimum is not reached or an equivalent mutant is none, and with 2 for wrong usage.")]
+\"notes\"?, \"findings\"}.
+
+Exit codes: 0 all cases pass; 1 policies do not load, a case fails, there is no case, a minimum is not
+reached, or a declared change is no longer listed; 2 wrong usage, or a path that does not exist.")]
 pub(in crate::cli) struct Arguments {
-    /// Test files, and folders of them.
-    #[arg(value_name = "PATH", default_value = "./tests/policies")]
+    /// Test files, and folders of them, as with --tests.
+    #[arg(value_name = "PATH", conflicts_with = "tests")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    folders: Folders,
-    /// Only the cases that have this text in their name or in that of their file.
+    flags: PolicyFlags,
+    /// Run only the cases that have this text in their name or in the name of their file.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Say what of the policies the cases touch.
+    /// Report which policies and clauses the cases exercise.
     #[arg(long)]
     coverage: bool,
-    /// Fail when less than this of the policies, or of their clauses, is covered.
+    /// Fail if the cases cover less than this of the policies or of their clauses.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     min_coverage: Option<f64>,
     /// Write the coverage as LCOV.
     #[arg(long, value_name = "FILE")]
     lcov: Option<PathBuf>,
-    /// Change the policies, and say which changes no case notices.
+    /// Change the policies, and list the changes that no case notices.
     #[arg(long)]
     mutate: bool,
-    /// Fail when less than this of the changes is noticed.
+    /// Fail if the cases notice less than this of the changes.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     min_mutation: Option<f64>,
-    /// Write the outcome of each case as JUnit XML.
+    /// Write the result of each case as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Run again whenever a policy, a schema or a test file changes, until Ctrl-C.
+    /// Run again whenever a policy, schema or test file changes, until Ctrl-C.
     #[arg(long)]
     watch: bool,
     /// Print one JSON object instead of sentences.
@@ -98,30 +101,91 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let inputs = arguments.flags.resolve_with_tests(&arguments.paths)?;
+    inputs.require_folders()?;
+    inputs.require_tests()?;
     if arguments.watch {
-        return watch::run(arguments);
+        return watch::run(arguments, &inputs);
     }
-    let report = Report::of(arguments)?;
+    let report = report(arguments, &inputs)?;
     write(arguments, &report)?;
     if arguments.json {
         output::print_json(&json::report(&report))?;
     } else {
         output::print(&text::report(&report))?;
     }
-    if report.is_fine() {
+    if report.is_ok() {
         return Ok(());
     }
-    let told = arguments.json;
+    if arguments.json {
+        return Err(reported());
+    }
     Err(Failure {
         exit: Exit::Finding,
-        findings: if told { Vec::new() } else { report.findings },
+        findings: report.findings,
     })
 }
 
-/// Writes the files that were asked for.
-fn write(arguments: &Arguments, report: &Report) -> Result<(), Failure> {
+/// Runs the cases and compares the results with the minimums.
+fn report(arguments: &Arguments, inputs: &Inputs) -> Result<TestReport, Failure> {
+    let bundle = match inputs.load(&inputs.requirements()) {
+        Ok(bundle) => bundle,
+        Err(Error::Invalid(findings)) => return Ok(TestReport::not_loaded(findings)),
+        Err(error) => return Err(error.into()),
+    };
+    let progress = |tried, all| output::progress(&format!("{tried} of {all} changes tried"));
+    let options = Options {
+        filter: arguments.filter.as_deref(),
+        coverage: arguments.covers(),
+        mutation: arguments.mutates(),
+        progress: Some(&progress),
+    };
+    let report = test_run::run_files(&bundle, &inputs.tests, &options);
+    if options.mutation {
+        output::progress("");
+    }
+    let mut report = report?;
+    let shortfalls = shortfalls(arguments, &report);
+    report.findings.extend(shortfalls);
+    Ok(report)
+}
+
+/// Returns a finding for each minimum that is not reached.
+fn shortfalls(arguments: &Arguments, report: &TestReport) -> Vec<Finding> {
+    let below = |share: Share, minimum: Option<f64>| minimum.filter(|least| !share.reaches(*least));
+    let mut findings = Vec::new();
+    if let Some(coverage) = &report.coverage {
+        for (what, share) in [
+            ("policies", coverage.policies_covered()),
+            ("clauses", coverage.clauses_covered()),
+        ] {
+            if let Some(least) = below(share, arguments.min_coverage) {
+                let message = format!(
+                    "the cases cover {} % of the {what}, and --min-coverage asks for {least} %",
+                    share.percent()
+                );
+                let help = "--coverage lists what no case covers: write cases for it";
+                findings.push(Finding::error("coverage", "", message).help(help));
+            }
+        }
+    }
+    if let Some(score) = report.mutation.as_ref().map(|mutation| mutation.score())
+        && let Some(least) = below(score, arguments.min_mutation)
+    {
+        let message = format!(
+            "the cases notice {} % of the changes, and --min-mutation asks for {least} %",
+            score.percent()
+        );
+        let help = "write cases that notice the listed changes, or declare in equivalent-mutants.toml why one makes no difference";
+        findings.push(Finding::error("mutation", "", message).help(help));
+    }
+    findings
+}
+
+/// Writes the report files that the flags name.
+fn write(arguments: &Arguments, report: &TestReport) -> Result<(), Failure> {
     if let Some(file) = &arguments.junit {
-        replace(file, &junit::report(report))?;
+        replace(file, &junit::report(report)?)?;
     }
     if let (Some(file), Some(coverage)) = (&arguments.lcov, &report.coverage) {
         replace(file, &lcov::report(coverage))?;
@@ -133,6 +197,6 @@ fn replace(file: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(file, text).map_err(|error| {
         let message = format!("the report cannot be written: {error}");
         Failure::file("report_write", file.display().to_string(), message)
-            .help("name a file in a folder that is there and may be written to")
+            .help("name a file in a folder that exists and is writable")
     })
 }

@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::policy::{Explanation, Inquiry};
+use cedargate_policy::{Explanation, PreparedRequest, RequestError};
 
 use super::json;
 use crate::http::body::{Cause, Unread, read_limited};
@@ -82,9 +82,9 @@ async fn explained(app: Arc<App>, text: String) -> Result<Explanation, Unexplain
     let work = tokio::task::spawn_blocking(move || {
         let in_force = app.gate.in_force();
         let bundle = in_force.bundle();
-        Ok(bundle.explain(&Inquiry::parse(bundle, &text)?))
+        Ok(bundle.explain(&PreparedRequest::parse(bundle, &text)?))
     });
-    let explained: Result<_, String> = work.await.map_err(|_| Unexplained {
+    let explained: Result<_, RequestError> = work.await.map_err(|_| Unexplained {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         code: "internal",
         message: "This is a bug of cedargate; stderr says where it happened.".to_owned(),

@@ -10,9 +10,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::app::policies::Counts;
-use crate::record::{Event, Shadow, Sink};
+use crate::app::policies::ReloadCounts;
+use crate::event::{DecisionEntry, Sink, WideEvent};
 use crate::streams::Lost;
+use cedargate_core::{Action, ShadowDecision};
 
 /// The media type of [`Metrics::text`].
 pub(super) const CONTENT_TYPE: HeaderValue =
@@ -50,7 +51,7 @@ pub(super) struct Elsewhere {
     pub(super) store_errors: u64,
     pub(super) failed_fetches: u64,
     pub(super) connections: usize,
-    pub(super) reloads: Counts,
+    pub(super) reloads: ReloadCounts,
     /// Whether the policies in force are not those in the folders.
     pub(super) stale: bool,
     /// Lines of each stream that there is.
@@ -215,8 +216,12 @@ impl Default for Metrics {
 }
 
 impl Sink for Metrics {
-    fn take(&self, event: &Event) {
-        let action = event.action.unwrap_or("none");
+    fn take(&self, event: &WideEvent) {
+        let action = match &event.action {
+            None => "none",
+            Some(Action::Gate(action)) => action.as_str(),
+            Some(_) => "other",
+        };
         let request = Request {
             action,
             effect: event.effect.unwrap_or("none"),
@@ -235,9 +240,9 @@ impl Sink for Metrics {
             let kind = change.kind.as_str();
             self.changes.get_or_create(&Changed { kind }).inc();
         }
-        for decision in &event.decisions {
+        for DecisionEntry { decision, .. } in &event.decisions {
             if let Some(shadow) = &decision.shadow {
-                self.shadow(decision.effect, shadow);
+                self.shadow(decision.effect.as_str(), shadow);
             }
         }
     }
@@ -245,12 +250,12 @@ impl Sink for Metrics {
 
 impl Metrics {
     /// Each shadow policy is counted, so that the sum over policies may be more than the decisions.
-    fn shadow(&self, effect: &'static str, shadow: &Shadow) {
+    fn shadow(&self, effect: &'static str, shadow: &ShadowDecision) {
         let count = |policy: &str| {
             let shadowed = Shadowed {
                 policy: policy.to_owned(),
                 effect,
-                would_be: shadow.effect,
+                would_be: shadow.decision.effect.as_str(),
             };
             self.shadows.get_or_create(&shadowed).inc();
         };
@@ -267,18 +272,18 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
-    use crate::model::{Action, Timestamp};
-    use crate::record::{Decided, Effect, Record};
+    use crate::event::RequestEvent;
+    use crate::event::tests::entry;
+    use cedargate_core::{Effect, GateAction, Timestamp};
 
     #[test]
     fn requests_are_counted_by_action_effect_and_status() {
         let metrics = Arc::new(Metrics::new());
         let open = || {
             let sink: Arc<dyn Sink> = metrics.clone();
-            Record::open(sink, Timestamp::from_millis(0), "id".into(), "GET".into())
+            RequestEvent::open(sink, Timestamp::from_millis(0), "id".into(), "GET".into())
         };
         open().answered(400, Some("invalid_request"), None);
         open().answered(400, Some("invalid_request"), None);
@@ -287,7 +292,7 @@ mod tests {
             store_errors: 3,
             failed_fetches: 5,
             connections: 7,
-            reloads: Counts {
+            reloads: ReloadCounts {
                 replaced: 2,
                 unchanged: 0,
                 failed: 4,
@@ -325,30 +330,24 @@ mod tests {
     #[test]
     fn what_shadow_policies_would_have_changed_is_counted_by_policy_and_effect() {
         let metrics = Arc::new(Metrics::new());
-        let decided = |shadow: Option<&[&str]>| Decided {
-            principal: "anonymous".into(),
-            action: Action::Unknown,
-            resource: String::new(),
-            effect: Effect::Allow,
-            policies: Vec::new(),
-            notices: Vec::new(),
-            errors: Vec::new(),
-            revision: "r".into(),
-            shadow: shadow.map(|by| Shadow {
-                effect: "deny",
-                code: Some("forbidden".into()),
-                policies: Vec::new(),
-                shadow_policies: by.iter().map(ToString::to_string).collect(),
-                notices: Vec::new(),
-                errors: Vec::new(),
-            }),
+        let decided = |shadow: Option<&[&str]>| {
+            let mut decided = entry(GateAction::Unknown, Effect::Allow);
+            decided.decision.shadow = shadow.map(|policies| {
+                let denied = entry(GateAction::Unknown, Effect::Deny("forbidden".into()));
+                Box::new(ShadowDecision {
+                    decision: denied.decision,
+                    shadow_policies: policies.iter().map(ToString::to_string).collect(),
+                })
+            });
+            decided
         };
         let sink: Arc<dyn Sink> = metrics.clone();
-        let mut record = Record::open(sink, Timestamp::from_millis(0), "id".into(), "GET".into());
+        let mut event =
+            RequestEvent::open(sink, Timestamp::from_millis(0), "id".into(), "GET".into());
         for shadow in [None, Some(&["a"][..]), Some(&["a", "b"]), Some(&[])] {
-            record.decided(&decided(shadow), Duration::ZERO);
+            event.decided(decided(shadow));
         }
-        drop(record);
+        drop(event);
         let text = metrics.text(&Elsewhere::default());
         let told: Vec<_> = text
             .lines()

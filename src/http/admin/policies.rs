@@ -8,10 +8,10 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::app::policies::{Outcome, Policies, Status};
-use crate::finding::Finding;
+use crate::app::policies::{Policies, PolicyStatus, ReloadOutcome};
 use crate::gate::InForce;
-use crate::policy::PolicyEntry;
+use cedargate_core::Finding;
+use cedargate_policy::PolicyEntry;
 
 use super::{Refusal, json};
 
@@ -57,7 +57,7 @@ struct Stale<'a> {
 }
 
 /// Answers `GET /policies`.
-pub(super) fn list(status: &Status) -> Response<Full<Bytes>> {
+pub(super) fn list(status: &PolicyStatus) -> Response<Full<Bytes>> {
     let in_force = &status.in_force;
     let entries = in_force.determined();
     let reason = status.reason();
@@ -85,21 +85,21 @@ pub(super) async fn reload(policies: &Policies) -> Response<Full<Bytes>> {
     }
 }
 
-fn answer(outcome: &Outcome) -> Response<Full<Bytes>> {
+fn answer(outcome: &ReloadOutcome) -> Response<Full<Bytes>> {
     let loaded = |in_force: &InForce, changed| {
         let bundle = in_force.bundle();
         let reloaded = Reloaded {
             revision: bundle.revision(),
             loaded_at: in_force.since().to_string(),
-            policies: bundle.len(),
+            policies: bundle.entries().len(),
             changed,
         };
         json(StatusCode::OK, &reloaded)
     };
     match outcome {
-        Outcome::Replaced(in_force) => loaded(in_force, true),
-        Outcome::Unchanged(in_force) => loaded(in_force, false),
-        Outcome::Failed(failure) => json(
+        ReloadOutcome::Replaced(in_force) => loaded(in_force, true),
+        ReloadOutcome::Unchanged(in_force) => loaded(in_force, false),
+        ReloadOutcome::Failed(failure) => json(
             StatusCode::UNPROCESSABLE_ENTITY,
             &Stale {
                 status: "stale",

@@ -14,42 +14,35 @@ use crate::authn;
 use crate::error::{
     Error as GatewayError, Feature, Field, Missing, Recourse, Signal, StepUp, Throttled,
 };
+use crate::event::tests::entry;
+use crate::event::{DecisionEntry, Sink, WideEvent};
 use crate::http::Framing;
-use crate::model::{Action, MethodType, Timestamp};
-use crate::policy::{Bundle, Requirements, Sources};
-use crate::record::{Decided, Effect, Event, Sink};
 use crate::store::Error as StoreError;
 use crate::webauthn::{self, CredentialFault, Reason};
+use cedargate_core::{Effect, GateAction, MethodType, Timestamp};
+use cedargate_policy::{Bundle, Requirements, Sources};
 
 struct Nowhere;
 
 impl Sink for Nowhere {
-    fn take(&self, _: &Event) {}
+    fn take(&self, _: &WideEvent) {}
 }
 
-fn record() -> Record {
+fn event() -> RequestEvent {
     let now = Timestamp::from_millis(0);
-    Record::open(Arc::new(Nowhere), now, "the-id".into(), "POST".into())
+    RequestEvent::open(Arc::new(Nowhere), now, "the-id".into(), "POST".into())
 }
 
-fn decided(notices: &[&str]) -> Decided {
-    Decided {
-        principal: "anonymous".into(),
-        action: Action::Unknown,
-        resource: "Gate::Route::\"unknown\"".into(),
-        effect: Effect::Allow,
-        policies: Vec::new(),
-        notices: notices.iter().map(|&it| it.to_owned()).collect(),
-        errors: Vec::new(),
-        revision: "revision".into(),
-        shadow: None,
-    }
+fn decided(notices: &[&str]) -> DecisionEntry {
+    let mut entry = entry(GateAction::Unknown, Effect::Allow);
+    entry.decision.notices = notices.iter().map(|&it| it.to_owned()).collect();
+    entry
 }
 
 /// The answer as a person reads it.
-async fn written(outcome: Result<Reply, Error>, record: &mut Record) -> String {
-    let response = respond(outcome, record);
-    assert_eq!(record.event().status, Some(response.status().as_u16()));
+async fn written(outcome: Result<Reply, Error>, event: &mut RequestEvent) -> String {
+    let response = respond(outcome, event);
+    assert_eq!(event.event().status, Some(response.status().as_u16()));
     let mut text = format!("{}\n", response.status());
     for (name, value) in response.headers() {
         let _ = writeln!(text, "{name}: {}", value.to_str().unwrap());
@@ -218,7 +211,7 @@ fn unavailable(cause: &'static str) -> StoreError {
 #[tokio::test]
 async fn each_error_is_written_as_the_api_says() {
     for (name, error) in every_error() {
-        let text = written(Err(error), &mut record()).await;
+        let text = written(Err(error), &mut event()).await;
         insta::assert_snapshot!(name, text);
     }
 }
@@ -226,9 +219,9 @@ async fn each_error_is_written_as_the_api_says() {
 #[tokio::test]
 async fn notices_are_on_every_error_after_a_decision() {
     for (name, error) in every_error() {
-        let mut record = record();
-        record.decided(&decided(&["Ask the help desk."]), std::time::Duration::ZERO);
-        let text = written(Err(error), &mut record).await;
+        let mut event = event();
+        event.decided(decided(&["Ask the help desk."]));
+        let text = written(Err(error), &mut event).await;
         assert!(
             text.contains("\"notices\": [\n    \"Ask the help desk.\"\n  ]"),
             "{name}: {text}"
@@ -267,33 +260,33 @@ async fn causes_go_to_the_record_only() {
         ),
         (
             unknown_keys.into(),
-            "the keys of issuer of step-ups are not known",
+            "the keys of the step-up issuer are not known",
         ),
         (
             not_started.into(),
             "a registration does not start: The configuration was invalid",
         ),
     ] {
-        let mut record = record();
-        let text = written(Err(error.into()), &mut record).await;
+        let mut event = event();
+        let text = written(Err(error.into()), &mut event).await;
         assert!(!text.contains(cause), "{text}");
-        assert_eq!(record.event().cause.as_deref(), Some(cause));
+        assert_eq!(event.event().cause.as_deref(), Some(cause));
     }
 }
 
 #[tokio::test]
 async fn good_answers_are_kept_by_no_cache_unless_they_are_public() {
-    let private = written(Reply::private(&json!({"codes": []})), &mut record()).await;
+    let private = written(Reply::private(&json!({"codes": []})), &mut event()).await;
     insta::assert_snapshot!("private", private);
     let public = Reply::public(Bytes::from_static(b"{}"));
-    insta::assert_snapshot!("public", written(Ok(public), &mut record()).await);
+    insta::assert_snapshot!("public", written(Ok(public), &mut event()).await);
 }
 
 #[tokio::test]
 async fn an_answer_without_content_has_no_media_type() {
-    let mut record = record();
-    let response = respond(Ok(Reply::nothing()), &mut record);
-    assert_eq!(record.event().status, Some(204));
+    let mut event = event();
+    let response = respond(Ok(Reply::nothing()), &mut event);
+    assert_eq!(event.event().status, Some(204));
     assert_eq!(response.status(), 204);
     assert!(!response.headers().contains_key(CONTENT_TYPE));
     assert_eq!(response.headers()["x-request-id"], "the-id");

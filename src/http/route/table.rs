@@ -4,14 +4,15 @@ use hyper::Method;
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
-use super::{About, Access, Public, Query, RelatedOrigins, Row, schema};
+use super::{About, Access, Public, Query, RelatedOrigins, Row};
 use crate::http::endpoint::{Endpoint, Serve};
+use crate::http::schema::schema;
 use crate::mfa::admin::{AdminDeleteMethod, AdminListMethods, AdminReset};
 use crate::mfa::backup_codes::RegenerateCodes;
 use crate::mfa::methods::{DeleteMethod, ListMethods, RenameMethod};
 use crate::mfa::registration::{BeginRegistration, CompleteRegistration};
 use crate::mfa::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBackupCode};
-use crate::model::{MethodType, path};
+use cedargate_core::{MethodType, path};
 
 /// Every row.
 pub(in crate::http) static TABLE: [Row; 15] = [

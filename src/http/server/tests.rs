@@ -16,10 +16,10 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::event::{Sink, WideEvent};
 use crate::http::Error;
 use crate::http::target::Target;
 use crate::http::{Reply, body, head, observe, open};
-use crate::record::{Event, Sink};
 
 /// Far more than any test needs: what hangs fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,9 +44,9 @@ impl Handler for Edge {
         request: Request<Incoming>,
         _: IpAddr,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
-        let (_, record) = open(&self.sink, &request);
+        let (_, event) = open(&self.sink, &request);
         async move {
-            observe(record, self.request_time, async |_| {
+            observe(event, self.request_time, async |_| {
                 self.answer(request).await
             })
             .await
@@ -73,17 +73,17 @@ impl Edge {
     }
 }
 
-struct Events(Mutex<mpsc::UnboundedSender<Event>>);
+struct Events(Mutex<mpsc::UnboundedSender<WideEvent>>);
 
 impl Sink for Events {
-    fn take(&self, event: &Event) {
+    fn take(&self, event: &WideEvent) {
         let _ = self.0.lock().unwrap().send(event.clone());
     }
 }
 
 struct Running {
     address: SocketAddr,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: mpsc::UnboundedReceiver<WideEvent>,
     waiting: Arc<Notify>,
     release: Arc<Notify>,
     connections: Arc<Connections>,
@@ -98,7 +98,7 @@ async fn start(limits: Limits) -> Running {
 fn edge(
     body_time: Duration,
     request_time: Duration,
-) -> (Arc<Edge>, mpsc::UnboundedReceiver<Event>) {
+) -> (Arc<Edge>, mpsc::UnboundedReceiver<WideEvent>) {
     let (sender, events) = mpsc::unbounded_channel();
     let edge = Edge {
         sink: Arc::new(Events(Mutex::new(sender))),
@@ -137,7 +137,7 @@ impl Running {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    async fn event(&mut self) -> Event {
+    async fn event(&mut self) -> WideEvent {
         timeout(PATIENCE, self.events.recv())
             .await
             .unwrap()

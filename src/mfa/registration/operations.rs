@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::gate::Operation;
 use crate::mfa::body::{self, DeviceName, Unchecked};
-use crate::model::{Action, Authenticator, Bytes, Member, MethodType, Timestamp};
-use crate::policy::Resource;
 use crate::store::Account;
 use crate::webauthn::Response;
+use cedargate_core::{Authenticator, Bytes, GateAction, Member, MethodType, Timestamp};
+use cedargate_policy::Resource;
 
 /// To start an enrolment.
 pub struct BeginRegistration {
@@ -19,7 +19,7 @@ pub struct BeginRegistration {
 }
 
 impl Operation for BeginRegistration {
-    const ACTION: Action = Action::BeginWebauthnRegistration;
+    const ACTION: GateAction = GateAction::BeginWebauthnRegistration;
 
     fn method_type(&self) -> Option<MethodType> {
         Some(self.method_type)
@@ -89,7 +89,7 @@ impl CompleteRegistration {
 }
 
 impl Operation for CompleteRegistration {
-    const ACTION: Action = Action::CompleteWebauthnRegistration;
+    const ACTION: GateAction = GateAction::CompleteWebauthnRegistration;
 
     fn method_type(&self) -> Option<MethodType> {
         Some(self.method_type)
@@ -118,7 +118,7 @@ pub struct TrustAuthenticator {
 }
 
 impl Operation for TrustAuthenticator {
-    const ACTION: Action = Action::TrustAuthenticator;
+    const ACTION: GateAction = GateAction::TrustAuthenticator;
 
     fn method_type(&self) -> Option<MethodType> {
         Some(self.authenticator.method_type)

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::model::Timestamp;
 use crate::store::Clock;
+use cedargate_core::Timestamp;
 
 /// The system's clock, as the store's own server clock: it never goes back while the process lives.
 pub(in crate::store) fn system_clock() -> Clock {

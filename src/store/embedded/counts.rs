@@ -5,9 +5,9 @@ use std::time::Duration;
 use redb::{ReadableTable, Table};
 
 use super::tables::{CountEntry, live};
-use crate::model::{Bytes, SessionKey, Timestamp};
 use crate::store::keys::UserKey;
 use crate::store::{BEGINS_LIMIT, BEGINS_WINDOW, TRIES_LIMIT, TRIES_WINDOW};
+use cedargate_core::{Bytes, SessionKey, Timestamp};
 
 /// One count and its limit.
 pub(super) struct Counter {

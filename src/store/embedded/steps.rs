@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::counts::Counter;
 use super::tables::{PendingEntry, PendingKey, Tables, UserRecord, live};
-use crate::model::{Authenticator, Bytes, SessionKey, Timestamp};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
 use crate::store::{BeginOutcome, CodeSet, CompleteOutcome, Error, holds};
+use cedargate_core::{Authenticator, Bytes, SessionKey, Timestamp};
 
 /// The outer error is the disk's and ends the transaction; the inner one is this step's alone.
 pub(super) type Step<R> = Result<Result<R, Error>, redb::Error>;

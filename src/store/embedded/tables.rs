@@ -8,10 +8,10 @@ use redb::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Authenticator, Bytes, CodeKind, Timestamp};
 use crate::store::{
     Account, ActiveCodes, Authentication, CodeSalt, CodeSet, Enrolment, RecoveryCode, oldest_first,
 };
+use cedargate_core::{Authenticator, Bytes, CodeKind, Timestamp};
 
 /// What `META` says of the format: raised when this release's readers could not read it any more.
 pub(super) const FORMAT: u64 = 1;

@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use super::file::StoreFile;
 use super::steps::Step;
 use super::tables::{COUNTS, PENDING, Tables, live};
-use crate::model::Timestamp;
 use crate::store::{Clock, Error};
+use cedargate_core::Timestamp;
 
 /// How many steps may wait. With more, the disk is too slow for what is asked of it.
 const QUEUE: usize = 1024;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::changes::show_uses;
-use crate::model::{Authenticator, Bytes, CodeKind, Timestamp};
 use crate::store::stored::decode;
 use crate::store::{
     Account, ActiveCodes, Authentication, CodeSalt, Enrolment, Error, oldest_first,
 };
+use cedargate_core::{Authenticator, Bytes, CodeKind, Timestamp};
 
 /// What `read.lua` answers of the account: version, handle, epoch, salt of the replaced set.
 type AccountReply = (Option<u64>, Option<String>, Option<u64>, Option<String>);

@@ -11,13 +11,13 @@ use super::link::Failure;
 use super::{
     REMOVE, RENAME, RESET, Redis, STEP, USE, challenge_digest, codes, eval, moment, user_keys,
 };
-use crate::model::{Authenticator, Bytes, Timestamp, UserId};
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
 use crate::store::{
     AuthenticateOutcome, Error, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Use,
     oldest_first,
 };
+use cedargate_core::{Authenticator, Bytes, Timestamp, UserId};
 
 /// How often a renaming is tried again that found another record than it had read.
 const RENAME_TRIES: usize = 4;

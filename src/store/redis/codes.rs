@@ -6,11 +6,11 @@ use redis::Cmd;
 use tokio::time::Instant;
 
 use super::{COMPLETION, REPLACE_CODES, Redis, TRY_CODE, eval, millis};
-use crate::model::{Bytes, SessionKey, UserId};
 use crate::store::keys::UserKey;
 use crate::store::{
     CodeSet, Error, RecoveryCode, ReplaceCodesOutcome, TRIES_LIMIT, TRIES_WINDOW, TryCodeOutcome,
 };
+use cedargate_core::{Bytes, SessionKey, UserId};
 
 impl Redis {
     pub(in crate::store) async fn replace_codes(

@@ -6,8 +6,8 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 
 use super::{Forge, RP_ID, UP, UV, client_data, merge};
-use crate::model::Bytes;
 use crate::webauthn::Assertion;
+use cedargate_core::Bytes;
 
 /// What an assertion is made of.
 pub(in crate::webauthn) struct ForgedAssertion {

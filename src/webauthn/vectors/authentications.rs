@@ -2,9 +2,9 @@
 //! of each authenticator is what its enrolment without attestation would have stored.
 
 use super::*;
-use crate::model::{Authenticator, Timestamp};
 use crate::webauthn::forge::{AT, BE, BS, Forge, UP, UV};
 use crate::webauthn::{Assertion, AssertionRequest};
+use cedargate_core::{Authenticator, Timestamp};
 
 impl Case {
     /// The authenticator as it is stored, or the word for why it cannot be enrolled.

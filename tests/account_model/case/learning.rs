@@ -1,15 +1,14 @@
-//! What answers show, and to whom.
+//! The knowledge that answers give to their receivers.
 
 use serde_json::{Value, json};
 
 use super::super::requests::{Act, Id, Request, Session, Who, is_stolen, key_of};
 use super::super::rules::Token;
 use super::{Case, HeldCode, HeldPending};
-use crate::answers::{FIDO, PASSKEY};
-use crate::client::Answer;
+use crate::support::client::{Answer, FIDO, PASSKEY};
 
 impl Case<'_> {
-    /// What the answer shows, for whoever sent the request.
+    /// Adds the contents of the answer to the sender's knowledge.
     pub(super) fn learn(&mut self, request: &Request, answer: &Answer) {
         let Token { who, session, .. } = self.state().tokens[&request.token];
         match &request.act {

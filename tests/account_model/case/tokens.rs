@@ -1,13 +1,14 @@
 //! The tokens of a case: those of sign-ins at the issuer, and step-ups as they are later.
 
-use serde_json::{Value, json};
+use crate::support::base64url;
+use serde_json::json;
 
 use super::super::requests::{Id, Session, Who, is_stolen};
 use super::super::rules::{Proof, Token};
 use super::Case;
-use crate::deployment::{ADMINS, TENANT};
+use crate::support::deployment::{ADMINS, TENANT};
 
-/// How long ago a stolen session was signed in, in seconds.
+/// The age of the sign-in of a stolen session, in seconds.
 const LONG_AGO: u64 = 3600;
 
 impl Case<'_> {
@@ -76,7 +77,7 @@ impl Case<'_> {
             Proof::Password | Proof::SignIn { .. } => return None,
         };
         let text = &self.texts[&id];
-        let mut claims = payload(text);
+        let mut claims = base64url::claims(text);
         for moment in ["iat", "auth_time", "code_time"] {
             if let Some(at) = claims[moment].as_u64() {
                 claims[moment] = (at - 20 * 60).into();
@@ -92,12 +93,4 @@ impl Case<'_> {
         wallet.swap(latest, latest.saturating_sub(1));
         Some(id)
     }
-}
-
-/// The claims of a token.
-fn payload(token: &str) -> Value {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap();
-    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);
-    serde_json::from_slice(&payload.unwrap()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What the oracle knows of an account and of a token.
+//! An account and a token in the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use super::super::requests::{Id, Session, Who};
 const PENDING_PER_SESSION: usize = 8;
 const PENDING_PER_ACCOUNT: usize = 64;
 
-/// What a token proves of its session.
+/// The proof behind a token's session.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::account_model) enum Proof {
     Password,
@@ -36,7 +36,7 @@ pub(in crate::account_model) struct Token {
     /// Names the group of administrators.
     pub(in crate::account_model) admin: bool,
     pub(in crate::account_model) proof: Proof,
-    /// Of a step-up: that of the account when it was made.
+    /// The epoch of the account when this step-up token was made.
     pub(in crate::account_model) epoch: Option<u64>,
 }
 
@@ -83,11 +83,11 @@ pub(in crate::account_model) struct Codes {
 pub(super) struct Pending {
     pub(super) id: Id,
     pub(super) session: Session,
-    /// Of a step-up: the authenticators that may answer.
+    /// The authenticators that may answer this step-up.
     pub(super) allowed: Vec<Id>,
 }
 
-/// How many ceremonies a session has begun in the last minute: not fewer and not more than this.
+/// The bounds of the number of ceremonies that a session has begun in the last minute.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Begins {
     pub(super) low: u32,

@@ -4,9 +4,9 @@ use super::super::requests::{Act, Id, Outcome, Request, Tried, Who, issued};
 use super::account::{Account, Authenticator, Begins, Codes, Pending, Proof, Token, add};
 use super::{BEGINS, MAX_AUTHENTICATORS, Model, Right};
 
-/// How many codes a set has.
+/// The number of codes in a set.
 const CODES: usize = 10;
-/// How many wrong codes a session may try.
+/// The number of wrong codes that a session may try.
 const WRONG_CODES: u32 = 10;
 
 impl Model {
@@ -229,7 +229,7 @@ impl Model {
         vec![(Outcome::good("no recovery code"), after)]
     }
 
-    /// Why a session does not administer; none if it does.
+    /// The reason that a session may not administer. `None` if it may.
     pub(super) fn refuses_to_administer(&self, token: &Token, seen: &Self) -> Option<Vec<Right>> {
         let is_trusted = token.is_trusted();
         if token.admin && token.is_strong() && is_trusted {

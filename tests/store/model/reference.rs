@@ -1,16 +1,16 @@
-//! The store's contract in the fewest words: no time, no failures.
+//! The store's contract as a small model, without time and failures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedargate::model::{Authenticator, Bytes, UserId};
 use cedargate::store::{
     AuthenticateOutcome, BEGINS_LIMIT, CodeSet, CompleteOutcome, PENDING_PER_ACCOUNT,
     PENDING_PER_SESSION, ReplaceCodesOutcome, TRIES_LIMIT, TryCodeOutcome, Use,
 };
+use cedargate_core::{Authenticator, Bytes, UserId};
 use proptest::sample::Index;
 use uuid::Uuid;
 
-/// What there should be.
+/// The expected contents of the store.
 #[derive(Default)]
 pub(super) struct Model {
     users: BTreeMap<String, User>,
@@ -21,31 +21,31 @@ pub(super) type Session = u8;
 
 #[derive(Default)]
 pub(super) struct User {
-    /// Has a handle.
+    /// True if the user has a handle.
     pub(super) known: bool,
     pub(super) version: u64,
     pub(super) epoch: u64,
     /// Oldest first.
     pub(super) pending: Vec<(Session, u8)>,
     pub(super) asked: Vec<(Session, u8)>,
-    /// Every challenge that was ever begun.
+    /// Every challenge that was begun.
     pub(super) seen: BTreeSet<u8>,
     pub(super) begins: BTreeMap<Session, u64>,
     pub(super) authenticators: Vec<Authenticator>,
     pub(super) codes: Codes,
     pub(super) replaced: Option<Bytes>,
-    /// Wrong codes, and the salt of the set that they were tried at.
+    /// The number of wrong codes, and the salt of the set that they were tried against.
     pub(super) tries: BTreeMap<Session, (Bytes, u64)>,
     pub(super) last: Option<Attempt>,
 }
 
-/// The set that is tried now. Of a set, only the hashes that are left.
+/// The active set, with the hashes that are left.
 #[derive(Default)]
 pub(super) enum Codes {
     #[default]
     None,
     Backup(CodeSet),
-    /// After a reset.
+    /// True after a reset.
     Recovery {
         set: CodeSet,
         is_expired: bool,
@@ -63,13 +63,13 @@ pub(super) struct Attempt {
     pub(super) opened_by: Option<Bytes>,
 }
 
-/// Who removes. An admin may bring a recovery code: its set, and whether it is expired.
+/// The caller of a removal. An admin may bring a recovery code: its set, and true if it is expired.
 pub(super) enum By {
     Owner,
     Admin(Option<(CodeSet, bool)>),
 }
 
-/// What became of a removal.
+/// The outcome of a removal.
 #[derive(Debug, PartialEq)]
 pub(super) enum Removal {
     Removed {
@@ -80,7 +80,7 @@ pub(super) enum Removal {
     Stale,
 }
 
-/// What became of a begin.
+/// The outcome of a begin.
 #[derive(Debug, PartialEq)]
 pub(super) enum Begin {
     Stored,
@@ -240,7 +240,7 @@ impl User {
         }
     }
 
-    /// What was removed, oldest first; none when there were authenticators that had to stay.
+    /// The removed authenticators, oldest first. `None` if there are authenticators that must stay.
     pub(super) fn reset(
         &mut self,
         set: CodeSet,
@@ -278,7 +278,7 @@ impl User {
         ReplaceCodesOutcome::Stored
     }
 
-    /// None after too many wrong ones.
+    /// `None` after too many wrong codes.
     pub(super) fn attempt(
         &mut self,
         session: Session,
@@ -310,7 +310,7 @@ impl User {
         tries.is_some_and(|(of, count)| Some(of) == self.codes.salt() && *count >= TRIES_LIMIT)
     }
 
-    /// One of the authenticators; nobody's, where there is none.
+    /// One of the authenticators. If there is none, an id that nobody has.
     pub(super) fn pick(&self, which: &Index) -> Uuid {
         match self.authenticators.as_slice() {
             [] => Uuid::nil(),
@@ -331,7 +331,7 @@ impl Codes {
         self.set().map(|set| &set.salt)
     }
 
-    /// How many backup codes work.
+    /// The number of backup codes that work.
     pub(super) fn remaining(&self) -> usize {
         match self {
             Codes::Backup(set) => set.hashes.len(),
@@ -359,7 +359,7 @@ fn take(pending: &mut Vec<(Session, u8)>, challenge: u8) -> bool {
     pending.len() < before
 }
 
-/// Adds a ceremony. Over a limit, an older one goes: the session's own, or that of the session that has
+/// Adds a ceremony. Over a limit it drops an older one: of the same session, or of the session with
 /// the most.
 fn add_newest(pending: &mut Vec<(Session, u8)>, session: Session, challenge: u8) {
     take(pending, challenge);

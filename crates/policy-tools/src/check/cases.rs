@@ -1,4 +1,4 @@
-//! What a case does not test that it seems to test: for `policy check`.
+//! Checks test cases for what they seem to test and do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -9,78 +9,75 @@ use serde_json::Value;
 use cedargate_core::{Finding, GroupId, Severity, UserId};
 use cedargate_policy::Bundle;
 use cedargate_policy::analysis::{NEVER, duration_millis};
-
 use cedargate_policy::cases::{Case, Expected};
 
-/// Reports what is wrong with a test case, asking it of the bundle if there is one. Returns the members
-/// of the context that the case does not give.
-pub(super) fn advise(
+/// Adds a finding for each problem of a test case, and returns the members of the context that the case
+/// lacks. Without a bundle the request is not compared with the schema.
+pub(super) fn check(
     case: &Case,
     bundle: Option<&Bundle>,
     findings: &mut Vec<Finding>,
-) -> Vec<&'static str> {
-    Advised(case).advise(bundle, findings)
+) -> Vec<String> {
+    CaseCheck(case).run(bundle, findings)
 }
 
-/// A test case that advice is given about.
-struct Advised<'a>(&'a Case);
+struct CaseCheck<'a>(&'a Case);
 
-impl Advised<'_> {
-    /// Says what is wrong with it. What it asks is held against a bundle, if there is one.
-    /// Returns the members of the context that it does not say.
-    fn advise(&self, bundle: Option<&Bundle>, findings: &mut Vec<Finding>) -> Vec<&'static str> {
-        let inquiry = bundle.map(|bundle| self.0.inquiry(bundle)).transpose();
-        let assumed = inquiry.as_ref().ok().and_then(|inquiry| {
-            let assumed = inquiry.as_ref()?.assumed();
+impl CaseCheck<'_> {
+    fn run(&self, bundle: Option<&Bundle>, findings: &mut Vec<Finding>) -> Vec<String> {
+        let prepared = bundle
+            .map(|bundle| self.0.prepare_request(bundle))
+            .transpose();
+        let assumed = prepared.as_ref().ok().and_then(|prepared| {
+            let assumed = prepared.as_ref()?.assumed();
             Some(assumed.to_vec())
         });
-        let asked = inquiry.map(drop);
+        let asked = prepared.map(drop);
         let expected = self.0.expected();
         match asked.and(expected) {
             Ok(expected) => {
                 if expected.decision == "deny" && takes_any_deny(&expected) {
-                    let message = "takes any deny: by whatever policy, or by none";
-                    let help = "name the policies in \"reason\", or the \"code\", or the \"notices\"; where no policy permits it, the code is \"forbidden\"";
+                    let message = "passes with any denial: by any policy, or by none";
+                    let help = "expect policies in \"reason\", a \"code\" or \"notices\"; if no policy permits the request, the code is \"forbidden\"";
                     let at = self.find("\"decision\"");
-                    findings.push(self.said("test_any_deny", at, message).help(help));
+                    findings.push(self.finding("test_any_deny", at, message).help(help));
                 }
             }
             Err(why) => {
                 let at = self.0.span.start..self.0.span.start + 1;
-                let finding = self.said("test_case", at, &format!("cannot be asked: {why}"));
+                let finding = self.finding("test_case", at, &format!("cannot be asked: {why}"));
                 findings.push(finding.severity(Severity::Error));
                 return Vec::new();
             }
         }
         self.session(findings);
-        if let Some(world) = World::of(self.0) {
-            world.compare(findings);
+        if let Some(entities) = CaseEntities::of(self.0) {
+            entities.check(findings);
         }
         assumed.unwrap_or_default()
     }
 
-    /// A token that says nothing of the acr is not one of a strong sign-in.
+    /// Reports a strong sign-in without an acr: no token describes such a session.
     fn session(&self, findings: &mut Vec<Finding>) {
         let session = &self.0.request()["context"]["session"];
         let since = session["sinceStrong"].as_str().and_then(duration_millis);
         let never = duration_millis(NEVER);
         if session["acr"] == "" && since.is_some() && since != never {
             let at = self.find("\"sinceStrong\"");
-            let message =
-                "has an empty acr and a \"sinceStrong\" that is not 36500d, which no token gives";
+            let message = "has an empty acr and a \"sinceStrong\" that is not 36500d, which no token describes";
             let help = "write the acr of the strong sign-in, such as \"phr\"";
-            findings.push(self.said("test_session", at, message).help(help));
+            findings.push(self.finding("test_session", at, message).help(help));
         }
     }
 
-    fn said(&self, code: &'static str, at: Range<usize>, what: &str) -> Finding {
+    fn finding(&self, code: &'static str, at: Range<usize>, what: &str) -> Finding {
         let message = format!("the case {:?} {what}", self.0.name);
         Finding::error(code, self.0.file.as_str(), message)
             .at(&self.0.text, at)
             .severity(Severity::Finding)
     }
 
-    /// Where a text stands in it; where it begins, if nowhere.
+    /// Returns the span of a text in the case, or the start of the case if it does not occur.
     fn find(&self, text: &str) -> Range<usize> {
         let within = self.0.text.get(self.0.span.clone()).unwrap_or_default();
         match within.find(text) {
@@ -89,7 +86,7 @@ impl Advised<'_> {
         }
     }
 
-    /// Where the entity stands among those of the case.
+    /// Returns the span of an entity's id among the entities of the case.
     fn find_entity(&self, uid: &EntityUid) -> Range<usize> {
         let entities = self.find("\"entities\"").start;
         let id = format!("\"{}\"", uid.id().unescaped());
@@ -103,7 +100,7 @@ impl Advised<'_> {
             let (before, behind) = given.split_at(*at);
             let last = |member| before.rfind(member);
             let end = behind.find('}').map_or(given.len(), |end| at + end);
-            // Others have it as a parent, or as an attribute.
+            // The id also occurs as a parent or an attribute of other entities.
             last("\"uid\"") > last("\"parents\"").max(last("\"attrs\""))
                 && last("\"uid\"").is_some_and(|uid| given[uid..end].contains(&of))
         });
@@ -122,21 +119,21 @@ fn takes_any_deny(expected: &Expected) -> bool {
 
 const CODE: &str = "test_entities";
 
-/// The entities of a case beside those that the gateway would build for its request.
-struct World<'a> {
+/// The entities of a case, to be compared with those that the gateway builds for its request.
+struct CaseEntities<'a> {
     case: &'a Case,
-    given: BTreeMap<EntityUid, Given<'a>>,
+    given: BTreeMap<EntityUid, GivenEntity<'a>>,
     principal: EntityUid,
     resource: EntityUid,
 }
 
-struct Given<'a> {
+struct GivenEntity<'a> {
     parents: BTreeSet<EntityUid>,
     attributes: &'a Value,
 }
 
-impl<'a> World<'a> {
-    /// None of a case that cannot be asked: that is an error of its own.
+impl<'a> CaseEntities<'a> {
+    /// Returns `None` if the case is malformed, which is reported elsewhere.
     fn of(case: &'a Case) -> Option<Self> {
         let asked = |member: &str| case.request()[member].as_str()?.parse().ok();
         let mut given = BTreeMap::new();
@@ -145,7 +142,7 @@ impl<'a> World<'a> {
             let parents: Option<_> = parents.map(uid).collect();
             given.insert(
                 uid(&entity["uid"])?,
-                Given {
+                GivenEntity {
                     parents: parents?,
                     attributes: &entity["attrs"],
                 },
@@ -159,7 +156,7 @@ impl<'a> World<'a> {
         })
     }
 
-    fn compare(&self, findings: &mut Vec<Finding>) {
+    fn check(&self, findings: &mut Vec<Finding>) {
         let mut built = BTreeMap::new();
         let parents = match user(&self.principal) {
             Some(id) => {
@@ -186,15 +183,12 @@ impl<'a> World<'a> {
         for (uid, parents) in &built {
             match self.given.get(uid) {
                 Some(given) => findings.extend(self.parents(uid, given, parents)),
-                // Without parents and attributes it is the same to Cedar whether it is there.
+                // Without parents and attributes, Cedar decides the same whether or not it is there.
                 None if matches!(parents, Parents::None) => {}
                 None => {
                     let what = format!("has no entity {uid}, which the gateway builds");
-                    let finding = Advised(self.case).said(
-                        CODE,
-                        Advised(self.case).find("\"entities\""),
-                        &what,
-                    );
+                    let case = CaseCheck(self.case);
+                    let finding = case.finding(CODE, case.find("\"entities\""), &what);
                     findings.push(finding.help("add it, with its parents"));
                 }
             }
@@ -205,12 +199,12 @@ impl<'a> World<'a> {
             .filter(|uid| !built.contains_key(*uid) && !is(uid, "Action"));
         findings.extend(more.map(|uid| {
             let what = format!("has the entity {uid}, which the gateway does not build");
-            let help = "remove it: there are the principal, its account and the resource; parents need no entities of their own";
-            self.say(uid, &what, help)
+            let help = "remove it: the gateway builds the principal, its account and the resource, and parents need no entities";
+            self.finding(uid, &what, help)
         }));
     }
 
-    /// The account that an authenticator is in.
+    /// Returns the account that holds the authenticator.
     fn holder(&self) -> Option<&EntityUid> {
         let given = self.given.get(&self.resource)?;
         given.parents.iter().find(|one| is(one, "Account"))
@@ -223,14 +217,19 @@ impl<'a> World<'a> {
         if uid(&given.attributes["account"]).as_ref() != account {
             let what = format!("gives {} another account than its own", self.principal);
             let help = "an account has the id of its user";
-            findings.push(self.say(&self.principal, &what, help));
+            findings.push(self.finding(&self.principal, &what, help));
         }
     }
 
-    fn parents(&self, uid: &EntityUid, given: &Given<'_>, parents: &Parents) -> Option<Finding> {
+    fn parents(
+        &self,
+        uid: &EntityUid,
+        given: &GivenEntity<'_>,
+        parents: &Parents,
+    ) -> Option<Finding> {
         if matches!(parents, Parents::OneAccount) && given.parents.len() != 1 {
             let what = format!("does not put {uid} in one account, as the gateway does");
-            return Some(self.say(uid, &what, parents.rule()));
+            return Some(self.finding(uid, &what, parents.rule()));
         }
         let needed = parents.needed();
         let missing = needed.iter().find(|one| !given.parents.contains(*one));
@@ -246,20 +245,20 @@ impl<'a> World<'a> {
             ),
             (None, None) => return None,
         };
-        Some(self.say(uid, &what, &help))
+        Some(self.finding(uid, &what, &help))
     }
 
-    fn say(&self, uid: &EntityUid, what: &str, help: &str) -> Finding {
-        let at = Advised(self.case).find_entity(uid);
-        Advised(self.case).said(CODE, at, what).help(help)
+    fn finding(&self, uid: &EntityUid, what: &str, help: &str) -> Finding {
+        let case = CaseCheck(self.case);
+        case.finding(CODE, case.find_entity(uid), what).help(help)
     }
 }
 
 /// The parents that the gateway gives an entity.
 enum Parents {
-    /// Issuer, tenant and groups.
+    /// An issuer, a tenant and groups.
     OfUser(UserId),
-    /// Issuer and tenant.
+    /// An issuer and a tenant.
     OfAccount(UserId),
     /// The account that holds it.
     OneAccount,
@@ -294,18 +293,18 @@ impl Parents {
     fn rule(&self) -> &'static str {
         match self {
             Parents::OfUser(_) => {
-                "a user is in its issuer, its tenant and groups of both: those that its id names"
+                "a user is in the issuer and the tenant that its id names, and in groups of both"
             }
             Parents::OfAccount(_) => {
-                "an account is in its issuer and its tenant, those that its id names, and in nothing else"
+                "an account is in the issuer and the tenant that its id names, and in nothing else"
             }
             Parents::OneAccount => "an authenticator is in the account that holds it",
-            Parents::None => "it is in nothing",
+            Parents::None => "it has no parents",
         }
     }
 }
 
-/// The user or the account that this is.
+/// Returns the id of a user or account entity.
 fn user(uid: &EntityUid) -> Option<UserId> {
     let of_user = is(uid, "User") || is(uid, "Account");
     of_user.then(|| uid.id().unescaped().parse().ok())?
@@ -319,7 +318,7 @@ fn entity(name: &str, id: &str) -> Option<EntityUid> {
     format!("Gate::{name}::{id:?}").parse().ok()
 }
 
-/// As Cedar writes it in JSON, with or without `__entity`.
+/// Parses an entity from Cedar's JSON, with or without `__entity`.
 fn uid(json: &Value) -> Option<EntityUid> {
     EntityUid::from_json(json.clone()).ok()
 }

@@ -1,35 +1,39 @@
-//! Issuers that policies name, held against those of a configuration.
+//! Checks that policies name only issuers of a configuration.
 
 use cedar_policy::EntityUid;
 
 use cedargate_core::{Finding, IssuerName, Severity, nearest};
-use cedargate_policy::analysis::{Examined, Place};
+use cedargate_policy::analysis::{ExaminedSources, Place};
 
 /// An issuer that a configuration names.
 #[derive(Clone, Debug)]
 pub struct KnownIssuer {
-    /// Its name, as policies write it.
+    /// The name, as policies write it.
     pub name: IssuerName,
-    /// Whether its tokens name groups.
+    /// True if the configuration says which claim of its tokens lists groups.
     pub has_groups: bool,
 }
 
-pub(super) fn look(examined: &Examined<'_>, known: &[KnownIssuer], findings: &mut Vec<Finding>) {
+pub(super) fn check(
+    examined: &ExaminedSources<'_>,
+    known: &[KnownIssuer],
+    findings: &mut Vec<Finding>,
+) {
     for statement in &examined.statements {
         for named in statement.syntax().entities() {
             let place = named.span.map(|span| statement.place.part(span));
             let place = place.unwrap_or_else(|| statement.place.clone());
-            findings.extend(stranger(&named.what, &place, known));
+            findings.extend(unknown_issuer(&named.item, &place, known));
         }
     }
     for link in &examined.links {
         for named in link.arguments.values() {
-            findings.extend(stranger(named, &link.place, known));
+            findings.extend(unknown_issuer(named, &link.place, known));
         }
     }
 }
 
-fn stranger(named: &EntityUid, place: &Place<'_>, known: &[KnownIssuer]) -> Option<Finding> {
+fn unknown_issuer(named: &EntityUid, place: &Place<'_>, known: &[KnownIssuer]) -> Option<Finding> {
     let id = named.id().unescaped();
     let of = named.type_name().to_string();
     let name = match of.as_str() {
@@ -37,7 +41,7 @@ fn stranger(named: &EntityUid, place: &Place<'_>, known: &[KnownIssuer]) -> Opti
         "Gate::User" | "Gate::Account" | "Gate::Group" => id.split_once('|')?.0,
         _ => return None,
     };
-    // What is no name of an issuer is an error of its own.
+    // A malformed name is reported elsewhere.
     name.parse::<IssuerName>().ok()?;
     let (code, message, help) = match known.iter().find(|one| one.name.as_str() == name) {
         Some(issuer) if issuer.has_groups || of != "Gate::Group" => return None,

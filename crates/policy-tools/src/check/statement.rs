@@ -1,20 +1,20 @@
-//! Advice about a single policy or template.
+//! Checks single policies and templates for probable mistakes.
 
 use std::collections::BTreeSet;
 
 use cedargate_core::{Finding, Severity, nearest};
-use cedargate_policy::analysis::Subject;
+use cedargate_policy::analysis::ExaminedPolicy;
 
-/// A policy or template that advice is given about.
-pub(super) struct Advised<'s>(pub(super) &'s Subject<'s>);
+/// The check of one policy or template.
+pub(super) struct StatementCheck<'s>(pub(super) &'s ExaminedPolicy<'s>);
 
-impl Advised<'_> {
-    /// Says what it probably does otherwise than was meant, and where it can match.
-    pub(super) fn advise(&self, findings: &mut Vec<Finding>) {
+impl StatementCheck<'_> {
+    /// Adds a finding for each probable mistake, and a note on the actions for which it can match.
+    pub(super) fn run(&self, findings: &mut Vec<Finding>) {
         findings.extend(self.no_notice());
         findings.extend(self.since_strong());
-        findings.extend(self.first_factor());
-        findings.extend(self.second_look());
+        findings.extend(self.step_up_before_first_factor());
+        findings.extend(self.step_up_by_amr());
         findings.extend(self.optional_claims());
         findings.extend(self.matching());
     }
@@ -24,48 +24,49 @@ impl Advised<'_> {
     }
 
     fn no_notice(&self) -> Option<Finding> {
-        // One that is misspelt is an error of its own.
+        // A misspelt @notice is reported elsewhere.
         let mut annotations = self.0.syntax.annotations();
-        let is_meant = annotations.any(|one| nearest(one.what.name, ["notice"]).is_some());
+        let is_meant = annotations.any(|one| nearest(one.item.name, ["notice"]).is_some());
         if !self.0.syntax.forbids() || is_meant {
             return None;
         }
-        let message = "this forbid has no @notice: whom it refuses is not told why";
+        let message =
+            "this forbid has no @notice: the caller does not learn why the request is refused";
         let finding = self.0.place.error("notice_missing", None, message);
         let help = "write @notice(\"…\"): what the caller can do about it";
         Some(finding.severity(Severity::Finding).help(help))
     }
 
     fn since_strong(&self) -> Option<Finding> {
-        let read = self.0.syntax.reads(&["session", "sinceStrong"])?;
+        let read = self.0.syntax.context_read(&["session", "sinceStrong"])?;
         let message = if !self.0.syntax.forbids() {
-            "this permit asks how old the sign-in is: whose is too old is refused, and not told to sign in again"
+            "this permit checks the age of the sign-in: a caller with an older one is refused and not asked to sign in again"
         } else if self.has("step_up") || self.has("max_age") {
             return None;
         } else {
-            "this forbid asks how old the sign-in is and has no @step_up: whom it refuses is not told to sign in again"
+            "this forbid checks the age of the sign-in and has no @step_up: a caller with an older one is refused and not asked to sign in again"
         };
         let finding = self.0.refuse("since_strong", read, message);
         let help = "write it as a forbid with @step_up(\"phr\") and @max_age(\"…\")";
         Some(finding.severity(Severity::Finding).help(help))
     }
 
-    fn first_factor(&self) -> Option<Finding> {
+    fn step_up_before_first_factor(&self) -> Option<Finding> {
         let step_up = self.0.syntax.annotation("step_up")?;
-        if !self.0.reaches("enroll") || self.0.syntax.reads(&["factors"]).is_some() {
+        if !self.0.reaches("enroll") || self.0.syntax.context_read(&["factors"]).is_some() {
             return None;
         }
-        let message = "@step_up is on a policy that reaches enroll and does not read context.factors: who has no authenticator has nothing to step up with, and could never enrol one";
-        let help = "let the first one pass: unless { context.factors.count == 0 || … }";
+        let message = "@step_up is on a policy that reaches enroll and does not read context.factors: a user without an authenticator cannot step up, and could never enrol one";
+        let help = "let the first enrolment pass: unless { context.factors.count == 0 || … }";
         let finding = self.0.refuse("step_up_first_factor", step_up, message);
         Some(finding.severity(Severity::Finding).help(help))
     }
 
-    fn second_look(&self) -> Option<Finding> {
+    fn step_up_by_amr(&self) -> Option<Finding> {
         self.0.syntax.annotation("step_up")?;
-        let read = self.0.syntax.reads(&["session", "amr"])?;
-        let message = "@step_up is on a policy that reads context.session.amr: whether a step-up would help is decided with the amr of the token as it is, so it may never be asked for";
-        let help = "ask for context.session.acr, which a step-up sets, or leave it out";
+        let read = self.0.syntax.context_read(&["session", "amr"])?;
+        let message = "@step_up is on a policy that reads context.session.amr: a step-up does not change it, so a step-up may never be offered";
+        let help = "check context.session.acr, which a step-up sets, or remove the condition";
         let finding = self.0.refuse("step_up_amr", read, message);
         Some(finding.severity(Severity::Finding).help(help))
     }
@@ -75,12 +76,12 @@ impl Advised<'_> {
             return Vec::new();
         }
         let declared = |name: &str| self.0.schema.claims.iter().any(|(one, _)| one == name);
-        let needed = self.0.syntax.needed_claims().into_iter();
-        let needed = needed.filter(|claim| declared(claim.what));
+        let needed = self.0.syntax.required_claims().into_iter();
+        let needed = needed.filter(|claim| declared(claim.item));
         let notes = needed.map(|claim| {
-            let name = claim.what;
+            let name = claim.item;
             let message = format!(
-                "who has no claim {name:?} is not touched by this part of the forbid: every claim is optional"
+                "users without the claim {name:?} are not refused by this part of the forbid: every claim is optional"
             );
             let help = format!(
                 "to refuse them too: unless {{ principal.claims has {name} && … }}"
@@ -105,7 +106,7 @@ impl Advised<'_> {
             true => "forbid",
             false => "permit",
         };
-        let message = format!("this {kind} can match for {}", super::names(actions));
+        let message = format!("this {kind} can match for {}", super::joined(actions));
         let note = self.0.place.error("matches", None, message);
         Some(note.severity(Severity::Note))
     }

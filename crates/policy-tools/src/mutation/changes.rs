@@ -1,24 +1,24 @@
-//! What people get wrong in a policy, as changes of its text.
+//! Slips of the hand in a policy, as changes of its text.
 
 use std::ops::Range;
 
 use cedargate_policy::PolicyEntry;
-use cedargate_policy::analysis::{SchemaIndex, Site, Slip, Syntax};
+use cedargate_policy::analysis::{MutationSite, SchemaIndex, SiteKind, Syntax};
 
 use super::head::{self, Head, Token, in_one_line};
 
 /// A change of a policy's text.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
-    /// Where it begins in the text, in bytes.
+    /// The byte of the text at which the change begins.
     pub(super) at: usize,
-    /// What it is, in one line: of all changes of one policy, no other is said so.
-    pub(super) said: String,
-    /// The text as it is then.
+    /// The change in one line, unique among the changes of the policy.
+    pub(super) description: String,
+    /// The changed text.
     pub(super) text: String,
 }
 
-/// Every change of a policy's text, whether or not what comes of it would load.
+/// Returns every change of a policy's text, including changes that do not load.
 pub(super) fn of(entry: &PolicyEntry, syntax: Syntax<'_>, schema: &SchemaIndex) -> Vec<Change> {
     let mut writer = Writer {
         text: entry.text(),
@@ -32,18 +32,18 @@ pub(super) fn of(entry: &PolicyEntry, syntax: Syntax<'_>, schema: &SchemaIndex) 
         writer.scope(part);
     }
     writer.conditions(&head);
-    for site in syntax.sites() {
+    for site in syntax.mutation_sites() {
         writer.site(site);
     }
     writer.changes
 }
 
-/// Only a forbid has these.
-const OF_FORBIDS: [&str; 3] = ["code", "step_up", "max_age"];
+/// Annotations that only a forbid may have.
+const FORBID_ANNOTATIONS: [&str; 3] = ["code", "step_up", "max_age"];
 
 struct Writer<'a> {
     text: &'a str,
-    /// Where the text begins in its file, which is what Cedar's places count from.
+    /// The byte of the file at which the text begins. Cedar counts positions from the start of the file.
     begins: usize,
     schema: &'a SchemaIndex,
     changes: Vec<Change>,
@@ -54,27 +54,31 @@ impl Writer<'_> {
         self.text.get(span.clone()).unwrap_or_default()
     }
 
-    /// A text with another one in a place.
+    /// Returns the text of `whole` with `new` in the place of `span`.
     fn with(&self, whole: &Range<usize>, span: &Range<usize>, new: &str) -> String {
         let before = self.part(&(whole.start..span.start));
         let after = self.part(&(span.end..whole.end));
         format!("{before}{new}{after}")
     }
 
-    fn change(&mut self, said: String, span: &Range<usize>, new: &str) {
+    fn change(&mut self, description: String, span: &Range<usize>, new: &str) {
         let text = self.with(&(0..self.text.len()), span, new);
         let at = span.start;
-        self.changes.push(Change { at, said, text });
+        self.changes.push(Change {
+            at,
+            description,
+            text,
+        });
     }
 
-    /// A change that is said by how a part of the policy reads before and after it.
+    /// Adds a change that is described by the text of `part` before and after it.
     fn rewrite(&mut self, part: &Range<usize>, span: &Range<usize>, new: &str) {
         let before = in_one_line(self.part(part));
         let after = in_one_line(&self.with(part, span, new));
         self.change(format!("{before} → {after}"), span, new);
     }
 
-    /// A permit that has what only a forbid has would not load: that goes too.
+    /// Swaps the effect. Annotations that only a forbid may have are removed, as the permit would not load.
     fn effect(&mut self, head: &Head<'_>) {
         let Some((word, span)) = &head.effect else {
             return;
@@ -87,12 +91,16 @@ impl Writer<'_> {
         };
         text.replace_range(span.clone(), other);
         let annotations = head.annotations.iter().rev();
-        for (_, span) in annotations.filter(|(name, _)| OF_FORBIDS.contains(name)) {
+        for (_, span) in annotations.filter(|(name, _)| FORBID_ANNOTATIONS.contains(name)) {
             text.replace_range(span.clone(), "");
         }
-        let said = format!("{word} → {other}");
+        let description = format!("{word} → {other}");
         let at = span.start;
-        self.changes.push(Change { at, said, text });
+        self.changes.push(Change {
+            at,
+            description,
+            text,
+        });
     }
 
     fn scope(&mut self, part: &[Token<'_>]) {
@@ -129,43 +137,43 @@ impl Writer<'_> {
         for ((word, span), end) in head.conditions.iter().zip(ends.chain([last])) {
             let other = if *word == "when" { "unless" } else { "when" };
             let whole = in_one_line(self.part(&(span.start..end)));
-            let said = format!("{whole} → {other} {{ … }}");
-            self.change(said, span, other);
+            let description = format!("{whole} → {other} {{ … }}");
+            self.change(description, span, other);
         }
     }
 
-    fn site(&mut self, site: Site) {
+    fn site(&mut self, site: MutationSite) {
         let begins = self.begins;
         let here =
             |span: Range<usize>| span.start.saturating_sub(begins)..span.end.saturating_sub(begins);
         let (span, operand) = (here(site.span), here(site.operand));
-        match site.what {
-            Slip::Operand { neutral } => self.operand(&span, neutral),
-            Slip::Operator { entity, of_values } => {
+        match site.kind {
+            SiteKind::Operand { neutral } => self.operand(&span, neutral),
+            SiteKind::Operator { entity, of_values } => {
                 let members = entity.is_none_or(|uid| self.schema.has_members(&uid));
                 self.comparison(&operand, &span, members && !of_values);
             }
-            Slip::Number => {
+            SiteKind::Number => {
                 let number: Option<i64> = self.part(&span).parse().ok();
                 let others = number.map(|one| [one.checked_add(1), one.checked_sub(1)]);
                 for other in others.into_iter().flatten().flatten() {
                     self.rewrite(&operand, &span, &other.to_string());
                 }
             }
-            Slip::Duration(millis) => {
+            SiteKind::Duration(millis) => {
                 let others = [millis.checked_add(1000), millis.checked_sub(1000)];
                 for other in others.into_iter().flatten() {
                     self.rewrite(&operand, &span, &duration(other));
                 }
             }
-            Slip::Moment => {
+            SiteKind::Datetime => {
                 let moment = self.part(&span).to_owned();
                 for by in ["1s", "-1s"] {
                     let other = format!("{moment}.offset(duration(\"{by}\"))");
                     self.rewrite(&operand, &span, &other);
                 }
             }
-            Slip::Network(address, length) => {
+            SiteKind::Network(address, length) => {
                 let whole = if address.is_ipv4() { 32 } else { 128 };
                 let longer = (length < whole).then(|| length + 1);
                 for other in longer.into_iter().chain(length.checked_sub(1)) {
@@ -173,7 +181,7 @@ impl Writer<'_> {
                     self.rewrite(&operand, &span, &other);
                 }
             }
-            Slip::Set(members) => {
+            SiteKind::Set(members) => {
                 let members: Vec<_> = members.into_iter().map(here).collect();
                 self.shorter(&span, &members);
             }
@@ -181,13 +189,13 @@ impl Writer<'_> {
     }
 
     fn operand(&mut self, span: &Range<usize>, neutral: bool) {
-        let said = in_one_line(self.part(span));
+        let clause = in_one_line(self.part(span));
         let negated = format!("!({})", self.part(span));
-        self.change(format!("dropped: {said}"), span, &neutral.to_string());
-        self.change(format!("negated: {said}"), span, &negated);
+        self.change(format!("dropped: {clause}"), span, &neutral.to_string());
+        self.change(format!("negated: {clause}"), span, &negated);
     }
 
-    /// `hierarchy`: what stands on both sides can be in each other.
+    /// Replaces a comparison operator. `hierarchy` is true if `in` can differ from `==` for the operands.
     fn comparison(&mut self, operand: &Range<usize>, between: &Range<usize>, hierarchy: bool) {
         let Some((operator, span)) = self.operator(between) else {
             return;
@@ -208,7 +216,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The operator between two arguments. Brackets around the arguments are between them, too.
+    /// Finds the operator in the text between two arguments, which includes brackets around them.
     fn operator(&self, between: &Range<usize>) -> Option<(&'static str, Range<usize>)> {
         const OPERATORS: [&str; 7] = ["==", "!=", "<=", ">=", "<", ">", "in"];
         let text = self.part(between);
@@ -221,12 +229,12 @@ impl Writer<'_> {
         Some((operator, start..start + operator.len()))
     }
 
-    /// A list without each of its members.
+    /// Removes each member of a list, one at a time.
     fn shorter(&mut self, list: &Range<usize>, members: &[Range<usize>]) {
         let all = in_one_line(self.part(list));
         let mut without = |member: &Range<usize>, span: Range<usize>| {
-            let said = format!("dropped: {}, of {all}", in_one_line(self.part(member)));
-            self.change(said, &span, "");
+            let description = format!("dropped: {}, of {all}", in_one_line(self.part(member)));
+            self.change(description, &span, "");
         };
         if let [first, second, ..] = members {
             without(first, first.start..second.start);

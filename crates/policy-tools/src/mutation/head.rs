@@ -1,23 +1,23 @@
-//! The words of a policy before its conditions, and the word before each of them. Cedar's syntax tree
-//! does not say where they stand, so they are found as tokens of the text.
+//! The head of a policy as tokens of its text. Cedar's syntax tree has no positions for the effect, the
+//! scope, the annotations and the words `when` and `unless`, so they are found here.
 
 use std::ops::Range;
 
 use cedargate_policy::analysis::tokens;
 
-/// A word or a sign, and where it stands.
+/// A token of the text and its bytes.
 pub(super) type Token<'a> = (&'a str, Range<usize>);
 
-/// A policy as its words stand, in bytes of its text.
+/// The tokens of a policy before and between its conditions.
 #[derive(Debug, Default)]
 pub(super) struct Head<'a> {
-    /// Each with its name.
+    /// The name and the span of each annotation.
     pub(super) annotations: Vec<(&'a str, Range<usize>)>,
     /// `permit` or `forbid`.
     pub(super) effect: Option<Token<'a>>,
-    /// What it says of principal, action and resource.
+    /// The parts of the scope: principal, action and resource.
     pub(super) parts: Vec<Vec<Token<'a>>>,
-    /// `when` and `unless`.
+    /// The word `when` or `unless` of each condition.
     pub(super) conditions: Vec<Token<'a>>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Head<'a> {
         head
     }
 
-    /// Gives a token to what it belongs to: the value of an annotation, or a part of the head.
+    /// Adds a token to the annotation or the part of the scope that it belongs to.
     fn take(&mut self, token: &'a str, span: Range<usize>, depth: usize) {
         if self.effect.is_none() {
             if token == ")"
@@ -70,7 +70,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// From the first of some tokens to the last.
+/// Returns the span from the first token to the last.
 pub(super) fn span(tokens: &[Token<'_>]) -> Range<usize> {
     match (tokens.first(), tokens.last()) {
         (Some((_, first)), Some((_, last))) => first.start..last.end,
@@ -78,7 +78,7 @@ pub(super) fn span(tokens: &[Token<'_>]) -> Range<usize> {
     }
 }
 
-/// The members of the list that stands among these tokens, if there is one.
+/// Returns the spans of the members of the list in these tokens, or nothing if there is no list.
 pub(super) fn members(tokens: &[Token<'_>]) -> Vec<Range<usize>> {
     let Some(open) = tokens.iter().position(|(token, _)| *token == "[") else {
         return Vec::new();
@@ -90,7 +90,7 @@ pub(super) fn members(tokens: &[Token<'_>]) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// A part of a text in one line, without comments.
+/// Returns a text in one line, without comments.
 pub(super) fn in_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     let mut end = 0;
@@ -121,7 +121,7 @@ when { context has "when" && [1, 2].contains(1) }
 unless { false };"#;
 
     #[test]
-    fn words_are_found_where_they_stand() {
+    fn head_of_a_policy_with_comments_has_the_spans_of_its_words() {
         let head = Head::read(TEXT);
         let at = |span: &Range<usize>| &TEXT[span.clone()];
         let annotations: Vec<_> = head

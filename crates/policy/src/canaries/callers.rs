@@ -1,4 +1,4 @@
-//! Who asks canary requests, and which policies can apply to them.
+//! The callers of canary requests, each with the policies that can apply to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -6,82 +6,85 @@ use std::sync::LazyLock;
 use cedar_policy::{EntityUid, Policy, PolicySet, SlotId};
 
 use crate::Bundle;
-use crate::syntax::{Required, Syntax};
+use crate::syntax::{RequiredPrincipal, Syntax};
 use cedargate_core::{GroupId, IssuerName, Tenant, UserId};
 
-/// An issuer, a tenant and a subject that no policy names by accident.
+/// The issuer of the unknown user. No policy names it by accident.
 static ISSUER: LazyLock<IssuerName> =
-    LazyLock::new(|| "canary".parse().expect("the name of an issuer"));
+    LazyLock::new(|| "canary".parse().expect("this is the name of an issuer"));
+/// The tenant of the unknown user.
 static TENANT: LazyLock<Tenant> = LazyLock::new(|| {
     let tenant = "ca9a4100-0000-4000-8000-000000000001".parse();
-    tenant.expect("a UUID")
+    tenant.expect("this is a UUID")
 });
-/// The tenant in headers.
+/// The tenant in the header of requests for another tenant.
 pub(super) static OTHER_TENANT: LazyLock<Tenant> = LazyLock::new(|| {
     let tenant = "ca9a4100-0000-4000-8000-000000000002".parse();
-    tenant.expect("a UUID")
+    tenant.expect("this is a UUID")
 });
 const SUBJECT: &str = "canary";
 
-/// Somebody who asks, and what the policies about them name besides.
+/// A caller, with the entities that policies name together with them.
 #[derive(Debug)]
-pub(super) struct Caller {
+pub(super) struct CanaryCaller {
     pub(super) id: UserId,
     pub(super) groups: Vec<String>,
-    /// The tenants that are named together with them.
+    /// The tenants that policies name together with the caller.
     pub(super) tenants: BTreeSet<Tenant>,
-    /// The issuers that are named together with them.
+    /// The issuers that policies name together with the caller.
     pub(super) issuers: BTreeSet<IssuerName>,
-    /// The policies that can apply to them.
+    /// The policies that can apply to the caller.
     pub(super) policies: PolicySet,
 }
 
-impl Caller {
-    /// Returns true for a user of whom no policy knows.
+impl CanaryCaller {
+    /// Returns true for a user whom no policy names.
     pub(super) fn is_unknown(&self) -> bool {
         self.id.issuer == *ISSUER && self.id.subject == SUBJECT
     }
 }
 
-/// The callers that policies could treat differently.
-pub(super) fn of(bundle: &Bundle) -> Vec<Caller> {
-    let about: Vec<_> = bundle.live.policies().map(About::of).collect();
-    let world = World::of(&about);
-    let mut who = BTreeSet::from([
-        Who::plain(ISSUER.clone(), Some(*TENANT)),
-        Who::plain(ISSUER.clone(), None),
+/// Returns the callers that policies could treat differently.
+pub(super) fn of(bundle: &Bundle) -> Vec<CanaryCaller> {
+    let mentions: Vec<_> = bundle.live.policies().map(PolicyMentions::of).collect();
+    let index = MentionIndex::of(&mentions);
+    let mut identities = BTreeSet::from([
+        CallerIdentity::without_groups(ISSUER.clone(), Some(*TENANT)),
+        CallerIdentity::without_groups(ISSUER.clone(), None),
     ]);
-    about.iter().for_each(|one| one.callers(&mut who));
-    let in_all_groups = Who::of_several_groups(&who);
-    who.extend(in_all_groups);
+    mentions.iter().for_each(|one| one.callers(&mut identities));
+    let in_all_groups = CallerIdentity::of_several_groups(&identities);
+    identities.extend(in_all_groups);
     let mut general = bundle.live.clone();
-    for one in about.iter().filter(|one| one.requires.is_some()) {
+    for one in mentions.iter().filter(|one| one.requires.is_some()) {
         one.remove_from(&mut general);
     }
-    who.into_iter()
-        .filter_map(|who| world.caller(who, &general))
+    identities
+        .into_iter()
+        .filter_map(|identity| index.caller(identity, &general))
         .collect()
 }
 
-/// What a policy says of callers.
-struct About<'a> {
+/// The entities that a policy names.
+struct PolicyMentions<'a> {
     policy: &'a Policy,
-    /// All that it names.
+    /// All entities in its scope, its conditions and its link.
     named: BTreeSet<EntityUid>,
-    /// Its principal must be one of these, or in one; `None`: it can apply to anybody.
+    /// The entities of which the principal must equal one or be in one. `None` if the policy can apply to
+    /// every principal.
     requires: Option<Vec<EntityUid>>,
 }
 
-impl<'a> About<'a> {
+impl<'a> PolicyMentions<'a> {
     fn of(policy: &'a Policy) -> Self {
         let syntax = Syntax::from(policy);
         let links = policy.template_links().unwrap_or_default();
-        let named = syntax.entities().into_iter().map(|found| found.what);
+        let named = syntax.entities().into_iter().map(|found| found.item);
         let named = named.chain(links.values().cloned()).collect();
         let requires = match syntax.required_principals() {
             None => None,
-            Some(Required::OneOf(some)) => Some(some),
-            Some(Required::OfLink) => links
+            Some(RequiredPrincipal::OneOf(entities)) => Some(entities),
+            Some(RequiredPrincipal::OfLink) => links
                 .get(&SlotId::principal())
                 .map(|principal| vec![principal.clone()]),
         };
@@ -96,14 +99,14 @@ impl<'a> About<'a> {
         self.policy.effect() == cedar_policy::Effect::Permit
     }
 
-    /// Adds a user of each group, user, issuer and tenant that it names, and of each issuer in each
+    /// Adds a user of each group, user, issuer and tenant that the policy names, and of each issuer in each
     /// tenant.
-    fn callers(&self, who: &mut BTreeSet<Who>) {
+    fn callers(&self, identities: &mut BTreeSet<CallerIdentity>) {
         let (mut issuers, mut tenants) = (self.issuers(), self.tenants());
         for uid in &self.named {
             let id = uid.id().unescaped();
             if let ("Gate::Group", Ok(group)) = (&*type_of(uid), id.parse::<GroupId>()) {
-                who.insert(Who {
+                identities.insert(CallerIdentity {
                     issuer: group.issuer,
                     tenant: group.tenant,
                     subject: SUBJECT.to_owned(),
@@ -113,7 +116,7 @@ impl<'a> About<'a> {
             if let ("Gate::User" | "Gate::Account", Ok(user)) =
                 (&*type_of(uid), id.parse::<UserId>())
             {
-                who.insert(Who {
+                identities.insert(CallerIdentity {
                     issuer: user.issuer,
                     tenant: user.tenant,
                     subject: user.subject,
@@ -125,7 +128,9 @@ impl<'a> About<'a> {
         tenants.insert(*TENANT);
         for issuer in &issuers {
             let of_issuer = tenants.iter().map(|tenant| Some(*tenant)).chain([None]);
-            who.extend(of_issuer.map(|tenant| Who::plain(issuer.clone(), tenant)));
+            identities.extend(
+                of_issuer.map(|tenant| CallerIdentity::without_groups(issuer.clone(), tenant)),
+            );
         }
     }
 
@@ -147,7 +152,7 @@ impl<'a> About<'a> {
 
     fn remove_from(&self, set: &mut PolicySet) {
         let id = self.policy.id().clone();
-        // It is in the set: there is nothing that could fail.
+        // The policy is in the set, so this cannot fail.
         let _ = match self.policy.is_static() {
             true => set.remove_static(id).map(drop),
             false => set.unlink(id).map(drop),
@@ -155,7 +160,7 @@ impl<'a> About<'a> {
     }
 
     fn add_to(&self, set: &mut PolicySet) {
-        // It was in the set before, and its template still is.
+        // The policy was in the set before, and its template still is, so this cannot fail.
         let _ = match (self.policy.template_id(), self.policy.template_links()) {
             (Some(template), Some(links)) => {
                 set.link(template.clone(), self.policy.id().clone(), links)
@@ -169,7 +174,7 @@ fn type_of(uid: &EntityUid) -> String {
     uid.type_name().to_string()
 }
 
-/// Of an entity that has both in its id.
+/// Returns the issuer and the tenant in the id of a group, user or account.
 fn issuer_and_tenant(uid: &EntityUid) -> Option<(IssuerName, Option<Tenant>)> {
     let id = uid.id().unescaped();
     match &*type_of(uid) {
@@ -181,16 +186,17 @@ fn issuer_and_tenant(uid: &EntityUid) -> Option<(IssuerName, Option<Tenant>)> {
     }
 }
 
+/// The issuer, tenant, subject and groups of a caller.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct Who {
+struct CallerIdentity {
     issuer: IssuerName,
     tenant: Option<Tenant>,
     subject: String,
     groups: BTreeSet<String>,
 }
 
-impl Who {
-    fn plain(issuer: IssuerName, tenant: Option<Tenant>) -> Self {
+impl CallerIdentity {
+    fn without_groups(issuer: IssuerName, tenant: Option<Tenant>) -> Self {
         Self {
             issuer,
             tenant,
@@ -199,23 +205,23 @@ impl Who {
         }
     }
 
-    /// A user in all named groups of their issuer and tenant, where there are several.
-    fn of_several_groups(who: &BTreeSet<Self>) -> Vec<Self> {
+    /// Returns a user in all named groups of each issuer and tenant with several groups.
+    fn of_several_groups(identities: &BTreeSet<Self>) -> Vec<Self> {
         let mut groups: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
-        for one in who {
-            let of = groups.entry((one.issuer.clone(), one.tenant)).or_default();
-            of.extend(one.groups.iter().cloned());
+        for one in identities {
+            let names = groups.entry((one.issuer.clone(), one.tenant)).or_default();
+            names.extend(one.groups.iter().cloned());
         }
         let several = groups.into_iter().filter(|(_, groups)| groups.len() > 1);
         several
             .map(|((issuer, tenant), groups)| Self {
                 groups,
-                ..Self::plain(issuer, tenant)
+                ..Self::without_groups(issuer, tenant)
             })
             .collect()
     }
 
-    /// What they are, and are in.
+    /// Returns the entities that the caller equals or is in.
     fn entities(&self) -> Vec<EntityUid> {
         let id = UserId {
             issuer: self.issuer.clone(),
@@ -237,9 +243,9 @@ impl Who {
         own.into_iter()
             .chain(tenant)
             .chain(groups.map(|it| ("Gate::Group", it.to_string())))
-            .filter_map(|(of, id)| {
+            .filter_map(|(entity_type, id)| {
                 Some(EntityUid::from_type_name_and_id(
-                    of.parse().ok()?,
+                    entity_type.parse().ok()?,
                     id.parse().ok()?,
                 ))
             })
@@ -247,68 +253,69 @@ impl Who {
     }
 }
 
-/// The policies, by what they name.
-struct World<'a> {
-    about: &'a [About<'a>],
-    /// Those that only apply to who is one of these, or in one.
+/// The policies of a bundle, by the entities that they name.
+struct MentionIndex<'a> {
+    mentions: &'a [PolicyMentions<'a>],
+    /// The policies that require their principal to equal an entity or to be in it.
     requiring: BTreeMap<&'a EntityUid, Vec<usize>>,
-    /// Those that name an entity.
+    /// The policies that name an entity.
     naming: BTreeMap<&'a EntityUid, Vec<usize>>,
 }
 
-impl<'a> World<'a> {
-    fn of(about: &'a [About<'a>]) -> Self {
-        let mut world = Self {
-            about,
+impl<'a> MentionIndex<'a> {
+    fn of(mentions: &'a [PolicyMentions<'a>]) -> Self {
+        let mut index = Self {
+            mentions,
             requiring: BTreeMap::new(),
             naming: BTreeMap::new(),
         };
-        for (at, one) in about.iter().enumerate() {
+        for (at, one) in mentions.iter().enumerate() {
             for uid in one.requires.iter().flatten() {
-                world.requiring.entry(uid).or_default().push(at);
+                index.requiring.entry(uid).or_default().push(at);
             }
             for uid in &one.named {
-                world.naming.entry(uid).or_default().push(at);
+                index.naming.entry(uid).or_default().push(at);
             }
         }
-        world
+        index
     }
 
-    /// `None` for somebody whom no permit and no general policy is about: they are answered as the
-    /// users are of whom no policy knows, or refused for more reasons.
-    fn caller(&self, who: Who, general: &PolicySet) -> Option<Caller> {
-        let entities = who.entities();
-        let of = |index: &BTreeMap<&EntityUid, Vec<usize>>| -> BTreeSet<usize> {
+    /// Returns `None` for a caller whom no permit and no general policy names. The policies treat such a
+    /// caller like an unknown user, or refuse them for more reasons.
+    fn caller(&self, identity: CallerIdentity, general: &PolicySet) -> Option<CanaryCaller> {
+        let entities = identity.entities();
+        let indexes = |index: &BTreeMap<&EntityUid, Vec<usize>>| -> BTreeSet<usize> {
             let found = entities.iter().filter_map(|uid| index.get(uid));
             found.flatten().copied().collect()
         };
-        let own = of(&self.requiring);
-        let about: Vec<_> = of(&self.naming).iter().map(|at| &self.about[*at]).collect();
-        let is_known = about.iter().any(|one| one.requires.is_none())
-            || own.iter().any(|at| self.about[*at].permits());
-        let is_unknown = who.subject == SUBJECT && who.issuer == *ISSUER;
-        let is_unknown = is_unknown && who.tenant.is_none_or(|tenant| tenant == *TENANT);
+        let own = indexes(&self.requiring);
+        let naming = indexes(&self.naming);
+        let naming: Vec<_> = naming.iter().map(|at| &self.mentions[*at]).collect();
+        let is_known = naming.iter().any(|one| one.requires.is_none())
+            || own.iter().any(|at| self.mentions[*at].permits());
+        let is_unknown = identity.subject == SUBJECT && identity.issuer == *ISSUER;
+        let is_unknown = is_unknown && identity.tenant.is_none_or(|tenant| tenant == *TENANT);
         if !is_unknown && !is_known {
             return None;
         }
-        // A header that a general policy lets through, it may let through for everybody.
-        let general_policies = self.about.iter().filter(|one| one.requires.is_none());
-        let beside: Vec<_> = match is_unknown {
-            true => general_policies.chain(about).collect(),
-            false => about,
+        // If a general policy makes an exception for a tenant, the exception may apply to every caller.
+        let general_policies = self.mentions.iter().filter(|one| one.requires.is_none());
+        let related: Vec<_> = match is_unknown {
+            true => general_policies.chain(naming).collect(),
+            false => naming,
         };
         let mut policies = general.clone();
         own.iter()
-            .for_each(|at| self.about[*at].add_to(&mut policies));
-        Some(Caller {
-            tenants: beside.iter().flat_map(|one| one.tenants()).collect(),
-            issuers: beside.iter().flat_map(|one| one.issuers()).collect(),
+            .for_each(|at| self.mentions[*at].add_to(&mut policies));
+        Some(CanaryCaller {
+            tenants: related.iter().flat_map(|one| one.tenants()).collect(),
+            issuers: related.iter().flat_map(|one| one.issuers()).collect(),
             id: UserId {
-                issuer: who.issuer,
-                tenant: who.tenant,
-                subject: who.subject,
+                issuer: identity.issuer,
+                tenant: identity.tenant,
+                subject: identity.subject,
             },
-            groups: who.groups.into_iter().collect(),
+            groups: identity.groups.into_iter().collect(),
             policies,
         })
     }

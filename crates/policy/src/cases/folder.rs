@@ -1,4 +1,4 @@
-//! Test files on a disk.
+//! Finds and reads test files.
 
 use std::fs;
 use std::io;
@@ -8,30 +8,33 @@ use cedargate_core::{Finding, Findings};
 
 use super::{Case, read};
 
-/// Entities that cases name stand beside them, in files that are no cases.
+/// The endings of files that contain entities for the cases beside them.
 const ENTITIES: [&str; 2] = [".entities.json", ".cedarentities.json"];
 
-/// Reads the test files at these paths: a file whatever it is called, of a folder all `**/*.json`
-/// but those of entities, in one order. What is right is read whatever else is wrong.
+/// Reads the test files at these paths. A path to a file may have any name. In a folder, all `**/*.json`
+/// files are read in the order of their paths, except hidden files, `*.entities.json` and
+/// `*.cedarentities.json`.
+///
+/// Returns all cases that could be read, and a finding for each file that could not.
 pub fn read_all(paths: &[PathBuf]) -> (Vec<Case>, Findings) {
-    let mut found = Found::default();
+    let mut reader = Reader::default();
     for path in paths {
         if path.is_dir() {
-            found.folder(path);
+            reader.folder(path);
         } else {
-            found.file(path);
+            reader.file(path);
         }
     }
-    (found.cases, Findings(found.findings))
+    (reader.cases, Findings(reader.findings))
 }
 
 #[derive(Default)]
-struct Found {
+struct Reader {
     cases: Vec<Case>,
     findings: Vec<Finding>,
 }
 
-impl Found {
+impl Reader {
     fn folder(&mut self, folder: &Path) {
         let listed = fs::read_dir(folder).and_then(|entries| {
             let paths = entries.map(|entry| Ok(entry?.path()));
@@ -47,10 +50,12 @@ impl Found {
             if name.starts_with('.') {
                 continue;
             }
-            // A link to a folder is not followed: it could lead in a circle.
+            // Links to folders are not followed, because they could form a cycle.
             if path.is_dir() && !path.is_symlink() {
                 self.folder(&path);
-            } else if name.ends_with(".json") && !ENTITIES.iter().any(|one| name.ends_with(one)) {
+            } else if name.ends_with(".json")
+                && !ENTITIES.iter().any(|ending| name.ends_with(ending))
+            {
                 self.file(&path);
             }
         }
@@ -81,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_right_is_read_whatever_else_is_wrong() {
+    fn cases_are_read_in_order_beside_files_that_cannot_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         fs::create_dir_all(root.join("b/c")).unwrap();
@@ -97,12 +102,12 @@ mod tests {
         }
         let missing = root.join("missing");
         let (cases, findings) = read_all(&[root.to_owned(), missing]);
-        let seen: Vec<_> = cases
+        let places: Vec<_> = cases
             .iter()
             .map(|case| (case.name.as_str(), case.line))
             .collect();
-        assert_eq!(seen, [("first", 1), ("2", 2), ("last", 1)]);
-        let codes: Vec<_> = findings.0.iter().map(|one| one.code).collect();
+        assert_eq!(places, [("first", 1), ("2", 2), ("last", 1)]);
+        let codes: Vec<_> = findings.0.iter().map(|finding| finding.code).collect();
         assert_eq!(codes, ["test_syntax", "unreadable"]);
         assert!(findings.0[0].file.ends_with("b/broken.json"));
     }

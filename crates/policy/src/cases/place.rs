@@ -1,4 +1,4 @@
-//! Where in its file a case is wrong.
+//! Findings about invalid cases.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,37 +7,38 @@ use serde_json::value::RawValue;
 
 use cedargate_core::{Finding, json};
 
+use crate::RequestError;
+
 use super::Case;
 
 impl Case {
-    /// A sentence that [`Case::ask`] gave, with its place: the member that it names, if it names one
-    /// that is there.
-    pub fn finding(&self, why: &str) -> Finding {
-        let named = why.strip_prefix('"').and_then(|rest| rest.split_once('"'));
-        let span = named.and_then(|(name, _)| {
+    /// Returns a finding for an error of [`Case::prepare`]. Its place is the invalid member, or else the
+    /// whole case.
+    pub fn finding(&self, error: &RequestError) -> Finding {
+        let span = error.member().and_then(|name| {
             let of_request = OF_REQUEST.contains(&name).then_some("request");
             self.member(name).or_else(|| self.member(of_request?))
         });
-        let help = match named {
-            Some((_, " is missing")) => MEMBERS,
+        let help = match error {
+            RequestError::Missing { .. } => MEMBERS,
             _ => {
                 "the types, their attributes and the actions are in gate.cedarschema, claims in site.cedarschema"
             }
         };
-        let message = format!("case {:?} cannot be asked: {why}", self.name);
+        let message = format!("case {:?} is invalid: {error}", self.name);
         Finding::error("test_case", self.file.as_str(), message)
             .at(&self.text, span.unwrap_or_else(|| self.span.clone()))
             .help(help)
     }
 
-    /// The value of one of its members, or of its request's.
+    /// Returns the range of the value of a member of the case or of its request.
     fn member(&self, name: &str) -> Option<Range<usize>> {
         let case = members(self.text.get(self.span.clone())?)?;
-        let found = case.get(name).copied().or_else(|| {
+        let value = case.get(name).copied().or_else(|| {
             let request = members(case.get("request")?.get())?;
             request.get(name).copied()
         });
-        found.map(|raw| json::span(&self.text, raw))
+        value.map(|raw| json::span(&self.text, raw))
     }
 }
 

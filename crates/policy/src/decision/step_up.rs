@@ -1,62 +1,60 @@
-//! The step-ups that would lift a denial.
+//! Finds the step-ups that would turn a denial into an allow.
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Decision, Entities, PolicySet, Request};
+use cedar_policy::{Decision as CedarDecision, PolicySet, Request};
 
-use crate::Bundle;
-use crate::annotations::Annotations;
-use crate::means::StepUps;
-use crate::request::{self, Proof};
 use cedargate_core::{Confirmer, Effect, MethodType, Recourse, StepUp};
+
+use crate::annotations::Annotations;
+use crate::request::{self, Proof};
+use crate::{Bundle, PreparedRequest};
 
 use super::OWN_STEP_UP;
 
-/// The age of an authenticator that every policy takes: that of a strong sign-in.
+/// The greatest age of an authenticator, in seconds. `context.session.authenticatorAge` is the same after
+/// a strong sign-in.
 const OLDEST: u64 = 36_500 * 86_400;
 
-/// A request that was denied.
+/// A request that these policies denied.
 #[derive(Clone, Copy)]
 pub(crate) struct Denied<'a> {
     pub(crate) policies: &'a PolicySet,
-    pub(crate) request: &'a Request,
-    pub(crate) entities: &'a Entities,
+    pub(crate) request: &'a PreparedRequest,
 }
 
-/// A step-up with which a request is allowed.
+/// A step-up after which a request is allowed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Offer {
     pub(crate) acr: String,
-    /// A sign-in at the issuer does it.
+    /// True if a sign-in at the issuer is enough.
     pub(crate) sign_in: bool,
-    /// The types of the authenticators here that do it, sorted.
+    /// The types of the caller's authenticators with which the step-up can be done, sorted.
     pub(crate) method_types: Vec<MethodType>,
 }
 
 impl Bundle {
-    /// Returns the effect of a denial that a step-up would lift, or `None` if no step-up would.
+    /// Returns the effect of a denial by these forbids if a step-up would turn it into an allow.
     ///
-    /// Of the `acr` values that the forbids ask for, it offers those that the caller can get and with
-    /// which the same request, decided again, is allowed. So whoever does just what is asked gets in.
-    pub(super) fn lifted(
+    /// The step-up offers those `acr` values of the forbids that the caller can get and with which the same
+    /// request, decided again, is allowed. A caller who does the step-up is therefore allowed.
+    pub(super) fn step_up_effect(
         &self,
         denied: Denied<'_>,
         forbids: &[&Annotations],
-        step_ups: StepUps<'_>,
     ) -> Option<Effect> {
-        let asked = forbids.iter().filter_map(|one| one.step_up.as_ref());
-        let max_age = asked.clone().map(|one| one.max_age).min()?;
-        let acr_values: BTreeSet<&str> = asked.map(|one| one.acr.as_str()).collect();
+        let step_ups = forbids.iter().filter_map(|forbid| forbid.step_up.as_ref());
+        let max_age = step_ups.clone().map(|step_up| step_up.max_age).min()?;
+        let acr_values: BTreeSet<&str> = step_ups.map(|step_up| step_up.acr.as_str()).collect();
         let offers: Vec<_> = acr_values
             .iter()
-            .filter_map(|acr| self.offer(denied, step_ups, acr, max_age))
+            .filter_map(|acr| self.offer(denied, acr, max_age))
             .collect();
         if offers.is_empty() {
-            let recovers = acr_values.contains(OWN_STEP_UP);
-            return recovers
-                .then(|| self.recovery(denied, step_ups, max_age))
-                .flatten()
-                .map(Effect::RecoveryRequired);
+            if !acr_values.contains(OWN_STEP_UP) {
+                return None;
+            }
+            return self.recovery(denied, max_age).map(Effect::RecoveryRequired);
         }
         let method_types = offers.iter().flat_map(|offer| offer.method_types.clone());
         Some(Effect::StepUp(StepUp {
@@ -66,20 +64,15 @@ impl Bundle {
         }))
     }
 
-    /// Returns how the caller can get this `acr` so that the request is allowed when that was `age`
-    /// seconds ago, or `None` if they cannot.
-    pub(crate) fn offer(
-        &self,
-        denied: Denied<'_>,
-        step_ups: StepUps<'_>,
-        acr: &str,
-        age: u64,
-    ) -> Option<Offer> {
-        let sign_in = step_ups.strong_acr.iter().any(|strong| strong == acr)
+    /// Returns the ways in which the caller can get this `acr` so that the request is allowed `age` seconds
+    /// later, or `None` if there is no way.
+    pub(crate) fn offer(&self, denied: Denied<'_>, acr: &str, age: u64) -> Option<Offer> {
+        let strong_acr = &denied.request.strong_acr;
+        let sign_in = strong_acr.iter().any(|strong| strong == acr)
             && self.allows_after(denied, &Proof::SignIn { acr, age });
         let mut method_types = Vec::new();
         if acr == OWN_STEP_UP {
-            method_types = self.confirming(denied, &step_ups.means.authenticators, age);
+            method_types = self.confirming_types(denied, &denied.request.means.authenticators, age);
         }
         (sign_in || !method_types.is_empty()).then(|| Offer {
             acr: acr.to_owned(),
@@ -88,17 +81,17 @@ impl Bundle {
         })
     }
 
-    /// The types of the authenticators with which the request is allowed. To the policies they differ
-    /// in trust and age only, so each pair is asked for once.
-    fn confirming(
+    /// Returns the types of the authenticators with which the request is allowed. Policies see only trust
+    /// and age of the authenticator, so each pair of them is decided once.
+    fn confirming_types(
         &self,
         denied: Denied<'_>,
         authenticators: &[Confirmer],
         age: u64,
     ) -> Vec<MethodType> {
-        let facts = |one: &Confirmer| (one.trusted, one.age);
+        let facts = |confirmer: &Confirmer| (confirmer.trusted, confirmer.age);
         let distinct: BTreeSet<_> = authenticators.iter().map(facts).collect();
-        let confirming: BTreeSet<_> = distinct
+        let allowed: BTreeSet<_> = distinct
             .into_iter()
             .filter(|(trusted, enrolled)| {
                 let proof = Proof::Assertion {
@@ -109,23 +102,21 @@ impl Bundle {
                 self.allows_after(denied, &proof)
             })
             .collect();
-        let confirm = |one: &&Confirmer| confirming.contains(&facts(one));
-        let types = authenticators.iter().filter(confirm);
-        let types: BTreeSet<_> = types.map(|one| one.method_type).collect();
+        let confirming = authenticators
+            .iter()
+            .filter(|confirmer| allowed.contains(&facts(confirmer)));
+        let types: BTreeSet<_> = confirming.map(|confirmer| confirmer.method_type).collect();
         types.into_iter().collect()
     }
 
-    /// What remains to a caller whose account has, or had before a reset, authenticators, and who
-    /// would be asked to confirm one if it could be used here. `None` for anybody else.
-    fn recovery(
-        &self,
-        denied: Denied<'_>,
-        step_ups: StepUps<'_>,
-        age: u64,
-    ) -> Option<Vec<Recourse>> {
-        let enrolled = request::enrolled(denied.request.context()?);
+    /// Returns the ways to recover for a caller whose account has authenticators, or had them before a
+    /// reset, none of which can be used here. Returns `None` if the caller can use an authenticator, never
+    /// had one, or would not be allowed with one.
+    fn recovery(&self, denied: Denied<'_>, age: u64) -> Option<Vec<Recourse>> {
+        let means = &denied.request.means;
+        let enrolled = request::enrolled(denied.request.cedar_request.context()?);
         let has_enrolled = enrolled.count > 0 || enrolled.reset;
-        if !has_enrolled || !step_ups.means.authenticators.is_empty() {
+        if !has_enrolled || !means.authenticators.is_empty() {
             return None;
         }
         let best = Proof::Assertion {
@@ -138,8 +129,8 @@ impl Bundle {
         }
         let by_code = self.allows_after(denied, &Proof::Code);
         let codes = [
-            (step_ups.means.backup_code, Recourse::BackupCode),
-            (step_ups.means.recovery_code, Recourse::RecoveryCode),
+            (means.backup_code, Recourse::BackupCode),
+            (means.recovery_code, Recourse::RecoveryCode),
         ];
         let codes = codes.into_iter().filter(|(works, _)| *works && by_code);
         let codes = codes.map(|(_, recourse)| recourse);
@@ -148,22 +139,22 @@ impl Bundle {
 
     /// Returns true if the request is allowed, without errors, in a session with this proof.
     fn allows_after(&self, denied: Denied<'_>, proof: &Proof<'_>) -> bool {
-        self.again(denied, proof).is_some_and(|again| {
-            let response = self.ask_cedar(denied.policies, &again, denied.entities);
-            let clean = response.diagnostics().errors().next().is_none();
-            clean && response.decision() == Decision::Allow
+        self.request_after(denied, proof).is_some_and(|after| {
+            let response = self.is_authorized(denied.policies, &after, &denied.request.entities);
+            let has_errors = response.diagnostics().errors().next().is_some();
+            !has_errors && response.decision() == CedarDecision::Allow
         })
     }
 
-    fn again(&self, denied: Denied<'_>, proof: &Proof<'_>) -> Option<Request> {
-        let request = denied.request;
-        let again = Request::new(
+    fn request_after(&self, denied: Denied<'_>, proof: &Proof<'_>) -> Option<Request> {
+        let request = &denied.request.cedar_request;
+        let after = Request::new(
             request.principal()?.clone(),
             request.action()?.clone(),
             request.resource()?.clone(),
             request::after(request.context()?, proof)?,
             Some(&self.schema.cedar),
         );
-        again.ok()
+        after.ok()
     }
 }

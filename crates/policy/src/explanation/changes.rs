@@ -1,64 +1,77 @@
-//! What the caller could do about a denial.
+//! Finds the changes with which a denied request would be allowed.
 
 use std::collections::BTreeSet;
 
 use cedargate_core::Effect;
 
-use super::super::Bundle;
-use super::super::decision::{Denied, OWN_STEP_UP, Offer};
-use super::super::inquiry::Inquiry;
-use super::super::request::Change;
-use super::super::syntax::duration;
+use crate::decision::{Denied, OWN_STEP_UP, Offer};
+use crate::request::Change;
+use crate::syntax::duration;
+use crate::{Bundle, PreparedRequest};
+
 use super::WouldPermit;
 
 impl Bundle {
-    /// Decides again with one thing changed, for all that is the caller's to change. Where a policy
-    /// fails nothing is: that is for who wrote it.
-    pub(super) fn would_permit(&self, inquiry: &Inquiry, effect: &Effect) -> Vec<WouldPermit> {
+    /// Decides the request again with each change that the caller can make, and returns the changes with
+    /// which it is allowed. Returns none if a policy fails, because only its author can repair it.
+    pub(super) fn would_permit(
+        &self,
+        request: &PreparedRequest,
+        effect: &Effect,
+    ) -> Vec<WouldPermit> {
         if matches!(effect, Effect::Allow | Effect::Failed) {
             return Vec::new();
         }
-        let (request, entities) = (&inquiry.request, &inquiry.entities);
-        let changes = Change::all(request, entities, &inquiry.means).into_iter();
-        let allowed = changes.filter(|change| {
-            let schema = &self.schema.cedar;
-            let changed = change.apply(request, entities, schema);
-            changed.is_some_and(|(request, entities)| {
-                let judged = self.judge(&request, &entities, inquiry.step_ups());
-                judged.effect == Effect::Allow
-            })
-        });
-        let of_request =
+        let changes =
+            Change::all(&request.cedar_request, &request.entities, &request.means).into_iter();
+        let allowed = changes.filter(|change| self.is_allowed_with(change, request));
+        let is_of_request =
             |change: &Change| matches!(change, Change::MethodType(_) | Change::Tenant(_));
-        let (request, account): (Vec<_>, Vec<_>) = allowed.partition(of_request);
-        let changes = |some: Vec<_>| some.into_iter().map(WouldPermit::of);
-        changes(request)
-            .chain(self.step_ups(inquiry, effect))
-            .chain(changes(account))
+        let (of_request, of_account): (Vec<_>, Vec<_>) = allowed.partition(is_of_request);
+        let of_request = of_request.into_iter().map(WouldPermit::from_change);
+        let of_account = of_account.into_iter().map(WouldPermit::from_change);
+        of_request
+            .chain(self.step_ups(request, effect))
+            .chain(of_account)
             .collect()
     }
 
-    /// The step-ups that would do: those that the policies ask for, or else every one that the caller
-    /// can get.
-    fn step_ups(&self, inquiry: &Inquiry, effect: &Effect) -> Vec<WouldPermit> {
+    fn is_allowed_with(&self, change: &Change, request: &PreparedRequest) -> bool {
+        let changed = change.apply(
+            &request.cedar_request,
+            &request.entities,
+            &self.schema.cedar,
+        );
+        changed.is_some_and(|(cedar_request, entities)| {
+            let changed = PreparedRequest {
+                cedar_request,
+                entities,
+                ..request.clone()
+            };
+            self.evaluate(&changed).is_allow()
+        })
+    }
+
+    /// Returns the step-ups with which the request is allowed: those of the effect, or else all that the
+    /// caller can get.
+    fn step_ups(&self, request: &PreparedRequest, effect: &Effect) -> Vec<WouldPermit> {
         let (values, age): (BTreeSet<&str>, u64) = match effect {
             Effect::StepUp(step_up) => {
                 let values = step_up.acr_values.iter().map(String::as_str);
                 (values.collect(), step_up.max_age)
             }
             _ => {
-                let values = inquiry.strong_acr.iter().map(String::as_str);
+                let values = request.strong_acr.iter().map(String::as_str);
                 (values.chain([OWN_STEP_UP]).collect(), 0)
             }
         };
         let denied = Denied {
             policies: &self.live,
-            request: &inquiry.request,
-            entities: &inquiry.entities,
+            request,
         };
         let offers = values
             .into_iter()
-            .filter_map(|acr| self.offer(denied, inquiry.step_ups(), acr, age));
+            .filter_map(|acr| self.offer(denied, acr, age));
         offers
             .map(|offer| WouldPermit::step_up(offer, age))
             .collect()
@@ -66,7 +79,7 @@ impl Bundle {
 }
 
 impl WouldPermit {
-    fn of(change: Change) -> Self {
+    fn from_change(change: Change) -> Self {
         let (change, value, help) = match change {
             Change::MethodType(to) => {
                 let help = format!("enrol with method_type {to}");
@@ -85,9 +98,9 @@ impl WouldPermit {
                 let help = "use the recovery code just before".to_owned();
                 ("recovery_code", "0s".to_owned(), help)
             }
-            Change::Factor(one) => {
-                let help = format!("have an authenticator of type {one} first");
-                ("factor", one.to_string(), help)
+            Change::Factor(method_type) => {
+                let help = format!("have an authenticator of type {method_type} first");
+                ("factor", method_type.to_string(), help)
             }
         };
         Self {

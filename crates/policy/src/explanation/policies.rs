@@ -1,151 +1,136 @@
-//! How the policies stand to a request.
+//! Explains the policies that matter for a decision, in the order of their importance.
 
-use cedar_policy::EntityUid;
+use cedar_policy::{EntityUid, Policy};
 
-use super::super::inquiry::{Inquiry, Verdict};
-use super::super::nesting;
-use super::super::syntax::{Head, Part, Reader, Syntax};
-use super::super::{Bundle, Clause, Look, PolicyEntry, Seen};
-use super::{Asked, Explained, ExplainedClause, Explanation, HeadPart};
+use cedargate_core::Decision;
 
-/// How many permits are named that came near and whose heads do not match.
+use crate::nesting;
+use crate::syntax::{PartEvaluator, PolicyPart, ScopeConstraint, Syntax};
+use crate::{Bundle, ClauseOutcome, ClauseTrace, PolicyEntry, PolicyTrace, PreparedRequest};
+
+use super::{ExplainedClause, ExplainedPolicy, ExplainedRequest, Explanation, ScopePart};
+
+/// The greatest number of listed permits whose scope does not match.
 const NEAREST: usize = 3;
 
-/// A policy, how it stands to the request, and how near it came.
+/// A policy that the explanation may list.
 struct Candidate<'b> {
     entry: &'b PolicyEntry,
-    look: Look,
+    trace: PolicyTrace,
     determined: bool,
 }
 
 impl Candidate<'_> {
     fn applies(&self) -> bool {
-        self.look.in_scope() && !self.look.clauses.iter().any(Clause::fails)
+        self.trace.in_scope() && !self.trace.clauses.iter().any(ClauseTrace::fails)
     }
 
-    /// It is evaluated and fails, which refuses whatever the others say.
-    fn errs(&self) -> bool {
-        let mut clauses = self.look.clauses.iter();
-        self.look.in_scope() && clauses.any(|clause| matches!(clause.seen, Seen::Error(_)))
+    /// Returns true if the evaluation fails, which denies the request whatever other policies say.
+    fn is_failed(&self) -> bool {
+        let mut clauses = self.trace.clauses.iter();
+        self.trace.in_scope()
+            && clauses.any(|clause| matches!(clause.outcome, ClauseOutcome::Error(_)))
     }
 
-    /// How far it is from applying. A permit of another action is farther than any of this one.
+    /// Returns the order of the permits by the number of parts that keep them from applying. Permits for
+    /// other actions come last.
     fn distance(&self) -> (bool, usize) {
-        let heads = [self.look.principal, self.look.action, self.look.resource];
-        let heads = heads.into_iter().filter(|matches| !matches).count();
-        let clauses = self.look.clauses.iter().filter(|clause| clause.fails());
-        (!self.look.action, heads + clauses.count())
+        let scope = [self.trace.principal, self.trace.action, self.trace.resource];
+        let mismatches = scope.into_iter().filter(|matches| !matches).count();
+        let clauses = self.trace.clauses.iter().filter(|clause| clause.fails());
+        (!self.trace.action, mismatches + clauses.count())
     }
 }
 
 impl Bundle {
-    /// Says why an inquiry is decided as it is. Decides by what decides requests.
-    pub fn explain(&self, inquiry: &Inquiry) -> Explanation {
-        let (request, entities) = (&inquiry.request, &inquiry.entities);
-        let judged = self.judge(request, entities, inquiry.step_ups());
-        let would_permit = self.would_permit(inquiry, &judged.effect);
-        let verdict = Verdict::of(judged);
-        let candidates = self.candidates(inquiry, &verdict);
-        let policies = nesting::with_room_for(self.depth, || {
-            let reader = Reader::of(request, entities);
+    /// Decides a request with [`Bundle::evaluate`], and explains the decision.
+    pub fn explain(&self, request: &PreparedRequest) -> Explanation {
+        let decision = self.evaluate(request);
+        let would_permit = self.would_permit(request, &decision.effect);
+        let candidates = self.candidates(request, &decision);
+        let policies = nesting::with_stack_for_depth(self.depth, || {
+            let evaluator = PartEvaluator::of(&request.cedar_request, &request.entities);
             let explained = candidates
                 .into_iter()
-                .filter_map(|one| self.explained(one, &reader));
+                .filter_map(|candidate| self.explained(candidate, &evaluator));
             explained.collect()
         });
-        let named = |uid: Option<&EntityUid>| uid.map(ToString::to_string).unwrap_or_default();
+        let text = |uid: Option<&EntityUid>| uid.map(ToString::to_string).unwrap_or_default();
         Explanation {
-            request: Asked {
-                principal: named(request.principal()),
-                action: named(request.action()),
-                resource: named(request.resource()),
+            request: ExplainedRequest {
+                principal: text(request.cedar_request.principal()),
+                action: text(request.cedar_request.action()),
+                resource: text(request.cedar_request.resource()),
             },
-            verdict,
+            decision,
             revision: self.revision.to_string(),
             policies,
             would_permit,
         }
     }
 
-    /// The policies that are worth a word, in their order.
-    fn candidates(&self, inquiry: &Inquiry, verdict: &Verdict) -> Vec<Candidate<'_>> {
-        let looks = self.look(inquiry).into_iter();
-        let all = looks.map(|(entry, look)| Candidate {
-            determined: verdict.reason.contains(&entry.id),
+    /// Returns the policies to list, in the order of [`Explanation::policies`].
+    fn candidates(&self, request: &PreparedRequest, decision: &Decision) -> Vec<Candidate<'_>> {
+        let traces = self.trace(request).into_iter();
+        let all = traces.map(|(entry, trace)| Candidate {
+            determined: decision.policies.contains(&entry.id),
             entry,
-            look,
+            trace,
         });
-        let (mut first, others): (Vec<_>, Vec<_>) =
-            all.partition(|one| one.determined || (one.errs() && !one.entry.shadow));
+        let is_first = |policy: &Candidate<'_>| {
+            policy.determined || (policy.is_failed() && !policy.entry.shadow)
+        };
+        let (mut first, mut rest): (Vec<_>, Vec<_>) = all.partition(is_first);
         let mut nearest = Vec::new();
-        let mut rest = others;
-        if first.is_empty() && verdict.decision == "deny" {
-            let permits = |one: &Candidate<'_>| one.entry.effect == "permit" && !one.entry.shadow;
-            (nearest, rest) = rest.into_iter().partition(permits);
-            // A stable sort: the order of ids decides between those that are as near.
+        if first.is_empty() && !decision.is_allow() {
+            let is_permit =
+                |policy: &Candidate<'_>| policy.entry.effect == "permit" && !policy.entry.shadow;
+            (nearest, rest) = rest.into_iter().partition(is_permit);
+            // The sort is stable, so permits at the same distance stay in the order of ids.
             nearest.sort_by_key(Candidate::distance);
-            let of_this_action = nearest.iter().any(|one| one.look.action);
-            let mut strangers = 0;
-            nearest.retain(|one| {
-                strangers += usize::from(!one.look.in_scope());
-                one.look.in_scope()
-                    || (strangers <= NEAREST && (one.look.action || !of_this_action))
+            let some_match_action = nearest.iter().any(|permit| permit.trace.action);
+            let mut out_of_scope = 0;
+            nearest.retain(|permit| {
+                out_of_scope += usize::from(!permit.trace.in_scope());
+                permit.trace.in_scope()
+                    || (out_of_scope <= NEAREST && (permit.trace.action || !some_match_action))
             });
         }
-        rest.retain(|one| one.look.in_scope());
+        rest.retain(|policy| policy.trace.in_scope());
         first.extend(nearest);
         first.extend(rest);
         first
     }
 
-    fn explained(&self, candidate: Candidate<'_>, reader: &Reader<'_>) -> Option<Explained> {
+    fn explained(
+        &self,
+        candidate: Candidate<'_>,
+        evaluator: &PartEvaluator<'_>,
+    ) -> Option<ExplainedPolicy> {
         let applies = candidate.applies();
         let Candidate {
             entry,
-            look,
+            trace,
             determined,
         } = candidate;
         let policy = self.policies().policy(&entry.policy_id())?;
-        let heads = Head::ALL.into_iter().filter(|head| !match head {
-            Head::Principal => look.principal,
-            Head::Action => look.action,
-            Head::Resource => look.resource,
+        let mismatches = ScopeConstraint::ALL.into_iter().filter(|head| !match head {
+            ScopeConstraint::Principal => trace.principal,
+            ScopeConstraint::Action => trace.action,
+            ScopeConstraint::Resource => trace.resource,
         });
-        let head = heads.map(|head| HeadPart {
+        let head = mismatches.map(|head| ScopePart {
             text: head.text(policy),
-            needed: reader.need(policy, Part::Head(head), true),
+            needed: evaluator.need(policy, PolicyPart::Scope(head), true),
         });
         let head = head.collect();
-        let refuses = determined && entry.effect == "forbid";
-        let purpose = match entry.effect {
-            "forbid" if !refuses => " for it to forbid",
-            _ => "",
+        let role = match (entry.effect, determined) {
+            ("forbid", true) => Role::DeterminingForbid,
+            ("forbid", false) => Role::OtherForbid,
+            _ => Role::Permit,
         };
-        let written = Syntax::from(policy).clauses().into_iter();
-        let clauses = written.zip(look.clauses).filter_map(|(part, clause)| {
-            let part = Part::Clause(part);
-            let fails = clause.fails();
-            let wanted = match clause.seen {
-                Seen::NotReached => return None,
-                Seen::True if fails || refuses => Some(false),
-                Seen::False if fails || refuses => Some(true),
-                _ => None,
-            };
-            let observed = reader.observed(policy, part).into_iter();
-            Some(ExplainedClause {
-                fails,
-                text: clause.text,
-                line: clause.line,
-                unless: clause.unless,
-                seen: clause.seen,
-                observed: observed.map(|one| (one.path, one.value)).collect(),
-                needed: wanted
-                    .and_then(|wanted| reader.need(policy, part, wanted))
-                    .map(|needed| format!("{needed}{purpose}")),
-            })
-        });
-        let clauses = clauses.collect();
-        Some(Explained {
+        let clauses = explained_clauses(policy, trace.clauses, role, evaluator);
+        Some(ExplainedPolicy {
             id: entry.id.clone(),
             effect: entry.effect,
             determined,
@@ -160,4 +145,50 @@ impl Bundle {
             clauses,
         })
     }
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Role {
+    Permit,
+    DeterminingForbid,
+    OtherForbid,
+}
+
+fn explained_clauses(
+    policy: &Policy,
+    traces: Vec<ClauseTrace>,
+    role: Role,
+    evaluator: &PartEvaluator<'_>,
+) -> Vec<ExplainedClause> {
+    let purpose = match role {
+        Role::OtherForbid => " for it to forbid",
+        Role::Permit | Role::DeterminingForbid => "",
+    };
+    let clauses = Syntax::from(policy).clauses().into_iter().zip(traces);
+    let explained = clauses.filter_map(|(part, clause)| {
+        let part = PolicyPart::Clause(part);
+        let fails = clause.fails();
+        let explains = fails || role == Role::DeterminingForbid;
+        let wanted = match clause.outcome {
+            ClauseOutcome::NotReached => return None,
+            ClauseOutcome::True if explains => Some(false),
+            ClauseOutcome::False if explains => Some(true),
+            _ => None,
+        };
+        let observed = evaluator.observed(policy, part).into_iter();
+        Some(ExplainedClause {
+            fails,
+            text: clause.text,
+            line: clause.line,
+            unless: clause.unless,
+            outcome: clause.outcome,
+            observed: observed
+                .map(|attribute| (attribute.path, attribute.value))
+                .collect(),
+            needed: wanted
+                .and_then(|wanted| evaluator.need(policy, part, wanted))
+                .map(|needed| format!("{needed}{purpose}")),
+        })
+    });
+    explained.collect()
 }

@@ -1,15 +1,16 @@
-//! An explanation for people.
+//! Writes explanations as text for people.
 
 use std::fmt::Write as _;
 
-use super::super::Seen;
-use super::{Explained, ExplainedClause, Explanation};
+use crate::ClauseOutcome;
 
-/// An explanation as lines of text: the answer, who decided it, what the caller could do, and what
-/// kept the other policies from applying.
+use super::{ExplainedClause, ExplainedPolicy, Explanation};
+
+/// Returns an explanation as lines of text: the decision, the determining policies, the changes that the
+/// caller can make, and the other policies with the clauses that keep them from applying.
 pub fn render(explanation: &Explanation) -> String {
     let mut text = Text::default();
-    text.answer(explanation);
+    text.decision(explanation);
     text.policies(explanation);
     text.lines
 }
@@ -24,11 +25,10 @@ impl Text {
         let _ = writeln!(self.lines, "{:indent$}{line}", "");
     }
 
-    /// Lines that belong together, under the first of them. What they were indented with in their
-    /// file is left out.
+    /// Writes the lines of a block under `begin`, without the indentation that they share in their file.
     fn block(&mut self, indent: usize, begin: &str, block: &str) {
-        let behind = block.lines().skip(1).filter(|line| !line.trim().is_empty());
-        let common = behind
+        let further = block.lines().skip(1).filter(|line| !line.trim().is_empty());
+        let common = further
             .map(|line| line.len() - line.trim_start().len())
             .min();
         for (at, line) in block.lines().enumerate() {
@@ -41,52 +41,54 @@ impl Text {
         }
     }
 
-    fn answer(&mut self, explanation: &Explanation) {
-        let verdict = &explanation.verdict;
-        match &verdict.code {
-            Some(code) => self.line(0, &format!("{}: {code}", verdict.decision)),
-            None => self.line(0, verdict.decision),
+    fn decision(&mut self, explanation: &Explanation) {
+        let decision = &explanation.decision;
+        match decision.code() {
+            Some(code) => self.line(0, &format!("{}: {code}", decision.as_cedar())),
+            None => self.line(0, decision.as_cedar()),
         }
-        for notice in &verdict.notices {
+        for notice in &decision.notices {
             self.line(2, notice);
         }
-        for error in &verdict.errors {
+        for error in &decision.errors {
             self.line(2, error);
         }
         self.line(0, "");
-        let asked = &explanation.request;
-        self.line(2, &format!("principal  {}", asked.principal));
-        self.line(2, &format!("action     {}", asked.action));
-        self.line(2, &format!("resource   {}", asked.resource));
+        let request = &explanation.request;
+        self.line(2, &format!("principal  {}", request.principal));
+        self.line(2, &format!("action     {}", request.action));
+        self.line(2, &format!("resource   {}", request.resource));
     }
 
     fn policies(&mut self, explanation: &Explanation) {
-        let verdict = &explanation.verdict;
+        let decision = &explanation.decision;
         let policies = || explanation.policies.iter();
         let by_default =
-            verdict.decision == "deny" && verdict.reason.is_empty() && verdict.errors.is_empty();
-        let errs = |one: &&Explained| {
-            let mut clauses = one.clauses.iter();
-            one.head.is_empty() && clauses.any(|clause| matches!(clause.seen, Seen::Error(_)))
+            !decision.is_allow() && decision.policies.is_empty() && decision.errors.is_empty();
+        let is_failed = |policy: &&ExplainedPolicy| {
+            let mut clauses = policy.clauses.iter();
+            policy.head.is_empty()
+                && clauses.any(|clause| matches!(clause.outcome, ClauseOutcome::Error(_)))
         };
-        let near = |one: &&Explained| by_default && one.effect == "permit" && !one.shadow;
-        let failed = policies().filter(errs);
+        let is_near =
+            |policy: &&ExplainedPolicy| by_default && policy.effect == "permit" && !policy.shadow;
+        let failed = policies().filter(is_failed);
         self.section(
             "Failed, which refuses whatever else the policies say",
             failed,
             Self::whole,
         );
-        let decided = policies().filter(|one| one.determined && !errs(one));
-        let heading = match (verdict.decision, verdict.errors.is_empty()) {
-            ("allow", _) => "Permitted by",
-            (_, true) => "Forbidden by",
-            (_, false) => "Would have decided it",
+        let determining = policies().filter(|policy| policy.determined && !is_failed(policy));
+        let heading = match (decision.is_allow(), decision.errors.is_empty()) {
+            (true, _) => "Permitted by",
+            (false, true) => "Forbidden by",
+            (false, false) => "Would have decided it",
         };
-        self.section(heading, decided, Self::whole);
+        self.section(heading, determining, Self::whole);
         if by_default {
-            if policies().any(|one| near(&one)) {
+            if policies().any(|policy| is_near(&policy)) {
                 let heading = "No policy permits it. The permits that came nearest";
-                self.section(heading, policies().filter(near), Self::whole);
+                self.section(heading, policies().filter(is_near), Self::whole);
             } else {
                 self.line(0, "");
                 self.line(0, "No policy permits it.");
@@ -95,17 +97,19 @@ impl Text {
         if !explanation.would_permit.is_empty() {
             self.line(0, "");
             self.line(0, "It would be allowed with one of these alone");
-            for one in &explanation.would_permit {
-                self.line(2, &format!("{:<13} {}", one.change, one.help));
+            for change in &explanation.would_permit {
+                self.line(2, &format!("{:<13} {}", change.change, change.help));
             }
         }
-        let others = || policies().filter(|one| !one.determined && !errs(one) && !near(one));
-        let applies = others().filter(|one| one.applies);
+        let is_other = |policy: &&ExplainedPolicy| {
+            !policy.determined && !is_failed(policy) && !is_near(policy)
+        };
+        let applies = policies().filter(|policy| is_other(policy) && policy.applies);
         self.section("Apply, and did not decide it", applies, Self::name);
-        let others = others().filter(|one| !one.applies);
+        let fails = policies().filter(|policy| is_other(policy) && !policy.applies);
         self.section(
             "Do not apply, though their heads match",
-            others,
+            fails,
             Self::failing,
         );
     }
@@ -113,21 +117,21 @@ impl Text {
     fn section<'e>(
         &mut self,
         heading: &str,
-        policies: impl Iterator<Item = &'e Explained>,
-        each: impl Fn(&mut Self, &Explained),
+        policies: impl Iterator<Item = &'e ExplainedPolicy>,
+        write: impl Fn(&mut Self, &ExplainedPolicy),
     ) {
         for (at, policy) in policies.enumerate() {
             self.line(0, "");
             if at == 0 {
                 self.line(0, heading);
             }
-            each(self, policy);
+            write(self, policy);
         }
     }
 
-    fn name(&mut self, policy: &Explained) {
+    fn name(&mut self, policy: &ExplainedPolicy) {
         let shadow = if policy.shadow { ", shadow" } else { "" };
-        let Explained {
+        let ExplainedPolicy {
             id,
             effect,
             file,
@@ -137,8 +141,8 @@ impl Text {
         self.line(2, &format!("{id} ({effect}{shadow}) {file}:{line}"));
     }
 
-    /// The policy, its text and all of its clauses.
-    fn whole(&mut self, policy: &Explained) {
+    /// Writes the policy with its text and all of its clauses.
+    fn whole(&mut self, policy: &ExplainedPolicy) {
         self.name(policy);
         for line in policy.text.lines() {
             self.line(4, format!("| {line}").trim_end());
@@ -149,7 +153,8 @@ impl Text {
         }
     }
 
-    fn failing(&mut self, policy: &Explained) {
+    /// Writes the policy with the clauses that keep it from applying.
+    fn failing(&mut self, policy: &ExplainedPolicy) {
         self.name(policy);
         self.head(policy);
         for clause in policy.clauses.iter().filter(|clause| clause.fails) {
@@ -157,7 +162,7 @@ impl Text {
         }
     }
 
-    fn head(&mut self, policy: &Explained) {
+    fn head(&mut self, policy: &ExplainedPolicy) {
         for part in &policy.head {
             self.block(4, "false  ", &part.text);
             if let Some(needed) = &part.needed {
@@ -167,16 +172,16 @@ impl Text {
     }
 
     fn clause(&mut self, clause: &ExplainedClause) {
-        let (value, error) = match &clause.seen {
-            Seen::Error(why) => ("error", Some(why)),
-            Seen::True => ("true", None),
-            Seen::False => ("false", None),
-            Seen::NotReached => return,
+        let (value, error) = match &clause.outcome {
+            ClauseOutcome::Error(error) => ("error", Some(error)),
+            ClauseOutcome::True => ("true", None),
+            ClauseOutcome::False => ("false", None),
+            ClauseOutcome::NotReached => return,
         };
         let word = if clause.unless { "unless" } else { "when" };
         self.block(4, &format!("{value:<5}  {word} "), &clause.text);
-        if let Some(why) = error {
-            self.line(11, why);
+        if let Some(error) = error {
+            self.line(11, error);
         }
         match &clause.needed {
             Some(needed) => self.line(11, needed),

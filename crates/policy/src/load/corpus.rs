@@ -1,8 +1,8 @@
-//! Cedar's own corpus, decided as requests are: parsed, assembled and judged by the code of this
-//! gateway, with its rules about ids, annotations and schema left out, which the corpus knows nothing
-//! of. The data is read in place: `CEDARGATE_VECTORS` names its folder.
+//! Cedar's own corpus, parsed, assembled and decided by the code of the gateway. The rules about ids,
+//! annotations and the schema are left out, because the corpus does not follow them. The archive is read
+//! in place, from the folder that `CEDARGATE_VECTORS` names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,20 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::*;
-use crate::decision::Judged;
-use crate::inquiry;
-use crate::means::{NO_MEANS, StepUps};
-use cedargate_core::Effect as Answer;
+use cedargate_core::{Decision, Effect, Finding};
+
+use super::statement::{PolicyOrTemplate, Statement, parse_file};
+use super::{assembly, validation};
+use crate::annotations::Annotations;
+use crate::files::Source;
+use crate::place::Place;
+use crate::schema::{self, SchemaIndex};
+use crate::{Bundle, PreparedRequest};
 
 const POLICY_SETS: usize = 7_809;
 const REQUESTS: usize = 62_472;
 
-/// A policy set, and what is asked of it. The files are named by their paths in the archive.
+/// A policy set with its requests. The files are named by their paths in the archive.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Case {
@@ -31,11 +35,11 @@ struct Case {
     entities: String,
     schema: String,
     should_validate: bool,
-    requests: Vec<Asked>,
+    requests: Vec<CorpusRequest>,
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct CorpusRequest {
     principal: Value,
     action: Value,
     resource: Value,
@@ -48,7 +52,7 @@ struct Asked {
 }
 
 #[test]
-fn every_decision_of_the_corpus_is_ours_too() {
+fn corpus_requests_are_decided_as_cedar_decides_them() {
     let Some(folder) = std::env::var_os("CEDARGATE_VECTORS") else {
         println!("CEDARGATE_VECTORS is not set: Cedar's corpus was not run");
         return;
@@ -61,21 +65,24 @@ fn every_decision_of_the_corpus_is_ours_too() {
 
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut seen = Seen::default();
+        let mut tally = Tally::default();
         while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
             let case: Case = serde_json::from_str(&files[*name]).unwrap();
-            case.run(name, &files, &mut seen);
+            case.run(name, &files, &mut tally);
         }
-        seen
+        tally
     };
     let cores = thread::available_parallelism().unwrap().get();
-    let seen: Vec<_> = thread::scope(|scope| {
+    let tallies: Vec<_> = thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         workers.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    let differences: Vec<_> = seen.iter().flat_map(|one| &one.differences).collect();
+    let differences: Vec<_> = tallies.iter().flat_map(|one| &one.differences).collect();
     assert!(differences.is_empty(), "{differences:#?}");
-    assert_eq!(seen.iter().map(|one| one.requests).sum::<usize>(), REQUESTS);
+    assert_eq!(
+        tallies.iter().map(|one| one.requests).sum::<usize>(),
+        REQUESTS
+    );
 }
 
 fn unpack(archive: &Path) -> HashMap<String, String> {
@@ -97,54 +104,51 @@ fn is_case(name: &str) -> bool {
     name.ends_with(".json") && !name.ends_with(".entities.json")
 }
 
-/// What one thread has seen.
+/// The results of one thread.
 #[derive(Default)]
-struct Seen {
+struct Tally {
     requests: usize,
     differences: Vec<String>,
 }
 
 impl Case {
-    fn run(&self, name: &str, files: &HashMap<String, String>, seen: &mut Seen) {
+    fn run(&self, name: &str, files: &HashMap<String, String>, tally: &mut Tally) {
         let source = |name: &String| Source {
             name: name.clone(),
-            shown: name.clone(),
+            display_path: name.clone(),
             text: files[name].as_str().into(),
         };
         let (policies, schema) = (source(&self.policies), source(&self.schema));
         let mut findings = Vec::new();
         let bundle = load(&policies, &schema, &mut findings);
-        if let Some(why) = misjudged(self.should_validate, &findings) {
-            seen.differences
-                .push(format!("{name}: {why}: {findings:?}"));
+        if let Some(difference) = difference(self.should_validate, &findings) {
+            tally
+                .differences
+                .push(format!("{name}: {difference}: {findings:?}"));
         }
-        let given: Value = serde_json::from_str(&files[&self.entities]).unwrap();
-        let entities = inquiry::entities(&bundle, &given).unwrap();
-        let nothing = StepUps {
-            strong_acr: &[],
-            means: &NO_MEANS,
-        };
-        for (index, asked) in self.requests.iter().enumerate() {
-            let (request, _) = inquiry::request(&bundle, &asked.request()).unwrap();
-            let judged = bundle.judge(&request, &entities, nothing);
-            seen.requests += 1;
-            if !asked.expects(&judged) {
-                let what = format!("{name}, request {index}: {judged:?}");
-                seen.differences.push(what);
+        let entities: Value = serde_json::from_str(&files[&self.entities]).unwrap();
+        for (index, expected) in self.requests.iter().enumerate() {
+            let request = PreparedRequest::from_json(&bundle, &expected.request(), &entities);
+            let decision = bundle.evaluate(&request.unwrap());
+            tally.requests += 1;
+            if !expected.expects(&decision) {
+                let what = format!("{name}, request {index}: {decision:?}");
+                tally.differences.push(what);
             }
         }
     }
 }
 
-/// What is wrong with these findings about a policy set that should validate, or should not.
+/// Returns the difference between these findings and the corpus, which states for each policy set
+/// whether it should validate.
 ///
-/// The corpus is older than this Cedar, to which a policy that no action can reach is a warning, not
-/// an error. Warnings are refused here, but the corpus does not say which there are; and that no
-/// policy looks further than the entities of a request is a rule of ours.
-fn misjudged(should_validate: bool, findings: &[Finding]) -> Option<&'static str> {
+/// The corpus is older than this version of Cedar, for which a policy that no action can reach is a
+/// warning instead of an error. The gateway refuses warnings, but the corpus does not list them. That
+/// policies read no further than the entities of a request is a rule of the gateway.
+fn difference(should_validate: bool, findings: &[Finding]) -> Option<&'static str> {
     let refused = findings
         .iter()
-        .any(|one| one.code == VALIDATION && !one.message.contains("level"));
+        .any(|one| one.code == validation::VALIDATION && !one.message.contains("level"));
     match should_validate {
         true if refused => Some("it should validate"),
         false if findings.is_empty() => Some("it should not validate"),
@@ -152,8 +156,8 @@ fn misjudged(should_validate: bool, findings: &[Finding]) -> Option<&'static str
     }
 }
 
-/// What [`super::load`] does, without what it asks of ids, annotations and schema: policies are
-/// named by their position, as Cedar does it and the corpus has it.
+/// Loads a policy set without the rules about ids, annotations and the schema. Policies are named by
+/// their position, as in the corpus.
 fn load(policies: &Source, schema: &Source, findings: &mut Vec<Finding>) -> Bundle {
     let fragment = schema::parse(schema, findings).unwrap();
     let schema = Schema::from_schema_fragments([fragment]).unwrap();
@@ -163,28 +167,28 @@ fn load(policies: &Source, schema: &Source, findings: &mut Vec<Finding>) -> Bund
         claims: Vec::new(),
         names: BTreeSet::new(),
     };
-    let parsed = parse(policies, findings);
+    let parsed = parse_file(policies, findings);
     let statements: Vec<_> = parsed
-        .bodies
+        .policies
         .into_iter()
-        .map(|body| Statement {
+        .map(|policy| Statement {
             place: Place::of_file(policies),
-            id: match &body {
-                Body::Policy(policy) => policy.id().clone(),
-                Body::Template(template) => template.id().clone(),
+            id: match &policy {
+                PolicyOrTemplate::Policy(policy) => policy.id().clone(),
+                PolicyOrTemplate::Template(template) => template.id().clone(),
             },
-            body,
+            policy,
             annotations: Annotations::default(),
         })
         .collect();
-    let assembled = assemble(&statements, &[], |_| false, findings);
+    let assembled = assembly::assemble(&statements, &[], |_| false, findings);
     validation::validate(&assembled, &schema, &HashSet::new(), findings);
     let live = assembled.live(findings);
     assembled.into_bundle(live, parsed.depth, schema, "corpus".into())
 }
 
-impl Asked {
-    /// As a case of `cedar run-tests` has it.
+impl CorpusRequest {
+    /// Returns the request in the form of `cedar run-tests`.
     fn request(&self) -> Map<String, Value> {
         let uid = |json: &Value| EntityUid::from_json(json.clone()).unwrap().to_string();
         let request = json!({
@@ -196,12 +200,12 @@ impl Asked {
         request.as_object().unwrap().clone()
     }
 
-    fn expects(&self, judged: &Judged) -> bool {
-        // What Cedar decides when a policy errs is of no account here: it refuses.
+    fn expects(&self, decision: &Decision) -> bool {
+        // The gateway refuses if a policy errs, whatever Cedar decides.
         let effect = match (self.decision.as_str(), self.errors.is_empty()) {
-            (_, false) => Answer::Failed,
-            ("allow", true) => Answer::Allow,
-            ("deny", true) => Answer::Deny("forbidden".to_owned()),
+            (_, false) => Effect::Failed,
+            ("allow", true) => Effect::Allow,
+            ("deny", true) => Effect::Deny("forbidden".to_owned()),
             (other, true) => panic!("{other} is no decision"),
         };
         let sorted = |ids: &[String]| {
@@ -210,11 +214,11 @@ impl Asked {
             ids
         };
         let errors = sorted(&self.errors);
-        judged.effect == effect
-            && judged.policies == sorted(&self.reason)
-            && judged.errors.len() == errors.len()
-            && judged.errors.iter().zip(&errors).all(|(said, id)| {
-                said.starts_with(&format!("error while evaluating policy `{id}`: "))
+        decision.effect == effect
+            && decision.policies == sorted(&self.reason)
+            && decision.errors.len() == errors.len()
+            && decision.errors.iter().zip(&errors).all(|(error, id)| {
+                error.starts_with(&format!("error while evaluating policy `{id}`: "))
             })
     }
 }

@@ -1,4 +1,4 @@
-//! A bundle in which one policy says something else: only that policy is loaded again.
+//! Bundles that differ from another bundle in one policy. Only that policy is loaded again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,16 +12,18 @@ use crate::links::Link;
 use crate::place::Place;
 use cedargate_core::{Finding, Findings};
 
-use super::{Assembled, Body, Statement, parse, sort, validation};
+use super::assembly::AssembledPolicies;
+use super::statement::{PolicyOrTemplate, Statement, parse_file};
+use super::validation::{self, sort_findings};
 
 impl Bundle {
-    /// This bundle, in which `entry` has another text: it and, if that is the text of a template,
-    /// every link of it. The text is asked for all that loading asks. The revision stays.
+    /// Returns the bundle in which `entry` has another text: the policy and, if that is the text of a
+    /// template, every link of it. The text must pass all that loading checks. The revision stays.
     ///
-    /// Its caller has room on its stack for loading.
+    /// The caller's stack must have room for loading.
     ///
     /// # Errors
-    /// Why it would not load.
+    /// Returns the findings if the policy would not load.
     pub(crate) fn with_policy_replaced(
         &self,
         entry: &PolicyEntry,
@@ -29,24 +31,24 @@ impl Bundle {
     ) -> Result<Bundle, Findings> {
         let source = Source {
             name: String::new(),
-            shown: entry.text_file().to_owned(),
-            // So that each line has the number that it has in its file.
+            display_path: entry.text_file().to_owned(),
+            // The empty lines give each line the number that it has in its file.
             text: format!("{}{text}", "\n".repeat(entry.text_line() - 1)).into(),
         };
-        let replaced: Vec<_> = self.alike(entry).collect();
+        let replaced: Vec<_> = self.with_text_of(entry).collect();
         let mut findings = Vec::new();
-        let mut parsed = parse(&source, &mut findings);
-        let (Some(body), true) = (parsed.bodies.pop(), parsed.bodies.is_empty()) else {
+        let mut parsed = parse_file(&source, &mut findings);
+        let (Some(policy), true) = (parsed.policies.pop(), parsed.policies.is_empty()) else {
             return Err(Findings(findings));
         };
-        let mut statement = Statement::read(&source, body, &mut findings);
-        statement.subject(&self.schema).check(&mut findings);
-        let assembled = self.assemble_again(&mut statement, &replaced, &mut findings);
-        let none_known = HashSet::new();
-        validation::validate(&assembled, &self.schema, &none_known, &mut findings);
+        let mut statement = Statement::read(&source, policy, &mut findings);
+        statement.examined(&self.schema).check(&mut findings);
+        let assembled = self.assemble_replaced(&mut statement, &replaced, &mut findings);
+        let impossible = HashSet::new();
+        validation::validate(&assembled, &self.schema, &impossible, &mut findings);
         let live = assembled.live(&mut findings);
         if !findings.is_empty() {
-            sort(&mut findings);
+            sort_findings(&mut findings);
             return Err(Findings(findings));
         }
         let entries = assembled.entries.into_iter().map(|new| {
@@ -70,16 +72,16 @@ impl Bundle {
         bundle.with_a_permit()
     }
 
-    /// This bundle without a policy, or without a link.
+    /// Returns the bundle without a policy, or without a link.
     ///
     /// # Errors
-    /// Why it would not load.
+    /// Returns a finding if no permit would be left.
     pub(crate) fn with_policy_removed(&self, entry: &PolicyEntry) -> Result<Bundle, Findings> {
         self.without(&[entry])?.with_a_permit()
     }
 
-    /// This bundle with one policy as it is in another one: put back, taken away or replaced. `None`
-    /// when Cedar does not take it.
+    /// Returns the bundle in which one policy is as in another bundle: replaced, added or removed.
+    /// Returns `None` if Cedar cannot put it there.
     pub(crate) fn with_policy_of(&self, other: &Bundle, id: &PolicyId) -> Option<Bundle> {
         let mut bundle = self.clone();
         bundle.depth = self.depth.max(other.depth);
@@ -92,10 +94,10 @@ impl Bundle {
         }
         match other.live.policy(id) {
             Some(policy) if policy.is_static() => bundle.live.add(policy.clone()).ok()?,
-            // Its template may be another one here: the link comes as the plain policy that it is.
+            // This bundle may have another template of that id, so the link is added as a static policy.
             Some(link) => {
-                let plain = Policy::from_json(Some(id.clone()), link.to_json().ok()?).ok()?;
-                bundle.live.add(plain).ok()?;
+                let linked = Policy::from_json(Some(id.clone()), link.to_json().ok()?).ok()?;
+                bundle.live.add(linked).ok()?;
             }
             None => {}
         }
@@ -106,26 +108,26 @@ impl Bundle {
         Some(bundle)
     }
 
-    /// The policies that have the text of this one: itself, or all links of its template.
-    fn alike<'a>(&'a self, entry: &'a PolicyEntry) -> impl Iterator<Item = &'a PolicyEntry> {
+    /// Returns the policies that share the text of `entry`: itself, or all links of its template.
+    fn with_text_of<'a>(&'a self, entry: &'a PolicyEntry) -> impl Iterator<Item = &'a PolicyEntry> {
         self.entries.iter().filter(|other| match &entry.template {
             Some(template) => other.template.as_ref() == Some(template),
             None => other.id == entry.id,
         })
     }
 
-    /// The statement as it stands in a bundle: under the ids, and with the links, of those whose
-    /// place it takes.
-    fn assemble_again<'a>(
+    /// Assembles the statement under the ids of the policies that it replaces; a template is linked as
+    /// they were.
+    fn assemble_replaced<'a>(
         &self,
         statement: &mut Statement<'a>,
         replaced: &[&PolicyEntry],
         findings: &mut Vec<Finding>,
-    ) -> Assembled<'a> {
-        let mut assembled = Assembled::default();
+    ) -> AssembledPolicies<'a> {
+        let mut assembled = AssembledPolicies::default();
         let place = statement.place.clone();
         let template = replaced.first().and_then(|one| one.template.clone());
-        if let (Some(template), Body::Template(_)) = (&template, &statement.body) {
+        if let (Some(template), PolicyOrTemplate::Template(_)) = (&template, &statement.policy) {
             statement.id = PolicyId::new(template);
             report(&place, assembled.add(statement), findings);
             for old in replaced {
@@ -146,7 +148,7 @@ impl Bundle {
         assembled
     }
 
-    /// What a link puts into those slots that the template still has.
+    /// Returns the values of a link for those slots that the template still has.
     fn arguments(
         &self,
         link: &PolicyEntry,
@@ -154,18 +156,18 @@ impl Bundle {
     ) -> HashMap<SlotId, EntityUid> {
         let policy = self.policies().policy(&link.policy_id());
         let arguments = policy.and_then(|policy| policy.template_links());
-        let Body::Template(template) = &template.body else {
+        let PolicyOrTemplate::Template(template) = &template.policy else {
             return HashMap::new();
         };
-        let has = |slot: &SlotId| template.slots().any(|one| one == slot);
+        let has_slot = |slot: &SlotId| template.slots().any(|one| one == slot);
         let arguments = arguments.into_iter().flatten();
-        arguments.filter(|(slot, _)| has(slot)).collect()
+        arguments.filter(|(slot, _)| has_slot(slot)).collect()
     }
 
     fn without(&self, removed: &[&PolicyEntry]) -> Result<Bundle, Findings> {
-        let gone = |id: &str| removed.iter().any(|entry| entry.id == id);
+        let is_removed = |id: &str| removed.iter().any(|entry| entry.id == id);
         let mut annotations = self.annotations.clone();
-        annotations.retain(|id, _| !gone(id.as_ref()));
+        annotations.retain(|id, _| !is_removed(id.as_ref()));
         let mut bundle = Bundle {
             schema: Arc::clone(&self.schema),
             live: self.live.clone(),
@@ -176,7 +178,7 @@ impl Bundle {
             depth: self.depth,
             revision: Arc::clone(&self.revision),
         };
-        bundle.entries.retain(|entry| !gone(&entry.id));
+        bundle.entries.retain(|entry| !is_removed(&entry.id));
         for set in [Some(&mut bundle.live), bundle.with_shadow.as_mut()] {
             let Some(set) = set else { continue };
             for entry in removed {
@@ -196,17 +198,17 @@ impl Bundle {
     }
 }
 
-/// A template goes with its last link.
+/// Removes a policy or link from the set, and a template with its last link.
 fn remove(set: &mut PolicySet, entry: &PolicyEntry) -> Result<(), Findings> {
     let id = entry.policy_id();
-    let there = set.policy(&id).is_some();
+    let is_in_set = set.policy(&id).is_some();
     let Some(template) = entry.template.as_ref().map(PolicyId::new) else {
-        return match there {
+        return match is_in_set {
             true => set.remove_static(id).map(drop).map_err(unexpected),
             false => Ok(()),
         };
     };
-    if there {
+    if is_in_set {
         set.unlink(id).map_err(unexpected)?;
     }
     let is_link = |policy: &Policy| policy.template_id() == Some(&template);
@@ -222,10 +224,10 @@ fn merge(set: &mut PolicySet, other: &PolicySet) -> Result<(), Findings> {
 
 fn report<E: miette::Diagnostic>(
     place: &Place<'_>,
-    done: Result<(), Box<E>>,
+    result: Result<(), Box<E>>,
     findings: &mut Vec<Finding>,
 ) {
-    if let Err(error) = done {
+    if let Err(error) = result {
         findings.push(place.diagnostic("link_arguments", &*error));
     }
 }
@@ -233,16 +235,4 @@ fn report<E: miette::Diagnostic>(
 fn unexpected(error: impl std::fmt::Display) -> Findings {
     let finding = Finding::error("internal", "", error.to_string());
     Findings(vec![finding])
-}
-
-/// The one policy or template that a text is, if it is one.
-pub fn body(text: &str) -> Option<Body> {
-    let source = Source {
-        name: String::new(),
-        shown: String::new(),
-        text: text.into(),
-    };
-    let mut parsed = parse(&source, &mut Vec::new());
-    let body = parsed.bodies.pop();
-    body.filter(|_| parsed.bodies.is_empty())
 }

@@ -1,48 +1,50 @@
-//! A request with one thing changed: what a caller could do about a denial, tried out.
+//! Requests with one fact changed, to find out what a caller could do about a denial.
 
 use cedar_policy::{
-    Context, Entities, Entity, EntityUid, Request, RestrictedExpression as Value, Schema,
+    Context, Entities, Entity, EntityUid, EvalResult, Request, RestrictedExpression as Value,
+    Schema,
 };
 
+use cedargate_core::{Means, MethodType};
+
 use crate::decision::OWN_STEP_UP;
-use cedargate_core::{Factors, Means, MethodType};
+use crate::shape::factors;
+use crate::values::{TYPES, entity, never, seconds, uid};
 
-use super::{FUNCTIONS, NEVER, TYPES, call, enrolled, entity, factors, seconds};
+use super::enrolled;
 
-/// Something that a caller can do otherwise, or first.
+/// A change that the caller of a denied request can make.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
     /// Enrol an authenticator of another type.
     MethodType(MethodType),
     /// Send another tenant's header.
     Tenant(EntityUid),
-    /// Use a backup code.
+    /// Use a backup code before the request.
     BackupCode,
-    /// Use the recovery code.
+    /// Use the recovery code before the request.
     RecoveryCode,
-    /// Have an authenticator of this type enrolled.
+    /// Enrol an authenticator of this type before the request.
     Factor(MethodType),
 }
 
 impl Change {
-    /// What the caller of a request could try beside a step-up: each a difference to what they did,
-    /// and theirs to do.
+    /// Returns the changes, beside a step-up, that the caller of this request can make.
     pub(crate) fn all(request: &Request, entities: &Entities, means: &Means) -> Vec<Self> {
         let (Some(context), Some(principal)) = (request.context(), request.principal()) else {
             return Vec::new();
         };
         let mut changes = Vec::new();
-        if let Some(asked) = context.get("methodType") {
-            let others = MethodType::ALL.into_iter().filter(|one| {
-                asked != cedar_policy::EvalResult::EntityUid(super::uid(&TYPES.method_type, one))
-            });
+        if let Some(requested) = context.get("methodType") {
+            let others = MethodType::ALL
+                .into_iter()
+                .filter(|other| requested != EvalResult::EntityUid(uid(&TYPES.method_type, other)));
             changes.extend(others.map(Change::MethodType));
         }
         if let Some(header) = context.get("tenant") {
-            let above = entities.ancestors(principal).into_iter().flatten();
-            let others = above.filter(|one| {
-                *one.type_name() == TYPES.tenant
-                    && header != cedar_policy::EvalResult::EntityUid((*one).clone())
+            let ancestors = entities.ancestors(principal).into_iter().flatten();
+            let others = ancestors.filter(|uid| {
+                *uid.type_name() == TYPES.tenant && header != EvalResult::EntityUid((*uid).clone())
             });
             changes.extend(others.cloned().map(Change::Tenant));
         }
@@ -58,12 +60,13 @@ impl Change {
         let enrolled = enrolled(context);
         let lacking = MethodType::ALL
             .into_iter()
-            .filter(|one| !enrolled.method_types.contains(one));
+            .filter(|method_type| !enrolled.method_types.contains(method_type));
         changes.extend(lacking.map(Change::Factor));
         changes
     }
 
-    /// The request as it would be then, and nothing else changed. `None` where it cannot be asked.
+    /// Returns the request and its entities with this change alone, or `None` if that request does not
+    /// conform to the schema.
     pub(crate) fn apply(
         &self,
         request: &Request,
@@ -75,55 +78,51 @@ impl Change {
             Change::MethodType(to) => with(context, "methodType", entity(&TYPES.method_type, to)),
             Change::Tenant(to) => with(context, "tenant", Value::new_entity_uid(to.clone())),
             Change::BackupCode | Change::RecoveryCode => after(context, &Proof::Code),
-            Change::Factor(one) => {
-                let mut had = enrolled(context);
-                had.method_types.push(*one);
-                let has = Factors {
-                    count: had.count.saturating_add(1),
-                    reset: false,
-                    ..had
-                };
-                with(context, "factors", factors(&has))
+            Change::Factor(method_type) => {
+                let mut changed = enrolled(context);
+                changed.method_types.push(*method_type);
+                changed.count = changed.count.saturating_add(1);
+                changed.reset = false;
+                with(context, "factors", factors(&changed))
             }
         }?;
         let entities = match self {
-            Change::MethodType(to) => of_type(request.resource()?, entities, *to)?,
+            Change::MethodType(to) => with_method_type(request.resource()?, entities, *to)?,
             _ => entities.clone(),
         };
-        let again = Request::new(
+        let changed = Request::new(
             request.principal()?.clone(),
             request.action()?.clone(),
             request.resource()?.clone(),
             context,
             Some(schema),
         );
-        Some((again.ok()?, entities))
+        Some((changed.ok()?, entities))
     }
 }
 
-/// What a session is begun anew with.
+/// The proof with which a step-up begins a new session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Proof<'a> {
-    /// A strong sign-in at the issuer with this `acr`, so many seconds ago.
+    /// A strong sign-in at the issuer with this `acr`, `age` seconds ago.
     SignIn { acr: &'a str, age: u64 },
-    /// An authenticator confirmed it, so many seconds ago.
+    /// An assertion of an authenticator, `age` seconds ago.
     Assertion {
         age: u64,
         trusted: bool,
-        /// How long the authenticator has been enrolled, in seconds.
+        /// The time since the enrolment of the authenticator, in seconds.
         enrolled: u64,
     },
-    /// A backup or recovery code, just now.
+    /// A backup or recovery code, used now.
     Code,
 }
 
-/// The same context with the session of the token that this proof would give, and nothing else changed
-/// but that `amr` is left as it is. `None` where the action's context has no session.
+/// Returns the context with the session of the token that this proof would give. `amr` stays. Returns
+/// `None` if the context has no session.
 ///
-/// A token of a strong sign-in or an assertion tells nothing of codes, and one of a code nothing of an
-/// earlier sign-in.
+/// A token after a strong sign-in or an assertion has no code, and a token after a code has no earlier
+/// sign-in.
 pub(crate) fn after(context: &Context, proof: &Proof<'_>) -> Option<Context> {
-    let never = || call(&FUNCTIONS.duration, NEVER);
     let (acr, strong, code, trusted, enrolled) = match proof {
         Proof::SignIn { acr, age } => (*acr, seconds(*age), never(), true, never()),
         Proof::Assertion {
@@ -164,7 +163,7 @@ fn session(context: &Context, changes: &[(&str, &Value)]) -> Option<Context> {
     with(context, "session", changed)
 }
 
-/// `None` where the action's context has no such member.
+/// Returns the context with another value of this member, or `None` if it has no such member.
 fn with(context: &Context, name: &str, to: Value) -> Option<Context> {
     let mut members: Vec<_> = context.clone().into_iter().collect();
     let (_, member) = members.iter_mut().find(|(known, _)| known == name)?;
@@ -172,8 +171,8 @@ fn with(context: &Context, name: &str, to: Value) -> Option<Context> {
     Context::from_pairs(members).ok()
 }
 
-/// An authenticator that is enrolled as another type is of that type.
-fn of_type(resource: &EntityUid, entities: &Entities, to: MethodType) -> Option<Entities> {
+/// Returns the entities with another method type of the resource, if that is an authenticator.
+fn with_method_type(resource: &EntityUid, entities: &Entities, to: MethodType) -> Option<Entities> {
     let Some(authenticator) = entities.get(resource) else {
         return Some(entities.clone());
     };

@@ -1,4 +1,4 @@
-//! The entities that a policy's principal must be, or be in.
+//! The entities that a policy requires its principal to equal or to be in.
 
 use cedar_policy::EntityUid;
 use cedar_policy_core::ast::{
@@ -6,61 +6,62 @@ use cedar_policy_core::ast::{
     Var,
 };
 
-use super::{Syntax, entity, is_variable};
+use super::Syntax;
+use super::expression::{entity, is_variable};
 
-/// What a policy requires of its principal.
+/// The requirement of a policy for its principal.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Required {
-    /// That it is one of these, or in one of them.
+pub(crate) enum RequiredPrincipal {
+    /// The principal must equal one of these entities or be in one of them.
     OneOf(Vec<EntityUid>),
-    /// That it is what a link says, or in it.
+    /// The principal must equal the entity that a link binds to `?principal`, or be in it.
     OfLink,
 }
 
-impl Required {
-    /// Returns true if that picks out users by name or by membership in a group. A tenant and an issuer
-    /// hold everybody who signs in there.
-    pub fn names_users(&self) -> bool {
+impl RequiredPrincipal {
+    /// Returns true if the requirement selects users by name or by membership in a group. Tenants and issuers
+    /// do not count, because they contain all users who sign in there.
+    fn names_users(&self) -> bool {
         match self {
-            Required::OneOf(entities) => entities.iter().all(names_users),
-            Required::OfLink => true,
+            RequiredPrincipal::OneOf(entities) => entities.iter().all(names_users),
+            RequiredPrincipal::OfLink => true,
         }
     }
 }
 
-/// Returns true for a group, of which the principal must be a member, and for a user.
+/// Returns true for a group and for a user.
 pub(crate) fn names_users(entity: &EntityUid) -> bool {
     ["Gate::Group", "Gate::User"].contains(&entity.type_name().to_string().as_str())
 }
 
 impl Syntax<'_> {
-    /// Returns true if the head or any conjunct of a `when` requires membership in a group, or one user;
-    /// or if a link says whom.
+    /// Returns true if the scope or any conjunct of a `when` requires membership in a group or one user, or
+    /// if the scope has `?principal`.
     pub fn requires_named_users(self) -> bool {
-        let by_head = self.required_by_head();
+        let by_scope = self.required_by_scope();
         let mut conditions = self.0.non_scope_constraints().into_iter();
-        by_head.is_some_and(|required| required.names_users()) || conditions.any(requires_named)
+        by_scope.is_some_and(|required| required.names_users()) || conditions.any(requires_named)
     }
 
-    fn required_by_head(self) -> Option<Required> {
+    fn required_by_scope(self) -> Option<RequiredPrincipal> {
         use PrincipalOrResourceConstraint::{Any, Eq, In, Is, IsIn};
         match PrincipalConstraint::as_inner(self.0.principal_constraint()) {
             Any | Is(_) => None,
             Eq(reference) | In(reference) | IsIn(_, reference) => Some(match reference {
-                EntityReference::Slot(_) => Required::OfLink,
+                EntityReference::Slot(_) => RequiredPrincipal::OfLink,
                 EntityReference::EUID(uid) => {
-                    Required::OneOf(vec![EntityUid::from(uid.as_ref().clone())])
+                    RequiredPrincipal::OneOf(vec![EntityUid::from(uid.as_ref().clone())])
                 }
             }),
         }
     }
 
-    /// Returns what the policy requires of its principal, by its head or by a conjunct of a `when`;
-    /// `None` if it can apply to anybody. A policy that names several is known by one of them.
-    pub fn required_principals(self) -> Option<Required> {
-        self.required_by_head().or_else(|| {
+    /// Returns the requirement of the scope or, if it has none, of the first conjunct of a `when` that has
+    /// one. Returns `None` if the policy can apply to every principal.
+    pub(crate) fn required_principals(self) -> Option<RequiredPrincipal> {
+        self.required_by_scope().or_else(|| {
             let mut conditions = self.0.non_scope_constraints().into_iter();
-            conditions.find_map(required).map(Required::OneOf)
+            conditions.find_map(required).map(RequiredPrincipal::OneOf)
         })
     }
 }
@@ -69,7 +70,7 @@ fn requires_named(condition: &Expr) -> bool {
     if let ExprKind::And { left, right } = condition.expr_kind() {
         return requires_named(left) || requires_named(right);
     }
-    required(condition).is_some_and(|some| some.iter().all(names_users))
+    required(condition).is_some_and(|entities| entities.iter().all(names_users))
 }
 
 fn required(condition: &Expr) -> Option<Vec<EntityUid>> {
@@ -86,14 +87,14 @@ fn required(condition: &Expr) -> Option<Vec<EntityUid>> {
     }
 }
 
-fn uid(part: &Expr) -> Option<EntityUid> {
-    entity(part).map(|uid| EntityUid::from(uid.clone()))
+fn uid(expression: &Expr) -> Option<EntityUid> {
+    entity(expression).map(|uid| EntityUid::from(uid.clone()))
 }
 
-/// One entity, or a set of them that is written out.
-fn entities(part: &Expr) -> Option<Vec<EntityUid>> {
-    match part.expr_kind() {
+/// Returns the entity of a literal, or the members of a set of literals.
+fn entities(expression: &Expr) -> Option<Vec<EntityUid>> {
+    match expression.expr_kind() {
         ExprKind::Set(members) => members.iter().map(uid).collect(),
-        _ => Some(vec![uid(part)?]),
+        _ => Some(vec![uid(expression)?]),
     }
 }

@@ -1,27 +1,36 @@
-//! What a comparison saw, and what it would have to see, in words.
+//! Sentences about the value that a comparison read and the value that it needs.
 
-use cedar_policy::EntityUid;
+use cedar_policy::{EntityUid, Policy};
 use cedar_policy_core::ast::{
-    BinaryOp, Expr, ExprKind, Literal, SlotEnv, UnaryOp, Value, ValueKind,
+    self, BinaryOp, Expr, ExprKind, Literal, SlotEnv, UnaryOp, Value, ValueKind,
 };
 
-use super::super::request::NEVER;
-use super::paths::{asked, path, paths};
-use super::reader::Reader;
+use super::evaluator::{PartEvaluator, PolicyPart};
+use super::paths::{path, paths, tested_path};
 use super::values::written;
+use crate::values::NEVER;
 
-/// See [`Reader::need`].
-pub(super) fn need(
-    reader: &Reader<'_>,
-    slots: &SlotEnv,
-    part: &Expr,
-    wanted: bool,
-) -> Option<String> {
-    Needs { reader, slots }.of(part, wanted)
+impl PartEvaluator<'_> {
+    /// Describes the value that a part of a policy read and the value that would make the part equal to
+    /// `wanted`, such as `context.session.sinceStrong was 1h6m40s, needed ≤ 5m`. Returns `None` if the
+    /// part is not a comparison or cannot be evaluated.
+    pub(crate) fn need(
+        &self,
+        policy: &Policy,
+        part: PolicyPart<'_>,
+        wanted: bool,
+    ) -> Option<String> {
+        let policy: &ast::Policy = policy.as_ref();
+        let needs = Needs {
+            evaluator: self,
+            slots: policy.env(),
+        };
+        needs.of(&part.expression(policy), wanted)
+    }
 }
 
 struct Needs<'r, 'e> {
-    reader: &'r Reader<'e>,
+    evaluator: &'r PartEvaluator<'e>,
     slots: &'r SlotEnv,
 }
 
@@ -38,15 +47,15 @@ impl Needs<'_, '_> {
         }
     }
 
-    /// Of two parts: `both` must be as wanted, or one of them.
+    /// Describes the needs of two operands, of which both must be equal to `wanted` or one of them.
     fn joined(&self, left: &Expr, right: &Expr, wanted: bool, both: bool) -> Option<String> {
         if !both {
             let alternatives = [self.of(left, wanted)?, self.of(right, wanted)?];
             return Some(alternatives.join(", or "));
         }
-        // What stands right of a part that is wrong already is not reached, and may not be there.
-        let left_is_right = self.is(left, wanted)?;
-        if !left_is_right {
+        // The right operand is not evaluated if the left one decides, and may not have a value then.
+        let left_is_met = self.is(left, wanted)?;
+        if !left_is_met {
             let left = self.of(left, wanted)?;
             return Some(match self.is(right, wanted) {
                 Some(false) => format!("{left}, and {}", self.of(right, wanted)?),
@@ -57,7 +66,7 @@ impl Needs<'_, '_> {
     }
 
     fn is(&self, part: &Expr, wanted: bool) -> Option<bool> {
-        let value = self.reader.truth(self.slots, part).ok()?;
+        let value = self.evaluator.boolean(self.slots, part).ok()?;
         Some(value == wanted)
     }
 
@@ -77,18 +86,20 @@ impl Needs<'_, '_> {
             ExprKind::UnaryApp {
                 op: UnaryOp::IsEmpty,
                 arg,
-            } => self.saw(arg, if wanted { "[]" } else { "≠ []" }),
+            } => self.sentence(arg, if wanted { "[]" } else { "≠ []" }),
             ExprKind::Is { expr, entity_type } => {
-                self.saw(expr, &format!("{not}of type {entity_type}"))
+                self.sentence(expr, &format!("{not}of type {entity_type}"))
             }
-            ExprKind::Like { expr, pattern } => self.saw(expr, &format!("{not}like \"{pattern}\"")),
-            ExprKind::HasAttr { .. } | ExprKind::ExtHasAttr { .. } => self.asked(part, wanted),
-            ExprKind::GetAttr { .. } => self.saw(part, if wanted { "true" } else { "false" }),
+            ExprKind::Like { expr, pattern } => {
+                self.sentence(expr, &format!("{not}like \"{pattern}\""))
+            }
+            ExprKind::HasAttr { .. } | ExprKind::ExtHasAttr { .. } => self.presence(part, wanted),
+            ExprKind::GetAttr { .. } => self.sentence(part, if wanted { "true" } else { "false" }),
             ExprKind::ExtensionFunctionApp { fn_name, args } => {
                 let (subject, others) = args.split_first()?;
                 let others: Option<Vec<_>> = others.iter().map(|one| self.value(one)).collect();
                 let others = others?.join(", ");
-                self.saw(
+                self.sentence(
                     subject,
                     &match fn_name.to_string().as_str() {
                         "isInRange" => format!("{not}in {others}"),
@@ -100,10 +111,11 @@ impl Needs<'_, '_> {
         }
     }
 
-    /// To Cedar `a > b` is `!(a <= b)`, `a >= b` is `!(a < b)` and `a != b` is `!(a == b)`.
+    /// Describes an equation or inequation. Cedar parses `a > b` as `!(a <= b)`, `a >= b` as
+    /// `!(a < b)` and `a != b` as `!(a == b)`.
     fn ordered(&self, op: BinaryOp, left: &Expr, right: &Expr, wanted: bool) -> Option<String> {
-        let turned = !reads(left);
-        let sign = match (op, wanted, turned) {
+        let is_reversed = !reads_request(left);
+        let sign = match (op, wanted, is_reversed) {
             (BinaryOp::Eq, true, _) => "",
             (BinaryOp::Eq, false, _) => "≠ ",
             (BinaryOp::LessEq, true, false) | (BinaryOp::Less, false, true) => "≤ ",
@@ -111,12 +123,16 @@ impl Needs<'_, '_> {
             (BinaryOp::Less, true, false) | (BinaryOp::LessEq, false, true) => "< ",
             _ => "≥ ",
         };
-        let (subject, other) = if turned { (right, left) } else { (left, right) };
-        self.saw(subject, &format!("{sign}{}", self.value(other)?))
+        let (subject, other) = if is_reversed {
+            (right, left)
+        } else {
+            (left, right)
+        };
+        self.sentence(subject, &format!("{sign}{}", self.value(other)?))
     }
 
     fn contained(&self, op: BinaryOp, set: &Expr, other: &Expr, wanted: bool) -> Option<String> {
-        if reads(set) {
+        if reads_request(set) {
             let contain = match (op, wanted) {
                 (BinaryOp::Contains, true) => "to contain",
                 (BinaryOp::Contains, false) => "not to contain",
@@ -125,7 +141,7 @@ impl Needs<'_, '_> {
                 (_, true) => "to contain any of",
                 (_, false) => "to contain none of",
             };
-            return self.saw(set, &format!("{contain} {}", self.value(other)?));
+            return self.sentence(set, &format!("{contain} {}", self.value(other)?));
         }
         let within = match (op, wanted) {
             (BinaryOp::Contains, true) => "one of",
@@ -135,49 +151,49 @@ impl Needs<'_, '_> {
             (_, true) => "to contain any of",
             (_, false) => "to contain none of",
         };
-        self.saw(other, &format!("{within} {}", self.value(set)?))
+        self.sentence(other, &format!("{within} {}", self.value(set)?))
     }
 
-    /// Of what an entity is in, what is of the same types is said: the rest has nothing to do with it.
+    /// Describes `in`. Lists only the ancestors whose type appears in the comparison.
     fn within(&self, subject: &Expr, of: &Expr, wanted: bool) -> Option<String> {
-        let value = self.reader.evaluate(self.slots, subject).ok()?;
+        let value = self.evaluator.value(self.slots, subject).ok()?;
         let uid = uids(&value).pop()?;
-        let asked = uids(&self.reader.evaluate(self.slots, of).ok()?);
-        let mut types: Vec<_> = asked
+        let targets = uids(&self.evaluator.value(self.slots, of).ok()?);
+        let mut types: Vec<_> = targets
             .iter()
             .map(|one| one.type_name().to_string())
             .collect();
         types.sort_unstable();
         types.dedup();
-        let above = self.reader.entities.ancestors(&uid);
+        let above = self.evaluator.entities.ancestors(&uid);
         let above = above.into_iter().flatten().chain([&uid]);
-        let mut seen: Vec<_> = above
+        let mut ancestors: Vec<_> = above
             .filter(|one| types.contains(&one.type_name().to_string()))
             .map(ToString::to_string)
             .collect();
-        seen.sort_unstable();
-        let was = if seen.is_empty() {
+        ancestors.sort_unstable();
+        let was = if ancestors.is_empty() {
             format!("in no {}", types.join(" or "))
         } else {
-            format!("in {}", seen.join(", "))
+            format!("in {}", ancestors.join(", "))
         };
         let (not, of) = (not(wanted), self.value(of)?);
         Some(format!("{} was {was}, needed {not}in {of}", text(subject)?))
     }
 
-    fn asked(&self, part: &Expr, wanted: bool) -> Option<String> {
-        let asked = asked(part)?;
-        let value = self.reader.evaluate(self.slots, &asked.part).ok();
+    fn presence(&self, part: &Expr, wanted: bool) -> Option<String> {
+        let tested = tested_path(part)?;
+        let value = self.evaluator.value(self.slots, &tested.expression).ok();
         let was = value.map_or("absent".to_owned(), |value| written(&value));
         let needed = if wanted { "any value" } else { "absent" };
-        Some(format!("{} was {was}, needed {needed}", asked.text))
+        Some(format!("{} was {was}, needed {needed}", tested.text))
     }
 
-    fn saw(&self, subject: &Expr, needed: &str) -> Option<String> {
-        if !reads(subject) {
+    fn sentence(&self, subject: &Expr, needed: &str) -> Option<String> {
+        if !reads_request(subject) {
             return None;
         }
-        let value = self.reader.evaluate(self.slots, subject).ok()?;
+        let value = self.evaluator.value(self.slots, subject).ok()?;
         let mut was = written(&value);
         if was == NEVER {
             was.push_str(" (never)");
@@ -185,11 +201,11 @@ impl Needs<'_, '_> {
         Some(format!("{} was {was}, needed {needed}", text(subject)?))
     }
 
-    /// A value; and where it comes from, if that is the request too.
+    /// Formats the value of an expression, followed by the expression if it reads the request.
     fn value(&self, part: &Expr) -> Option<String> {
-        let value = written(&self.reader.evaluate(self.slots, part).ok()?);
+        let value = written(&self.evaluator.value(self.slots, part).ok()?);
         Some(match text(part) {
-            Some(text) if reads(part) => format!("{value} ({text})"),
+            Some(text) if reads_request(part) => format!("{value} ({text})"),
             _ => value,
         })
     }
@@ -199,16 +215,17 @@ fn not(wanted: bool) -> &'static str {
     if wanted { "" } else { "not " }
 }
 
-fn reads(part: &Expr) -> bool {
+fn reads_request(part: &Expr) -> bool {
     !paths(part).is_empty()
 }
 
-/// An expression as it is written. A policy's head has no place in its file, only a variable.
+/// Returns the text of an expression. The scope's expressions have no place in the file; their variable is
+/// the text.
 fn text(part: &Expr) -> Option<String> {
     path(part).or_else(|| Some(part.source_loc()?.snippet()?.to_owned()))
 }
 
-/// The entities that a value is or holds.
+/// Returns the entity that a value is, or the entities in a set.
 fn uids(value: &Value) -> Vec<EntityUid> {
     match value.value_kind() {
         ValueKind::Lit(Literal::EntityUID(uid)) => vec![EntityUid::from((**uid).clone())],

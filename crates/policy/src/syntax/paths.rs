@@ -1,97 +1,101 @@
-//! What an expression reads of a request.
+//! The attributes of a request that an expression reads.
 
-use cedar_policy_core::ast::{Expr, ExprKind, SlotEnv};
+use cedar_policy::Policy;
+use cedar_policy_core::ast::{self, Expr, ExprKind};
 
-use super::reader::Reader;
+use super::evaluator::{PartEvaluator, PolicyPart};
 use super::values::{is_identifier, written};
 
-/// Something that a policy reads of a request.
+/// An attribute or variable of a request, with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Observed {
-    /// Such as `context.session.sinceStrong`.
+pub(crate) struct ObservedValue {
+    /// The path, such as `context.session.sinceStrong`.
     pub path: String,
-    /// As Cedar writes it, but for the constructors of addresses, times and durations: `5m`. `None`
-    /// where the request has no such member.
+    /// The value in Cedar's syntax, but without the constructors of addresses, times and durations: `5m`.
+    /// `None` if the request has no such attribute.
     pub value: Option<String>,
 }
 
-/// A variable, or an attribute of one.
-pub(super) struct Path {
+/// The path of a variable, or of an attribute of one, with its expression.
+pub(super) struct AttributePath {
     pub text: String,
-    pub part: Expr,
+    pub expression: Expr,
 }
 
-pub(super) fn observed(reader: &Reader<'_>, slots: &SlotEnv, part: &Expr) -> Vec<Observed> {
-    let mut observed: Vec<Observed> = Vec::new();
-    for path in paths(part) {
-        if !observed.iter().any(|one| one.path == path.text) {
-            observed.push(Observed {
-                value: reader
-                    .evaluate(slots, &path.part)
-                    .ok()
-                    .map(|value| written(&value)),
-                path: path.text,
-            });
+impl PartEvaluator<'_> {
+    /// Returns the values that a part of a policy reads from the request. Each path is there once, in the
+    /// order of the text.
+    pub(crate) fn observed(&self, policy: &Policy, part: PolicyPart<'_>) -> Vec<ObservedValue> {
+        let policy: &ast::Policy = policy.as_ref();
+        let mut observed: Vec<ObservedValue> = Vec::new();
+        for path in paths(&part.expression(policy)) {
+            if !observed.iter().any(|one| one.path == path.text) {
+                let value = self.value(policy.env(), &path.expression);
+                observed.push(ObservedValue {
+                    value: value.ok().map(|value| written(&value)),
+                    path: path.text,
+                });
+            }
         }
+        observed
     }
-    observed
 }
 
-/// The longest paths that an expression reads, in the order of its text.
-pub(super) fn paths(part: &Expr) -> Vec<Path> {
+/// Returns the longest paths that an expression reads, in the order of its text.
+pub(super) fn paths(expression: &Expr) -> Vec<AttributePath> {
     let mut paths = Vec::new();
-    let mut open = vec![part];
-    while let Some(part) = open.pop() {
-        match path(part) {
-            Some(text) => paths.push(Path {
+    let mut open = vec![expression];
+    while let Some(expression) = open.pop() {
+        match path(expression) {
+            Some(text) => paths.push(AttributePath {
                 text,
-                part: part.clone(),
+                expression: expression.clone(),
             }),
-            None => match asked(part) {
-                Some(asked) => paths.push(asked),
-                None => open.extend(children(part).into_iter().rev()),
+            None => match tested_path(expression) {
+                Some(path) => paths.push(path),
+                None => open.extend(children(expression).into_iter().rev()),
             },
         }
     }
     paths
 }
 
-/// `context.session.acr`, if that is what it is.
-pub(super) fn path(part: &Expr) -> Option<String> {
-    match part.expr_kind() {
+/// Returns the path of a variable or an attribute, such as `context.session.acr`.
+pub(super) fn path(expression: &Expr) -> Option<String> {
+    match expression.expr_kind() {
         ExprKind::Var(variable) => Some(variable.to_string()),
-        ExprKind::GetAttr { expr, attr } => Some(member(&path(expr)?, attr)),
+        ExprKind::GetAttr { expr, attr } => Some(attribute_path(&path(expr)?, attr)),
         _ => None,
     }
 }
 
-/// The path that a `has` asks for.
-pub(super) fn asked(part: &Expr) -> Option<Path> {
-    let (of, names): (_, Vec<_>) = match part.expr_kind() {
+/// Returns the path that a `has` tests for.
+pub(super) fn tested_path(expression: &Expr) -> Option<AttributePath> {
+    let (tested, names): (_, Vec<_>) = match expression.expr_kind() {
         ExprKind::HasAttr { expr, attr } => (expr, vec![attr]),
         ExprKind::ExtHasAttr { expr, attrs } => (expr, attrs.iter().collect()),
         _ => return None,
     };
-    let whole = Path {
-        text: path(of)?,
-        part: (**of).clone(),
+    let root = AttributePath {
+        text: path(tested)?,
+        expression: (**tested).clone(),
     };
-    Some(names.into_iter().fold(whole, |path, name| Path {
-        text: member(&path.text, name),
-        part: Expr::get_attr(path.part, name.clone()),
+    Some(names.into_iter().fold(root, |path, name| AttributePath {
+        text: attribute_path(&path.text, name),
+        expression: Expr::get_attr(path.expression, name.clone()),
     }))
 }
 
-fn member(of: &str, name: &str) -> String {
+fn attribute_path(owner: &str, name: &str) -> String {
     if is_identifier(name) {
-        format!("{of}.{name}")
+        format!("{owner}.{name}")
     } else {
-        format!("{of}[{name:?}]")
+        format!("{owner}[{name:?}]")
     }
 }
 
-fn children(part: &Expr) -> Vec<&Expr> {
-    match part.expr_kind() {
+fn children(expression: &Expr) -> Vec<&Expr> {
+    match expression.expr_kind() {
         ExprKind::Lit(_) | ExprKind::Var(_) | ExprKind::Slot(_) | ExprKind::Unknown(_) => {
             Vec::new()
         }

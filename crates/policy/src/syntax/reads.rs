@@ -1,30 +1,32 @@
-//! What conditions read.
+//! The attributes that conditions read.
 
-use cedar_policy_core::ast::{Expr, ExprKind, UnaryOp, Var};
+use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, UnaryOp, Var};
 
-use super::{Found, Syntax, attribute, found, is_variable};
+use super::expression::{attribute, call, is_variable, located};
+use super::{Located, Syntax, duration_millis};
 
 impl<'a> Syntax<'a> {
-    /// Where it reads a member of the context, such as `["session", "amr"]`.
-    pub fn reads(self, path: &[&str]) -> Option<Found<()>> {
-        let is_it = |part: &Expr| {
-            let mut above = path.iter().rev();
-            let of = above.try_fold(part, |part, name| attribute(part, name));
-            of.is_some_and(|of| is_variable(of, Var::Context))
+    /// Returns the first place where the conditions read a member of the context, such as
+    /// `["session", "amr"]`.
+    pub fn context_read(self, path: &[&str]) -> Option<Located<()>> {
+        let is_it = |expression: &Expr| {
+            let mut outwards = path.iter().rev();
+            let root = outwards.try_fold(expression, |inner, name| attribute(inner, name));
+            root.is_some_and(|root| is_variable(root, Var::Context))
         };
-        self.parts()
-            .find(|part| is_it(part))
-            .map(|part| found(part, ()))
+        self.expressions()
+            .find(|expression| is_it(expression))
+            .map(|expression| located(expression, ()))
     }
 
-    /// The claims without which a part of its conditions cannot bring it about: those of a `has` that
-    /// has to be true. `unless { … has … && … }` asks for none.
-    pub fn needed_claims(self) -> Vec<Found<&'a str>> {
-        let mut needed: Vec<Found<&str>> = Vec::new();
+    /// Returns the claims whose `has` must be true for a part of the conditions to hold. The `has` in
+    /// `unless { … has … && … }` must not be true, so its claim is not among them.
+    pub fn required_claims(self) -> Vec<Located<&'a str>> {
+        let mut required: Vec<Located<&str>> = Vec::new();
         let whole = self.0.non_scope_constraints();
         let mut open: Vec<_> = whole.into_iter().map(|whole| (whole, true)).collect();
-        while let Some((part, holds)) = open.pop() {
-            match part.expr_kind() {
+        while let Some((expression, holds)) = open.pop() {
+            match expression.expr_kind() {
                 ExprKind::And { left, right } | ExprKind::Or { left, right } => {
                     open.extend([(&**right, holds), (&**left, holds)]);
                 }
@@ -33,21 +35,50 @@ impl<'a> Syntax<'a> {
                     arg,
                 } => open.push((&**arg, !holds)),
                 _ => {
-                    if let Some(name) = claim(part).filter(|_| holds)
-                        && !needed.iter().any(|one| one.what == name)
+                    if let Some(name) = tested_claim(expression).filter(|_| holds)
+                        && !required.iter().any(|claim| claim.item == name)
                     {
-                        needed.push(found(part, name));
+                        required.push(located(expression, name));
                     }
                 }
             }
         }
-        needed
+        required
+    }
+
+    /// Returns the ages of the last strong sign-in, in milliseconds, up to which the policy may not
+    /// match: those of `context.session.sinceStrong <= duration("…")` where it keeps the policy from
+    /// matching, and of `>` where it makes the policy match. (Cedar parses `a > b` as `!(a <= b)`, and
+    /// `unless` as `!`.)
+    pub fn sign_in_age_limits(self) -> Vec<i64> {
+        let mut ages = Vec::new();
+        let whole = self.0.non_scope_constraints();
+        let mut open: Vec<_> = whole.into_iter().map(|whole| (whole, true)).collect();
+        while let Some((expression, holds)) = open.pop() {
+            match expression.expr_kind() {
+                ExprKind::And { left, right } | ExprKind::Or { left, right } => {
+                    open.extend([(&**left, holds), (&**right, holds)]);
+                }
+                ExprKind::UnaryApp {
+                    op: UnaryOp::Not,
+                    arg,
+                } => open.push((&**arg, !holds)),
+                ExprKind::If {
+                    then_expr,
+                    else_expr,
+                    ..
+                } => open.extend([(&**then_expr, holds), (&**else_expr, holds)]),
+                _ if !holds => ages.extend(since_strong_limit(expression)),
+                _ => {}
+            }
+        }
+        ages
     }
 }
 
-/// The claim that a `has` asks for.
-fn claim(part: &Expr) -> Option<&str> {
-    match part.expr_kind() {
+/// Returns the claim that a `has` tests for.
+fn tested_claim(expression: &Expr) -> Option<&str> {
+    match expression.expr_kind() {
         ExprKind::HasAttr { expr, attr } => attribute(expr, "claims").map(|_| attr.as_str()),
         ExprKind::ExtHasAttr { expr, attrs } => {
             let mut names = attrs.iter().map(AsRef::as_ref);
@@ -56,4 +87,20 @@ fn claim(part: &Expr) -> Option<&str> {
         }
         _ => None,
     }
+}
+
+/// Returns the milliseconds of `context.session.sinceStrong <= duration("…")`.
+fn since_strong_limit(expression: &Expr) -> Option<i64> {
+    let ExprKind::BinaryApp {
+        op: BinaryOp::LessEq,
+        arg1,
+        arg2,
+    } = expression.expr_kind()
+    else {
+        return None;
+    };
+    let session = attribute(arg1, "sinceStrong")?;
+    let context = attribute(session, "session")?;
+    is_variable(context, Var::Context).then_some(())?;
+    duration_millis(call(arg2, "duration")?)
 }

@@ -1,4 +1,5 @@
-//! Canary requests, and policies that are required: what permits, or lacks, does not load.
+//! Canary requests and required policies. Bundles that permit a canary request or lack a required policy do
+//! not load.
 
 use crate::shipped::{POLICIES, SITE_SCHEMA};
 use crate::{Bundle, Requirements, Sources};
@@ -6,7 +7,7 @@ use cedargate_core::{Finding, Findings};
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
 
-/// The shipped files without those that are named, as in a folder that is being copied.
+/// Returns the shipped files except the named ones, as in a folder that is being copied.
 fn shipped_without(names: &[&str]) -> Vec<(&'static str, &'static str)> {
     let rest = POLICIES.iter().filter(|(name, _)| !names.contains(name));
     rest.copied().collect()
@@ -16,23 +17,23 @@ fn load(files: &[(&str, &str)]) -> Result<Bundle, Findings> {
     Bundle::load(&Sources::of(files, SITE_SCHEMA))
 }
 
-/// The shipped policies with another file beside them.
-fn beside(policies: &str) -> Result<Bundle, Findings> {
+/// Loads the shipped policies with another file.
+fn with_file(policies: &str) -> Result<Bundle, Findings> {
     let mut files = shipped_without(&[]);
     files.push(("90-ours.cedar", policies));
     load(&files)
 }
 
-/// The shipped policies with one text of theirs changed.
+/// Loads the shipped policies with one text in one file changed.
 fn changed(file: &str, from: &str, to: &str) -> Result<Bundle, Findings> {
     let texts: Vec<_> = POLICIES
         .iter()
         .map(|(name, text)| {
-            let is_it = *name == file;
-            assert!(!is_it || text.contains(from), "{file} has no {from:?}");
+            let is_changed = *name == file;
+            assert!(!is_changed || text.contains(from), "{file} has no {from:?}");
             (
                 *name,
-                if is_it {
+                if is_changed {
                     text.replace(from, to)
                 } else {
                     (*text).to_owned()
@@ -48,7 +49,7 @@ fn changed(file: &str, from: &str, to: &str) -> Result<Bundle, Findings> {
 }
 
 #[track_caller]
-fn caught(loaded: Result<Bundle, Findings>) -> Vec<Finding> {
+fn failed_canaries(loaded: Result<Bundle, Findings>) -> Vec<Finding> {
     let Err(Findings(findings)) = loaded else {
         panic!("it loads");
     };
@@ -58,9 +59,9 @@ fn caught(loaded: Result<Bundle, Findings>) -> Vec<Finding> {
     findings
 }
 
-/// One of the findings says all of these.
+/// Checks that the message of one finding has all parts.
 #[track_caller]
-fn says(findings: &[Finding], parts: &[&str]) {
+fn has_message(findings: &[Finding], parts: &[&str]) {
     let all = |finding: &&Finding| parts.iter().all(|part| finding.message.contains(part));
     let rendered = || findings.iter().map(ToString::to_string).collect::<String>();
     assert!(
@@ -79,8 +80,8 @@ fn shipped_policies_pass_every_canary() {
 
 #[test]
 fn folder_without_tenant_isolation_does_not_load() {
-    let findings = caught(load(&shipped_without(&["10-tenant-isolation.cedar"])));
-    says(
+    let findings = failed_canaries(load(&shipped_without(&["10-tenant-isolation.cedar"])));
+    has_message(
         &findings,
         &[
             OTHER_TENANT,
@@ -88,7 +89,7 @@ fn folder_without_tenant_isolation_does_not_load() {
             "any user such as Gate::User::\"canary|",
         ],
     );
-    says(
+    has_message(
         &findings,
         &[
             OTHER_TENANT,
@@ -113,17 +114,17 @@ fn folder_without_tenant_isolation_does_not_load() {
     );
 }
 
-/// A copy that goes file by file, in whatever order, is never in force before it has the isolation of
+/// A folder that is copied file by file, in any order, is not in force before it has the isolation of
 /// tenants, the step-ups and the rule for administrators.
 #[test]
-fn partial_copy_that_permits_anything_of_mfa_loads_only_with_all_guards() {
+fn partial_copy_that_permits_mfa_actions_loads_only_with_all_guards() {
     let guards = ["10-tenant-isolation.cedar", "30-step-up.cedar"];
     let examples = POLICIES
         .iter()
         .position(|(name, _)| name.starts_with("examples/"));
     let examples = examples.unwrap();
     for bits in 0_u32..1 << (examples + 1) {
-        // The examples come all or not at all.
+        // The examples are copied all or not at all.
         let bits = if bits >> examples == 0 {
             bits
         } else {
@@ -148,14 +149,14 @@ fn partial_copy_that_permits_anything_of_mfa_loads_only_with_all_guards() {
 fn shadow_isolation_does_not_count() {
     let id = "@id(\"tenant-isolation\")";
     let shadow = format!("{id}\n@mode(\"shadow\")");
-    let findings = caught(changed("10-tenant-isolation.cedar", id, &shadow));
-    says(&findings, &[OTHER_TENANT, "own-factors"]);
+    let findings = failed_canaries(changed("10-tenant-isolation.cedar", id, &shadow));
+    has_message(&findings, &[OTHER_TENANT, "own-factors"]);
 }
 
 #[test]
 fn isolation_with_an_exception_does_not_load() {
     let condition = "principal in context.tenant";
-    for (exception, said) in [
+    for (exception, part) in [
         (
             format!("principal in Gate::Group::\"corp|{TENANT}|support\""),
             "of the groups support",
@@ -202,19 +203,19 @@ fn isolation_with_an_exception_does_not_load() {
         ),
     ] {
         let with = format!("{condition} || {exception}");
-        let findings = caught(changed("10-tenant-isolation.cedar", condition, &with));
-        says(&findings, &[OTHER_TENANT, said]);
+        let findings = failed_canaries(changed("10-tenant-isolation.cedar", condition, &with));
+        has_message(&findings, &[OTHER_TENANT, part]);
     }
 }
 
 #[test]
-fn isolation_that_leaves_an_action_out_does_not_load() {
-    let findings = caught(changed(
+fn isolation_without_one_action_does_not_load() {
+    let findings = failed_canaries(changed(
         "10-tenant-isolation.cedar",
         "action in Gate::Action::\"mfa\"",
         "action in [Gate::Action::\"manageOwnMfa\", Gate::Action::\"administerMfa\"]",
     ));
-    says(
+    has_message(
         &findings,
         &[
             OTHER_TENANT,
@@ -224,26 +225,26 @@ fn isolation_that_leaves_an_action_out_does_not_load() {
 }
 
 #[test]
-fn other_code_than_tenant_mismatch_does_not_load() {
-    let findings = caught(changed(
+fn isolation_with_another_code_does_not_load() {
+    let findings = failed_canaries(changed(
         "10-tenant-isolation.cedar",
         "@code(\"tenant_mismatch\")",
         "@code(\"wrong_tenant\")",
     ));
-    says(
+    has_message(
         &findings,
         &["is refused for another reason, by tenant-isolation"],
     );
 }
 
 #[test]
-fn reset_account_that_a_password_enrols_for_does_not_load() {
+fn policies_that_let_a_password_enrol_after_a_reset_do_not_load() {
     let (with, without) = (
         "(context.factors.count == 0 && !context.factors.reset)",
         "context.factors.count == 0",
     );
-    let findings = caught(changed("30-step-up.cedar", with, without));
-    says(
+    let findings = failed_canaries(changed("30-step-up.cedar", with, without));
+    has_message(
         &findings,
         &[
             "a stolen password would take the account over",
@@ -252,29 +253,29 @@ fn reset_account_that_a_password_enrols_for_does_not_load() {
             "beginWebauthnRegistration",
         ],
     );
-    // An exception for one tenant.
+    // An exception for one tenant also fails.
     let exception = format!(
         "(context.factors.count == 0 && !context.factors.reset) || principal in Gate::Tenant::\"{TENANT}\""
     );
-    let findings = caught(changed(
+    let findings = failed_canaries(changed(
         "30-step-up.cedar",
         "(context.factors.count == 0 && !context.factors.reset)",
         &exception,
     ));
-    says(&findings, &["a stolen password", "canary|2489e9ad"]);
+    has_message(&findings, &["a stolen password", "canary|2489e9ad"]);
 }
 
 #[test]
-fn admin_rules_without_a_strong_sign_in_do_not_load() {
-    // Without `trusted-admin` a password enrols a first key, and that key satisfies `step-up-admin`.
+fn administration_without_a_strong_sign_in_does_not_load() {
+    // Without `trusted-admin`, a password could enrol a first key, and that key would satisfy `step-up-admin`.
     let lax = "unless { context.session.trusted || context.session.acr == \"\" }";
     let trusted = "unless { context.session.trusted }";
-    let findings = caught(changed(
+    let findings = failed_canaries(changed(
         "30-step-up.cedar",
         trusted,
         "unless { context.session.acr == \"phr\" }",
     ));
-    says(
+    has_message(
         &findings,
         &[
             "mfa-admins-dev",
@@ -299,8 +300,8 @@ fn admin_rules_without_a_strong_sign_in_do_not_load() {
         .iter()
         .map(|(name, text)| (*name, text.as_str()))
         .collect();
-    let findings = caught(load(&files));
-    says(
+    let findings = failed_canaries(load(&files));
+    has_message(
         &findings,
         &[
             "a password alone would administer others",
@@ -316,17 +317,17 @@ fn permit_for_one_group_beside_the_guards_loads() {
     let ours = format!(
         "@id(\"ours\") permit (principal in Gate::Group::\"corp|{TENANT}|helpdesk\", action in Gate::Action::\"administerMfa\", resource in Gate::Tenant::\"{TENANT}\");"
     );
-    assert!(beside(&ours).is_ok());
+    assert!(with_file(&ours).is_ok());
 }
 
 #[test]
 fn evaluation_error_refuses_a_canary() {
     let failing = "@id(\"failing\") forbid (principal, action in Gate::Action::\"mfa\", resource) when { context.factors.count + 9223372036854775807 > 0 };";
-    assert!(beside(failing).is_ok());
+    assert!(with_file(failing).is_ok());
 }
 
 #[test]
-fn canaries_can_be_turned_off() {
+fn bundle_without_isolation_loads_if_canaries_are_off() {
     let sources = Sources::of(
         &shipped_without(&["10-tenant-isolation.cedar"]),
         SITE_SCHEMA,
@@ -347,25 +348,25 @@ fn missing_required_policy_is_named_with_the_nearest_spelling() {
     assert!(requiring(&["tenant-isolation", "mfa-admins-dev"]).is_ok());
     let findings = requiring(&["tenant-isolation", "tennant-isolation", "ours"]);
     let Findings(findings) = findings.unwrap_err();
-    let said: Vec<_> = findings
+    let reported: Vec<_> = findings
         .iter()
         .map(|one| (one.code, one.message.as_str(), one.help.as_deref().unwrap()))
         .collect();
-    assert_eq!(said.len(), 2, "{said:?}");
-    assert_eq!(said[0].0, "policy_required");
+    assert_eq!(reported.len(), 2, "{reported:?}");
+    assert_eq!(reported[0].0, "policy_required");
     assert_eq!(
-        said[0].1,
+        reported[0].1,
         "the policy \"tennant-isolation\" is required, and missing"
     );
     assert!(
-        said[0].2.contains("did you mean \"tenant-isolation\"?"),
-        "{said:?}"
+        reported[0].2.contains("did you mean \"tenant-isolation\"?"),
+        "{reported:?}"
     );
-    assert!(said[1].1.contains("\"ours\""), "{said:?}");
+    assert!(reported[1].1.contains("\"ours\""), "{reported:?}");
 }
 
 #[test]
-fn template_and_shadow_policy_are_not_what_is_required() {
+fn template_or_shadow_policy_in_place_of_a_required_policy_is_refused() {
     let Findings(findings) = requiring(&["mfa-admins"]).unwrap_err();
     assert!(
         findings[0].message.contains("is required, and missing"),

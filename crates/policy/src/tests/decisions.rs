@@ -1,23 +1,21 @@
-//! Decisions: from the model's words to the model's words.
+//! Decisions on authorization requests.
 
 mod authenticators;
 mod facts;
 mod shadow;
 mod step_up;
 
-use crate::tests::load_sources;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::schema::SchemaIndex;
-use super::super::*;
-use super::{load, load_files};
-use cedargate_core::{Bytes, Confirmer, Effect, Session, path};
+use crate::schema::SchemaIndex;
+
+use super::*;
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
-const EVERYBODY: &str = "@id(\"open\") permit (principal is Gate::User, action in [Gate::Action::\"manageOwnMfa\", Gate::Action::\"stepUp\"], resource) when { resource in principal.account };\n";
+const OWN_MFA: &str = "@id(\"open\") permit (principal is Gate::User, action in [Gate::Action::\"manageOwnMfa\", Gate::Action::\"stepUp\"], resource) when { resource in principal.account };\n";
 
 fn now() -> Timestamp {
     "2026-01-15T09:00:00Z".parse().unwrap()
@@ -65,24 +63,24 @@ fn key() -> Authenticator {
     }
 }
 
-/// Everything that a member's question is made of.
-struct Asked {
+/// The parts of a request by a user who names a tenant.
+struct MemberRequest {
     user: User,
     tenant: Tenant,
     factors: Factors,
     means: Means,
-    action: Action,
+    action: GateAction,
     address: IpAddr,
 }
 
-impl Asked {
+impl MemberRequest {
     fn by(user: User) -> Self {
         Self {
             user,
             tenant: TENANT.parse().unwrap(),
             factors: Factors::default(),
             means: Means::default(),
-            action: Action::ListMfaMethods,
+            action: GateAction::ListMfaMethods,
             address: "192.0.2.7".parse().unwrap(),
         }
     }
@@ -97,34 +95,34 @@ impl Asked {
         self
     }
 
-    fn decide(&self, bundle: &Bundle) -> Decided {
-        self.as_question(|question| bundle.decide(question))
+    fn decide(&self, bundle: &Bundle) -> Decision {
+        self.with_request(|request| bundle.decide(request))
     }
 
-    fn as_question<T>(&self, ask: impl FnOnce(&Question<'_>) -> T) -> T {
+    fn with_request<T>(&self, call: impl FnOnce(&AuthorizationRequest<'_>) -> T) -> T {
         let enrols = matches!(
             self.action,
-            Action::BeginWebauthnRegistration
-                | Action::CompleteWebauthnRegistration
-                | Action::TrustAuthenticator
+            GateAction::BeginWebauthnRegistration
+                | GateAction::CompleteWebauthnRegistration
+                | GateAction::TrustAuthenticator
         );
         let authenticator = key();
         let resource = match self.action {
-            Action::TrustAuthenticator
-            | Action::CompleteWebauthnAuthentication
-            | Action::RenameMfaMethod
-            | Action::DeleteMfaMethod => Resource::Authenticator(&self.user.id, &authenticator),
+            GateAction::TrustAuthenticator
+            | GateAction::CompleteWebauthnAuthentication
+            | GateAction::RenameMfaMethod
+            | GateAction::DeleteMfaMethod => Resource::Authenticator(&self.user.id, &authenticator),
             _ => Resource::Account(&self.user.id),
         };
-        ask(&Question {
-            asker: Asker::Member {
+        call(&AuthorizationRequest {
+            caller: Caller::Member {
                 user: &self.user,
                 tenant: self.tenant,
                 factors: &self.factors,
                 means: &self.means,
                 method_type: enrols.then_some(MethodType::Fido),
             },
-            action: self.action,
+            action: self.action.into(),
             resource,
             address: self.address,
             now: now(),
@@ -132,10 +130,14 @@ impl Asked {
     }
 }
 
-fn visitor<'a>(user: Option<&'a User>, action: Action, route: &'a str) -> Question<'a> {
-    Question {
-        asker: Asker::Visitor(user),
-        action,
+fn visitor<'a>(
+    user: Option<&'a User>,
+    action: GateAction,
+    route: &'a str,
+) -> AuthorizationRequest<'a> {
+    AuthorizationRequest {
+        caller: Caller::Visitor(user),
+        action: action.into(),
         resource: Resource::Route(route),
         address: "192.0.2.7".parse().unwrap(),
         now: now(),
@@ -149,29 +151,29 @@ fn forbid(id: &str, condition: &str) -> String {
 }
 
 #[test]
-fn every_action_fits_the_schema() {
+fn every_action_conforms_to_the_schema() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let alice = alice();
-    for action in Action::ALL {
-        let decided = match action {
-            Action::ReadApiDescription
-            | Action::ReadKeys
-            | Action::ReadRelatedOrigins
-            | Action::Preflight
-            | Action::Unknown => bundle.decide(&visitor(Some(&alice), action, path::UNKNOWN)),
-            _ => Asked {
+    for action in GateAction::ALL.iter().copied() {
+        let decision = match action {
+            GateAction::ReadApiDescription
+            | GateAction::ReadKeys
+            | GateAction::ReadRelatedOrigins
+            | GateAction::Preflight
+            | GateAction::Unknown => bundle.decide(&visitor(Some(&alice), action, path::UNKNOWN)),
+            _ => MemberRequest {
                 action,
-                ..Asked::by(alice.clone())
+                ..MemberRequest::by(alice.clone())
             }
             .decide(&bundle),
         };
-        assert_eq!(decided.errors, Vec::<String>::new(), "{action}");
-        assert_ne!(decided.effect, Effect::Failed, "{action}");
+        assert_eq!(decision.errors, Vec::<String>::new(), "{action}");
+        assert_ne!(decision.effect, Effect::Failed, "{action}");
     }
 }
 
 #[test]
-fn every_entity_fits_the_schema() {
+fn every_entity_conforms_to_the_schema() {
     let claims = [
         ("text", "String", json!("é")),
         ("number", "Long", json!(-1)),
@@ -180,15 +182,15 @@ fn every_entity_fits_the_schema() {
     ];
     let members = claims
         .each_ref()
-        .map(|(name, of, _)| format!("{name}?: {of}"));
+        .map(|(name, claim_type, _)| format!("{name}?: {claim_type}"));
     let site = format!(
         "namespace Site {{ type Claims = {{ {} }}; }}",
         members.join(", ")
     );
-    let bundle = load_sources(&Sources::of(&[("a.cedar", EVERYBODY)], &site)).unwrap();
+    let bundle = load_sources(&Sources::of(&[("a.cedar", OWN_MFA)], &site)).unwrap();
     let SchemaIndex { cedar: schema, .. } = &*bundle.schema;
-    let fits = |question: &Question<'_>| {
-        let entities = request::entities(question, &bundle.schema).unwrap();
+    let conforms = |request: &AuthorizationRequest<'_>| {
+        let entities = request::entities(request, &bundle.schema).unwrap();
         cedar_policy::Entities::from_entities(entities, Some(schema)).unwrap();
     };
     let claims = claims
@@ -199,136 +201,142 @@ fn every_entity_fits_the_schema() {
         let mut user = alice();
         user.claims = Arc::new(claims);
         user.groups = vec!["a|b".to_owned()];
-        fits(&visitor(None, Action::Unknown, path::UNKNOWN));
-        fits(&visitor(Some(&user), Action::Unknown, path::UNKNOWN));
-        let mut asked = Asked::by(user);
-        for action in [Action::ListMfaMethods, Action::TrustAuthenticator] {
-            asked.action = action;
-            asked.as_question(fits);
+        conforms(&visitor(None, GateAction::Unknown, path::UNKNOWN));
+        conforms(&visitor(Some(&user), GateAction::Unknown, path::UNKNOWN));
+        let mut request = MemberRequest::by(user);
+        for action in [GateAction::ListMfaMethods, GateAction::TrustAuthenticator] {
+            request.action = action;
+            request.with_request(conforms);
         }
     }
 }
 
 #[test]
-fn a_decision_says_who_what_and_why() {
+fn request_has_its_uids_and_decision_its_determining_policies() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
-    let mut asked = Asked::by(alice());
-    let expected = Decided {
-        principal: format!("corp|{TENANT}|alice"),
-        action: Action::ListMfaMethods,
-        resource: format!("Gate::Account::\"corp|{TENANT}|alice\""),
+    let mut request = MemberRequest::by(alice());
+    let expected = Decision {
         effect: Effect::Allow,
         policies: vec!["own-factors".to_owned()],
         notices: Vec::new(),
         errors: Vec::new(),
-        revision: bundle.revision().into(),
+        failed: Vec::new(),
         shadow: None,
     };
-    assert_eq!(asked.decide(&bundle), expected);
-    asked.action = Action::TrustAuthenticator;
-    let resource = "Gate::Authenticator::\"0198c0de-0000-7000-8000-000000000001\"";
-    assert_eq!(asked.decide(&bundle).resource, resource);
-    let decided = bundle.decide(&visitor(None, Action::Unknown, path::UNKNOWN));
-    assert_eq!(
-        (decided.principal.as_str(), decided.resource.as_str()),
-        ("anonymous", "Gate::Route::\"unknown\"")
-    );
-    assert_eq!(decided.effect, Effect::Deny("forbidden".to_owned()));
-    // A denial by default is nobody's: no policy, no notice.
-    assert_eq!(decided.policies, Vec::<String>::new());
-    assert_eq!(decided.notices, Vec::<String>::new());
+    assert_eq!(request.decide(&bundle), expected);
+    let uids =
+        |request: &AuthorizationRequest<'_>| (request.principal_uid(), request.resource_uid());
+    let alice = format!("corp|{TENANT}|alice");
+    let (user, account) = request.with_request(uids);
+    assert_eq!(user, format!("Gate::User::\"{alice}\""));
+    assert_eq!(account, format!("Gate::Account::\"{alice}\""));
+    request.action = GateAction::TrustAuthenticator;
+    let (_, authenticator) = request.with_request(uids);
+    let expected = "Gate::Authenticator::\"0198c0de-0000-7000-8000-000000000001\"";
+    assert_eq!(authenticator, expected);
+    let unknown = visitor(None, GateAction::Unknown, path::UNKNOWN);
+    let (anonymous, route) = uids(&unknown);
+    assert_eq!(anonymous, "Gate::Anonymous::\"anonymous\"");
+    assert_eq!(route, "Gate::Route::\"unknown\"");
+    let decision = bundle.decide(&unknown);
+    assert_eq!(decision.effect, Effect::Deny("forbidden".to_owned()));
+    // A denial by default has no determining policy.
+    assert_eq!(decision.policies, Vec::<String>::new());
+    assert_eq!(decision.notices, Vec::<String>::new());
 }
 
 #[test]
-fn a_question_that_does_not_fit_the_schema_fails() {
+fn request_that_does_not_conform_to_the_schema_fails() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let alice = alice();
-    for question in [
-        visitor(Some(&alice), Action::ListMfaMethods, path::METHODS),
-        visitor(None, Action::BeginWebauthnRegistration, path::REGISTER),
-        Question {
+    for request in [
+        visitor(Some(&alice), GateAction::ListMfaMethods, path::METHODS),
+        visitor(None, GateAction::BeginWebauthnRegistration, path::REGISTER),
+        AuthorizationRequest {
             resource: Resource::Account(&alice.id),
-            ..visitor(None, Action::Unknown, "")
+            ..visitor(None, GateAction::Unknown, "")
         },
     ] {
-        let decided = bundle.decide(&question);
-        assert_eq!(decided.effect, Effect::Failed);
-        assert_eq!(decided.policies, Vec::<String>::new());
+        let decision = bundle.decide(&request);
+        assert_eq!(decision.effect, Effect::Failed);
+        assert_eq!(decision.policies, Vec::<String>::new());
         assert!(
-            decided.errors[0].contains("is not valid for"),
-            "{decided:?}"
+            decision.errors[0].contains("is not valid for"),
+            "{decision:?}"
         );
     }
 }
 
-/// Overflows as soon as there is a factor.
+/// Overflows if the caller has an authenticator.
 const FAILS: &str = "context.factors.count + 9223372036854775807 > 0";
 
 #[test]
-fn an_evaluation_error_refuses_in_a_permit_and_in_a_forbid() {
+fn evaluation_error_in_permit_or_forbid_denies() {
     let failing = forbid("failing", FAILS);
     for policy in [failing.clone(), failing.replace("forbid", "permit")] {
-        let bundle = load(&format!("{EVERYBODY}{policy}")).unwrap();
+        let bundle = load(&format!("{OWN_MFA}{policy}")).unwrap();
         assert_eq!(
-            Asked::by(alice()).decide(&bundle).effect,
+            MemberRequest::by(alice()).decide(&bundle).effect,
             if policy.contains("permit") {
                 Effect::Allow
             } else {
                 Effect::Deny("forbidden".to_owned())
             }
         );
-        let decided = Asked::by(alice()).with_key().decide(&bundle);
-        assert_eq!(decided.effect, Effect::Failed);
-        assert_eq!(decided.errors.len(), 1);
-        assert!(decided.errors[0].contains("failing"), "{decided:?}");
+        let decision = MemberRequest::by(alice()).with_key().decide(&bundle);
+        assert_eq!(decision.effect, Effect::Failed);
+        assert_eq!(decision.errors.len(), 1);
+        assert!(decision.errors[0].contains("failing"), "{decision:?}");
     }
 }
 
 #[test]
-fn notices_and_code_come_from_the_determining_policies_in_their_order() {
+fn notices_and_code_are_those_of_the_determining_policies_in_order_of_id() {
     let policies = [
-        EVERYBODY.to_owned(),
+        OWN_MFA.to_owned(),
         forbid("c", "true").replace("forbid", "@notice(\"one\") @code(\"third\") forbid"),
         forbid("b", "true").replace("forbid", "@notice(\"two\") @code(\"second\") forbid"),
         forbid("a", "true").replace("forbid", "@notice(\"one\") forbid"),
         forbid("0", "false || context.factors.count == 7")
             .replace("forbid", "@notice(\"no\") @code(\"no\") forbid"),
     ];
-    let decided = Asked::by(alice()).decide(&load(&policies.concat()).unwrap());
-    assert_eq!(decided.policies, ["a", "b", "c"]);
-    assert_eq!(decided.notices, ["one", "two"]);
-    assert_eq!(decided.effect, Effect::Deny("second".to_owned()));
+    let decision = MemberRequest::by(alice()).decide(&load(&policies.concat()).unwrap());
+    assert_eq!(decision.policies, ["a", "b", "c"]);
+    assert_eq!(decision.notices, ["one", "two"]);
+    assert_eq!(decision.effect, Effect::Deny("second".to_owned()));
     let mismatch = forbid("z", "true").replace("forbid", "@code(\"tenant_mismatch\") forbid");
-    let decided =
-        Asked::by(alice()).decide(&load(&format!("{}{mismatch}", policies.concat())).unwrap());
-    assert_eq!(decided.effect, Effect::Deny("tenant_mismatch".to_owned()));
-    let welcome = EVERYBODY.replace("permit", "@notice(\"welcome\") permit");
+    let decision = MemberRequest::by(alice())
+        .decide(&load(&format!("{}{mismatch}", policies.concat())).unwrap());
+    assert_eq!(decision.effect, Effect::Deny("tenant_mismatch".to_owned()));
+    let welcome = OWN_MFA.replace("permit", "@notice(\"welcome\") permit");
     assert_eq!(
-        Asked::by(alice()).decide(&load(&welcome).unwrap()).notices,
+        MemberRequest::by(alice())
+            .decide(&load(&welcome).unwrap())
+            .notices,
         ["welcome"]
     );
 }
 
 #[test]
-fn the_revision_is_of_the_content_alone() {
-    let one = load_files(&[("a.cedar", EVERYBODY), ("b.cedar", "// b")]).unwrap();
-    let turned = load_files(&[("b.cedar", "// b"), ("a.cedar", EVERYBODY)]).unwrap();
-    assert_eq!(one.revision(), turned.revision());
-    assert_eq!(one.revision().len(), 16);
+fn revision_depends_only_on_the_content_of_the_files() {
+    let bundle = load_files(&[("a.cedar", OWN_MFA), ("b.cedar", "// b")]).unwrap();
+    let reordered = load_files(&[("b.cedar", "// b"), ("a.cedar", OWN_MFA)]).unwrap();
+    assert_eq!(bundle.revision(), reordered.revision());
+    assert_eq!(bundle.revision().len(), 16);
     for other in [
-        load_files(&[("a.cedar", EVERYBODY), ("b.cedar", "// c")]).unwrap(),
+        load_files(&[("a.cedar", OWN_MFA), ("b.cedar", "// c")]).unwrap(),
         load_files(&[
-            ("a.cedar", EVERYBODY),
+            ("a.cedar", OWN_MFA),
             ("b.cedar", "// b"),
             ("c.links.json", "[]"),
         ])
         .unwrap(),
         load_sources(&Sources::of(
-            &[("a.cedar", EVERYBODY), ("b.cedar", "// b")],
+            &[("a.cedar", OWN_MFA), ("b.cedar", "// b")],
             "namespace Site { type Claims = {}; }",
         ))
         .unwrap(),
     ] {
-        assert_ne!(one.revision(), other.revision());
+        assert_ne!(bundle.revision(), other.revision());
     }
 }

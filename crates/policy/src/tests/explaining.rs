@@ -1,13 +1,12 @@
-//! Why a request was decided as it was, clause by clause. That it is so for whatever policies there
-//! are is in `properties`.
+//! Explanations of decisions. `properties` tests them with generated policies.
 
 mod changes;
 mod needs;
 
 use serde_json::{Value, json};
 
-use super::super::explanation::{Explained, Explanation, render};
-use super::super::{Inquiry, Sources};
+use crate::explanation::{ExplainedPolicy, render};
+
 use super::running_cases::case;
 use super::*;
 
@@ -17,20 +16,19 @@ fn shipped() -> Bundle {
 
 fn explain(bundle: &Bundle, case: &Value) -> Explanation {
     let request = case["request"].as_object().unwrap();
-    let inquiry = Inquiry::read(bundle, request, &case["entities"]).unwrap();
-    bundle.explain(&inquiry)
+    bundle.explain(&PreparedRequest::from_json(bundle, request, &case["entities"]).unwrap())
 }
 
-fn policy<'e>(explanation: &'e Explanation, id: &str) -> &'e Explained {
-    let found = explanation.policies.iter().find(|one| one.id == id);
-    found.unwrap_or_else(|| panic!("{id}: {explanation:#?}"))
+fn policy<'e>(explanation: &'e Explanation, id: &str) -> &'e ExplainedPolicy {
+    let policy = explanation.policies.iter().find(|policy| policy.id == id);
+    policy.unwrap_or_else(|| panic!("{id}: {explanation:#?}"))
 }
 
 fn ids(explanation: &Explanation) -> Vec<&str> {
     explanation
         .policies
         .iter()
-        .map(|one| one.id.as_str())
+        .map(|policy| policy.id.as_str())
         .collect()
 }
 
@@ -40,7 +38,7 @@ fn stepped_up(seconds: u32) -> Value {
     case
 }
 
-/// The same as a request that has no method type.
+/// Changes a case to an action whose context has no method type.
 fn without_method_type(mut case: Value, action: &str) -> Value {
     case["request"]["action"] = json!(format!("Gate::Action::\"{action}\""));
     let context = case["request"]["context"].as_object_mut().unwrap();
@@ -49,12 +47,12 @@ fn without_method_type(mut case: Value, action: &str) -> Value {
 }
 
 #[test]
-fn a_forbid_says_what_would_lift_it() {
+fn determining_forbid_is_explained_with_the_changes_that_help() {
     insta::assert_snapshot!(render(&explain(&shipped(), &stepped_up(4000))));
 }
 
 #[test]
-fn an_explanation_has_the_shape_that_scripts_rely_on() {
+fn explanation_serialises_with_stable_members() {
     let mut explanation = explain(&shipped(), &stepped_up(4000));
     assert_eq!(explanation.revision, shipped().revision());
     explanation.revision = "…".to_owned();
@@ -74,7 +72,7 @@ fn an_explanation_has_the_shape_that_scripts_rely_on() {
 }
 
 #[test]
-fn a_denial_by_default_leads_with_the_permits_that_came_nearest() {
+fn denial_by_default_lists_the_nearest_permits_first() {
     let mut trusted = stepped_up(40);
     trusted["request"]["context"]["session"]["trusted"] = json!(true);
     let explanation = explain(
@@ -85,14 +83,14 @@ fn a_denial_by_default_leads_with_the_permits_that_came_nearest() {
 }
 
 #[test]
-fn an_allow_names_its_permit_and_what_might_have_forbidden_it() {
+fn allow_lists_its_permit_and_the_forbids_in_scope() {
     let explanation = explain(&shipped(), &without_method_type(case(), "listMfaMethods"));
     assert_eq!(explanation.would_permit, []);
     insta::assert_snapshot!(render(&explanation));
 }
 
 #[test]
-fn the_nearest_permit_is_that_of_the_action_with_the_fewest_failing_parts() {
+fn permits_are_sorted_by_the_number_of_failing_parts() {
     let permits = "
         @id(\"a-other-action\") permit (principal, action == Gate::Action::\"listMfaMethods\", resource);
         @id(\"b-three\") permit (principal in Gate::Tenant::\"0e0e0e0e-0000-4000-8000-000000000001\", action in Gate::Action::\"enroll\", resource)
@@ -117,7 +115,7 @@ fn the_nearest_permit_is_that_of_the_action_with_the_fewest_failing_parts() {
             "h-shadow"
         ]
     );
-    assert_eq!(explanation.verdict.code.as_deref(), Some("forbidden"));
+    assert_eq!(explanation.decision.code(), Some("forbidden"));
     let by_head = policy(&explanation, "e-by-head");
     assert_eq!(by_head.head.len(), 1);
     assert_eq!(by_head.head[0].text, "principal in Gate::Issuer::\"other\"");
@@ -132,7 +130,7 @@ fn the_nearest_permit_is_that_of_the_action_with_the_fewest_failing_parts() {
 }
 
 #[test]
-fn where_no_permit_names_the_action_a_few_others_are_named() {
+fn three_permits_of_other_actions_are_listed_if_none_matches_the_action() {
     let permits: String = (0..9)
         .map(|at| {
             format!("@id(\"p{at}\") permit (principal, action == Gate::Action::\"listMfaMethods\", resource) when {{ context.factors.count == {at} }};\n")
@@ -153,7 +151,7 @@ fn where_no_permit_names_the_action_a_few_others_are_named() {
 }
 
 #[test]
-fn what_fails_leads_and_refuses() {
+fn failed_policy_is_listed_first_and_denies() {
     let bundle = load(
         "@id(\"open\") permit (principal, action in Gate::Action::\"manageOwnMfa\", resource);
          @id(\"broken\") forbid (principal, action in Gate::Action::\"mfa\", resource)
@@ -166,7 +164,7 @@ fn what_fails_leads_and_refuses() {
     assert_eq!(
         explanation.would_permit,
         [],
-        "nothing that a caller does mends it"
+        "the caller cannot repair a failing policy"
     );
     let broken = policy(&explanation, "broken");
     assert!(!broken.applies && !broken.determined);
@@ -180,13 +178,13 @@ fn what_fails_leads_and_refuses() {
     );
     assert!(
         policy(&explanation, "open").determined,
-        "as the Cedar CLI says it"
+        "the Cedar CLI lists it among its reasons too"
     );
     insta::assert_snapshot!(render(&explanation));
 }
 
 #[test]
-fn a_clause_that_is_not_reached_is_left_out() {
+fn clause_that_is_not_reached_is_left_out() {
     let bundle = load(
         "@id(\"guarded\") permit (principal, action in Gate::Action::\"manageOwnMfa\", resource)
            when { principal.claims has employment && principal.claims.employment == \"contractor\" };",
@@ -197,7 +195,7 @@ fn a_clause_that_is_not_reached_is_left_out() {
     let texts: Vec<_> = guarded
         .clauses
         .iter()
-        .map(|one| one.text.as_str())
+        .map(|clause| clause.text.as_str())
         .collect();
     assert_eq!(texts, ["principal.claims has employment"]);
     let json = serde_json::to_value(guarded).unwrap();

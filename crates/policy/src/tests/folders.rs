@@ -1,4 +1,4 @@
-//! Reading folders: what is read, and what a person is told when it cannot be.
+//! Reading policy and schema folders, and the findings about files that cannot be read.
 
 use crate::tests::load_sources;
 use std::fs;
@@ -12,7 +12,7 @@ use cedargate_core::Finding;
 const OPEN: &str =
     "@id(\"open\") permit (principal, action in Gate::Action::\"stepUp\", resource);";
 
-/// Folders that load; each test then breaks something.
+/// Makes folders that load. Each test then breaks one of their files.
 fn folders() -> TempDir {
     let root = TempDir::new().unwrap();
     fs::create_dir_all(root.path().join("policies/deep/er")).unwrap();
@@ -47,7 +47,7 @@ fn refused(root: &TempDir, code: &str, file: &str, message: &str) -> Finding {
 }
 
 #[test]
-fn what_is_read_is_in_one_order_and_the_rest_is_left_alone() {
+fn files_are_read_in_order_of_their_names_and_other_files_are_ignored() {
     let root = folders();
     fs::create_dir(root.path().join("policies/.hidden")).unwrap();
     write(&root, "policies/.hidden/x.cedar", "not a policy");
@@ -67,11 +67,11 @@ fn what_is_read_is_in_one_order_and_the_rest_is_left_alone() {
     ];
     assert_eq!(names, expected);
     assert_eq!(
-        sources.policies[0].shown,
+        sources.policies[0].display_path,
         root.path().join("policies/b.cedar").to_str().unwrap()
     );
     load_sources(&sources).unwrap();
-    // The same bundle wherever it is.
+    // The revision does not depend on the location of the folders.
     let elsewhere = folders();
     write(&elsewhere, "policies/a.links.json", "[]");
     write(&elsewhere, "policies/b.cedar", "// b");
@@ -85,7 +85,7 @@ fn what_is_read_is_in_one_order_and_the_rest_is_left_alone() {
 }
 
 #[test]
-fn a_finding_names_the_file_as_the_person_named_the_folder() {
+fn finding_names_the_file_by_the_path_of_its_folder() {
     let root = folders();
     write(
         &root,
@@ -101,7 +101,7 @@ fn a_finding_names_the_file_as_the_person_named_the_folder() {
 }
 
 #[test]
-fn all_that_cannot_be_read_is_said_at_once() {
+fn all_unreadable_files_are_reported_at_once() {
     let root = folders();
     fs::create_dir(root.path().join("policies/x.cedar")).unwrap();
     write(&root, "policies/y.cedar", "");
@@ -115,7 +115,7 @@ fn all_that_cannot_be_read_is_said_at_once() {
 }
 
 #[test]
-fn folders_that_are_not_there_or_hold_nothing() {
+fn missing_or_empty_policy_folder_is_refused() {
     let root = folders();
     fs::remove_dir_all(root.path().join("policies")).unwrap();
     refused(&root, "unreadable", "policies", "cannot be read: ");
@@ -127,7 +127,7 @@ fn folders_that_are_not_there_or_hold_nothing() {
 }
 
 #[test]
-fn schema_files_that_are_not_there() {
+fn missing_schema_file_is_refused() {
     for (file, help) in [
         ("schema/gate.cedarschema", "cedargate policy schema --write"),
         ("schema/site.cedarschema", "type Claims"),
@@ -140,7 +140,7 @@ fn schema_files_that_are_not_there() {
 }
 
 #[test]
-fn files_that_are_no_text() {
+fn file_that_is_not_utf8_or_empty_is_refused() {
     let root = folders();
     write(&root, "policies/latin.cedar", b"// ok\n// caf\xe9\n");
     let finding = refused(&root, "not_utf8", "policies/latin.cedar", "not UTF-8");
@@ -152,7 +152,7 @@ fn files_that_are_no_text() {
 }
 
 #[test]
-fn files_that_an_editor_or_an_accident_made() {
+fn file_with_a_byte_order_mark_or_too_large_is_refused() {
     let root = folders();
     for name in [
         "policies/x.cedar",
@@ -168,7 +168,7 @@ fn files_that_an_editor_or_an_accident_made() {
     write(&root, "policies/x.cedar", "// x\n".repeat(1 << 20));
     let finding = refused(&root, "too_large", "policies/x.cedar", "larger than 4 MiB");
     assert!(finding.help.unwrap().contains("several files"));
-    // The ends of lines are what each system has.
+    // Lines may end with CRLF.
     let policy = "// é\n@id(\"x\")\nforbid (principal, action in Gate::Action::\"mfa\", resource)\nwhen { context.nothing };\n";
     write(&root, "policies/x.cedar", policy.replace('\n', "\r\n"));
     let finding = load_sources(&read(root.path()).unwrap())
@@ -182,7 +182,7 @@ fn files_that_an_editor_or_an_accident_made() {
 }
 
 #[test]
-fn folders_with_the_name_of_a_file() {
+fn folder_with_the_name_of_a_file_is_refused() {
     for name in ["policies/x.cedar", "policies/x.links.json"] {
         let root = folders();
         fs::create_dir(root.path().join(name)).unwrap();
@@ -192,9 +192,9 @@ fn folders_with_the_name_of_a_file() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_and_circles_end() {
+fn symbolic_links_are_followed_and_circular_ones_refused() {
     use std::os::unix::fs::symlink;
-    // As a mounted ConfigMap has it: files are links into a hidden folder.
+    // In a mounted ConfigMap, files are symbolic links into a hidden folder.
     let root = folders();
     fs::create_dir(root.path().join("policies/..data")).unwrap();
     write(&root, "policies/..data/m.cedar", "// m");
@@ -219,7 +219,7 @@ fn links_are_followed_and_circles_end() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_is_not_waited_for() {
+fn pipe_is_refused_without_waiting_for_a_writer() {
     let root = folders();
     let pipe = root.path().join("policies/p.cedar");
     assert!(
@@ -229,5 +229,10 @@ fn a_pipe_is_not_waited_for() {
             .unwrap()
             .success()
     );
-    refused(&root, "not_a_file", "policies/p.cedar", "no regular file");
+    refused(
+        &root,
+        "not_a_file",
+        "policies/p.cedar",
+        "not a regular file",
+    );
 }

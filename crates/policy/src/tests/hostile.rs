@@ -1,4 +1,4 @@
-//! Anything at all, and what is nearly right, in place of the files of an admin.
+//! Random and slightly changed content in place of policy, schema and case files.
 
 use crate::tests::load_sources;
 use std::fs;
@@ -17,20 +17,20 @@ use cedargate_core::Findings;
 #[derive(Clone, Debug)]
 struct Edit {
     at: Index,
-    /// How many bytes are taken away.
-    taken: usize,
-    put: Vec<u8>,
+    /// The number of bytes that are removed.
+    removed: usize,
+    inserted: Vec<u8>,
 }
 
 impl Edit {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let at = self.at.index(bytes.len() + 1);
-        let end = (at + self.taken).min(bytes.len());
-        bytes.splice(at..end, self.put.iter().copied());
+        let end = (at + self.removed).min(bytes.len());
+        bytes.splice(at..end, self.inserted.iter().copied());
     }
 }
 
-/// What means something to a parser of these files, so that more than the first token is reached.
+/// Tokens of these files, so that parsers get further than the first token.
 const PIECES: &[&str] = &[
     "@id(\"x\")",
     "@code(\"a\")",
@@ -74,7 +74,7 @@ const PIECES: &[&str] = &[
 ];
 
 fn edit() -> impl Strategy<Value = Edit> {
-    let put = prop_oneof![
+    let inserted = prop_oneof![
         6 => prop::sample::select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
         2 => ".{0,6}".prop_map(String::into_bytes),
         1 => prop::collection::vec(any::<u8>(), 0..4),
@@ -83,12 +83,16 @@ fn edit() -> impl Strategy<Value = Edit> {
     (
         any::<Index>(),
         prop_oneof![3 => 0..4_usize, 1 => 0..200_usize],
-        put,
+        inserted,
     )
-        .prop_map(|(at, taken, put)| Edit { at, taken, put })
+        .prop_map(|(at, removed, inserted)| Edit {
+            at,
+            removed,
+            inserted,
+        })
 }
 
-/// The files of both folders that a reader looks at, by their paths.
+/// Returns the shipped policy and schema files with their paths.
 fn shipped_files() -> Vec<(String, &'static str)> {
     let policies = shipped::POLICIES
         .iter()
@@ -100,7 +104,7 @@ fn shipped_files() -> Vec<(String, &'static str)> {
     policies.chain(schemas).collect()
 }
 
-/// The shipped folders with one file changed.
+/// Loads the shipped folders with one file changed.
 fn load(changed: &str, content: &[u8]) -> Result<Bundle, Findings> {
     let root = TempDir::new().unwrap();
     fs::create_dir_all(root.path().join("policies/examples")).unwrap();
@@ -117,7 +121,7 @@ fn load(changed: &str, content: &[u8]) -> Result<Bundle, Findings> {
     load_sources(&sources)
 }
 
-/// What does not load says why, and can be shown.
+/// Checks that each finding has a message and a file, and can be rendered.
 fn is_explained(findings: &Findings) -> Result<(), TestCaseError> {
     prop_assert!(!findings.0.is_empty());
     for finding in &findings.0 {
@@ -139,7 +143,7 @@ fn runner(cases: u32) -> TestRunner {
 }
 
 #[test]
-fn folders_that_are_nearly_the_shipped_ones_load_or_say_why_not() {
+fn slightly_changed_folders_load_or_have_findings() {
     let (loaded, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let files = shipped_files();
     let changed = (any::<Index>(), prop::collection::vec(edit(), 1..4));
@@ -151,7 +155,7 @@ fn folders_that_are_nearly_the_shipped_ones_load_or_say_why_not() {
             match load(name, &content) {
                 Ok(bundle) => {
                     loaded.fetch_add(1, Ordering::Relaxed);
-                    prop_assert!(!bundle.is_empty());
+                    prop_assert!(!bundle.entries().is_empty());
                 }
                 Err(findings) => {
                     refused.fetch_add(1, Ordering::Relaxed);
@@ -161,7 +165,7 @@ fn folders_that_are_nearly_the_shipped_ones_load_or_say_why_not() {
             Ok(())
         })
         .unwrap();
-    // All of this was about something.
+    // Both outcomes occurred.
     let (loaded, refused) = (loaded.into_inner(), refused.into_inner());
     assert!(
         loaded >= 1 && refused >= 100,
@@ -170,14 +174,14 @@ fn folders_that_are_nearly_the_shipped_ones_load_or_say_why_not() {
 }
 
 #[test]
-fn any_bytes_in_place_of_a_file_load_or_say_why_not() {
+fn random_bytes_in_place_of_a_file_load_or_have_findings() {
     let files = shipped_files();
     let changed = (any::<Index>(), prop::collection::vec(any::<u8>(), 0..60));
     runner(60)
         .run(&changed, |(file, content)| {
             let (name, _) = file.get(&files);
             match load(name, &content) {
-                Ok(bundle) => prop_assert!(!bundle.is_empty()),
+                Ok(bundle) => prop_assert!(!bundle.entries().is_empty()),
                 Err(findings) => is_explained(&findings)?,
             }
             Ok(())
@@ -186,10 +190,10 @@ fn any_bytes_in_place_of_a_file_load_or_say_why_not() {
 }
 
 #[test]
-fn cases_that_are_nearly_right_pass_or_say_why_not() {
+fn slightly_changed_cases_run_or_have_findings() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let shipped = include_str!("../../../../tests/policies/admins.json");
-    let asked = AtomicUsize::new(0);
+    let parsed = AtomicUsize::new(0);
     runner(200)
         .run(&prop::collection::vec(edit(), 1..3), |edits| {
             let mut content = shipped.as_bytes().to_vec();
@@ -197,7 +201,7 @@ fn cases_that_are_nearly_right_pass_or_say_why_not() {
             let text = String::from_utf8_lossy(&content);
             match cases::run(&bundle, "admins.json", &text, Path::new(".")) {
                 Ok(outcomes) => {
-                    asked.fetch_add(1, Ordering::Relaxed);
+                    parsed.fetch_add(1, Ordering::Relaxed);
                     for one in outcomes {
                         prop_assert!(one.actual.is_some() || !one.failures.is_empty());
                     }
@@ -207,6 +211,6 @@ fn cases_that_are_nearly_right_pass_or_say_why_not() {
             Ok(())
         })
         .unwrap();
-    let asked = asked.into_inner();
-    assert!(asked >= 10, "{asked} of 200 were still lists of cases");
+    let parsed = parsed.into_inner();
+    assert!(parsed >= 10, "{parsed} of 200 were still lists of cases");
 }

@@ -1,11 +1,11 @@
-//! Decisions that are written down, and read back.
+//! Lines of the decision log that are parsed and decided again.
 
 use serde_json::{Value, json};
 
-use super::super::*;
 use super::running_cases::case;
+use super::*;
 
-/// A line about the case of `running_cases`.
+/// Returns a line with the request of the case in `running_cases`.
 fn line() -> Value {
     let case = case();
     let mut input = case["request"].clone();
@@ -29,11 +29,11 @@ fn line() -> Value {
     })
 }
 
-fn read(line: &Value) -> Result<Recorded, String> {
-    Recorded::read(&line.to_string())
+fn read(line: &Value) -> Result<RecordedDecision, String> {
+    RecordedDecision::read(&line.to_string()).map_err(|error| error.to_string())
 }
 
-/// The line with this member set.
+/// Returns the line with another value of a member.
 fn with(pointer: &str, value: Value) -> Value {
     let mut line = line();
     *line.pointer_mut(pointer).unwrap() = value;
@@ -47,7 +47,7 @@ fn without(name: &str) -> Value {
 }
 
 #[test]
-fn a_line_is_read_and_decided_again() {
+fn line_is_parsed_and_decided_again() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let recorded = read(&line()).unwrap();
     assert_eq!(recorded.decision_id, "019bc0de-0000-7000-8000-000000000001");
@@ -58,19 +58,19 @@ fn a_line_is_read_and_decided_again() {
         recorded.hidden,
         ["context.network.address", "principal.claims.email"]
     );
-    assert_eq!(recorded.result.reason, ["step-up-begin"]);
-    let verdict = bundle.answer(&recorded.inquiry(&bundle).unwrap());
+    assert_eq!(recorded.result.policies, ["step-up-begin"]);
+    let decision = bundle.evaluate(&recorded.prepare(&bundle).unwrap());
     assert_eq!(
-        (verdict.decision, &verdict.reason, &verdict.code),
-        ("deny", &recorded.result.reason, &recorded.result.code)
+        (decision.is_allow(), &decision.policies, decision.code()),
+        (false, &recorded.result.policies, recorded.result.code())
     );
 }
 
 #[test]
-fn the_strong_acr_values_of_a_line_lift_its_step_up() {
+fn strong_acr_values_of_a_line_decide_its_step_up() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let code = |strong: Value| {
-        // no authenticator: only the issuer's own sign-in can lift it
+        // Without an authenticator, only a sign-in at the issuer can be the step-up.
         let mut line = with("/input/context/factors/count", json!(0));
         line["input"]["context"]["factors"]["methodTypes"] = json!([]);
         line["input"]["context"]["session"]["sinceBackupCode"] = json!("36500d");
@@ -80,24 +80,24 @@ fn the_strong_acr_values_of_a_line_lift_its_step_up() {
             .unwrap()
             .remove("methodType");
         line["strong_acr"] = strong;
-        let inquiry = read(&line).unwrap().inquiry(&bundle).unwrap();
-        bundle.answer(&inquiry).code.unwrap()
+        let prepared = read(&line).unwrap().prepare(&bundle).unwrap();
+        bundle.evaluate(&prepared).code().unwrap().to_owned()
     };
     assert_eq!(code(json!(["phr"])), "step_up_required");
     assert_eq!(code(json!([])), "forbidden");
 }
 
 #[test]
-fn the_means_of_a_line_tell_whether_recovery_is_required() {
+fn means_of_a_line_decide_whether_recovery_is_required() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let code = |line: &Value| {
-        let inquiry = read(line).unwrap().inquiry(&bundle).unwrap();
-        bundle.answer(&inquiry).code.unwrap()
+        let prepared = read(line).unwrap().prepare(&bundle).unwrap();
+        bundle.evaluate(&prepared).code().unwrap().to_owned()
     };
     assert_eq!(
         code(&line()),
         "step_up_required",
-        "an older release wrote it"
+        "lines of older releases have no means"
     );
     let mut stranded = line();
     stranded["strong_acr"] = json!([]);
@@ -109,7 +109,7 @@ fn the_means_of_a_line_tell_whether_recovery_is_required() {
 }
 
 #[test]
-fn a_line_of_an_older_release_has_the_weakest_values() {
+fn line_of_an_older_release_gets_the_weakest_values() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let mut old = line();
     let context = &mut old["input"]["context"];
@@ -120,13 +120,13 @@ fn a_line_of_an_older_release_has_the_weakest_values() {
     ] {
         context[record].as_object_mut().unwrap().remove(name);
     }
-    let inquiry = read(&old).unwrap().inquiry(&bundle).unwrap();
-    assert_eq!(inquiry.assumed().len(), 3);
-    assert_eq!(bundle.answer(&inquiry).reason, ["step-up-begin"]);
+    let prepared = read(&old).unwrap().prepare(&bundle).unwrap();
+    assert_eq!(prepared.assumed().len(), 3);
+    assert_eq!(bundle.evaluate(&prepared).policies, ["step-up-begin"]);
 }
 
 #[test]
-fn what_is_wrong_with_a_line_is_named() {
+fn malformed_line_is_refused_with_the_member() {
     for name in [
         "decision_id",
         "timestamp",
@@ -141,15 +141,15 @@ fn what_is_wrong_with_a_line_is_named() {
         let error = read(&without(name)).unwrap_err();
         assert_eq!(error, format!("{name:?} is missing"));
     }
-    for (pointer, value, said) in [
+    for (pointer, value, expected) in [
         ("/decision_id", json!(1), "\"decision_id\" is not a string"),
         (
             "/timestamp",
             json!("today"),
             "\"timestamp\": \"today\" is not a time",
         ),
-        ("/bundle", json!("r"), "\"bundle\" is a JSON object"),
-        ("/input", json!([]), "\"input\" is a JSON object"),
+        ("/bundle", json!("r"), "\"bundle\" is not a JSON object"),
+        ("/input", json!([]), "\"input\" is not a JSON object"),
         (
             "/strong_acr",
             json!("phr"),
@@ -165,28 +165,30 @@ fn what_is_wrong_with_a_line_is_named() {
         ("/result/code", json!(403), "\"code\" is not a string"),
     ] {
         let error = read(&with(pointer, value)).unwrap_err();
-        assert!(error.contains(said), "{pointer}: {error}");
+        assert!(error.contains(expected), "{pointer}: {error}");
     }
     let text = line().to_string();
-    let cut = Recorded::read(&text[..text.len() / 2]).unwrap_err();
+    let cut = RecordedDecision::read(&text[..text.len() / 2])
+        .unwrap_err()
+        .to_string();
     assert_eq!(cut, "it is cut off: its end is missing");
     let twice = text.replacen('{', "{\"timestamp\":\"\",", 1);
-    let twice = Recorded::read(&twice).unwrap_err();
+    let twice = RecordedDecision::read(&twice).unwrap_err().to_string();
     assert!(twice.contains("\"timestamp\" is repeated"), "{twice}");
-    for no_object in ["[]", "1", "null"] {
-        let error = Recorded::read(no_object).unwrap_err();
-        assert_eq!(error, "a decision is a JSON object");
+    for text in ["[]", "1", "null"] {
+        let error = RecordedDecision::read(text).unwrap_err().to_string();
+        assert_eq!(error, "it is not a JSON object");
     }
 }
 
 #[test]
-fn a_line_without_a_cedar_request_says_why_there_is_none() {
+fn line_without_entities_is_refused_with_its_error() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
-    let mut line = with("/result/errors", json!(["the claim is no String"]));
+    let mut line = with("/result/errors", json!(["the claim is not a String"]));
     line["input"].as_object_mut().unwrap().remove("entities");
-    let error = read(&line).unwrap().inquiry(&bundle).unwrap_err();
+    let error = read(&line).unwrap().prepare(&bundle).unwrap_err();
     assert_eq!(
-        error,
-        "it has no entities, as no Cedar request could be made then: the claim is no String"
+        error.to_string(),
+        "it has no entities, because the request did not conform to the schema: the claim is not a String"
     );
 }

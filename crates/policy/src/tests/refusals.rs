@@ -1,4 +1,4 @@
-//! What does not load: each for its own reason, in its own place, with what to write instead.
+//! Sources that do not load. Each test checks the code, the place and the help of the finding.
 
 mod annotations;
 mod conditions;
@@ -11,7 +11,7 @@ use super::super::{Bundle, Sources};
 use super::load;
 use cedargate_core::Finding;
 
-/// Something that is right, so that a bundle has nothing wrong but what is looked at.
+/// A valid permit, so that the tested policy is the only problem of the bundle.
 const OPEN: &str = "@id(\"open\")
 permit (principal, action in Gate::Action::\"manageOwnMfa\", resource)
 when { resource in principal.account };
@@ -40,11 +40,11 @@ fn at(finding: &Finding, text: &str, start: usize) {
 
 #[track_caller]
 fn helps(finding: &Finding, help: &str) {
-    let said = finding.help.as_deref().unwrap_or_default();
-    assert!(said.contains(help), "{finding}");
+    let text = finding.help.as_deref().unwrap_or_default();
+    assert!(text.contains(help), "{finding}");
 }
 
-/// Refused for this alone, where the marked text begins, with this in the help.
+/// Checks that the only finding has this code, begins at the marked text and has `help` in its help.
 #[track_caller]
 fn refused(policy: &str, code: &str, marked: &str, help: &str) {
     let text = format!("{OPEN}{policy}");
@@ -63,9 +63,9 @@ fn refused(policy: &str, code: &str, marked: &str, help: &str) {
     helps(&finding, help);
 }
 
-/// Taken, so that the refusal beside it is for its own reason.
+/// Checks that a policy loads.
 #[track_caller]
-fn taken(policy: &str) {
+fn accepted(policy: &str) {
     load(&format!("{OPEN}{policy}")).unwrap();
 }
 
@@ -78,7 +78,7 @@ fn on(action: &str, condition: &str) -> String {
 }
 
 #[test]
-fn a_finding_is_shown_with_its_excerpt() {
+fn finding_is_rendered_with_its_excerpt() {
     let policy = forbid("principal in Gate::Group::\"contractors\"");
     insta::assert_snapshot!(only(load(&format!("{OPEN}{policy}")).unwrap_err().0), @r#"
     error[entity_id]: Gate::Group::"contractors" can never match: it is written <issuer>|<tenant>|<name>; the tenant may be empty, the name may not
@@ -92,7 +92,7 @@ fn a_finding_is_shown_with_its_excerpt() {
 }
 
 #[test]
-fn syntax() {
+fn syntax_error_is_refused_at_its_place() {
     refused(
         "@id(\"x\") forbid (principal, action, resourc);",
         "syntax",
@@ -114,7 +114,7 @@ fn syntax() {
 }
 
 #[test]
-fn all_problems_of_all_files_at_once() {
+fn all_problems_of_all_files_are_reported_at_once() {
     let files = [
         (
             "b.cedar",
@@ -151,7 +151,7 @@ fn all_problems_of_all_files_at_once() {
             ("policies/x.links.json", "link_template"),
         ])
     );
-    // Without a schema nothing can be validated: the rest is said all the same.
+    // Without a schema, policies are not validated, but the other problems are reported.
     assert_eq!(
         found("namespace Site { type Claims = { a: String }; }"),
         owned(&[
@@ -163,7 +163,7 @@ fn all_problems_of_all_files_at_once() {
 }
 
 #[test]
-fn strict_validation() {
+fn policy_that_fails_strict_validation_is_refused() {
     refused(
         "@id(\"x\") permit (principal, action in [], resource);",
         "validation",
@@ -209,7 +209,7 @@ fn strict_validation() {
         "resource.claims",
         "",
     );
-    // Nothing is known of entities that stand behind those of the request.
+    // A request has no attributes or ancestors of other entities.
     for further in [
         "principal.account in Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\"",
         "Gate::User::\"corp||alice\" in Gate::Group::\"corp||a\"",
@@ -229,7 +229,7 @@ fn strict_validation() {
 }
 
 #[test]
-fn every_warning() {
+fn policy_with_a_validation_warning_is_refused() {
     refused(
         &on("action == Gate::Action::\"enroll\"", "true"),
         "validation_warning",
@@ -246,7 +246,7 @@ fn every_warning() {
         &forbid("resource in Gate::Group::\"corp||x\""),
         "validation_warning",
         "@id",
-        "what is in what",
+        "the parents of each type",
     );
     refused(
         &forbid("context.session.acr == \"p\u{430}ypal\""),
@@ -257,7 +257,7 @@ fn every_warning() {
 }
 
 #[test]
-fn permits_that_open_too_much() {
+fn permit_for_any_action_or_for_unnamed_administrators_is_refused() {
     refused(
         "@id(\"x\") permit (principal, action, resource) when { principal is Gate::User };",
         "permit_any_action",
@@ -270,12 +270,12 @@ fn permits_that_open_too_much() {
         "@id",
         "name its actions",
     );
-    for everybody in [
+    for unnamed in [
         "permit (principal, action in Gate::Action::\"administerMfa\", resource)",
         "permit (principal is Gate::User, action == Gate::Action::\"adminResetMfa\", resource)",
         "permit (principal, action in [Gate::Action::\"stepUp\", Gate::Action::\"mfa\"], resource)",
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { principal is Gate::User && principal has account }",
-        // to leave out some is not to say who may
+        // excluding users does not name the administrators
         "permit (principal, action in Gate::Action::\"mfa\", resource) unless { principal in Gate::Group::\"corp||a\" }",
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { !(principal in Gate::Group::\"corp||a\") }",
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { principal in Gate::Group::\"corp||a\" || context.factors.count > 0 }",
@@ -283,13 +283,13 @@ fn permits_that_open_too_much() {
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { if context.factors.count > 0 then principal in Gate::Group::\"corp||a\" else true }",
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { if context.factors.count > 0 then principal in Gate::Group::\"corp||a\" else false }",
         "permit (principal, action in Gate::Action::\"mfa\", resource) unless { !(principal in Gate::Group::\"corp||a\") }",
-        // a tenant and an issuer hold everybody who signs in there, and an account is no group
+        // a tenant and an issuer contain all users who sign in there, and an account is not a group
         "permit (principal in Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\", action in Gate::Action::\"administerMfa\", resource)",
         "permit (principal in Gate::Issuer::\"corp\", action in Gate::Action::\"administerMfa\", resource)",
         "permit (principal, action in Gate::Action::\"mfa\", resource) when { resource in principal.account }",
     ] {
         refused(
-            &format!("@id(\"x\") {everybody};"),
+            &format!("@id(\"x\") {unnamed};"),
             "permit_administers",
             "@id",
             "principal in Gate::Group",
@@ -301,13 +301,13 @@ fn permits_that_open_too_much() {
         "@id",
         "principal in Gate::Group",
     );
-    taken(
+    accepted(
         "@id(\"x\") permit (principal in Gate::Group::\"corp||a\", action in Gate::Action::\"administerMfa\", resource);",
     );
-    taken(
+    accepted(
         "@id(\"x\") permit (principal is Gate::User in Gate::Group::\"corp||a\", action in Gate::Action::\"administerMfa\", resource);",
     );
-    for some in [
+    for named in [
         "when { context.factors.count > 0 && principal in Gate::Group::\"corp||a\" }",
         "when { principal in Gate::Group::\"corp||a\" || principal in Gate::Group::\"corp||b\" }",
         "when { principal in [Gate::Group::\"corp||a\", Gate::Group::\"corp||b\"] }",
@@ -316,25 +316,25 @@ fn permits_that_open_too_much() {
         "when { principal in Gate::Issuer::\"corp\" && principal in Gate::Group::\"corp||a\" }",
         "when { principal in Gate::Group::\"corp||a\" && principal in Gate::Issuer::\"corp\" }",
     ] {
-        taken(&format!(
-            "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource) {some};"
+        accepted(&format!(
+            "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource) {named};"
         ));
     }
-    // It is asked of the caller, not of whom they administer.
+    // The rule is about the caller, not about the account that they administer.
     refused(
         "@id(\"x\") permit (principal, action in Gate::Action::\"administerMfa\", resource in Gate::Issuer::\"corp\") when { context.session.acr == \"phr\" };",
         "permit_administers",
         "@id",
         "principal in Gate::Group",
     );
-    // A permit that cannot match for an administrator's action opens none.
-    taken(
+    // A permit that cannot match for an action of administrators is accepted.
+    accepted(
         "@id(\"x\") permit (principal, action in Gate::Action::\"mfa\", resource is Gate::Authenticator);",
     );
 }
 
 #[test]
-fn a_bundle_without_a_permit() {
+fn bundle_without_a_permit_is_refused() {
     for policies in [
         forbid("true"),
         TEMPLATE.to_owned(),

@@ -1,17 +1,19 @@
-//! The runner of test files: it finds what is wrong with a case, and says what.
+//! Test cases: passing, failing and invalid ones.
 
-use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-use super::super::cases::{self, Outcome};
-use super::super::{Bundle, Sources};
+use serde_json::{Value, json};
+
+use crate::cases::{self, CaseOutcome};
+use crate::{Bundle, Sources};
+
 use super::load;
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
 const NOTICE: &str = "To add an authenticator, first confirm one that you have, or use a backup code: within the last 5 minutes. After a reset by an administrator, use the recovery code that you were given, or a strong sign-in.";
 
-/// A second factor without a step-up, over the shipped policies: denied.
+/// Returns a case that the shipped policies deny: a second authenticator without a step-up.
 pub(super) fn case() -> Value {
     serde_json::from_str(include_str!("case.json")).unwrap()
 }
@@ -20,7 +22,7 @@ fn entities() -> Value {
     case()["entities"].clone()
 }
 
-fn run_in(folder: &Path, case: &Value) -> Outcome {
+fn run_in(folder: &Path, case: &Value) -> CaseOutcome {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let text = json!([case]).to_string();
     cases::run(&bundle, "t.json", &text, folder)
@@ -28,12 +30,12 @@ fn run_in(folder: &Path, case: &Value) -> Outcome {
         .remove(0)
 }
 
-fn run(case: &Value) -> Outcome {
+fn run(case: &Value) -> CaseOutcome {
     run_in(Path::new("."), case)
 }
 
 #[test]
-fn a_case_that_holds() {
+fn case_with_the_expected_decision_passes() {
     let outcome = run(&case());
     assert_eq!(
         (outcome.name.as_str(), outcome.failures.as_slice()),
@@ -41,7 +43,7 @@ fn a_case_that_holds() {
     );
     let actual = outcome.actual.unwrap();
     assert_eq!(
-        (actual.decision, actual.reason),
+        (actual.as_cedar(), actual.policies),
         ("deny", vec!["step-up-begin".to_owned()])
     );
     let mut short = case();
@@ -55,8 +57,8 @@ fn a_case_that_holds() {
 }
 
 #[test]
-fn each_member_is_compared() {
-    for (member, value, said) in [
+fn each_expected_member_is_compared() {
+    for (member, value, expected) in [
         (
             "decision",
             json!("allow"),
@@ -80,7 +82,7 @@ fn each_member_is_compared() {
         case[member] = value;
         let outcome = run(&case);
         assert_eq!(outcome.failures.len(), 1, "{outcome:?}");
-        assert!(outcome.failures[0].starts_with(said), "{outcome:?}");
+        assert!(outcome.failures[0].starts_with(expected), "{outcome:?}");
         assert!(outcome.actual.is_some());
     }
 }
@@ -108,7 +110,7 @@ fn notices_are_compared_in_their_order() {
 }
 
 #[test]
-fn an_evaluation_error_is_a_denial() {
+fn case_with_an_evaluation_error_is_denied() {
     let bundle = load(
         "@id(\"open\") permit (principal, action in [Gate::Action::\"manageOwnMfa\", Gate::Action::\"stepUp\"], resource) when { resource in principal.account };
          @id(\"x\") forbid (principal, action in Gate::Action::\"enroll\", resource) when { context.factors.count + 9223372036854775807 > 0 };",
@@ -126,78 +128,78 @@ fn an_evaluation_error_is_a_denial() {
 }
 
 #[track_caller]
-fn cannot_be_asked(case: &Value, why: &str) {
+fn assert_invalid(case: &Value, message: &str) {
     let outcome = run(case);
     assert_eq!(outcome.actual, None);
     assert_eq!(outcome.failures.len(), 1);
-    assert!(outcome.failures[0].contains(why), "{outcome:?}");
+    assert!(outcome.failures[0].contains(message), "{outcome:?}");
 }
 
 #[test]
-fn what_is_missing_or_malformed_is_named() {
+fn invalid_case_is_refused_with_the_member() {
     for member in ["decision", "reason", "num_errors", "request", "entities"] {
         let mut case = case();
         case.as_object_mut().unwrap().remove(member);
-        cannot_be_asked(&case, &format!("\"{member}\" is missing"));
+        assert_invalid(&case, &format!("\"{member}\" is missing"));
     }
     for member in ["principal", "action", "resource", "context"] {
         let mut case = case();
         case["request"].as_object_mut().unwrap().remove(member);
-        cannot_be_asked(&case, &format!("\"{member}\" is missing"));
+        assert_invalid(&case, &format!("\"{member}\" is missing"));
     }
-    cannot_be_asked(&json!(7), "a case is a JSON object");
+    assert_invalid(&json!(7), "a case must be a JSON object");
     let with = |pointer: &str, value: Value| {
         let mut case = case();
         *case.pointer_mut(pointer).unwrap() = value;
         case
     };
-    cannot_be_asked(&with("/decision", json!("Allow")), "\"allow\" or \"deny\"");
-    cannot_be_asked(
+    assert_invalid(&with("/decision", json!("Allow")), "\"allow\" or \"deny\"");
+    assert_invalid(
         &with("/reason", json!("x")),
         "\"reason\" is not a list of strings",
     );
-    cannot_be_asked(
+    assert_invalid(
         &with("/num_errors", json!(-1)),
-        "\"num_errors\" is a whole number",
+        "\"num_errors\" is not a whole number",
     );
-    cannot_be_asked(
+    assert_invalid(
         &with("/request/principal", json!("alice")),
-        "\"principal\": \"alice\" is no entity",
+        "\"principal\": \"alice\" is not an entity uid",
     );
-    cannot_be_asked(
+    assert_invalid(
         &with(
             "/request/action",
             json!("Gate::Action::\"beginWebauthnRegistratio\""),
         ),
         "did you mean Gate::Action::\"beginWebauthnRegistration\"?",
     );
-    cannot_be_asked(
+    assert_invalid(
         &with("/request/context/network", json!({"address": "nowhere"})),
         "\"context\": ",
     );
-    cannot_be_asked(
+    assert_invalid(
         &with("/request/context/factors", json!({})),
         "\"context\": ",
     );
-    cannot_be_asked(
+    assert_invalid(
         &with("/request/resource", json!("Gate::Route::\"unknown\"")),
         "\"request\": ",
     );
-    cannot_be_asked(&with("/entities/0/attrs", json!({})), "\"entities\": ");
+    assert_invalid(&with("/entities/0/attrs", json!({})), "\"entities\": ");
 }
 
 #[test]
-fn ids_that_the_gateway_would_not_write_are_refused() {
+fn misspelt_ids_are_refused_with_the_right_spelling() {
     let upper = json!({"type": "Gate::Tenant", "id": TENANT.to_uppercase()});
     let help = format!("write Gate::Tenant::\"{TENANT}\"");
     for pointer in ["/request/context/tenant", "/entities/0/parents/1"] {
         let mut case = case();
         *case.pointer_mut(pointer).unwrap() = upper.clone();
-        cannot_be_asked(&case, &help);
+        assert_invalid(&case, &help);
     }
     let mut case = case();
     case["request"]["principal"] = json!("Gate::User::\"alice\"");
-    cannot_be_asked(&case, "<issuer>|<tenant>|alice");
+    assert_invalid(&case, "<issuer>|<tenant>|alice");
     for (entity_type, id, help) in [
         (
             "Gate::Group",
@@ -215,16 +217,16 @@ fn ids_that_the_gateway_would_not_write_are_refused() {
         for uid in [misspelt.clone(), json!({"__entity": misspelt})] {
             let mut case = self::case();
             case["entities"][0]["parents"][0] = uid;
-            cannot_be_asked(&case, help);
+            assert_invalid(&case, help);
         }
         let mut case = self::case();
         case["request"]["resource"] = json!(format!("{entity_type}::{id:?}"));
-        cannot_be_asked(&case, help);
+        assert_invalid(&case, help);
     }
 }
 
 #[test]
-fn entities_of_a_file_beside() {
+fn entities_are_read_only_from_files_in_the_folder_of_the_case() {
     let folder = tempfile::TempDir::new().unwrap();
     fs::create_dir(folder.path().join("tests")).unwrap();
     fs::write(folder.path().join("outside.json"), entities().to_string()).unwrap();
@@ -261,7 +263,7 @@ fn entities_of_a_file_beside() {
 }
 
 #[test]
-fn a_file_that_is_no_list_of_cases() {
+fn file_that_is_not_a_list_of_cases_is_refused() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     for (text, line) in [
         ("{}", 1),
@@ -280,8 +282,8 @@ fn a_file_that_is_no_list_of_cases() {
     }
 }
 
-/// As an older release wrote it: without the members that came with this one.
-fn of_older_release() -> Value {
+/// Returns the case as an older release wrote it, without the members that this release added.
+fn case_of_older_release() -> Value {
     let mut old = case();
     let context = &mut old["request"]["context"];
     for (record, names) in [
@@ -296,30 +298,29 @@ fn of_older_release() -> Value {
 }
 
 #[test]
-fn a_case_of_an_older_release_has_the_weakest_values() {
+fn case_of_an_older_release_gets_the_weakest_values() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
-    let text = json!([case(), of_older_release(), of_older_release()]).to_string();
+    let text = json!([case(), case_of_older_release(), case_of_older_release()]).to_string();
     let cases = cases::read("t.json", &text, Path::new(".")).unwrap();
-    let answers = cases::run_all(&bundle, &cases).unwrap();
-    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
-    for answer in &answers {
-        assert_eq!(answer.failures, Vec::<String>::new());
+    let runs = cases::run_all(&bundle, &cases).unwrap();
+    let runs: Vec<_> = runs.into_iter().map(Result::unwrap).collect();
+    for run in &runs {
+        assert_eq!(run.failures, Vec::<String>::new());
     }
-    let assumed = |at: usize| answers[at].asked.inquiry.assumed();
+    let assumed = |index: usize| runs[index].case.request.assumed();
     assert_eq!(assumed(0), Vec::<&str>::new());
     assert_eq!(
         assumed(1),
         [
-            "context.session.trusted",
+            "context.factors.reset",
             "context.session.authenticatorAge",
-            "context.factors.reset"
+            "context.session.trusted"
         ]
     );
 }
 
-/// What policies see of a case that an older release wrote.
 #[test]
-fn the_weakest_values_are_untrusted_new_and_not_reset() {
+fn weakest_values_are_untrusted_new_and_not_reset() {
     for (condition, holds) in [
         ("context.session.trusted", false),
         ("context.session.authenticatorAge == duration(\"0s\")", true),
@@ -329,18 +330,18 @@ fn the_weakest_values_are_untrusted_new_and_not_reset() {
             "@id(\"x\") permit (principal, action in Gate::Action::\"enroll\", resource) when {{ {condition} }};"
         ))
         .unwrap();
-        let text = json!([of_older_release()]).to_string();
+        let text = json!([case_of_older_release()]).to_string();
         let outcome = cases::run(&bundle, "t.json", &text, Path::new("."))
             .unwrap()
             .remove(0);
         let decision = if holds { "allow" } else { "deny" };
-        assert_eq!(outcome.actual.unwrap().decision, decision, "{condition}");
+        assert_eq!(outcome.actual.unwrap().as_cedar(), decision, "{condition}");
     }
 }
 
 #[test]
-fn a_case_says_with_means_what_can_be_stepped_up_with() {
-    let code = |case: &Value| run(case).actual.unwrap().code;
+fn means_of_a_case_decide_its_step_up() {
+    let code = |case: &Value| run(case).actual.unwrap().code().map(str::to_owned);
     let required = Some("recovery_required".to_owned());
     let step_up = Some("step_up_required".to_owned());
     assert_eq!(code(&case()), step_up);
@@ -348,7 +349,11 @@ fn a_case_says_with_means_what_can_be_stepped_up_with() {
     stranded["means"] = json!({"authenticators": [], "backup_code": true, "recovery_code": false});
     assert_eq!(code(&stranded), required);
     stranded["strong_acr"] = json!(["phr"]);
-    assert_eq!(code(&stranded), step_up, "the issuer offers it");
+    assert_eq!(
+        code(&stranded),
+        step_up,
+        "a sign-in at the issuer is enough"
+    );
     let mut usable = case();
     usable["means"] = json!({
         "authenticators": [{"method_type": "webauthn_fido", "trusted": true, "age": "30d"}],
@@ -358,13 +363,13 @@ fn a_case_says_with_means_what_can_be_stepped_up_with() {
 }
 
 #[test]
-fn means_that_are_wrong_are_refused_with_what_is_wrong() {
-    let one = |member: &str, value: Value| {
-        let mut one = json!({"method_type": "webauthn_fido", "trusted": true, "age": "30d"});
-        one[member] = value;
-        json!({"authenticators": [one], "backup_code": true, "recovery_code": true})
+fn malformed_means_are_refused_with_the_problem() {
+    let with = |member: &str, value: Value| {
+        let mut confirmer = json!({"method_type": "webauthn_fido", "trusted": true, "age": "30d"});
+        confirmer[member] = value;
+        json!({"authenticators": [confirmer], "backup_code": true, "recovery_code": true})
     };
-    for (means, said) in [
+    for (means, expected) in [
         (json!([]), "a JSON object is missing"),
         (json!({}), "\"authenticators\" is missing"),
         (
@@ -377,19 +382,19 @@ fn means_that_are_wrong_are_refused_with_what_is_wrong() {
         ),
         (json!({"admin": true}), "there is no member \"admin\""),
         (
-            one("method_type", json!("totp")),
+            with("method_type", json!("totp")),
             "there is no method type \"totp\"",
         ),
         (
-            one("age", json!("a while")),
+            with("age", json!("a while")),
             "\"a while\" is not a duration",
         ),
-        (one("age", json!("-1s")), "\"-1s\" is not a duration"),
+        (with("age", json!("-1s")), "\"-1s\" is not a duration"),
         (
-            one("trusted", json!("yes")),
+            with("trusted", json!("yes")),
             "\"trusted\" is not true or false",
         ),
-        (one("rp", json!("x")), "there is no member \"rp\""),
+        (with("rp", json!("x")), "there is no member \"rp\""),
     ] {
         let mut wrong = case();
         wrong["means"] = means;
@@ -398,6 +403,6 @@ fn means_that_are_wrong_are_refused_with_what_is_wrong() {
             outcome.failures[0].starts_with("\"means\": "),
             "{outcome:?}"
         );
-        assert!(outcome.failures[0].contains(said), "{outcome:?}");
+        assert!(outcome.failures[0].contains(expected), "{outcome:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The shipped policies: they are the folders', they load, and their cases hold.
+//! The shipped policies equal those of the folders, load, and pass their test cases.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_is_built_in_is_what_is_in_the_folders() {
+fn built_in_policies_and_schema_equal_the_files_of_the_folders() {
     let folder = root().join("policies");
     let on_disk: Vec<_> = files(&folder)
         .into_iter()
@@ -56,7 +56,7 @@ fn what_is_built_in_is_what_is_in_the_folders() {
 }
 
 #[test]
-fn the_policies_stand_in_the_files_where_admins_are_told_to_look() {
+fn shipped_policies_are_in_the_files_that_the_documents_name() {
     let ids = |file: &str| {
         let policies = shipped::POLICIES.iter().find(|(name, _)| *name == file);
         let (_, text) = policies.unwrap();
@@ -87,10 +87,9 @@ fn the_policies_stand_in_the_files_where_admins_are_told_to_look() {
     }
 }
 
-/// An example that stood in a comment would be tested by nobody; one for a tenant that somebody has
-/// would refuse them something.
+/// An example in a comment would not be tested, and one for a tenant that exists would refuse its users.
 #[test]
-fn examples_are_live_and_for_tenants_that_nobody_has() {
+fn examples_are_not_comments_and_apply_only_to_example_tenants() {
     let mut examples = 0;
     for (name, text) in shipped::POLICIES
         .iter()
@@ -111,10 +110,10 @@ fn examples_are_live_and_for_tenants_that_nobody_has() {
         for head in heads.map(|policy| policy.split_once(") {").map_or(policy, |it| it.0)) {
             let (_, scope) = head.split_once("(\n  principal in").unwrap();
             let (principal, _) = scope.split_once("\n  action").unwrap();
-            let of_nobody = principal.trim_start();
+            let principal = principal.trim_start();
             let is_example = ["Gate::Tenant::\"", "Gate::Group::\"dev|"]
                 .iter()
-                .filter_map(|before| of_nobody.strip_prefix(before))
+                .filter_map(|before| principal.strip_prefix(before))
                 .any(|id| id.starts_with("0e0e0e0e-0000-4000-8000-"));
             assert!(is_example, "{name}: {head}");
         }
@@ -123,7 +122,7 @@ fn examples_are_live_and_for_tenants_that_nobody_has() {
 }
 
 #[test]
-fn every_shipped_case_holds_and_every_policy_is_the_reason_of_one() {
+fn shipped_cases_pass_and_every_policy_determines_one() {
     let bundle = Bundle::load(&from_folders()).unwrap();
     let mut reasons = BTreeSet::new();
     let mut count = 0;
@@ -138,7 +137,7 @@ fn every_shipped_case_holds_and_every_policy_is_the_reason_of_one() {
             outcome.name,
             outcome.failures
         );
-        reasons.extend(outcome.actual.unwrap().reason);
+        reasons.extend(outcome.actual.unwrap().policies);
         count += 1;
     }
     assert!(count > 0);

@@ -1,18 +1,15 @@
-//! What was asked is written down, and is the same question when it is read again.
+//! Inputs of decisions, written as JSON and read again.
 
 mod masks;
 
-use crate::tests::load_sources;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::*;
 use super::decisions::user;
-use cedargate_core::{
-    Bytes, CodeKind, CodeSetId, CodeUse, Confirmation, Confirmer, Effect, Session, path,
-};
+use super::*;
 
 const TENANT: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
 const NOW: i64 = 1_768_467_600_000;
@@ -42,25 +39,25 @@ fn bundle() -> Bundle {
     load_sources(&Sources::of(&[("a.cedar", POLICIES)], SITE)).unwrap()
 }
 
-const PUBLIC: [Action; 5] = [
-    Action::ReadApiDescription,
-    Action::ReadKeys,
-    Action::ReadRelatedOrigins,
-    Action::Preflight,
-    Action::Unknown,
+const PUBLIC: [GateAction; 5] = [
+    GateAction::ReadApiDescription,
+    GateAction::ReadKeys,
+    GateAction::ReadRelatedOrigins,
+    GateAction::Preflight,
+    GateAction::Unknown,
 ];
-const ENROL: [Action; 3] = [
-    Action::BeginWebauthnRegistration,
-    Action::CompleteWebauthnRegistration,
-    Action::TrustAuthenticator,
+const ENROL: [GateAction; 3] = [
+    GateAction::BeginWebauthnRegistration,
+    GateAction::CompleteWebauthnRegistration,
+    GateAction::TrustAuthenticator,
 ];
 
-fn protected() -> Vec<Action> {
-    let all = Action::ALL.into_iter();
+fn protected() -> Vec<GateAction> {
+    let all = GateAction::ALL.iter().copied();
     all.filter(|action| !PUBLIC.contains(action)).collect()
 }
 
-/// Everything that a question is made of.
+/// The parts of a generated request.
 #[derive(Clone, Debug)]
 struct Drawn {
     user: Option<User>,
@@ -75,25 +72,25 @@ struct Drawn {
 }
 
 impl Drawn {
-    fn ask<T>(&self, ask: impl FnOnce(&Question<'_>) -> T) -> T {
-        let question = match &self.user {
+    fn with_request<T>(&self, call: impl FnOnce(&AuthorizationRequest<'_>) -> T) -> T {
+        let request = match &self.user {
             Some(user) if self.member => {
                 let action = protected()[self.action % protected().len()];
                 let enrols = ENROL.contains(&action);
-                Question {
-                    asker: Asker::Member {
+                AuthorizationRequest {
+                    caller: Caller::Member {
                         user,
                         tenant: self.tenant,
                         factors: &self.factors,
                         means: &self.means,
                         method_type: enrols.then_some(MethodType::Passkey),
                     },
-                    action,
+                    action: action.into(),
                     resource: match action {
-                        Action::TrustAuthenticator
-                        | Action::CompleteWebauthnAuthentication
-                        | Action::RenameMfaMethod
-                        | Action::DeleteMfaMethod => {
+                        GateAction::TrustAuthenticator
+                        | GateAction::CompleteWebauthnAuthentication
+                        | GateAction::RenameMfaMethod
+                        | GateAction::DeleteMfaMethod => {
                             Resource::Authenticator(&user.id, &self.authenticator)
                         }
                         _ => Resource::Account(&user.id),
@@ -102,15 +99,15 @@ impl Drawn {
                     now: Timestamp::from_millis(NOW),
                 }
             }
-            user => Question {
-                asker: Asker::Visitor(user.as_ref()),
-                action: PUBLIC[self.action % PUBLIC.len()],
+            user => AuthorizationRequest {
+                caller: Caller::Visitor(user.as_ref()),
+                action: PUBLIC[self.action % PUBLIC.len()].into(),
                 resource: Resource::Route(self.route),
                 address: self.address,
                 now: Timestamp::from_millis(NOW),
             },
         };
-        ask(&question)
+        call(&request)
     }
 }
 
@@ -212,7 +209,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
     (
         prop::option::weighted(0.9, caller()),
         prop::bool::weighted(0.8),
-        0_usize..Action::ALL.len(),
+        0_usize..GateAction::ALL.len(),
         prop::sample::select(path::ALL.to_vec()),
         0_usize..3,
         authenticator(),
@@ -253,46 +250,42 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         )
 }
 
-/// What is read of an input.
-fn read(bundle: &Bundle, input: &Map<String, Value>) -> Result<Inquiry, String> {
-    Inquiry::read(bundle, input, &input["entities"])
+/// Reads an input from its JSON.
+fn read(bundle: &Bundle, input: &Map<String, Value>) -> Result<PreparedRequest, RequestError> {
+    PreparedRequest::from_json(bundle, input, &input["entities"])
 }
 
-/// As a line of the decision log has it.
-fn kept(bundle: &Bundle, drawn: &Drawn) -> (Decided, Arc<dyn DecisionInput>) {
-    drawn.ask(|question| bundle.decide_and_keep(question))
+/// Decides a request, and returns the input as well.
+fn decide(bundle: &Bundle, drawn: &Drawn) -> (Decision, Arc<DecisionInput>) {
+    drawn.with_request(|request| bundle.decide_with_input(request))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn what_is_written_is_read_as_the_same_question(drawn in drawn()) {
+    fn written_input_is_read_as_the_same_request(drawn in drawn()) {
         thread_local!(static BUNDLE: Bundle = bundle());
         BUNDLE.with(|bundle| {
-            let (decided, input) = kept(bundle, &drawn);
-            prop_assert_eq!(&decided, &drawn.ask(|question| bundle.decide(question)));
-            let inquiry = Inquiry::again(bundle, &*input).map_err(TestCaseError::fail)?;
-            prop_assert_eq!(inquiry.assumed(), [] as [&str; 0]);
-            let (request, entities) = drawn.ask(|question| {
-                let (principal, resource) = (request::principal(question), request::resource(question));
-                request::build(question, &principal, &resource, &bundle.schema).unwrap()
+            let (decision, input) = decide(bundle, &drawn);
+            prop_assert_eq!(&decision, &drawn.with_request(|request| bundle.decide(request)));
+            let prepared = PreparedRequest::from_input(bundle, &input).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            prop_assert_eq!(prepared.assumed(), [] as [&str; 0]);
+            let (request, entities) = drawn.with_request(|request| {
+                let (principal, resource) = (request::principal(request), request::resource(request));
+                request::build(request, &principal, &resource, &bundle.schema).unwrap()
             });
-            prop_assert_eq!(inquiry.request.to_string(), request.to_string());
+            prop_assert_eq!(prepared.cedar_request.to_string(), request.to_string());
             for entity in entities.iter() {
-                let again = inquiry.entities.get(&entity.uid());
-                prop_assert!(again.is_some_and(|again| again.deep_eq(entity)), "{}", entity.uid());
+                let read = prepared.entities.get(&entity.uid());
+                prop_assert!(read.is_some_and(|read| read.deep_eq(entity)), "{}", entity.uid());
             }
-            let verdict = bundle.answer(&inquiry);
-            prop_assert_eq!(&verdict.reason, &decided.policies);
-            prop_assert_eq!(&verdict.notices, &decided.notices);
-            prop_assert_eq!(&verdict.errors, &decided.errors);
-            prop_assert_eq!(verdict.code.as_deref(), decided.effect.code());
+            prop_assert_eq!(bundle.evaluate(&prepared), decision);
             Ok(())
         })?;
     }
 }
 
-/// One question with a bit of everything.
+/// Returns a request with facts of every kind.
 fn everything() -> Drawn {
     let claims = json!({"text": "x@example.com", "number": 3, "flag": null, "list": ["b"], "undeclared": "no"});
     Drawn {
@@ -339,37 +332,37 @@ fn everything() -> Drawn {
 }
 
 #[test]
-fn an_input_is_written_as_people_write_test_cases() {
-    insta::assert_json_snapshot!(kept(&bundle(), &everything()).1.json());
+fn input_is_written_like_a_test_case() {
+    insta::assert_json_snapshot!(decide(&bundle(), &everything()).1.json());
 }
 
 #[test]
-fn what_did_not_fit_the_schema_has_no_entities() {
+fn input_that_does_not_conform_to_the_schema_has_no_entities() {
     let mut drawn = everything();
     let claims = json!({"number": "three"});
     drawn.user.as_mut().unwrap().claims = Arc::new(claims.as_object().unwrap().clone());
-    let (decided, input) = kept(&bundle(), &drawn);
-    assert_eq!(decided.effect, Effect::Failed);
+    let (decision, input) = decide(&bundle(), &drawn);
+    assert_eq!(decision.effect, Effect::Failed);
     let mut members: Vec<_> = input.json().into_iter().map(|(name, _)| name).collect();
     members.sort();
     assert_eq!(members, ["action", "principal", "resource"]);
 }
 
 #[test]
-fn an_input_is_as_heavy_as_its_token_made_it() {
+fn weight_grows_with_groups_and_declared_claims() {
     let bundle = bundle();
-    let plain = everything();
-    let mut heavy = plain.clone();
+    let light = everything();
+    let mut heavy = light.clone();
     let caller = heavy.user.as_mut().unwrap();
     caller.groups = (0..1000).map(|at| at.to_string()).collect();
     let claims = json!({"list": vec!["b"; 1000], "undeclared": vec!["b"; 1000]});
     caller.claims = Arc::new(claims.as_object().unwrap().clone());
-    let [plain, heavy] = [plain, heavy].map(|drawn| kept(&bundle, &drawn).1.weight());
-    assert!((4_000..8_000).contains(&plain), "{plain}");
+    let [light, heavy] = [light, heavy].map(|drawn| decide(&bundle, &drawn).1.weight());
+    assert!((4_000..8_000).contains(&light), "{light}");
     assert!((500_000..600_000).contains(&heavy), "{heavy}");
-    let nobody = Drawn {
+    let anonymous = Drawn {
         user: None,
         ..everything()
     };
-    assert!(kept(&bundle, &nobody).1.weight() < 8_000);
+    assert!(decide(&bundle, &anonymous).1.weight() < 8_000);
 }

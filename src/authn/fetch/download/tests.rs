@@ -1,4 +1,4 @@
-//! Against a server on a real socket.
+//! Tests against a server on a real socket.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
-/// Far more than any test needs: what hangs fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any test needs. A fetch that takes this long hangs.
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// Answers one request with these bytes and closes; gives the request.
+/// Answers one request with these bytes, closes the stream and returns the request.
 async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &[u8]) -> String {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         request.push(stream.read_u8().await.unwrap());
     }
-    // The other side may have had enough before all of it is sent.
+    // The client may close the connection before the whole answer is sent.
     let _ = stream.write_all(answer).await;
     let _ = stream.shutdown().await;
     String::from_utf8(request).unwrap()
@@ -33,7 +33,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// What a fetch makes of this answer, and the request that it sent.
+/// Fetches from a server that sends this answer. Returns the outcome and the request.
 async fn fetched(response: &[u8]) -> (Result<Document, FetchError>, String) {
     let (listener, address) = listener().await;
     let url = format!("http://{address}/jwks?a=b").parse().unwrap();
@@ -43,7 +43,7 @@ async fn fetched(response: &[u8]) -> (Result<Document, FetchError>, String) {
 }
 
 #[tokio::test]
-async fn a_document_comes_with_how_long_it_is_fresh() {
+async fn document_is_fetched_with_its_max_age() {
     let (document, request) =
         fetched(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=7\r\nContent-Length: 2\r\n\r\n{}")
             .await;
@@ -62,7 +62,7 @@ async fn a_document_comes_with_how_long_it_is_fresh() {
 }
 
 #[tokio::test]
-async fn other_answers_are_refused_with_the_reason() {
+async fn answer_that_is_not_200_is_refused_with_the_reason() {
     for (head, reason) in [
         ("500 Oh No", "the answer is 500 Internal Server Error"),
         ("204 No Content", "the answer is 204 No Content"),
@@ -83,7 +83,7 @@ async fn other_answers_are_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn five_megabytes_are_cut_off() {
+async fn body_over_256_kib_is_refused() {
     let too_large = "the answer is larger than 256 KiB";
     let mut body = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     body.resize(5 * 1024 * 1024, b' ');
@@ -95,25 +95,28 @@ async fn five_megabytes_are_cut_off() {
     );
     let announced = b"HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n{";
     let (document, _) = fetched(announced).await;
-    assert!(document.is_err(), "cut short: {document:?}");
-    let mut most = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
-    most.resize(most.len() + LARGEST, b' ');
-    let (document, _) = fetched(&most).await;
-    assert_eq!(document.unwrap().body.len(), LARGEST);
+    assert!(
+        document.is_err(),
+        "the announced length is too large: {document:?}"
+    );
+    let mut largest = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    largest.resize(largest.len() + MAX_BYTES, b' ');
+    let (document, _) = fetched(&largest).await;
+    assert_eq!(document.unwrap().body.len(), MAX_BYTES);
 }
 
 #[tokio::test]
-async fn who_answers_too_slowly_is_left() {
+async fn slow_answer_is_abandoned_at_the_timeout() {
     let (listener, address) = listener().await;
     let url = format!("http://{address}/").parse().unwrap();
     let mut download = Download::new(&url).unwrap();
-    download.time = Duration::from_millis(50);
-    let fetched = tokio::time::timeout(PATIENCE, download.fetch());
+    download.timeout = Duration::from_millis(50);
+    let fetched = tokio::time::timeout(MAX_WAIT, download.fetch());
     assert_eq!(
         fetched.await.unwrap().unwrap_err().to_string(),
-        "there was no whole answer within 50ms"
+        "the answer was not complete within 50ms"
     );
-    // A trickle is no answer either.
+    // Bytes that arrive slowly do not extend the timeout.
     let trickle = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         while stream.write_all(b" ").await.is_ok() {
@@ -123,14 +126,14 @@ async fn who_answers_too_slowly_is_left() {
     let fetched = tokio::select! {
         fetched = download.fetch() => fetched,
         () = trickle => Err(FetchError::Connection("the client hung up".into())),
-        () = tokio::time::sleep(PATIENCE) => panic!("it hangs"),
+        () = tokio::time::sleep(MAX_WAIT) => panic!("the fetch hangs"),
     };
     assert!(fetched.is_err());
 }
 
 #[tokio::test]
-async fn nobody_there_is_said_as_it_is() {
-    // Nobody else takes a port that is bound, and nobody listens on it.
+async fn refused_connection_is_reported_by_its_first_cause() {
+    // No other process can take a bound port, and no socket listens on it.
     let bound = TcpSocket::new_v4().unwrap();
     bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = bound.local_addr().unwrap();
@@ -142,7 +145,7 @@ async fn nobody_there_is_said_as_it_is() {
     );
 }
 
-/// What a client that trusts `trusted` makes of a server with the certificate `served`.
+/// Fetches with a client that trusts `trusted` from a server with the certificate `served`.
 async fn fetched_by_tls(
     served: &CertifiedKey<rcgen::KeyPair>,
     trusted: &CertifiedKey<rcgen::KeyPair>,
@@ -172,21 +175,21 @@ async fn fetched_by_tls(
     let url = format!("https://localhost:{}/", address.port())
         .parse()
         .unwrap();
-    let download = Download::with(&url, client, PATIENCE);
+    let download = Download::with(&url, client, MAX_WAIT);
     tokio::join!(download.fetch(), server).0
 }
 
 #[tokio::test]
-async fn https_is_believed_by_its_certificate_only() {
+async fn https_server_without_a_trusted_certificate_is_refused() {
     let certificate = |name: &str| generate_simple_self_signed([name.to_owned()]).unwrap();
     let (good, other) = (certificate("localhost"), certificate("other.example"));
     let document = fetched_by_tls(&good, &good).await.unwrap();
     assert_eq!(document.body, "{}");
-    let stranger = fetched_by_tls(&good, &other).await.unwrap_err();
-    let stranger = stranger.to_string();
+    let untrusted = fetched_by_tls(&good, &other).await.unwrap_err();
+    let untrusted = untrusted.to_string();
     assert!(
-        stranger.starts_with("invalid peer certificate: "),
-        "{stranger}"
+        untrusted.starts_with("invalid peer certificate: "),
+        "{untrusted}"
     );
     let wrong_name = fetched_by_tls(&other, &other).await.unwrap_err();
     let wrong_name = wrong_name.to_string();
@@ -194,8 +197,8 @@ async fn https_is_believed_by_its_certificate_only() {
 }
 
 #[test]
-fn freshness_is_read_as_caches_do() {
-    let of = |values: &[&'static str]| {
+fn max_age_is_read_by_rfc_9111() {
+    let read = |values: &[&'static str]| {
         let values = values.iter().map(|value| {
             (
                 CACHE_CONTROL,
@@ -204,12 +207,12 @@ fn freshness_is_read_as_caches_do() {
         });
         max_age(&values.collect()).map(|age| age.as_secs())
     };
-    assert_eq!(of(&[]), None);
-    assert_eq!(of(&["public"]), None);
-    assert_eq!(of(&["public, max-age=600, must-revalidate"]), Some(600));
-    assert_eq!(of(&["Max-Age=\"600\""]), Some(600));
-    assert_eq!(of(&["max-age=600, no-cache"]), Some(0));
-    assert_eq!(of(&["no-store"]), Some(0));
+    assert_eq!(read(&[]), None);
+    assert_eq!(read(&["public"]), None);
+    assert_eq!(read(&["public, max-age=600, must-revalidate"]), Some(600));
+    assert_eq!(read(&["Max-Age=\"600\""]), Some(600));
+    assert_eq!(read(&["max-age=600, no-cache"]), Some(0));
+    assert_eq!(read(&["no-store"]), Some(0));
     for wrong in [
         "max-age",
         "max-age=",
@@ -217,6 +220,6 @@ fn freshness_is_read_as_caches_do() {
         "max-age=x",
         "s-maxage=5",
     ] {
-        assert_eq!(of(&[wrong]), None, "{wrong}");
+        assert_eq!(read(&[wrong]), None, "{wrong}");
     }
 }

@@ -1,13 +1,13 @@
-// Calls of the gateway, as any client makes them, and of dev's three helpers.
+// Calls the API, as any client does, and the three helper routes of dev.
 
 export const METHODS = "/v1/users/me/mfa";
 export const REGISTER = `${METHODS}/webauthn/register`;
 export const AUTHENTICATE = `${METHODS}/webauthn/authenticate`;
 export const CODES = `${METHODS}/backup-codes`;
 
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 
-/** The gateway answered, and did not do what was asked. */
+/** An error answer of the gateway. */
 export class Refused extends Error {
   constructor(response, body) {
     super(body.message ?? `The gateway answered ${response.status}.`);
@@ -19,12 +19,12 @@ export class Refused extends Error {
   }
 }
 
-/** Nothing came back, or nothing that a gateway says. */
+/** A request without an answer, or with one that is not JSON. */
 export class Unreachable extends Error {}
 
-/** Sends a request: its answer's body, and the id that its record has. */
+/** Sends a request. Returns the body of its answer, and the request id. */
 async function send(path, init) {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   let response, body;
   try {
     response = await fetch(path, { ...init, signal, cache: "no-store", redirect: "error" });
@@ -33,8 +33,8 @@ async function send(path, init) {
     throw new Unreachable("The gateway does not answer.", { cause });
   }
   if (!response.ok) {
-    // a removal ends the step-ups before it
-    if (body.code === "unauthenticated") held = undefined;
+    // the removal of an authenticator ends earlier step-ups
+    if (body.code === "unauthenticated") stepUp = undefined;
     throw new Refused(response, body);
   }
   return { body, requestId: response.headers.get("x-request-id") };
@@ -51,48 +51,48 @@ export const post = (path, body, headers) => send(path, json("POST", body, heade
 export const patch = (path, body, headers) => send(path, json("PATCH", body, headers));
 export const remove = (path, headers) => send(path, { method: "DELETE", headers });
 
-/** The token of the last step-up, whose it is, and until when it is good. */
-let held;
+/** The token of the last step-up, with its owner and its expiry. */
+let stepUp;
 
-const sameAs = (one) => JSON.stringify([one.user, one.tenant, one.groups]);
+const keyOf = (signIn) => JSON.stringify([signIn.user, signIn.tenant, signIn.groups]);
 
-/** Keeps the token of a step-up: it is sent in the place of a sign-in's. */
-export function hold(who, { access_token: token, expires_in: seconds, acr }) {
-  held = { token, acr, whose: sameAs(who), until: Date.now() + seconds * 1000 };
+/** Stores the token of a step-up. The page sends it in the place of a sign-in token. */
+export function storeStepUp(signIn, { access_token: token, expires_in: seconds, acr }) {
+  stepUp = { token, acr, owner: keyOf(signIn), until: Date.now() + seconds * 1000 };
 }
 
-/** The step-up of who asks, if there is one. */
-export function stepUpOf(who) {
-  if (held && (held.whose !== sameAs(who) || held.until <= Date.now())) held = undefined;
-  return held;
+/** Returns the step-up of this sign-in, if there is one that has not expired. */
+export function stepUpOf(signIn) {
+  if (stepUp && (stepUp.owner !== keyOf(signIn) || stepUp.until <= Date.now())) stepUp = undefined;
+  return stepUp;
 }
 
-export function forget() {
-  held = undefined;
+export function forgetStepUp() {
+  stepUp = undefined;
 }
 
 /**
- * The headers of who asks: with the token of their step-up, while it is good. Else each step takes a
- * token of its own, so that a restart is no matter.
+ * Returns the headers of a request: with the token of a step-up that has not expired, otherwise with a
+ * new token. A new token for each step works after a restart of the gateway, too.
  */
-export async function signedIn(who) {
-  const { user, tenant, groups, strong } = who;
-  const stepUp = strong ? undefined : stepUpOf(who);
-  if (stepUp) return { authorization: `Bearer ${stepUp.token}`, "x-tenant-id": tenant };
-  const wanted = { user, tenant, groups };
-  if (strong) Object.assign(wanted, { acr: "phr", auth_time: "0s" });
-  const { body } = await post("/dev/token", wanted);
+export async function headersFor(signIn) {
+  const { user, tenant, groups, strong } = signIn;
+  const current = strong ? undefined : stepUpOf(signIn);
+  if (current) return { authorization: `Bearer ${current.token}`, "x-tenant-id": tenant };
+  const request = { user, tenant, groups };
+  if (strong) Object.assign(request, { acr: "phr", auth_time: "0s" });
+  const { body } = await post("/dev/token", request);
   return { authorization: `Bearer ${body.token}`, "x-tenant-id": tenant };
 }
 
-/** The last records, oldest first. */
+/** Reads the last request events, oldest first. */
 export async function readRecords() {
   const { body } = await get("/dev/records");
   return body.records;
 }
 
-/** Why a request was decided as it was; `at` is the place of the decision among those of the request. */
-export async function readWhy(requestId, at) {
-  const { body } = await get(`/dev/why?${new URLSearchParams({ request_id: requestId, decision: at })}`);
+/** Reads the explanation of a decision. `index` counts the decisions of the request from 0. */
+export async function readExplanation(requestId, index) {
+  const { body } = await get(`/dev/why?${new URLSearchParams({ request_id: requestId, decision: index })}`);
   return body;
 }

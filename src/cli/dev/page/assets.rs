@@ -1,6 +1,5 @@
-//! The files of the page, from inside the program.
+//! The files of the page, built into the program.
 
-/// A file of the page.
 pub(super) struct Asset {
     pub(super) path: &'static str,
     pub(super) media_type: &'static str,
@@ -8,13 +7,13 @@ pub(super) struct Asset {
 }
 
 impl Asset {
-    /// The file at a path.
+    /// Returns the file at a path.
     pub(super) fn at(path: &str) -> Option<&'static Self> {
         ASSETS.iter().find(|asset| asset.path == path)
     }
 }
 
-/// The document itself; what it loads is in [`ASSETS`].
+/// The document, which loads the files in [`ASSETS`].
 pub(super) const PAGE: &str = include_str!("page.html");
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -33,7 +32,7 @@ pub(super) static ASSETS: [Asset; 17] = [
     asset!("icon.svg", "image/svg+xml"),
     asset!("page.css", "text/css; charset=utf-8"),
     asset!("page.js", SCRIPT),
-    asset!("alone.js", SCRIPT),
+    asset!("exclusive.js", SCRIPT),
     asset!("api.js", SCRIPT),
     asset!("codes.js", SCRIPT),
     asset!("decisions.js", SCRIPT),

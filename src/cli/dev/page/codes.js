@@ -1,16 +1,17 @@
-// Backup codes, which the gateway shows once: so they stay until they are put away.
+// Shows backup codes. The gateway returns them only once, so they stay until the user hides them.
 
-import { byId, element, say, when } from "./dom.js";
+import { byId, element, formatTime, setText } from "./dom.js";
 
-let whose = "";
+/** The owner of the codes, and the time at which they were shown. */
+let caption = "";
 
-const list = () => [...byId("codes").children].map((item) => item.textContent);
+const codesShown = () => [...byId("codes").children].map((item) => item.textContent);
 
 /** Shows codes and moves the focus to them. */
 export function showCodes(codes, owner) {
-  whose = `${owner} · ${when(Date.now())}`;
-  say("codes-whose", whose);
-  say("codes-note", "");
+  caption = `${owner} · ${formatTime(Date.now())}`;
+  setText("codes-whose", caption);
+  setText("codes-note", "");
   byId("codes").replaceChildren(...codes.map((code) => element("li", "", code)));
   byId("codes-section").hidden = false;
   byId("codes-title").focus();
@@ -23,29 +24,29 @@ export function hideCodes() {
 
 async function copy() {
   try {
-    await navigator.clipboard.writeText(list().join("\n"));
-    say("codes-note", "Copied.");
+    await navigator.clipboard.writeText(codesShown().join("\n"));
+    setText("codes-note", "Copied.");
   } catch {
     getSelection().selectAllChildren(byId("codes"));
-    say("codes-note", "The browser does not let the page copy. They are selected: copy them with the keyboard.");
+    setText("codes-note", "The browser does not let the page copy them. The codes are selected: copy them with the keyboard.");
   }
 }
 
 function download() {
-  const text = `Backup codes of cedargate dev\n${whose}\nEach works once.\n\n${list().join("\n")}\n`;
+  const text = `Backup codes of cedargate dev\n${caption}\nEach works once.\n\n${codesShown().join("\n")}\n`;
   const link = element("a", "");
   link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
   link.download = "cedargate-backup-codes.txt";
   link.click();
-  // the download has its own hold on the data by the next task
+  // the browser has started to read the data by the next task
   setTimeout(() => URL.revokeObjectURL(link.href));
-  say("codes-note", "Saved as cedargate-backup-codes.txt.");
+  setText("codes-note", "Saved as cedargate-backup-codes.txt.");
 }
 
 export function startCodes() {
   byId("copy-codes").addEventListener("click", copy);
   byId("download-codes").addEventListener("click", download);
-  // the style sheet prints nothing but the codes while they are shown
+  // while codes are shown, the style sheet prints only them
   byId("print-codes").addEventListener("click", () => window.print());
   byId("hide-codes").addEventListener("click", () => {
     hideCodes();

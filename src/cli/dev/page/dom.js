@@ -1,8 +1,8 @@
-// What the other modules need of the document. Text is only ever set as text.
+// Helpers for the document. They set text only as text, never as HTML.
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with a class and children; strings among them become text. */
+/** Creates an element with a class and children. Strings become text nodes. */
 export function element(name, className, ...children) {
   const made = document.createElement(name);
   if (className) made.className = className;
@@ -10,12 +10,12 @@ export function element(name, className, ...children) {
   return made;
 }
 
-/** Sets an element's text. What is the same stays untouched, so that no reader repeats it. */
-export function say(id, text) {
+/** Sets the text of an element, unless it is the same: a screen reader would repeat it. */
+export function setText(id, text) {
   const target = byId(id);
   if (target.textContent !== text) target.textContent = text;
 }
 
 export const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-export const when = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+export const formatTime = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });

@@ -1,28 +1,31 @@
-// An enrolment: begun, answered by an authenticator, completed.
+// Enrols an authenticator: begins, asks the authenticator, completes.
 
-import { REGISTER, Refused, Unreachable, post, signedIn } from "./api.js";
+import { REGISTER, Refused, Unreachable, headersFor, post } from "./api.js";
 import { CeremonyFailed } from "./failed.js";
 
-/** Whether this browser can add authenticators, as a kind of `CeremonyFailed`; empty if it can. */
-export function lacking() {
+/** Returns the kind of `CeremonyFailed` that keeps this browser from enrolling; empty if nothing does. */
+export function unsupported() {
   if (!window.isSecureContext) return "origin";
   if (!window.PublicKeyCredential) return "none";
   return PublicKeyCredential.parseCreationOptionsFromJSON ? "" : "old";
 }
 
-/** Adds an authenticator. `waiting` is called when the browser's dialog opens, `signal` closes it. */
-export async function enrol(who, { methodType, deviceName, signal, waiting }) {
-  if (lacking()) throw new CeremonyFailed(lacking());
-  const begun = await post(`${REGISTER}?method_type=${methodType}`, {}, await signedIn(who));
+/** Enrols an authenticator. Calls `waiting` when the browser's dialog opens; `signal` closes it. */
+export async function enrol(signIn, { methodType, deviceName, signal, waiting }) {
+  if (unsupported()) throw new CeremonyFailed(unsupported());
+  const begun = await post(`${REGISTER}?method_type=${methodType}`, {}, await headersFor(signIn));
   waiting();
   const credential = await create(begun.body.options, signal);
-  return complete(who, { credential, device_name: deviceName, method_type: methodType });
+  return complete(signIn, { credential, device_name: deviceName, method_type: methodType });
 }
 
-/** Sends what the authenticator answered. Where that may be sent again, the error holds it. */
-export async function complete(who, enrolment) {
+/**
+ * Completes an enrolment with the authenticator's answer. If it may be sent again, the error carries it
+ * as `unsent`.
+ */
+export async function complete(signIn, enrolment) {
   try {
-    return await post(`${REGISTER}/complete`, enrolment, await signedIn(who));
+    return await post(`${REGISTER}/complete`, enrolment, await headersFor(signIn));
   } catch (error) {
     if (canBeSentAgain(error)) error.unsent = enrolment;
     else error.leftBehind = !await unlist(error.details?.signal);
@@ -35,23 +38,23 @@ const create = (options, signal) => ceremony(options, () => {
   return navigator.credentials.create({ publicKey, signal });
 });
 
-/** Lets one of the user's authenticators answer request options. */
-export const get = (options, signal) => ceremony(options, () => {
+/** Asks one of the user's authenticators for an assertion. */
+export const getAssertion = (options, signal) => ceremony(options, () => {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
   return navigator.credentials.get({ publicKey, signal });
 });
 
-async function ceremony(options, dialog) {
+async function ceremony(options, openDialog) {
   const started = performance.now();
   try {
-    return (await dialog()).toJSON();
+    return (await openDialog()).toJSON();
   } catch (error) {
     const late = performance.now() - started >= options.timeout;
     throw new CeremonyFailed(kindOf(error, late), error);
   }
 }
 
-/** The names are those of WebAuthn Level 3, §5.1.3 and §5.1.4. A timeout has none of its own there. */
+/** Names the kind of an error of WebAuthn Level 3, §5.1.3 and §5.1.4, which have no error for a timeout. */
 function kindOf(error, late) {
   switch (error.name) {
     case "NotAllowedError": return late ? "late" : "cancelled";
@@ -64,7 +67,7 @@ function kindOf(error, late) {
   }
 }
 
-/** A refusal before anything was verified, and a failure of the gateway, leave an enrolment pending. */
+/** Returns true if the enrolment is still pending: after a refusal before the checks, or a fault. */
 function canBeSentAgain(error) {
   if (error instanceof Unreachable) return true;
   if (!(error instanceof Refused)) return false;
@@ -73,8 +76,8 @@ function canBeSentAgain(error) {
 }
 
 /**
- * A credential that was not kept leaves the browser's list, too (WebAuthn Level 3, §5.1.10). False
- * where the browser cannot do that.
+ * Removes a credential that was not stored from the browser's list (WebAuthn Level 3, §5.1.10). Returns
+ * false if the browser cannot do that.
  */
 async function unlist(signal) {
   if (!signal) return true;

@@ -1,4 +1,4 @@
-/** The authenticator or the browser did not answer; `kind` says why. */
+/** A ceremony that the browser or the authenticator did not finish. `kind` names the reason. */
 export class CeremonyFailed extends Error {
   constructor(kind, cause) {
     super(kind, { cause });

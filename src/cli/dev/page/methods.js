@@ -1,63 +1,64 @@
-// The list of the chosen user's authenticators, and what can be done with each.
+// Lists the authenticators of the chosen user, with buttons to rename and remove them.
 
-import { CODES, METHODS, forget, get, patch, post, remove, signedIn } from "./api.js";
-import { asStep, underWay } from "./alone.js";
-import { byId, element, plural, say, when } from "./dom.js";
+import { CODES, METHODS, forgetStepUp, get, headersFor, patch, post, remove } from "./api.js";
+import { byId, element, formatTime, plural, setText } from "./dom.js";
+import { isStepRunning, markAsStep } from "./exclusive.js";
 import { Renaming } from "./names.js";
 import { clear } from "./outcome.js";
 import { NOUN, explain } from "./words.js";
 
-let reading = 0;
+/** The number of the last read. An answer to an earlier one is dropped. */
+let lastRead = 0;
 
-/** The open forms, by the id of what they rename: what is typed outlives a reading of the list. */
+/** The open forms, by the id of the authenticator. They keep their text when the list is read again. */
 const renamings = new Map();
 
-export async function readMethods(who) {
-  const mine = ++reading;
-  say("methods-user", who.user || "nobody");
+export async function readMethods(signIn) {
+  const read = ++lastRead;
+  setText("methods-user", signIn.user || "nobody");
   let note, items = [];
   try {
-    const { methods, backup_codes: codes } = (await get(METHODS, await signedIn(who))).body;
-    if (mine !== reading) return; // somebody else was chosen meanwhile
-    for (const id of renamings.keys()) if (!methods.some((one) => one.id === id)) renamings.delete(id);
-    items = methods.map((method, at) => item(method, at + 1));
+    const { methods, backup_codes: codes } = (await get(METHODS, await headersFor(signIn))).body;
+    if (read !== lastRead) return; // another user was chosen meanwhile
+    for (const id of renamings.keys()) if (!methods.some((method) => method.id === id)) renamings.delete(id);
+    items = methods.map((method, index) => item(method, index + 1));
     byId("new-codes").hidden = methods.length === 0;
     note = methods.length === 0
-      ? "None yet. The first one brings ten backup codes."
+      ? "None yet. With the first one you get ten backup codes."
       : `${plural(methods.length, "authenticator")}, ${plural(codes.remaining, "backup code")} left.`;
   } catch (error) {
-    const { said, todo } = explain(error, "authenticator");
-    note = [said, ...(error.notices ?? []), todo].join(" ");
+    const { headline, advice } = explain(error, "authenticator");
+    note = [headline, ...(error.notices ?? []), advice].join(" ");
   }
-  if (mine !== reading) return;
-  say("methods-note", note);
+  if (read !== lastRead) return;
+  setText("methods-note", note);
   const focused = document.activeElement;
   byId("methods").replaceChildren(...items);
   if (focused?.closest(".rename")?.isConnected) focused.focus();
 }
 
-let act = () => {};
+let runChange = () => {};
 
-/** `work` does a step for who asks, and tells what came of it. */
-export function startMethods(work) {
-  act = work;
-  byId("new-codes").addEventListener("click", () => act({
-    said: "These are your backup codes now: the old ones stopped working.",
-    work: async (who) => post(CODES, {}, await signedIn(who)),
+/** Sets the function that runs a change and shows its outcome. */
+export function startMethods(run) {
+  runChange = run;
+  byId("new-codes").addEventListener("click", () => runChange({
+    headline: "You have new backup codes. The old ones no longer work.",
+    work: async (signIn) => post(CODES, {}, await headersFor(signIn)),
   }));
 }
 
 function item(method, number) {
-  const synced = method.backed_up ? "synced" : method.backup_eligible ? "may be synced" : "stays on its device";
-  const used = method.last_used_at ? `used ${when(method.last_used_at)}` : "not used yet";
-  const facts = [NOUN[method.method_type] ?? method.method_type, method.model, synced, `added ${when(method.created_at)}`, used];
+  const synced = method.backed_up ? "synced" : method.backup_eligible ? "may be synced" : "not synced";
+  const used = method.last_used_at ? `used ${formatTime(method.last_used_at)}` : "not used yet";
+  const facts = [NOUN[method.method_type] ?? method.method_type, method.model, synced, `added ${formatTime(method.created_at)}`, used];
   const renaming = renamings.get(method.id);
-  renaming?.call(called(method, number));
-  const buttons = element("div", "buttons", ...renaming ? [] : [renamer(method, number)], remover(method, number));
+  renaming?.label(label(method, number));
+  const buttons = element("div", "buttons", ...renaming ? [] : [renameButton(method, number)], removeButton(method, number));
   const made = element("li", "", element("strong", "", method.device_name),
     element("p", "note", facts.filter(Boolean).join(" · ")), buttons, ...renaming ? [renaming.form] : []);
   made.dataset.methodType = method.method_type;
-  made.again = () => {
+  made.redraw = () => {
     const fresh = item(method, number);
     made.replaceWith(fresh);
     return fresh;
@@ -65,53 +66,53 @@ function item(method, number) {
   return made;
 }
 
-const called = ({ device_name: name }, number) => `${name}, number ${number}`;
+const label = ({ device_name: name }, number) => `${name}, number ${number}`;
 
-function renamer(method, number) {
+function renameButton(method, number) {
   const { id } = method;
   return button("Rename", method, number, (pressed) => {
     const renaming = new Renaming(method, {
-      save: (name) => act({
-        said: "It has a new name.",
-        work: async (who) => {
-          const done = await patch(`${METHODS}/${id}`, { device_name: name }, await signedIn(who));
+      save: (name) => runChange({
+        headline: "The authenticator has a new name.",
+        work: async (signIn) => {
+          const done = await patch(`${METHODS}/${id}`, { device_name: name }, await headersFor(signIn));
           renamings.delete(id);
           return done;
         },
       }),
       cancel: () => {
         renamings.delete(id);
-        renaming.form.closest("li").again().querySelector("button").focus();
+        renaming.form.closest("li").redraw().querySelector("button").focus();
       },
     });
     renamings.set(id, renaming);
-    pressed.closest("li").again();
+    pressed.closest("li").redraw();
     renaming.field.focus();
   });
 }
 
-function remover(method, number) {
-  return button("Remove", method, number, () => act({
-    said: `${method.device_name} is removed. Every step-up before it is over.`,
-    work: async (who) => {
-      const done = await remove(`${METHODS}/${method.id}`, await signedIn(who));
-      forget(); // a removal ends the step-ups before it
-      // what the browser lists for this site is what is left (WebAuthn Level 3, §5.1.10.2)
+function removeButton(method, number) {
+  return button("Remove", method, number, () => runChange({
+    headline: `${method.device_name} is removed. Earlier step-ups no longer count.`,
+    work: async (signIn) => {
+      const done = await remove(`${METHODS}/${method.id}`, await headersFor(signIn));
+      forgetStepUp(); // a removal ends earlier step-ups
+      // the browser lists only the remaining credentials (WebAuthn Level 3, §5.1.10.2)
       await window.PublicKeyCredential?.signalAllAcceptedCredentials?.(done.body.signal).catch(() => {});
       return done;
     },
   }));
 }
 
-function button(label, method, number, action) {
-  const made = element("button", "quiet", label);
+function button(text, method, number, action) {
+  const made = element("button", "quiet", text);
   made.type = "button";
-  made.setAttribute("aria-label", `${label} ${called(method, number)}`);
-  made.addEventListener("click", () => underWay() || action(made));
-  return asStep(made);
+  made.setAttribute("aria-label", `${text} ${label(method, number)}`);
+  made.addEventListener("click", () => isStepRunning() || action(made));
+  return markAsStep(made);
 }
 
-/** Empties what was told of the last step. */
+/** Clears the outcome of the last change. */
 export function clearMethods() {
   clear("methods-status");
   clear("methods-error");

@@ -1,18 +1,18 @@
-// Names of authenticators: which the gateway takes, and the form that changes one.
+// Names of authenticators: checks them, and shows the form that changes one.
 
-import { asStep } from "./alone.js";
+import { markAsStep } from "./exclusive.js";
 import { element } from "./dom.js";
 
 const NAME_CHARACTERS = 100;
 
-/** The name in a field, if the gateway will take it. Else `note` says why not, and nothing is given. */
+/** Returns the name in a field. If the gateway would refuse it, sets `note` and returns nothing. */
 export function nameIn(field, note) {
   const name = field.value;
-  const wrong = [...name].length > NAME_CHARACTERS
+  const mistake = [...name].length > NAME_CHARACTERS
     ? `This name has ${[...name].length} characters. Shorten it to ${NAME_CHARACTERS}.`
-    : /\p{Cc}/u.test(name) ? "This name has a control character in it. Type it anew." : "";
-  if (note.textContent !== wrong) note.textContent = wrong;
-  if (wrong === "") {
+    : /\p{Cc}/u.test(name) ? "This name contains a control character. Type it again." : "";
+  if (note.textContent !== mistake) note.textContent = mistake;
+  if (mistake === "") {
     field.removeAttribute("aria-invalid");
     return name;
   }
@@ -21,7 +21,7 @@ export function nameIn(field, note) {
   return undefined;
 }
 
-/** The form that renames an authenticator. `save` gets the new name, `cancel` nothing. */
+/** The form that renames an authenticator. Calls `save` with the new name, or `cancel`. */
 export class Renaming {
   constructor({ id, device_name: name }, { save, cancel }) {
     this.field = element("input", "");
@@ -37,17 +37,17 @@ export class Renaming {
     this.form.autocomplete = "off";
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const wanted = nameIn(this.field, note);
-      if (wanted !== undefined) save(wanted);
+      const newName = nameIn(this.field, note);
+      if (newName !== undefined) save(newName);
     });
     this.cancel.addEventListener("click", cancel);
   }
 
-  /** Says in its controls whose name it changes, as the list calls that now. */
-  call(whose) {
-    this.field.setAttribute("aria-label", `New name of ${whose}`);
-    this.save.setAttribute("aria-label", `Save the name of ${whose}`);
-    this.cancel.setAttribute("aria-label", `Cancel the renaming of ${whose}`);
-    asStep(this.save);
+  /** Labels the controls with the current name of the authenticator. */
+  label(method) {
+    this.field.setAttribute("aria-label", `New name of ${method}`);
+    this.save.setAttribute("aria-label", `Save the name of ${method}`);
+    this.cancel.setAttribute("aria-label", `Cancel the renaming of ${method}`);
+    markAsStep(this.save);
   }
 }

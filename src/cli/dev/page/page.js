@@ -1,162 +1,167 @@
-// The page of `cedargate dev`: who asks is chosen, authenticators are added, decisions are shown.
-// Nothing here decides anything: it calls the API as any client would.
+// The page of `cedargate dev`: chooses a sign-in, enrols authenticators and shows decisions. It decides
+// nothing itself: it calls the API as any client does.
 
-import { alone, stop } from "./alone.js";
-import { stepUpOf, forget } from "./api.js";
-import { clear, tell } from "./outcome.js";
+import { forgetStepUp, stepUpOf } from "./api.js";
 import { hideCodes, showCodes, startCodes } from "./codes.js";
-import { lookAtDecisions, startDecisions, tenantName, watchDecisions } from "./decisions.js";
-import { byId, plural, say, when } from "./dom.js";
-import { complete, enrol, lacking } from "./enrol.js";
+import { refreshDecisions, startDecisions, tenantName, watchDecisions } from "./decisions.js";
+import { byId, formatTime, plural, setText } from "./dom.js";
+import { complete, enrol, unsupported } from "./enrol.js";
+import { abortStep, runExclusively } from "./exclusive.js";
 import { clearMethods, readMethods, startMethods } from "./methods.js";
 import { nameIn } from "./names.js";
+import { clear, showOutcome } from "./outcome.js";
 import { startRefusals } from "./refusals.js";
 import { confirm, startStepUps } from "./stepup.js";
 import { NOUN, ceremony, explain } from "./words.js";
 
 const BUTTON = { webauthn_passkey: "add-passkey", webauthn_fido: "add-security-key" };
 
-function who() {
-  const groups = byId("groups").value.split(",").map((one) => one.trim()).filter(Boolean);
+/** Returns the sign-in that the form describes. */
+function currentSignIn() {
+  const groups = byId("groups").value.split(",").map((group) => group.trim()).filter(Boolean);
   return { user: byId("user").value.trim(), tenant: byId("tenant").value, groups, strong: byId("strong").checked };
 }
 
-/** The name, if the gateway will take it: it looks at it last, when the authenticator has answered. */
+/**
+ * Returns the name in the form, or nothing if the gateway would refuse it: the gateway checks a name only
+ * after the authenticator has answered.
+ */
 const deviceName = () => nameIn(byId("device-name"), byId("device-name-wrong"));
 
 function add(methodType) {
   const name = deviceName();
   if (name === undefined) return;
-  const owner = who();
-  step(owner, methodType, (signal) => enrol(owner, { methodType, deviceName: name, signal, waiting: waitingFor(NOUN[methodType]) }));
+  const signIn = currentSignIn();
+  step(signIn, methodType, (signal) => enrol(signIn, { methodType, deviceName: name, signal, waiting: waitingFor(NOUN[methodType]) }));
 }
 
-/** Tells that a dialog is open for something of the user's. */
-const waitingFor = (noun) => () => tell("status", {
-  tone: "ask", said: `Waiting for your ${noun}: answer the browser’s dialog.`, waits: true,
+/** Returns a function that shows that the browser's dialog is open. */
+const waitingFor = (noun) => () => showOutcome("status", {
+  tone: "ask", headline: `Waiting for your ${noun}: answer the browser’s dialog.`, waits: true,
 });
 
 function sendAgain(unsent) {
-  const owner = who();
-  step(owner, unsent.method_type, () => complete(owner, unsent));
+  const signIn = currentSignIn();
+  step(signIn, unsent.method_type, () => complete(signIn, unsent));
 }
 
-async function step(owner, methodType, work) {
-  const done = await alone(async (signal) => {
-    quiet();
-    byId(BUTTON[methodType]).focus(); // what was pressed may be gone: an offer of a panel
+async function step(signIn, methodType, work) {
+  const done = await runExclusively(async (signal) => {
+    clearOutcome();
+    byId(BUTTON[methodType]).focus(); // the pressed button may be gone with its panel
     try {
       const { body, requestId } = await work(signal);
-      await added(owner, methodType, body, requestId);
+      await added(signIn, methodType, body, requestId);
     } catch (error) {
       await failed(methodType, error);
     }
-    if (document.activeElement === document.body) byId(BUTTON[methodType]).focus(); // “Stop waiting” is gone
+    if (document.activeElement === document.body) byId(BUTTON[methodType]).focus(); // the button “Stop waiting” is gone
   });
   if (done) await refresh();
 }
 
-async function added(owner, methodType, { codes, remaining }, requestId) {
+async function added(signIn, methodType, { codes, remaining }, requestId) {
   byId("device-name").value = "";
-  // none come while older ones work: those that may still be shown stay
-  if (codes.length > 0) showCodes(codes, `${owner.user} of ${tenantName(owner.tenant)}`);
-  const said = `The ${NOUN[methodType]} is added. ${plural(remaining, "backup code")} left.`;
-  await tell("status", { tone: "allow", said, answer: { requestId } });
+  // the answer has no codes while older ones work: codes on the page then stay
+  if (codes.length > 0) showCodes(codes, `${signIn.user} of ${tenantName(signIn.tenant)}`);
+  const headline = `The ${NOUN[methodType]} is added. ${plural(remaining, "backup code")} left.`;
+  await showOutcome("status", { tone: "allow", headline, answer: { requestId } });
 }
 
 async function failed(methodType, error) {
   clear("status");
   const { unsent } = error;
-  const asked = error.code === "step_up_required";
-  const unconfirmed = error.step === "stepUp";
+  const stepUpRequired = error.code === "step_up_required";
+  const stepUpFailed = error.step === "stepUp";
   const offers = [];
-  if (unconfirmed || (asked && error.details.method_types?.length > 0)) {
-    offers.push(["Confirm with an authenticator and try again", () => confirmed(methodType, unsent)]);
+  if (stepUpFailed || (stepUpRequired && error.details.method_types?.length > 0)) {
+    offers.push(["Confirm with an authenticator and try again", () => confirmFirst(methodType, unsent)]);
   }
-  // where a step-up is asked for, a backup code may have given it meanwhile
+  // the user may have stepped up with a backup code meanwhile
   if (unsent) offers.push(["Send it again", () => sendAgain(unsent)]);
-  if (unconfirmed || asked) {
+  if (stepUpFailed || stepUpRequired) {
     offers.push(["Sign in strongly and try again", () => {
       byId("strong").checked = true;
       if (unsent) sendAgain(unsent);
       else add(methodType);
     }]);
   }
-  await tell("error", { tone: asked ? "ask" : "deny", ...explain(error, NOUN[methodType]), answer: error, offers });
+  await showOutcome("error", { tone: stepUpRequired ? "ask" : "deny", ...explain(error, NOUN[methodType]), answer: error, offers });
 }
 
-/** A step-up, and then what asked for it. */
-function confirmed(methodType, unsent) {
-  const owner = who();
+/** Steps up, and then runs the step that required it. */
+function confirmFirst(methodType, unsent) {
+  const signIn = currentSignIn();
   const name = unsent ? unsent.device_name : deviceName();
   if (name === undefined) return;
-  step(owner, methodType, async (signal) => {
+  step(signIn, methodType, async (signal) => {
     try {
-      await confirm(owner, { signal, waiting: waitingFor("authenticator") });
+      await confirm(signIn, { signal, waiting: waitingFor("authenticator") });
     } catch (error) {
-      error.unsent = unsent; // what the authenticator answered is still good
+      error.unsent = unsent; // the authenticator's answer is still valid
       throw error;
     }
     showStepUp();
-    if (unsent) return complete(owner, unsent);
-    return enrol(owner, { methodType, deviceName: name, signal, waiting: waitingFor(NOUN[methodType]) });
+    if (unsent) return complete(signIn, unsent);
+    return enrol(signIn, { methodType, deviceName: name, signal, waiting: waitingFor(NOUN[methodType]) });
   });
 }
 
-/** A step with what is enrolled: renaming, removing, new codes. */
-async function change({ said, work }) {
-  const done = await alone(async () => {
+/** Runs a change of enrolled authenticators or codes, and shows its outcome. */
+async function change({ headline, work }) {
+  const done = await runExclusively(async () => {
     clearMethods();
-    const owner = who();
+    const signIn = currentSignIn();
     try {
-      const { body, requestId } = await work(owner);
-      if (body.codes) showCodes(body.codes, `${owner.user} of ${tenantName(owner.tenant)}`);
-      await tell("methods-status", { tone: "allow", said, answer: { requestId } });
+      const { body, requestId } = await work(signIn);
+      if (body.codes) showCodes(body.codes, `${signIn.user} of ${tenantName(signIn.tenant)}`);
+      await showOutcome("methods-status", { tone: "allow", headline, answer: { requestId } });
     } catch (error) {
-      const asked = error.code === "step_up_required";
-      const offers = asked && error.details.method_types?.length > 0
+      const stepUpRequired = error.code === "step_up_required";
+      const offers = stepUpRequired && error.details.method_types?.length > 0
         ? [["Confirm with an authenticator", () => byId("use-authenticator").click()]]
         : [];
-      await tell("methods-error", { tone: asked ? "ask" : "deny", ...explain(error, "authenticator", "change"), answer: error, offers });
+      const tone = stepUpRequired ? "ask" : "deny";
+      await showOutcome("methods-error", { tone, ...explain(error, "authenticator", "change"), answer: error, offers });
     }
   });
   if (!done) return;
   await refresh();
-  if (document.activeElement === document.body) byId("methods-title").focus(); // what was pressed is gone
+  if (document.activeElement === document.body) byId("methods-title").focus(); // the pressed button is gone
 }
 
-/** Says how the user is confirmed, and whether that is what is sent. */
+/** Shows how the user is confirmed, and which token is sent. */
 function showStepUp() {
-  const owner = who();
-  const stepUp = stepUpOf(owner);
+  const signIn = currentSignIn();
+  const stepUp = stepUpOf(signIn);
   if (!stepUp) {
-    say("step-up-note", "Not confirmed: the sign-in above is all there is.");
+    setText("step-up-note", "Not confirmed: requests use the sign-in above.");
     return;
   }
-  const sent = owner.strong
-    ? "But its token is not sent while “Just signed in strongly” is ticked: a new sign-in is."
-    : `Its token is sent until ${when(stepUp.until)}.`;
-  say("step-up-note", `Confirmed ${stepUp.acr ? "with an authenticator" : "with a backup code"}. ${sent}`);
+  const sent = signIn.strong
+    ? "But its token is not sent while “Just signed in strongly” is ticked: requests use a new sign-in."
+    : `Its token is sent until ${formatTime(stepUp.until)}.`;
+  setText("step-up-note", `Confirmed ${stepUp.acr ? "with an authenticator" : "with a backup code"}. ${sent}`);
 }
 
-function quiet() {
+function clearOutcome() {
   clear("status");
   clear("error");
 }
 
 async function refresh() {
   showStepUp();
-  await readMethods(who());
-  await lookAtDecisions();
+  await readMethods(currentSignIn());
+  await refreshDecisions();
 }
 
-/** Another user is another story: what was said and shown to the last one goes. */
+/** Clears outcomes, codes and the step-up if another user or tenant is chosen. */
 function signInChanged({ target }) {
   if (["user", "tenant"].includes(target.id)) {
-    stop();
-    quiet();
+    abortStep();
+    clearOutcome();
     clearMethods();
-    forget();
+    forgetStepUp();
     hideCodes();
   }
   return refresh();
@@ -170,13 +175,13 @@ function start() {
   byId("sign-in").addEventListener("change", signInChanged);
   startCodes();
   startMethods(change);
-  startStepUps(who, refresh);
+  startStepUps(currentSignIn, refresh);
   startDecisions();
-  startRefusals(who, lookAtDecisions);
-  if (lacking()) {
-    const { said, todo } = ceremony({ kind: lacking() });
+  startRefusals(currentSignIn, refreshDecisions);
+  if (unsupported()) {
+    const { headline, advice } = ceremony({ kind: unsupported() });
     byId("browser-note").hidden = false;
-    say("browser-note", `${said} ${todo}`);
+    setText("browser-note", `${headline} ${advice}`);
   }
   refresh().then(() => watchDecisions(refresh));
 }

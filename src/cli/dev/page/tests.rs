@@ -1,20 +1,21 @@
 use super::super::issuer;
 use super::assets::ASSETS;
 use super::*;
-use crate::model::{Action, path};
-use crate::policy::{Asker, Bundle, Inquiry, Question, Resource, Sources};
-use crate::record::{Record, Sink};
+use crate::event::tests::entry;
+use crate::event::{DecisionEntry, RequestEvent, Sink};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cedargate_core::{Effect, GateAction, path};
+use cedargate_policy::{AuthorizationRequest, Bundle, Caller, PreparedRequest, Resource, Sources};
 use hyper::http::request::Builder;
 use serde_json::json;
 
 const NOW: i64 = 1_768_467_600_000;
 
-/// By the shipped policies.
+/// Explains with the shipped policies.
 fn explain() -> Explain {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
-    Box::new(move |input| Ok(bundle.explain(&Inquiry::again(&bundle, input)?)))
+    Box::new(move |input| Ok(bundle.explain(&PreparedRequest::from_input(&bundle, input)?)))
 }
 
 fn page() -> Page {
@@ -39,7 +40,7 @@ async fn send(page: &Page, request: Builder, body: impl ToString) -> (StatusCode
     let answer = page
         .answer(request.unwrap(), Timestamp::from_millis(NOW))
         .await
-        .expect("it is the page's");
+        .expect("the page answers this path");
     let status = answer.status();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap_or_default())
@@ -55,7 +56,7 @@ fn claims(token: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_page_gets_a_token_for_a_chosen_user() {
+async fn page_gets_a_token_for_the_chosen_user() {
     let own = post()
         .header("origin", "http://localhost:8080")
         .header("sec-fetch-site", "same-origin");
@@ -70,13 +71,13 @@ async fn the_page_gets_a_token_for_a_chosen_user() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_is_not_claimed_and_seconds_are_taken_as_they_are() {
+async fn token_has_only_the_requested_claims_and_auth_time_may_be_in_seconds() {
     let page = page();
     let least = json!({"user": "bob", "tenant": issuer::TENANT});
     let (_, body) = send(&page, post(), &least).await;
-    let said = claims(&body["token"]);
+    let claimed = claims(&body["token"]);
     assert_eq!(
-        (&said["acr"], &said["auth_time"]),
+        (&claimed["acr"], &claimed["auth_time"]),
         (&Value::Null, &Value::Null)
     );
     let mut exact = least;
@@ -86,7 +87,7 @@ async fn what_is_left_out_is_not_claimed_and_seconds_are_taken_as_they_are() {
 }
 
 #[tokio::test]
-async fn other_sites_get_no_token_and_no_records() {
+async fn requests_of_other_sites_are_refused_with_403() {
     let foreign = [
         ("origin", "https://evil.example"),
         ("origin", "http://localhost:3000"),
@@ -103,13 +104,16 @@ async fn other_sites_get_no_token_and_no_records() {
         ] {
             let (status, body) = send(&page(), request.header(name, value), wanted()).await;
             assert_eq!(status, StatusCode::FORBIDDEN, "{name}: {value}");
-            assert_eq!(body["message"], "Only the page of dev may ask for this.");
+            assert_eq!(
+                body["message"],
+                "Only the page of dev may send this request."
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn a_rebound_name_gets_nothing() {
+async fn foreign_host_is_refused_with_403() {
     for path in [
         "/",
         "/dev/page.js",
@@ -134,12 +138,12 @@ async fn a_rebound_name_gets_nothing() {
     assert_eq!(
         status,
         StatusCode::FORBIDDEN,
-        "the target's authority counts"
+        "the authority of the target overrides the Host header"
     );
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_for_a_token_is_said() {
+async fn malformed_token_requests_are_refused_with_the_mistake() {
     let page = page();
     let tenant = issuer::TENANT;
     let cases = [
@@ -178,7 +182,7 @@ async fn what_is_wrong_with_a_request_for_a_token_is_said() {
 }
 
 #[tokio::test]
-async fn records_are_listed() {
+async fn request_events_are_listed() {
     let page = page();
     page.records
         .take(&super::super::tests::event("unknown", Some(401)));
@@ -188,7 +192,7 @@ async fn records_are_listed() {
 }
 
 #[tokio::test]
-async fn the_page_is_at_the_relying_partys_name() {
+async fn page_at_another_own_name_redirects_to_localhost() {
     let request = Request::get("/")
         .header("host", "127.0.0.1:8080")
         .body(Full::<Bytes>::default());
@@ -201,7 +205,7 @@ async fn the_page_is_at_the_relying_partys_name() {
 }
 
 #[tokio::test]
-async fn the_page_may_load_only_what_is_its_own() {
+async fn page_loads_only_its_own_files() {
     let request = get("/").body(Full::<Bytes>::default());
     let answer = page()
         .answer(request.unwrap(), Timestamp::from_millis(NOW))
@@ -218,9 +222,9 @@ async fn the_page_may_load_only_what_is_its_own() {
             .filter(|(at, _)| text[..*at].ends_with(':'));
         for (at, _) in foreign {
             let named = &text[at + 2..];
-            // words for a person, and the name of a vocabulary: nothing of them is fetched
+            // The browser fetches neither: one is text for a person, the other an XML namespace.
             let known = ["localhost:$", "www.w3.org/2000/svg\""];
-            assert!(known.iter().any(|one| named.starts_with(one)), "{path}");
+            assert!(known.iter().any(|start| named.starts_with(start)), "{path}");
         }
     }
     assert!(!PAGE.contains("//"));
@@ -228,7 +232,7 @@ async fn the_page_may_load_only_what_is_its_own() {
 }
 
 #[tokio::test]
-async fn everything_else_is_given_back() {
+async fn requests_for_other_paths_and_methods_are_passed_on() {
     for request in [
         get("/v1/users/me/mfa"),
         get("/dev/token"),
@@ -244,30 +248,34 @@ async fn everything_else_is_given_back() {
     }
 }
 
-/// A request for the API description, decided and answered.
-fn decided(page: &Page, request_id: &str) {
+/// Decides a request for the API description, and stores its event.
+fn decide(page: &Page, request_id: &str) {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let now = Timestamp::from_millis(NOW);
     let sink: Arc<dyn Sink> = page.records.clone();
-    let mut record = Record::open(sink, now, request_id.to_owned(), "GET".to_owned());
-    assert!(record.wants_input(), "or there is nothing to explain");
-    let (decided, input) = bundle.decide_and_keep(&Question {
-        asker: Asker::Visitor(None),
-        action: Action::ReadApiDescription,
+    let mut event = RequestEvent::open(sink, now, request_id.to_owned(), "GET".to_owned());
+    assert!(event.wants_input(), "the explanation needs the input");
+    let request = AuthorizationRequest {
+        caller: Caller::Visitor(None),
+        action: GateAction::ReadApiDescription.into(),
         resource: Resource::Route(path::OPENAPI),
         address: [127, 0, 0, 1].into(),
         now,
+    };
+    let (decision, input) = bundle.decide_with_input(&request);
+    event.decided(DecisionEntry {
+        decision,
+        input: Some(input),
+        ..entry(GateAction::ReadApiDescription, Effect::Allow)
     });
-    record.decided(&decided, Duration::ZERO);
-    record.made_on(input);
 }
 
 #[tokio::test]
-async fn a_decision_in_the_list_is_explained() {
+async fn decision_in_the_list_is_explained() {
     let page = page();
-    decided(&page, "a b&c");
-    let asked = get("/dev/why?request_id=a%20b%26c&decision=0");
-    let (status, body) = send(&page, asked, "").await;
+    decide(&page, "a b&c");
+    let request = get("/dev/why?request_id=a%20b%26c&decision=0");
+    let (status, body) = send(&page, request, "").await;
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(body["decision"], "allow");
     assert_eq!(body["policies"][0]["id"], "public-documents");
@@ -275,7 +283,7 @@ async fn a_decision_in_the_list_is_explained() {
         body["request"]["resource"],
         "Gate::Route::\"/v1/openapi.json\""
     );
-    for (query, status, said) in [
+    for (query, status, expected) in [
         (
             "?request_id=a%20b%26c&decision=1",
             404,
@@ -297,18 +305,18 @@ async fn a_decision_in_the_list_is_explained() {
         let (got, body) = send(&page, get(&format!("/dev/why{query}")), "").await;
         assert_eq!(got, status, "{query}");
         let message = body["message"].as_str().unwrap();
-        assert!(message.contains(said), "{query}: {message}");
+        assert!(message.contains(expected), "{query}: {message}");
     }
 }
 
 #[tokio::test]
-async fn a_question_that_does_not_fit_the_schema_is_not_explained() {
-    let refusing: Explain = Box::new(|_| Err("a claim is of another type".to_owned()));
+async fn input_that_does_not_fit_the_schema_is_refused_with_400() {
+    let refusing: Explain = Box::new(|_| Err("a claim is of another type".into()));
     let page = Page {
         explain: refusing,
         ..page()
     };
-    decided(&page, "r");
+    decide(&page, "r");
     let (status, body) = send(&page, get("/dev/why?request_id=r&decision=0"), "").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let message = body["message"].as_str().unwrap();

@@ -1,56 +1,57 @@
-// Why a request was decided as it was: read when somebody opens it, and by the policies in force then.
+// Explains a decision. The explanation is read when its element is opened, with the policies in force then.
 
-import { readWhy } from "./api.js";
+import { readExplanation } from "./api.js";
 import { element } from "./dom.js";
 
 let count = 0;
 
-/** A part of a decision that opens, and then says why. */
-export function whyOf({ action, revision }, requestId, at) {
+/** Creates an element that shows the explanation of a decision when it is opened. */
+export function explanationOf({ action, revision }, requestId, index) {
   const summary = element("summary", "", "Why");
-  summary.setAttribute("aria-label", `Why: ${action}, decision ${++count}`); // each has a name of its own
-  const said = element("div", "");
-  const made = element("details", "why", summary, said);
+  summary.setAttribute("aria-label", `Why: ${action}, decision ${++count}`); // accessible names must differ
+  const body = element("div", "");
+  const made = element("details", "why", summary, body);
   made.addEventListener("toggle", async () => {
-    if (!made.open || said.dataset.read) return;
-    said.replaceChildren(element("p", "note", "Reading…"));
+    if (!made.open || body.dataset.read) return;
+    body.replaceChildren(element("p", "note", "Reading…"));
     try {
-      said.replaceChildren(...explained(await readWhy(requestId, at), revision));
-      said.dataset.read = "true";
-    } catch (error) { // opened again, it is read again
-      said.replaceChildren(element("p", "note", error.message));
+      body.replaceChildren(...linesOf(await readExplanation(requestId, index), revision));
+      body.dataset.read = "true";
+    } catch (error) { // the next opening reads it again
+      body.replaceChildren(element("p", "note", error.message));
     }
   });
   return made;
 }
 
-function explained(why, revision) {
+function linesOf(explanation, revision) {
   const lines = [];
-  if (why.revision !== revision) {
-    lines.push(element("p", "note", "The policies have changed since. This is what those of now say:"));
+  if (explanation.revision !== revision) {
+    lines.push(element("p", "note", "The policies have changed since. The policies in force now decide like this:"));
   }
-  const { policies, would_permit: changes } = why;
-  const errs = (one) => one.head.length === 0 && one.clauses.some(({ value }) => value === "error");
-  const byDefault = why.decision === "deny" && why.reason.length === 0 && why.errors.length === 0;
-  const near = (one) => byDefault && one.effect === "permit" && !one.shadow;
-  const decided = why.decision === "allow" ? "Permitted by" : why.errors.length > 0 ? "It would have been decided by" : "Forbidden by";
-  const other = (one) => !one.determined && !errs(one) && !near(one);
-  lines.push(...group("This failed, which refuses whatever else the policies say", policies.filter(errs), whole));
-  lines.push(...group(decided, policies.filter((one) => one.determined && !errs(one)), whole));
+  const { policies, would_permit: changes } = explanation;
+  const fails = (policy) => policy.head.length === 0 && policy.clauses.some(({ value }) => value === "error");
+  const byDefault = explanation.decision === "deny" && explanation.reason.length === 0 && explanation.errors.length === 0;
+  const nearest = (policy) => byDefault && policy.effect === "permit" && !policy.shadow;
+  const determined = explanation.decision === "allow" ? "Permitted by"
+    : explanation.errors.length > 0 ? "Without the error, decided by" : "Forbidden by";
+  const other = (policy) => !policy.determined && !fails(policy) && !nearest(policy);
+  lines.push(...group("These failed, so the request is refused whatever the other policies decide", policies.filter(fails), whole));
+  lines.push(...group(determined, policies.filter((policy) => policy.determined && !fails(policy)), whole));
   if (byDefault) {
-    const nearest = group("No policy permits it. The permits that came nearest", policies.filter(near), whole);
-    lines.push(...nearest.length > 0 ? nearest : [element("p", "", "No policy permits it.")]);
+    const permits = group("No policy permits it. The permits that came nearest", policies.filter(nearest), whole);
+    lines.push(...permits.length > 0 ? permits : [element("p", "", "No policy permits it.")]);
   }
   if (changes.length > 0) {
-    lines.push(element("p", "group", "It would be allowed with one of these alone"));
+    lines.push(element("p", "group", "Any one of these changes would permit it"));
     lines.push(element("ul", "", ...changes.map(({ help }) => element("li", "", help))));
   }
-  lines.push(...group("These apply, and did not decide it", policies.filter((one) => other(one) && one.applies), name));
-  lines.push(...group("These do not apply", policies.filter((one) => other(one) && !one.applies), failing));
+  lines.push(...group("These apply, but did not determine the decision", policies.filter((policy) => other(policy) && policy.applies), name));
+  lines.push(...group("These do not apply", policies.filter((policy) => other(policy) && !policy.applies), failing));
   return lines;
 }
 
-/** A heading and what it heads; nothing, if there is nothing. */
+/** Returns a heading and its policies, or nothing if there are no policies. */
 function group(heading, policies, show) {
   if (policies.length === 0) return [];
   return [element("p", "group", heading), ...policies.flatMap(show)];
@@ -61,12 +62,12 @@ function name({ id, effect, shadow, file, line }) {
   return [element("p", "", element("code", "policy", id), ` (${kind}) `, element("span", "fine", `${file}:${line}`))];
 }
 
-/** A policy, its text, and all that it asked. */
+/** Shows a policy with its text and all its clauses. */
 function whole(policy) {
   return [...name(policy), element("pre", "", policy.text), parts(policy, policy.clauses)];
 }
 
-/** A policy, and what kept it from applying. */
+/** Shows a policy with the clauses that keep it from applying. */
 function failing(policy) {
   return [...name(policy), parts(policy, policy.clauses.filter(({ fails }) => fails))];
 }
@@ -80,8 +81,8 @@ function headPart({ text, needed }) {
 }
 
 function clause({ text, unless, value, error, observed, needed }) {
-  const was = value === "error" ? " failed" : ` was ${value}`;
-  const saw = needed ? [needed] : Object.entries(observed).map(([path, seen]) => `${path} was ${seen ?? "absent"}`);
-  const lines = error ? [error, ...saw] : saw;
-  return element("li", "", unless ? "unless " : "when ", element("code", "", text), was, ...lines.map((line) => element("p", "", line)));
+  const result = value === "error" ? " failed" : ` was ${value}`;
+  const facts = needed ? [needed] : Object.entries(observed).map(([path, fact]) => `${path} was ${fact ?? "absent"}`);
+  const lines = error ? [error, ...facts] : facts;
+  return element("li", "", unless ? "unless " : "when ", element("code", "", text), result, ...lines.map((line) => element("p", "", line)));
 }

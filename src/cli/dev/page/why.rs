@@ -1,42 +1,43 @@
-//! Why a request in the list was decided as it was.
+//! Explains a decision of a request that the page lists.
 
 use hyper::{Request, StatusCode};
 use url::form_urlencoded;
 
-use crate::policy::Explanation;
-use crate::record::DecisionInput;
+use cedargate_policy::{DecisionInput, Explanation, RequestError};
 
 use super::{Answer, JSON, Page, Refusal, internal, respond};
 
-/// Explains by the policies in force what a decision was made on, or says why that cannot be asked.
+/// Explains, with the policies in force, the input of a decision. The error is a sentence that names the
+/// part of the input that does not fit the schema.
 pub(in crate::cli::dev) type Explain =
-    Box<dyn Fn(&dyn DecisionInput) -> Result<Explanation, String> + Send + Sync>;
+    Box<dyn Fn(&DecisionInput) -> Result<Explanation, RequestError> + Send + Sync>;
 
 impl Page {
-    /// `?request_id=…&decision=N`: the explanation of the request's decision at this place, from 0.
+    /// Answers `?request_id=…&decision=N` with the explanation of a decision. N counts the decisions of
+    /// the request from 0.
     pub(super) fn why<B>(&self, request: &Request<B>) -> Result<Answer, Refusal> {
-        self.own(request)?;
+        self.check_caller(request)?;
         let query = request.uri().query().unwrap_or_default();
-        let asked = |wanted: &str| {
+        let parameter = |wanted: &str| {
             let mut pairs = form_urlencoded::parse(query.as_bytes());
             pairs.find_map(|(name, value)| (name == wanted).then_some(value))
         };
-        let decision = asked("decision").and_then(|at| at.parse().ok());
-        let (Some(request_id), Some(decision)) = (asked("request_id"), decision) else {
+        let decision = parameter("decision").and_then(|index| index.parse().ok());
+        let (Some(request_id), Some(decision)) = (parameter("request_id"), decision) else {
             return Err(Refusal::invalid(
-                "Say which with ?request_id=…&decision=0.".to_owned(),
+                "Name the decision with ?request_id=…&decision=0.".to_owned(),
             ));
         };
         let Some(input) = self.records.input(&request_id, decision) else {
             return Err(Refusal {
                 status: StatusCode::NOT_FOUND,
                 code: "not_found",
-                message: "This decision is not kept any more: send the request again.".to_owned(),
+                message: "This decision is no longer stored: send the request again.".to_owned(),
             });
         };
-        let explanation = (self.explain)(&*input).map_err(|why| {
+        let explanation = (self.explain)(&*input).map_err(|error| {
             Refusal::invalid(format!(
-                "Nothing can be explained, for nothing was asked: {why}."
+                "The decision cannot be explained with the policies in force: {error}."
             ))
         })?;
         let json = serde_json::to_vec(&explanation).map_err(|error| internal(&error))?;

@@ -1,11 +1,12 @@
 //! The report for scripts.
 
+use cedargate_core::Decision;
+use cedargate_policy::RequestError;
+use cedargate_policy_tools::diff::{
+    ChangeKind, ClaimDifferences, ComparedRequest, ListedPolicy, PolicyDifferences, RenamedPolicy,
+    RequestDifferences,
+};
 use serde::Serialize;
-
-use super::found::{Asked, Found};
-use crate::policy::Verdict;
-use cedargate_policy_tools::comparison::Kind;
-use cedargate_policy_tools::difference::{ClaimDifferences, Differences, Listed, Renamed};
 
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
@@ -25,32 +26,32 @@ struct Policies<'a> {
     removed: Vec<&'a str>,
     changed: Vec<&'a str>,
     reformatted: Vec<&'a str>,
-    renamed: &'a [Renamed],
+    renamed: &'a [RenamedPolicy],
 }
 
 #[derive(Serialize)]
 struct Change<'a> {
-    kind: Kind,
+    kind: ChangeKind,
     #[serde(flatten)]
-    asked: &'a Asked,
+    request: &'a ComparedRequest,
     policies: &'a [String],
-    old: &'a Verdict,
-    new: &'a Verdict,
+    old: &'a Decision,
+    new: &'a Decision,
 }
 
 #[derive(Serialize)]
 struct Unasked<'a> {
     #[serde(flatten)]
-    asked: &'a Asked,
-    old: Answer<'a>,
-    new: Answer<'a>,
+    request: &'a ComparedRequest,
+    old: Outcome<'a>,
+    new: Outcome<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Answer<'a> {
-    Given(&'a Verdict),
-    NotAsked { message: &'a str },
+enum Outcome<'a> {
+    Decided(&'a Decision),
+    NotDecided { message: String },
 }
 
 #[derive(Serialize)]
@@ -59,23 +60,29 @@ struct Unread<'a> {
     message: &'a str,
 }
 
-pub(super) fn report<'a>(differences: &'a Differences, found: &'a Found) -> Report<'a> {
-    let ids = |some: &'a [Listed]| some.iter().map(|one| one.id.as_str()).collect();
-    let changes = found.groups.iter().flat_map(|((kind, policies), group)| {
-        group.first().map(|(_, changed)| Change {
-            kind: *kind,
-            asked: &changed.asked,
-            policies,
-            old: &changed.old,
-            new: &changed.new,
-        })
+pub(super) fn report<'a>(
+    differences: &'a PolicyDifferences,
+    requests: &'a RequestDifferences,
+) -> Report<'a> {
+    let ids = |some: &'a [ListedPolicy]| some.iter().map(|one| one.id.as_str()).collect();
+    let changes = requests
+        .groups
+        .iter()
+        .flat_map(|((kind, policies), group)| {
+            group.first().map(|(_, changed)| Change {
+                kind: *kind,
+                request: &changed.request,
+                policies,
+                old: &changed.old,
+                new: &changed.new,
+            })
+        });
+    let unasked = requests.uncompared.first().map(|(_, one)| Unasked {
+        request: &one.request,
+        old: outcome(&one.old),
+        new: outcome(&one.new),
     });
-    let unasked = found.unasked.first().map(|(_, one)| Unasked {
-        asked: &one.asked,
-        old: answer(&one.old),
-        new: answer(&one.new),
-    });
-    let unread = found.unread.first().map(|(line, message)| Unread {
+    let unread = requests.unread.first().map(|(line, message)| Unread {
         line: *line,
         message,
     });
@@ -88,18 +95,20 @@ pub(super) fn report<'a>(differences: &'a Differences, found: &'a Found) -> Repo
             renamed: &differences.renamed,
         },
         claims: &differences.claims,
-        cases: found.cases,
-        decisions: found.decisions,
-        masked: found.masked,
+        cases: requests.cases,
+        decisions: requests.decisions,
+        masked: requests.masked,
         changes: changes.collect(),
         unasked: unasked.collect(),
         unread: unread.collect(),
     }
 }
 
-fn answer(given: &Result<Verdict, String>) -> Answer<'_> {
+fn outcome(given: &Result<Decision, RequestError>) -> Outcome<'_> {
     match given {
-        Ok(verdict) => Answer::Given(verdict),
-        Err(message) => Answer::NotAsked { message },
+        Ok(decision) => Outcome::Decided(decision),
+        Err(error) => Outcome::NotDecided {
+            message: error.to_string(),
+        },
     }
 }

@@ -2,25 +2,28 @@
 
 use std::fmt::Write as _;
 
-use super::found::{Asked, Changed, Found};
-use crate::cli::policy::answers::{heading, named, told};
-use crate::cli::policy::counted::plural;
-use crate::policy::Verdict;
-use cedargate_policy_tools::comparison::Kind;
-use cedargate_policy_tools::difference::{ClaimDifferences, Differences, Listed};
+use cedargate_core::Decision;
+use cedargate_policy::RequestError;
+use cedargate_policy_tools::decision_log::LoggedRequest;
+use cedargate_policy_tools::diff::{
+    ChangeKind, ClaimDifferences, ComparedRequest, ListedPolicy, PolicyDifferences, RequestChange,
+    RequestDifferences,
+};
 
-pub(super) fn report(differences: &Differences, found: &Found) -> String {
+use crate::cli::policy::wording::{causes, describe, heading, masked, plural};
+
+pub(super) fn report(differences: &PolicyDifferences, requests: &RequestDifferences) -> String {
     let mut text = policies(differences);
     claims(&mut text, &differences.claims);
     text.push('\n');
-    summary(&mut text, found);
-    changes(&mut text, found);
-    unasked(&mut text, found);
-    unread(&mut text, found);
+    summary(&mut text, requests);
+    changes(&mut text, requests);
+    uncompared(&mut text, requests);
+    unread(&mut text, requests);
     text
 }
 
-fn policies(differences: &Differences) -> String {
+fn policies(differences: &PolicyDifferences) -> String {
     let kinds = [
         ("+", "added", &differences.added),
         ("-", "removed", &differences.removed),
@@ -49,14 +52,14 @@ fn policies(differences: &Differences) -> String {
     text
 }
 
-fn place(one: &Listed) -> String {
+fn place(one: &ListedPolicy) -> String {
     match &one.place {
         Some((file, line)) => format!("{file}:{line}"),
         None => "a template".to_owned(),
     }
 }
 
-fn renamed(differences: &Differences, one: &Listed) -> String {
+fn renamed(differences: &PolicyDifferences, one: &ListedPolicy) -> String {
     let other_name = differences.renamed.iter().find_map(|renamed| {
         if renamed.to == one.id && differences.added.contains(one) {
             Some(format!(", which was {}", renamed.from))
@@ -84,89 +87,89 @@ fn claims(text: &mut String, claims: &ClaimDifferences) {
     }
 }
 
-fn summary(text: &mut String, found: &Found) {
-    if found.cases + found.decisions == 0 {
+fn summary(text: &mut String, requests: &RequestDifferences) {
+    if requests.cases + requests.decisions == 0 {
         text.push_str("No test case and no recorded decision: only the policies were compared\n");
         return;
     }
-    let mut asked = plural(found.cases, "test case", "test cases");
-    if found.decisions > 0 {
-        let decisions = plural(found.decisions, "recorded decision", "recorded decisions");
-        asked = format!("{asked} and {decisions}");
+    let mut decided = plural(requests.cases, "test case", "test cases");
+    if requests.decisions > 0 {
+        let decisions = plural(
+            requests.decisions,
+            "recorded decision",
+            "recorded decisions",
+        );
+        decided = format!("{decided} and {decisions}");
     }
-    let _ = write!(text, "{asked} asked of both sides: ");
-    if found.changes() == 0 {
-        text.push_str(if found.unasked.count() == 0 {
+    let _ = write!(text, "{decided} decided by both sides: ");
+    if requests.changes() == 0 {
+        text.push_str(if requests.uncompared.count() == 0 {
             "all answered alike\n"
         } else {
-            "all that could be asked answered alike\n"
+            "all that both could decide answered alike\n"
         });
     } else {
         let counts = [
-            (Kind::Widening, "widening"),
-            (Kind::Narrowing, "narrowing"),
-            (Kind::Answer, "another answer"),
+            (ChangeKind::Widening, "widening"),
+            (ChangeKind::Narrowing, "narrowing"),
+            (ChangeKind::Answer, "another answer"),
         ];
-        let counts = counts.map(|(kind, what)| format!("{} {what}", found.count(kind)));
+        let counts = counts.map(|(kind, what)| format!("{} {what}", requests.count(kind)));
         let _ = writeln!(text, "{}", counts.join(", "));
     }
-    if found.masked > 0 {
-        let _ = writeln!(
-            text,
-            "Of {} something was masked or erased in the log, which may be what an answer rests on",
-            plural(found.masked, "decision", "decisions")
-        );
+    if requests.masked > 0 {
+        let _ = writeln!(text, "{}", masked(requests.masked));
     }
 }
 
-fn changes(text: &mut String, found: &Found) {
+fn changes(text: &mut String, requests: &RequestDifferences) {
     let mut before = None;
-    for ((kind, policies), group) in &found.groups {
+    for ((kind, policies), group) in &requests.groups {
         if before != Some(*kind) {
-            let _ = writeln!(text, "\n{}: {}", heading(*kind), found.count(*kind));
+            let _ = writeln!(text, "\n{}: {}", heading(*kind), requests.count(*kind));
             before = Some(*kind);
         }
-        let _ = writeln!(text, "  {}: {}", named(policies), group.count());
+        let _ = writeln!(text, "  {}: {}", causes(policies), group.count());
         for (_, changed) in group.first() {
             change(text, changed);
         }
-        more(text, "    ", group.more());
+        more(text, "    ", group.omitted());
     }
 }
 
-fn change(text: &mut String, changed: &Changed) {
-    let Changed { asked, old, new } = changed;
-    let _ = writeln!(text, "    {}", subject(asked));
-    let _ = writeln!(text, "      old: {}", told(old, new));
-    let _ = writeln!(text, "      new: {}", told(new, old));
+fn change(text: &mut String, change: &RequestChange) {
+    let RequestChange { request, old, new } = change;
+    let _ = writeln!(text, "    {}", subject(request));
+    let _ = writeln!(text, "      old: {}", describe(old, new));
+    let _ = writeln!(text, "      new: {}", describe(new, old));
 }
 
-fn subject(asked: &Asked) -> String {
-    match asked {
-        Asked::Case { case, file, line } => format!("{file}:{line}: {case}"),
-        Asked::Decision {
+fn subject(request: &ComparedRequest) -> String {
+    match request {
+        ComparedRequest::Case { case, file, line } => format!("{file}:{line}: {case}"),
+        ComparedRequest::Decision(LoggedRequest {
             decision_id,
             line,
             principal,
             action,
             resource,
-        } => {
+        }) => {
             format!("log line {line} ({decision_id}): {principal}, {action}, {resource}")
         }
     }
 }
 
-fn unasked(text: &mut String, found: &Found) {
-    if found.unasked.count() == 0 {
+fn uncompared(text: &mut String, requests: &RequestDifferences) {
+    if requests.uncompared.count() == 0 {
         return;
     }
     let _ = writeln!(
         text,
-        "\nNOT ASKED of one side or of both: {}",
-        found.unasked.count()
+        "\nNOT DECIDED by one side or by both: {}",
+        requests.uncompared.count()
     );
-    for (_, one) in found.unasked.first() {
-        let _ = writeln!(text, "  {}", subject(&one.asked));
+    for (_, one) in requests.uncompared.first() {
+        let _ = writeln!(text, "  {}", subject(&one.request));
         if one.old == one.new {
             let _ = writeln!(text, "    both: {}", answer(&one.old));
         } else {
@@ -174,26 +177,26 @@ fn unasked(text: &mut String, found: &Found) {
             let _ = writeln!(text, "    new: {}", answer(&one.new));
         }
     }
-    more(text, "  ", found.unasked.more());
+    more(text, "  ", requests.uncompared.omitted());
 }
 
-fn answer(given: &Result<Verdict, String>) -> String {
+fn answer(given: &Result<Decision, RequestError>) -> String {
     match given {
-        Ok(verdict) => told(verdict, verdict),
-        Err(why) => why.clone(),
+        Ok(decision) => describe(decision, decision),
+        Err(error) => error.to_string(),
     }
 }
 
-fn unread(text: &mut String, found: &Found) {
-    if found.unread.count() == 0 {
+fn unread(text: &mut String, requests: &RequestDifferences) {
+    if requests.unread.count() == 0 {
         return;
     }
-    let lines = plural(found.unread.count(), "line", "lines");
+    let lines = plural(requests.unread.count(), "line", "lines");
     let _ = writeln!(text, "\nNOT READ of the log: {lines}");
-    for (line, why) in found.unread.first() {
+    for (line, why) in requests.unread.first() {
         let _ = writeln!(text, "  log line {line}: {why}");
     }
-    more(text, "  ", found.unread.more());
+    more(text, "  ", requests.unread.omitted());
 }
 
 fn more(text: &mut String, indent: &str, count: usize) {

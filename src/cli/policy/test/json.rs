@@ -1,51 +1,51 @@
-//! A run of the cases, for a script. Members are only ever added.
+//! The report for scripts. Members may be added and are never removed.
 
+use cedargate_core::{Decision, Finding};
+use cedargate_policy::Explanation;
+use cedargate_policy::cases::Expected;
+use cedargate_policy_tools::coverage::{Coverage, Share};
+use cedargate_policy_tools::mutation::{Mutant, MutationReport, Survivor};
+use cedargate_policy_tools::test_run::{CaseOutcome, CaseResult, TestReport};
 use serde::Serialize;
 
-use super::round::{End, Mutation, Ran, Report, Survivor};
 use super::tables::uncovered;
-use crate::finding::Finding;
-use crate::policy::cases::Expected;
-use crate::policy::{Explanation, Verdict};
-use cedargate_policy_tools::coverage::{Coverage, Share};
-use cedargate_policy_tools::mutation::Mutant;
 
 #[derive(Serialize)]
 pub(super) struct Json<'a> {
     cases: usize,
     passed: usize,
     failed: usize,
-    failures: Vec<Failure<'a>>,
+    failures: Vec<FailedCase<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    coverage: Option<Covered<'a>>,
+    coverage: Option<CoverageSummary<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    mutation: Option<Mutated<'a>>,
+    mutation: Option<MutationSummary<'a>>,
     #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
     notes: &'a [Finding],
     findings: &'a [Finding],
 }
 
-/// Of a case that is itself wrong, only the place and the difference are known.
+/// A case that did not pass. A malformed case has a place and one difference, and nothing else.
 #[derive(Serialize)]
-struct Failure<'a> {
+struct FailedCase<'a> {
     file: &'a str,
     line: usize,
     name: &'a str,
     expected: Option<&'a Expected>,
-    actual: Option<&'a Verdict>,
+    actual: Option<&'a Decision>,
     differences: Vec<&'a str>,
     explanation: Option<&'a Explanation>,
 }
 
 #[derive(Serialize)]
-struct Covered<'a> {
-    policies: Counted,
-    clauses: Counted,
+struct CoverageSummary<'a> {
+    policies: Count,
+    clauses: Count,
     uncovered: Vec<Uncovered<'a>>,
 }
 
 #[derive(Serialize)]
-struct Counted {
+struct Count {
     covered: usize,
     total: usize,
 }
@@ -59,7 +59,7 @@ struct Uncovered<'a> {
 }
 
 #[derive(Serialize)]
-struct Mutated<'a> {
+struct MutationSummary<'a> {
     mutants: usize,
     killed: usize,
     survivors: Vec<Changed<'a>>,
@@ -79,7 +79,7 @@ struct Changed<'a> {
     why: Option<&'a str>,
 }
 
-pub(super) fn report(report: &Report) -> Json<'_> {
+pub(super) fn report(report: &TestReport) -> Json<'_> {
     Json {
         cases: report.cases.len(),
         passed: report.passed(),
@@ -92,8 +92,8 @@ pub(super) fn report(report: &Report) -> Json<'_> {
     }
 }
 
-fn failure(Ran { case, end }: &Ran) -> Option<Failure<'_>> {
-    let failure = Failure {
+fn failure(CaseResult { case, outcome }: &CaseResult) -> Option<FailedCase<'_>> {
+    let failure = FailedCase {
         file: &case.file,
         line: case.line,
         name: &case.name,
@@ -102,16 +102,16 @@ fn failure(Ran { case, end }: &Ran) -> Option<Failure<'_>> {
         differences: Vec::new(),
         explanation: None,
     };
-    match end {
-        End::Passed => None,
-        End::Failed(failed) => Some(Failure {
+    match outcome {
+        CaseOutcome::Passed => None,
+        CaseOutcome::Failed(failed) => Some(FailedCase {
             expected: Some(&failed.expected),
             actual: Some(&failed.actual),
             differences: failed.differences.iter().map(String::as_str).collect(),
             explanation: Some(&failed.explanation),
             ..failure
         }),
-        End::NotAsked(finding) => Some(Failure {
+        CaseOutcome::Invalid(finding) => Some(FailedCase {
             line: finding.line,
             differences: vec![&finding.message],
             ..failure
@@ -119,9 +119,9 @@ fn failure(Ran { case, end }: &Ran) -> Option<Failure<'_>> {
     }
 }
 
-fn covered(coverage: &Coverage) -> Covered<'_> {
+fn covered(coverage: &Coverage) -> CoverageSummary<'_> {
     let uncovered = uncovered(coverage).into_iter();
-    Covered {
+    CoverageSummary {
         policies: counted(coverage.policies_covered()),
         clauses: counted(coverage.clauses_covered()),
         uncovered: uncovered
@@ -135,17 +135,17 @@ fn covered(coverage: &Coverage) -> Covered<'_> {
     }
 }
 
-fn counted(share: Share) -> Counted {
-    Counted {
+fn counted(share: Share) -> Count {
+    Count {
         covered: share.part,
         total: share.whole,
     }
 }
 
-fn mutated(mutation: &Mutation) -> Mutated<'_> {
+fn mutated(mutation: &MutationReport) -> MutationSummary<'_> {
     let survivors = mutation.survivors.iter();
     let refused = mutation.refused.iter();
-    Mutated {
+    MutationSummary {
         mutants: mutation.mutants(),
         killed: mutation.killed,
         survivors: survivors

@@ -1,132 +1,82 @@
-//! A run of the cases as JUnit XML, as build servers read it: a suite for each file.
+//! The report as JUnit XML for build servers: one suite for each test file.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use super::round::{End, Ran, Report};
+use cedargate_core::Finding;
+use cedargate_policy_tools::test_run::{CaseOutcome, CaseResult, TestReport};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
 use super::text::details;
-use crate::finding::Finding;
+use crate::cli::failure::Failure;
 
-/// What is wrong and stands in no file, such as a minimum that is not reached.
+/// The suite of findings that are about no file, such as a minimum that is not reached.
 const NO_FILE: &str = "policies";
 
-/// The elements of one suite, and how many of them there are.
-#[derive(Default)]
-struct Suite {
-    tests: usize,
-    failures: usize,
-    errors: usize,
-    cases: String,
-}
-
-pub(super) fn report(report: &Report) -> String {
-    let mut suites: BTreeMap<&str, Suite> = BTreeMap::new();
-    for ran in &report.cases {
-        suites.entry(&ran.case.file).or_default().case(ran);
+/// Writes the report.
+///
+/// # Errors
+/// The XML cannot be written.
+pub(super) fn report(report: &TestReport) -> Result<String, Failure> {
+    let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
+    let mut add = |file, name: &str, line: usize, status| {
+        let suite = suites.entry(file);
+        let suite = suite.or_insert_with(|| TestSuite::new(xml(file)));
+        suite.add_test_case(element(file, name, line, status));
+    };
+    for CaseResult { case, outcome } in &report.cases {
+        let status = match outcome {
+            CaseOutcome::Passed => TestCaseStatus::success(),
+            CaseOutcome::Failed(failed) => {
+                let message = failed.differences.join("; ");
+                let text = details(case.request(), failed);
+                status(NonSuccessKind::Failure, &message, &text)
+            }
+            CaseOutcome::Invalid(finding) => error(finding),
+        };
+        add(case.file.as_str(), &case.name, case.line, status);
     }
+    // Problems beside the cases are elements of their own, so that no server shows the run as passed.
     for finding in &report.findings {
         let file = match finding.file.as_str() {
             "" => NO_FILE,
             file => file,
         };
-        suites.entry(file).or_default().finding(file, finding);
+        add(file, finding.code, finding.line, error(finding));
     }
-    let sum = |count: fn(&Suite) -> usize| suites.values().map(count).sum::<usize>();
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"cedargate policy test\" tests=\"{}\" failures=\"{}\" errors=\"{}\">\n",
-        sum(|one| one.tests),
-        sum(|one| one.failures),
-        sum(|one| one.errors)
-    );
-    for (
-        file,
-        Suite {
-            tests,
-            failures,
-            errors,
-            cases,
-        },
-    ) in &suites
-    {
-        let name = escaped(file);
-        let _ = write!(
-            xml,
-            "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">\n{cases}  </testsuite>\n"
-        );
-    }
-    xml.push_str("</testsuites>\n");
-    xml
+    let mut junit = Report::new("cedargate policy test");
+    junit.add_test_suites(suites.into_values());
+    junit.to_string().map_err(|error| {
+        Failure::usage("internal", format!("the report has no JUnit XML: {error}"))
+    })
 }
 
-impl Suite {
-    fn case(&mut self, Ran { case, end }: &Ran) {
-        let inner = match end {
-            End::Passed => None,
-            End::Failed(failed) => {
-                self.failures += 1;
-                let message = failed.differences.join("; ");
-                Some(("failure", message, details(case.request(), failed)))
-            }
-            End::NotAsked(finding) => {
-                self.errors += 1;
-                Some(("error", finding.message.clone(), finding.to_string()))
-            }
-        };
-        self.element(&case.name, &case.file, case.line, inner);
-    }
-
-    /// What is wrong beside the cases is an element of its own, so that no server takes it for green.
-    fn finding(&mut self, file: &str, finding: &Finding) {
-        self.errors += 1;
-        let inner = ("error", finding.message.clone(), finding.to_string());
-        self.element(finding.code, file, finding.line, Some(inner));
-    }
-
-    fn element(
-        &mut self,
-        name: &str,
-        file: &str,
-        line: usize,
-        inner: Option<(&str, String, String)>,
-    ) {
-        self.tests += 1;
-        let (name, file) = (escaped(name), escaped(file));
-        let _ = write!(
-            self.cases,
-            "    <testcase name=\"{name}\" classname=\"{file}\" file=\"{file}\" line=\"{line}\""
-        );
-        let _ = match inner {
-            None => writeln!(self.cases, "/>"),
-            Some((kind, message, text)) => {
-                let (message, text) = (escaped(&message), escaped(&text));
-                writeln!(
-                    self.cases,
-                    ">\n      <{kind} message=\"{message}\">{text}</{kind}>\n    </testcase>"
-                )
-            }
-        };
-    }
+fn element(file: &str, name: &str, line: usize, status: TestCaseStatus) -> TestCase {
+    let mut element = TestCase::new(xml(name), status);
+    element.set_classname(xml(file));
+    element.extra.insert("file".into(), xml(file).into());
+    element.extra.insert("line".into(), line.to_string().into());
+    element
 }
 
-/// A text as it stands in an attribute and in an element. What XML cannot say is replaced.
-fn escaped(text: &str) -> String {
-    let mut xml = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '"' => xml.push_str("&quot;"),
-            // As they are, a reader makes spaces of them in an attribute.
-            '\n' | '\r' | '\t' => {
-                let _ = write!(xml, "&#{};", u32::from(c));
-            }
-            '\u{fffe}' | '\u{ffff}' => xml.push('\u{fffd}'),
-            c if c < ' ' => xml.push('\u{fffd}'),
-            c => xml.push(c),
-        }
-    }
-    xml
+fn error(finding: &Finding) -> TestCaseStatus {
+    status(
+        NonSuccessKind::Error,
+        &finding.message,
+        &finding.to_string(),
+    )
+}
+
+fn status(kind: NonSuccessKind, message: &str, text: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(xml(message)).set_description(xml(text));
+    status
+}
+
+/// Replaces tabs, which `quick_junit` would remove, and the two characters that are no XML and that it would
+/// keep.
+fn xml(text: &str) -> String {
+    text.replace('\t', " ")
+        .replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -134,12 +84,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_read_back_as_it_was_but_for_what_xml_cannot_say() {
-        let text = "a < b && \"c\" > 'd'\n\tü \u{1b}[0m \u{ffff}";
-        let xml = format!("<a b=\"{0}\">{0}</a>", escaped(text));
-        let parsed = roxmltree::Document::parse(&xml).unwrap();
-        let said = text.replace(['\u{1b}', '\u{ffff}'], "\u{fffd}");
-        assert_eq!(parsed.root_element().attribute("b"), Some(said.as_str()));
-        assert_eq!(parsed.root_element().text(), Some(said.as_str()));
+    fn every_text_survives_but_for_characters_that_are_no_xml() {
+        let text = "a < b && \"c\" > 'd'\n\tü ]]> \u{1b}[0m\u{1} \u{ffff}";
+        let mut suite = TestSuite::new("a");
+        suite.add_test_case(element(
+            "a.json",
+            text,
+            1,
+            status(NonSuccessKind::Error, text, text),
+        ));
+        let mut junit = Report::new("b");
+        junit.add_test_suite(suite);
+        let written = junit.to_string().unwrap();
+        let parsed = roxmltree::Document::parse(&written).unwrap();
+        let error = parsed.descendants().find(|one| one.has_tag_name("error"));
+        let error = error.unwrap();
+        let expected = "a < b && \"c\" > 'd'\n ü ]]>  \u{fffd}";
+        assert_eq!(error.text(), Some(expected));
+        // Readers of XML make spaces of line feeds in attributes.
+        let message = expected.replace('\n', " ");
+        assert_eq!(error.attribute("message"), Some(message.as_str()));
     }
 }

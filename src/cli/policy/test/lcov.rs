@@ -1,6 +1,6 @@
-//! Coverage as LCOV's trace files say it (geninfo(1)): a line of a policy was run where the policy
-//! determined the decision, a line of a clause where the clause was evaluated; each clause is a branch
-//! that is taken when it is true and when it is false.
+//! Coverage as an LCOV trace file (geninfo(1)). A line of a policy counts the decisions that the policy
+//! determined, and a line of a clause counts its evaluations. Each clause has two branches, taken when it
+//! is true and when it is false.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,14 +1,15 @@
-//! Coverage and mutation, for a person.
+//! Coverage and mutants in the report for people.
 
 use std::fmt::Write as _;
 
-use super::round::Mutation;
 use cedargate_policy_tools::coverage::{ClauseCoverage, Coverage, TextCoverage};
-use cedargate_policy_tools::mutation::Mutant;
+use cedargate_policy_tools::mutation::{Mutant, MutationReport};
+
+use crate::cli::policy::wording::plural;
 
 const HEADING: &str = "policy";
 
-/// How each policy is covered, and what is not.
+/// Writes how each policy is covered, and lists what is not.
 pub(super) fn coverage(coverage: &Coverage) -> String {
     let policies = coverage.policies.iter();
     let width = policies
@@ -22,8 +23,7 @@ pub(super) fn coverage(coverage: &Coverage) -> String {
         let clauses = clauses_of(&policy.id).map(clauses).unwrap_or_default();
         let determined = match policy.determined {
             0 => "never".to_owned(),
-            1 => "1 case".to_owned(),
-            cases => format!("{cases} cases"),
+            cases => plural(cases, "case", "cases"),
         };
         line(
             &mut text,
@@ -74,7 +74,7 @@ fn clauses(text: &TextCoverage) -> String {
     }
 }
 
-/// Something that no case covers.
+/// A policy or clause that no case covers.
 pub(super) struct Uncovered<'a> {
     pub(super) file: &'a str,
     pub(super) line: usize,
@@ -82,7 +82,7 @@ pub(super) struct Uncovered<'a> {
     pub(super) what: String,
 }
 
-/// What no case covers: policies first.
+/// Returns the policies and then the clauses that no case covers.
 pub(super) fn uncovered(coverage: &Coverage) -> Vec<Uncovered<'_>> {
     let never = coverage.policies.iter().filter(|one| one.determined == 0);
     let policies = never.map(|policy| Uncovered {
@@ -113,8 +113,8 @@ fn missing(clause: &ClauseCoverage) -> String {
     format!("{} {seen}", words.join(" "))
 }
 
-/// The changes that no case noticed, and the score.
-pub(super) fn mutation(mutation: &Mutation) -> String {
+/// Writes the changes that no case noticed, and the score.
+pub(super) fn mutation(mutation: &MutationReport) -> String {
     let mut text = String::new();
     let survivors = || mutation.survivors.iter();
     let unnoticed: Vec<_> = survivors().filter(|one| one.equivalent.is_none()).collect();
@@ -128,7 +128,7 @@ pub(super) fn mutation(mutation: &Mutation) -> String {
         .filter_map(|one| Some((&one.mutant, one.equivalent.as_ref()?)))
         .collect();
     if !declared.is_empty() {
-        text.push_str("these make no difference, as is declared:\n");
+        text.push_str("these are declared to make no difference:\n");
     }
     for (mutant, reason) in &declared {
         change(&mut text, mutant);

@@ -1,19 +1,20 @@
-//! A run of the cases, for a person.
+//! The report for people.
 
 use std::fmt::Write as _;
 
+use cedargate_core::Finding;
+use cedargate_policy::explanation;
+use cedargate_policy_tools::test_run::{CaseFailure, CaseOutcome, CaseResult, TestReport};
 use serde_json::Value;
 
-use super::round::{End, Failed, Ran, Report};
 use super::tables;
-use crate::finding::Finding;
-use crate::policy::explanation;
+use crate::cli::policy::wording::plural;
 
-/// Each case that failed, and why; then coverage and mutation.
-pub(super) fn report(report: &Report) -> String {
+/// Writes each failed case with the reason, the summary, the coverage and the mutants.
+pub(super) fn report(report: &TestReport) -> String {
     let mut text = String::new();
-    for ran in &report.cases {
-        case(&mut text, ran);
+    for result in &report.cases {
+        case(&mut text, result);
     }
     for note in &report.notes {
         let _ = writeln!(text, "{note}\n");
@@ -25,20 +26,20 @@ pub(super) fn report(report: &Report) -> String {
     if let Some(mutation) = &report.mutation {
         let _ = write!(text, "\n{}", tables::mutation(mutation));
     }
-    if report.mutation_is_off {
-        text.push_str("\nmutation: not run, as something is wrong already\n");
+    if report.mutation_skipped {
+        text.push_str("\nmutation: not run, as something else is wrong\n");
     }
     text
 }
 
-/// Each case that failed in two lines.
-pub(super) fn compact(report: &Report) -> String {
+/// Writes each failed case in two lines, and the summary.
+pub(super) fn compact(report: &TestReport) -> String {
     let mut text = String::new();
-    for Ran { case, end } in &report.cases {
-        let why = match end {
-            End::Passed => continue,
-            End::Failed(failed) => failed.differences.join("\n  "),
-            End::NotAsked(finding) => finding.message.clone(),
+    for CaseResult { case, outcome } in &report.cases {
+        let why = match outcome {
+            CaseOutcome::Passed => continue,
+            CaseOutcome::Failed(failed) => failed.differences.join("\n  "),
+            CaseOutcome::Invalid(finding) => finding.message.clone(),
         };
         let _ = writeln!(
             text,
@@ -53,21 +54,21 @@ pub(super) fn compact(report: &Report) -> String {
     text
 }
 
-fn summary(report: &Report) -> String {
-    let (all, passed, failed) = (report.cases.len(), report.passed(), report.failed());
-    let cases = if all == 1 { "case" } else { "cases" };
-    format!("{all} {cases}: {passed} passed, {failed} failed\n")
+fn summary(report: &TestReport) -> String {
+    let cases = plural(report.cases.len(), "case", "cases");
+    let (passed, failed) = (report.passed(), report.failed());
+    format!("{cases}: {passed} passed, {failed} failed\n")
 }
 
-fn case(text: &mut String, Ran { case, end }: &Ran) {
-    match end {
-        End::Passed => {}
-        End::Failed(failed) => {
+fn case(text: &mut String, CaseResult { case, outcome }: &CaseResult) {
+    match outcome {
+        CaseOutcome::Passed => {}
+        CaseOutcome::Failed(failed) => {
             let _ = writeln!(text, "FAILED {} ({}:{})", case.name, case.file, case.line);
             text.push_str(&details(case.request(), failed));
             text.push('\n');
         }
-        End::NotAsked(finding) => {
+        CaseOutcome::Invalid(finding) => {
             let _ = writeln!(text, "FAILED {}\n{}\n", case.name, indented(finding));
         }
     }
@@ -81,8 +82,8 @@ fn indented(finding: &Finding) -> String {
         .collect()
 }
 
-/// What differs, what was asked, and why it was decided so.
-pub(super) fn details(request: &Value, failed: &Failed) -> String {
+/// Writes what differs, the context of the request, and the explanation of the decision.
+pub(super) fn details(request: &Value, failed: &CaseFailure) -> String {
     let mut text = String::new();
     for difference in &failed.differences {
         let _ = writeln!(text, "  {difference}");

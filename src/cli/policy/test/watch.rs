@@ -1,4 +1,4 @@
-//! `--watch`: runs the cases again whenever a file that they depend on changes.
+//! `--watch` runs the cases again whenever a file that they depend on changes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,47 +6,47 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::round::Report;
-use super::{Arguments, json, text, write};
+use super::{Arguments, json, report, text, write};
 use crate::cli::failure::Failure;
 use crate::cli::output;
+use crate::cli::policy::flags::Inputs;
 
-/// Between two looks at the files.
+/// The time between two readings of the files.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Looks after which files that never come to rest are taken as they are.
-const MOST_UNSETTLED: usize = 8;
-/// Folders in folders: deeper is a ring of links.
-const DEEPEST: usize = 16;
-/// What the cases depend on.
+/// The number of readings after which files that keep changing are taken as they are.
+const MAX_UNSETTLED: usize = 8;
+/// Folders that are nested deeper are a ring of links.
+const MAX_DEPTH: usize = 16;
+/// The endings of files that the cases depend on.
 const ENDINGS: [&str; 4] = ["cedar", "cedarschema", "json", "toml"];
 
-/// The content of each file, or nothing of one that cannot be read.
+/// The content of each file, or `None` if it cannot be read.
 type State = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
 /// Runs until the process is ended.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut seen = state(arguments);
+pub(super) fn run(arguments: &Arguments, inputs: &Inputs) -> Result<(), Failure> {
+    let mut seen = state(inputs);
     loop {
-        let report = Report::of(arguments)?;
+        let report = report(arguments, inputs)?;
         write(arguments, &report)?;
         if arguments.json {
             output::print_json(&json::report(&report))?;
         } else {
             output::print(&text::compact(&report))?;
         }
-        seen = changed(arguments, &seen);
+        seen = changed(inputs, &seen);
     }
 }
 
-/// Waits for another state than this one, and until that stays as it is: what is being written is
-/// half there.
-fn changed(arguments: &Arguments, old: &State) -> State {
+/// Waits until the state differs from `old` and stays the same for two readings, so that no file is read
+/// while it is written.
+fn changed(inputs: &Inputs, old: &State) -> State {
     let mut last = old.clone();
     let mut unsettled = 0;
     loop {
         thread::sleep(PAUSE);
-        let now = state(arguments);
-        let settled = now == last || unsettled >= MOST_UNSETTLED;
+        let now = state(inputs);
+        let settled = now == last || unsettled >= MAX_UNSETTLED;
         if now != *old && settled {
             return now;
         }
@@ -55,14 +55,14 @@ fn changed(arguments: &Arguments, old: &State) -> State {
     }
 }
 
-/// The files are compared as they are read: no time and no notification of the system is relied on,
-/// and what is written again as it was changes nothing.
-fn state(arguments: &Arguments) -> State {
-    let folders = [&arguments.folders.policies, &arguments.folders.schema];
+/// Reads the content of all files. Comparing contents needs no clock and no notification of the system, and
+/// a file that is written again without a change causes no run.
+fn state(inputs: &Inputs) -> State {
     let mut state = State::new();
-    for path in folders.into_iter().chain(&arguments.paths) {
+    let schema = [&inputs.schema];
+    for path in inputs.policies.iter().chain(schema).chain(&inputs.tests) {
         match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => add(path, DEEPEST, &mut state),
+            Ok(metadata) if metadata.is_dir() => add(path, MAX_DEPTH, &mut state),
             _ => {
                 state.insert(path.clone(), fs::read(path).ok());
                 add_beside(path, &mut state);
@@ -72,7 +72,7 @@ fn state(arguments: &Arguments) -> State {
     state
 }
 
-/// Entities and equivalent mutants stand beside a test file.
+/// Adds the folder of a test file, which has its entities and equivalent mutants.
 fn add_beside(file: &Path, state: &mut State) {
     let folder = file
         .parent()
@@ -94,7 +94,7 @@ fn add(folder: &Path, deepest: usize, state: &mut State) {
         match fs::metadata(&path) {
             _ if hidden => {}
             Ok(metadata) if metadata.is_dir() && deepest > 1 => add(&path, deepest - 1, state),
-            // Asked before it is read: reading a pipe would wait for whoever writes to it.
+            // Checked before it is read: reading a pipe would wait for its writer.
             Ok(metadata) if metadata.is_file() && known => {
                 let content = fs::read(&path).ok();
                 state.insert(path, content);

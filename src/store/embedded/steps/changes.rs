@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::{Step, Tables, UserKey, UserRecord, encode, take, user};
-use crate::model::Timestamp;
 use crate::store::{AuthenticateOutcome, Use};
+use cedargate_core::Timestamp;
 
 pub(in crate::store::embedded) struct Using {
     pub(in crate::store::embedded) user: UserKey,

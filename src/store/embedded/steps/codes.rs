@@ -2,8 +2,8 @@
 
 use super::changes::store;
 use super::{Counter, Step, Tables, UserKey, UserRecord, encode, user};
-use crate::model::{Bytes, SessionKey, Timestamp};
 use crate::store::{CodeSet, ReplaceCodesOutcome, TryCodeOutcome};
+use cedargate_core::{Bytes, SessionKey, Timestamp};
 
 #[derive(Clone)]
 pub(in crate::store::embedded) struct Replacement {

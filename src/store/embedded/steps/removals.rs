@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use super::{Step, Tables, UserKey, UserRecord, encode, user};
-use crate::model::{Authenticator, Timestamp};
 use crate::store::embedded::tables::{StoredCodes, StoredRecovery};
 use crate::store::keys::ClaimKey;
 use crate::store::{RecoveryCode, RemoveOutcome, Remover, ResetOutcome, oldest_first};
+use cedargate_core::{Authenticator, Timestamp};
 
 pub(in crate::store::embedded) struct Removal {
     pub(in crate::store::embedded) user: UserKey,

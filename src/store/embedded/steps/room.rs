@@ -6,10 +6,10 @@ use redb::ReadableTable as _;
 use serde::Deserialize;
 
 use super::Tables;
-use crate::model::{SessionKey, Timestamp};
 use crate::store::embedded::tables::live;
 use crate::store::stored::decode;
 use crate::store::{PENDING_PER_ACCOUNT, PENDING_PER_SESSION};
+use cedargate_core::{SessionKey, Timestamp};
 
 /// The pending ceremonies that stay, oldest first, and how many each session has with the new one.
 struct PendingCeremonies {

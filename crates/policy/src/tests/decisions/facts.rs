@@ -1,15 +1,8 @@
-//! What policies see of a request.
+//! The facts about a request that policies see.
 
-use crate::tests::load_sources;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-
-use super::super::super::*;
-use super::super::load;
-use super::{Asked, EVERYBODY, TENANT, alice, forbid, now, user};
-use cedargate_core::{Confirmation, Effect, Session};
+use super::*;
 
 fn with_claims(claims: serde_json::Value) -> User {
     User {
@@ -18,23 +11,23 @@ fn with_claims(claims: serde_json::Value) -> User {
     }
 }
 
-/// Whether this condition holds for what was asked.
+/// Returns true if the condition holds for the request.
 #[track_caller]
-fn holds(asked: &Asked, condition: &str) -> bool {
-    let bundle = load(&format!("{EVERYBODY}{}", forbid("x", condition))).unwrap();
-    let decided = asked.decide(&bundle);
-    match decided.effect {
+fn holds(request: &MemberRequest, condition: &str) -> bool {
+    let bundle = load(&format!("{OWN_MFA}{}", forbid("x", condition))).unwrap();
+    let decision = request.decide(&bundle);
+    match decision.effect {
         Effect::Allow => false,
         Effect::Deny(_) => true,
-        _ => panic!("{decided:?}"),
+        _ => panic!("{decision:?}"),
     }
 }
 
 #[test]
 fn principal_and_resource_have_their_parents() {
-    let mut asked = Asked::by(alice());
-    asked.user.groups = vec!["a|b".to_owned(), "é".to_owned()];
-    asked.action = Action::TrustAuthenticator;
+    let mut request = MemberRequest::by(alice());
+    request.user.groups = vec!["a|b".to_owned(), "é".to_owned()];
+    request.action = GateAction::TrustAuthenticator;
     for (condition, expected) in [
         ("principal in Gate::Issuer::\"corp\"".to_owned(), true),
         (format!("principal in Gate::Tenant::\"{TENANT}\""), true),
@@ -63,9 +56,9 @@ fn principal_and_resource_have_their_parents() {
         ),
         ("principal in context.tenant".to_owned(), true),
     ] {
-        assert_eq!(holds(&asked, &condition), expected, "{condition}");
+        assert_eq!(holds(&request, &condition), expected, "{condition}");
     }
-    let without = Asked::by(user("corp||alice"));
+    let without = MemberRequest::by(user("corp||alice"));
     assert!(!holds(&without, "principal in context.tenant"));
     assert!(!holds(
         &without,
@@ -74,8 +67,8 @@ fn principal_and_resource_have_their_parents() {
 }
 
 #[test]
-fn names_cannot_break_out_or_collide() {
-    // Each would be another user, group or policy text if ids were pasted together or unescaped.
+fn ids_of_hostile_names_neither_break_out_nor_collide() {
+    // Without escapes, each of these names would change the id of another entity or the policy text.
     let names = [
         "alice",
         "Alice",
@@ -97,7 +90,7 @@ fn names_cannot_break_out_or_collide() {
         "corp||x",
     ];
     let bundle = load(&format!(
-        "{EVERYBODY}{}",
+        "{OWN_MFA}{}",
         forbid(
             "x",
             &format!("principal in Gate::Group::\"corp|{TENANT}|alice\"")
@@ -106,49 +99,49 @@ fn names_cannot_break_out_or_collide() {
     .unwrap();
     let mut principals = std::collections::BTreeSet::new();
     for name in names {
-        let mut asked = Asked::by(alice());
-        asked.user.id.subject = name.to_owned();
-        asked.user.groups = vec![name.to_owned()];
-        let decided = asked.decide(&bundle);
+        let mut request = MemberRequest::by(alice());
+        request.user.id.subject = name.to_owned();
+        request.user.groups = vec![name.to_owned()];
+        let decision = request.decide(&bundle);
         assert_eq!(
-            decided.policies == ["x"],
+            decision.policies == ["x"],
             name == "alice",
-            "{name:?}: {decided:?}"
+            "{name:?}: {decision:?}"
         );
-        assert_eq!(decided.errors, Vec::<String>::new());
-        principals.insert(decided.principal);
+        assert_eq!(decision.errors, Vec::<String>::new());
+        principals.insert(request.with_request(|request| request.principal_uid()));
     }
     assert_eq!(principals.len(), names.len());
-    // One user's authenticators are not another's whose name begins alike.
-    let bundle = load(EVERYBODY).unwrap();
-    let (one, other) = (alice(), user(&format!("corp|{TENANT}|alice|x")));
+    // A user cannot reach the account of a user whose name begins like theirs.
+    let bundle = load(OWN_MFA).unwrap();
+    let (alice, other) = (alice(), user(&format!("corp|{TENANT}|alice|x")));
     let factors = Factors::default();
-    let decided = bundle.decide(&Question {
-        asker: Asker::Member {
-            user: &one,
+    let decision = bundle.decide(&AuthorizationRequest {
+        caller: Caller::Member {
+            user: &alice,
             tenant: TENANT.parse().unwrap(),
             factors: &factors,
             means: &Means::default(),
             method_type: None,
         },
-        action: Action::ListMfaMethods,
+        action: GateAction::ListMfaMethods.into(),
         resource: Resource::Account(&other.id),
         address: "192.0.2.7".parse().unwrap(),
         now: now(),
     });
-    assert_eq!(decided.effect, Effect::Deny("forbidden".to_owned()));
+    assert_eq!(decision.effect, Effect::Deny("forbidden".to_owned()));
 }
 
 #[test]
-fn the_context_is_what_the_request_was() {
-    let mut asked = Asked::by(alice()).with_key();
-    asked.user.session = Session {
+fn context_has_the_facts_of_the_request() {
+    let mut request = MemberRequest::by(alice()).with_key();
+    request.user.session = Session {
         amr: vec!["pwd".to_owned(), "hwk".to_owned()],
         acr: "phr".to_owned(),
         strong_at: Some(Timestamp::from_millis(now().millis() - 61_999)),
         ..Session::default()
     };
-    asked.action = Action::BeginWebauthnRegistration;
+    request.action = GateAction::BeginWebauthnRegistration;
     for condition in [
         "context.session.amr == [\"hwk\", \"pwd\"]",
         "context.session.acr == \"phr\"",
@@ -163,34 +156,34 @@ fn the_context_is_what_the_request_was() {
         let policy = format!(
             "@id(\"x\") forbid (principal, action == Gate::Action::\"beginWebauthnRegistration\", resource) when {{ {condition} }};"
         );
-        let bundle = load(&format!("{EVERYBODY}{policy}")).unwrap();
-        assert_eq!(asked.decide(&bundle).policies, ["x"], "{condition}");
+        let bundle = load(&format!("{OWN_MFA}{policy}")).unwrap();
+        assert_eq!(request.decide(&bundle).policies, ["x"], "{condition}");
     }
-    // What never was is older than anything that a policy asks for.
-    asked.user.session = Session::default();
+    // An event that never happened is older than any age in a policy.
+    request.user.session = Session::default();
     for condition in [
         "context.session.acr == \"\"",
         "context.session.sinceStrong == duration(\"36500d\")",
         "context.session.sinceBackupCode == duration(\"36500d\")",
     ] {
-        assert!(holds(&asked, condition), "{condition}");
+        assert!(holds(&request, condition), "{condition}");
     }
-    // The tenant is the header's, whatever the token's is.
+    // `context.tenant` is the tenant of the header, not of the token.
     let other = "5a5a5a5a-0000-4000-8000-000000000001";
-    asked.tenant = other.parse().unwrap();
+    request.tenant = other.parse().unwrap();
     let is_other = format!("context.tenant == Gate::Tenant::\"{other}\"");
-    assert!(holds(&asked, &is_other));
-    assert!(!holds(&asked, "principal in context.tenant"));
-    // A clock that runs behind the issuer's makes no negative age.
-    asked.user.session.strong_at = Some(now().plus(Duration::from_secs(30)));
+    assert!(holds(&request, &is_other));
+    assert!(!holds(&request, "principal in context.tenant"));
+    // An age is never negative, even if the issuer's clock is ahead.
+    request.user.session.strong_at = Some(now().plus(Duration::from_secs(30)));
     assert!(holds(
-        &asked,
+        &request,
         "context.session.sinceStrong == duration(\"0s\")"
     ));
 }
 
 #[test]
-fn addresses_of_both_families() {
+fn addresses_of_both_families_match_their_ranges() {
     for (address, condition) in [
         (
             "::ffff:203.0.113.7",
@@ -207,23 +200,23 @@ fn addresses_of_both_families() {
         ("::203.0.113.7", "context.network.address.isIpv6()"),
         ("64:ff9b::203.0.113.7", "context.network.address.isIpv6()"),
     ] {
-        let asked = Asked {
+        let request = MemberRequest {
             address: address.parse().unwrap(),
-            ..Asked::by(alice())
+            ..MemberRequest::by(alice())
         };
-        assert!(holds(&asked, condition), "{address}");
+        assert!(holds(&request, condition), "{address}");
     }
 }
 
 fn site_bundle(condition: &str) -> Bundle {
     let site =
         "namespace Site { type Claims = { s?: String, l?: Long, b?: Bool, t?: Set<String> }; }";
-    let policies = format!("{EVERYBODY}{}", forbid("x", condition));
+    let policies = format!("{OWN_MFA}{}", forbid("x", condition));
     load_sources(&Sources::of(&[("a.cedar", &policies)], site)).unwrap()
 }
 
 #[test]
-fn declared_claims_are_seen_and_others_are_not() {
+fn declared_claims_are_visible_and_others_are_not() {
     let everything =
         json!({"s": "é\"", "l": -7, "b": true, "t": ["a", "b", "a"], "secret": "x", "sub": "y"});
     for condition in [
@@ -234,7 +227,7 @@ fn declared_claims_are_seen_and_others_are_not() {
     ] {
         let bundle = site_bundle(condition);
         assert_eq!(
-            Asked::by(with_claims(everything.clone()))
+            MemberRequest::by(with_claims(everything.clone()))
                 .decide(&bundle)
                 .policies,
             ["x"],
@@ -242,12 +235,12 @@ fn declared_claims_are_seen_and_others_are_not() {
         );
         let absent = with_claims(json!({"s": null, "l": null, "b": null, "t": null}));
         assert_eq!(
-            Asked::by(absent).decide(&bundle).effect,
+            MemberRequest::by(absent).decide(&bundle).effect,
             Effect::Allow,
             "{condition}"
         );
         assert_eq!(
-            Asked::by(alice()).decide(&bundle).effect,
+            MemberRequest::by(alice()).decide(&bundle).effect,
             Effect::Allow,
             "{condition}"
         );
@@ -255,7 +248,7 @@ fn declared_claims_are_seen_and_others_are_not() {
 }
 
 #[test]
-fn claims_may_have_names_that_mean_something_elsewhere() {
+fn claims_with_reserved_names_are_visible() {
     let names = [
         "if",
         "principal",
@@ -282,16 +275,19 @@ fn claims_may_have_names_that_mean_something_elsewhere() {
         let text = json!(text);
         let condition =
             format!("principal.claims has {name:?} && principal.claims[{name:?}] == {text}");
-        let policies = format!("{EVERYBODY}{}", forbid("x", &condition));
+        let policies = format!("{OWN_MFA}{}", forbid("x", &condition));
         let bundle = load_sources(&Sources::of(&[("a.cedar", &policies)], &site)).unwrap();
-        let decided = Asked::by(with_claims(claims.clone())).decide(&bundle);
-        assert_eq!(decided.policies, ["x"], "{condition}: {decided:?}");
-        assert_eq!(Asked::by(alice()).decide(&bundle).effect, Effect::Allow);
+        let decision = MemberRequest::by(with_claims(claims.clone())).decide(&bundle);
+        assert_eq!(decision.policies, ["x"], "{condition}: {decision:?}");
+        assert_eq!(
+            MemberRequest::by(alice()).decide(&bundle).effect,
+            Effect::Allow
+        );
     }
 }
 
 #[test]
-fn a_claim_of_another_type_than_declared_fails() {
+fn claim_of_another_type_than_declared_fails() {
     let bundle = site_bundle("false || context.factors.count == 7");
     for claims in [
         json!({"s": 1}),
@@ -307,18 +303,17 @@ fn a_claim_of_another_type_than_declared_fails() {
         json!({"t": ["a", 1]}),
         json!({"t": [null]}),
     ] {
-        let decided = Asked::by(with_claims(claims.clone())).decide(&bundle);
-        assert_eq!(decided.effect, Effect::Failed, "{claims}");
+        let decision = MemberRequest::by(with_claims(claims.clone())).decide(&bundle);
+        assert_eq!(decision.effect, Effect::Failed, "{claims}");
         assert!(
-            decided.errors[0].contains("site.cedarschema declares"),
-            "{decided:?}"
+            decision.errors[0].contains("site.cedarschema declares"),
+            "{decision:?}"
         );
-        assert_eq!(decided.principal, format!("corp|{TENANT}|alice"));
     }
 }
 
 #[test]
-fn the_session_tells_what_confirmed_it() {
+fn session_has_trust_and_age_of_its_confirmation() {
     let at = |age: u64| Timestamp::from_millis(now().millis() - i64::try_from(age).unwrap() * 1000);
     let by_key = |trusted| Confirmation::Authenticator {
         enrolled_at: at(90),
@@ -330,18 +325,18 @@ fn the_session_tells_what_confirmed_it() {
         (by_key(false), false, "90s"),
         (by_key(true), true, "90s"),
     ] {
-        let mut asked = Asked::by(alice());
-        asked.user.session.confirmation = confirmation;
-        assert_eq!(holds(&asked, "context.session.trusted"), trusted);
+        let mut request = MemberRequest::by(alice());
+        request.user.session.confirmation = confirmation;
+        assert_eq!(holds(&request, "context.session.trusted"), trusted);
         let condition = format!("context.session.authenticatorAge == duration(\"{age}\")");
-        assert!(holds(&asked, &condition), "{confirmation:?}");
+        assert!(holds(&request, &condition), "{confirmation:?}");
     }
 }
 
 #[test]
-fn the_factors_tell_of_a_reset() {
-    let mut asked = Asked::by(alice());
-    assert!(!holds(&asked, "context.factors.reset"));
-    asked.factors.reset = true;
-    assert!(holds(&asked, "context.factors.reset"));
+fn factors_of_a_reset_account_have_reset() {
+    let mut request = MemberRequest::by(alice());
+    assert!(!holds(&request, "context.factors.reset"));
+    request.factors.reset = true;
+    assert!(holds(&request, "context.factors.reset"));
 }

@@ -1,9 +1,6 @@
-//! What a caller is asked to step up to.
+//! The step-ups that denials offer.
 
-use super::super::super::*;
-use super::super::{load, load_files};
-use super::{Asked, EVERYBODY, FAILS, TENANT, ago, alice, forbid, now};
-use cedargate_core::{CodeKind, CodeSetId, CodeUse, Confirmer, Effect, Recourse, StepUp};
+use super::*;
 
 fn step_up(id: &str, acr: &str, age: &str, unless: &str) -> String {
     format!(
@@ -11,7 +8,7 @@ fn step_up(id: &str, acr: &str, age: &str, unless: &str) -> String {
     )
 }
 
-fn asks_for(acr_values: &[&str], max_age: u64, method_types: &[MethodType]) -> Effect {
+fn offers(acr_values: &[&str], max_age: u64, method_types: &[MethodType]) -> Effect {
     Effect::StepUp(StepUp {
         acr_values: acr_values.iter().map(|acr| (*acr).to_owned()).collect(),
         max_age,
@@ -26,66 +23,75 @@ fn strong(acr: &[&str]) -> User {
     }
 }
 
-fn effect(asked: &Asked, policies: &[String]) -> Effect {
-    asked
-        .decide(&load(&format!("{EVERYBODY}{}", policies.concat())).unwrap())
+fn effect(request: &MemberRequest, policies: &[String]) -> Effect {
+    request
+        .decide(&load(&format!("{OWN_MFA}{}", policies.concat())).unwrap())
         .effect
 }
 
 #[test]
-fn step_up_asks_only_for_what_the_caller_can_get() {
+fn step_up_offers_only_acr_values_that_the_caller_can_get() {
     let policies = [step_up("x", "phr", "5m", "")];
     let plain = Effect::Deny("forbidden".to_owned());
-    assert_eq!(effect(&Asked::by(alice()), &policies), plain);
+    assert_eq!(effect(&MemberRequest::by(alice()), &policies), plain);
     assert_eq!(
-        effect(&Asked::by(alice()).with_key(), &policies),
-        asks_for(&["phr"], 300, &[MethodType::Fido])
+        effect(&MemberRequest::by(alice()).with_key(), &policies),
+        offers(&["phr"], 300, &[MethodType::Fido])
     );
     assert_eq!(
-        effect(&Asked::by(strong(&["phr"])), &policies),
-        asks_for(&["phr"], 300, &[])
+        effect(&MemberRequest::by(strong(&["phr"])), &policies),
+        offers(&["phr"], 300, &[])
     );
-    assert_eq!(effect(&Asked::by(strong(&["mfa"])), &policies), plain);
-    // An authenticator here gives phr and nothing else.
+    assert_eq!(
+        effect(&MemberRequest::by(strong(&["mfa"])), &policies),
+        plain
+    );
+    // An assertion at the gateway gives the acr `phr` and no other.
     let other = [step_up("x", "mfa", "5m", "")];
-    assert_eq!(effect(&Asked::by(alice()).with_key(), &other), plain);
     assert_eq!(
-        effect(&Asked::by(strong(&["mfa"])).with_key(), &other),
-        asks_for(&["mfa"], 300, &[])
+        effect(&MemberRequest::by(alice()).with_key(), &other),
+        plain
     );
-    let mut fresh = Asked::by(alice()).with_key();
+    assert_eq!(
+        effect(&MemberRequest::by(strong(&["mfa"])).with_key(), &other),
+        offers(&["mfa"], 300, &[])
+    );
+    let mut fresh = MemberRequest::by(alice()).with_key();
     fresh.user.session.strong_at = ago(300);
     assert_eq!(effect(&fresh, &policies), Effect::Allow);
     fresh.user.session.strong_at = ago(301);
     assert_eq!(
         effect(&fresh, &policies),
-        asks_for(&["phr"], 300, &[MethodType::Fido])
+        offers(&["phr"], 300, &[MethodType::Fido])
     );
 }
 
 #[test]
-fn step_up_asks_only_for_what_would_be_allowed() {
-    let asked = Asked::by(strong(&["mfa"])).with_key();
+fn step_up_offers_only_acr_values_that_lead_to_an_allow() {
+    let request = MemberRequest::by(strong(&["mfa"])).with_key();
     let plain = Effect::Deny("forbidden".to_owned());
     let both = [
         step_up("x", "phr", "10m", ""),
         step_up("y", "mfa", "2m", ""),
     ];
     assert_eq!(
-        effect(&asked, &both),
-        asks_for(&["mfa", "phr"], 120, &[MethodType::Fido])
+        effect(&request, &both),
+        offers(&["mfa", "phr"], 120, &[MethodType::Fido])
     );
-    // Each acr is tried for itself.
+    // Each acr is decided separately.
     let particular = [
         step_up("x", "phr", "10m", ""),
         step_up("y", "mfa", "2m", " && context.session.acr == \"mfa\""),
     ];
-    assert_eq!(effect(&asked, &particular), asks_for(&["mfa"], 120, &[]));
-    // A forbid that no sign-in lifts, and a sign-in that is not all that is missing.
-    assert_eq!(effect(&asked, &[both.concat(), forbid("z", "true")]), plain);
+    assert_eq!(effect(&request, &particular), offers(&["mfa"], 120, &[]));
+    // A forbid that no sign-in lifts, and a condition that no sign-in meets.
+    assert_eq!(
+        effect(&request, &[both.concat(), forbid("z", "true")]),
+        plain
+    );
     assert_eq!(
         effect(
-            &asked,
+            &request,
             &[step_up(
                 "x",
                 "phr",
@@ -95,60 +101,63 @@ fn step_up_asks_only_for_what_would_be_allowed() {
         ),
         plain
     );
-    // A forbid that such a sign-in would bring about.
+    // A forbid that applies after one of the step-ups.
     assert_eq!(
         effect(
-            &asked,
+            &request,
             &[both.concat(), forbid("z", "context.session.acr == \"phr\"")]
         ),
-        asks_for(&["mfa"], 120, &[])
+        offers(&["mfa"], 120, &[])
     );
-    // A policy that fails after the step-up: no allow.
+    // A policy that fails after the step-up.
     let fails = format!("context.session.acr == \"phr\" && {FAILS}");
     assert_eq!(
         effect(
-            &asked,
+            &request,
             &[step_up("x", "phr", "5m", ""), forbid("z", &fails)]
         ),
         plain
     );
-    // No permit: nothing to step up to.
+    // No permit, so no step-up helps.
     let bundle = load(&format!(
         "{}{}",
-        EVERYBODY.replace("\"manageOwnMfa\"", "\"stepUp\""),
+        OWN_MFA.replace("\"manageOwnMfa\"", "\"stepUp\""),
         both.concat()
     ))
     .unwrap();
-    assert_eq!(asked.decide(&bundle).effect, plain);
+    assert_eq!(request.decide(&bundle).effect, plain);
 }
 
 #[test]
-fn a_link_asks_for_the_step_up_of_its_template() {
+fn link_offers_the_step_up_of_its_template() {
     let template = step_up("t", "phr", "5m", "").replace("(principal", "(principal in ?principal");
     let links = format!(
         "[{{\"template_id\": \"t\", \"link_id\": \"l\", \"args\": {{\"?principal\": \"Gate::Tenant::\\\"{TENANT}\\\"\"}}}}]"
     );
-    let policies = format!("{EVERYBODY}{template}");
+    let policies = format!("{OWN_MFA}{template}");
     let bundle = load_files(&[("a.cedar", &policies), ("l.links.json", &links)]).unwrap();
-    let decided = Asked::by(alice()).with_key().decide(&bundle);
-    assert_eq!(decided.policies, ["l"]);
-    assert_eq!(decided.effect, asks_for(&["phr"], 300, &[MethodType::Fido]));
+    let decision = MemberRequest::by(alice()).with_key().decide(&bundle);
+    assert_eq!(decision.policies, ["l"]);
+    assert_eq!(decision.effect, offers(&["phr"], 300, &[MethodType::Fido]));
 }
 
 #[test]
-fn a_denial_that_no_step_up_lifts_has_a_code_like_any_other() {
+fn denial_that_no_step_up_lifts_has_a_plain_code() {
     let coded =
         |policy: String, code: &str| policy.replace("forbid", &format!("@code(\"{code}\") forbid"));
     let stepping = coded(step_up("a", "phr", "5m", ""), "too_old");
     let mismatch = coded(forbid("z", "true"), "tenant_mismatch");
     let denied = |code: &str| Effect::Deny(code.to_owned());
-    // Nothing to step up with.
+    // The caller has no authenticator.
     let policies = [stepping.clone()];
-    assert_eq!(effect(&Asked::by(alice()), &policies), denied("too_old"));
-    // A wrong tenant is said, whatever else there is to do.
+    assert_eq!(
+        effect(&MemberRequest::by(alice()), &policies),
+        denied("too_old")
+    );
+    // tenant_mismatch takes precedence over a step-up's code.
     let policies = [stepping, mismatch];
     assert_eq!(
-        effect(&Asked::by(alice()).with_key(), &policies),
+        effect(&MemberRequest::by(alice()).with_key(), &policies),
         denied("tenant_mismatch")
     );
 }
@@ -161,19 +170,19 @@ fn confirmer(method_type: MethodType, trusted: bool, age: u64) -> Confirmer {
     }
 }
 
-/// A caller with an authenticator that cannot be used here.
-fn stranded() -> Asked {
-    let mut asked = Asked::by(alice()).with_key();
-    asked.means.authenticators = Vec::new();
-    asked
+/// Returns the request of a caller whose authenticator cannot be used at this gateway.
+fn stranded() -> MemberRequest {
+    let mut request = MemberRequest::by(alice()).with_key();
+    request.means.authenticators = Vec::new();
+    request
 }
 
-fn recovery(left: &[Recourse]) -> Effect {
-    Effect::RecoveryRequired(left.to_vec())
+fn recovery(ways: &[Recourse]) -> Effect {
+    Effect::RecoveryRequired(ways.to_vec())
 }
 
 #[test]
-fn a_step_up_is_offered_only_with_an_authenticator_that_leads_to_an_allow() {
+fn step_up_lists_only_authenticators_that_lead_to_an_allow() {
     use MethodType::{Fido, Passkey};
     let trusted = [step_up("x", "phr", "5m", " && context.session.trusted")];
     let old = [step_up(
@@ -188,39 +197,39 @@ fn a_step_up_is_offered_only_with_an_authenticator_that_leads_to_an_allow() {
         (
             &trusted,
             vec![confirmer(Fido, false, 0), confirmer(Passkey, true, 0)],
-            asks_for(&["phr"], 300, &[Passkey]),
+            offers(&["phr"], 300, &[Passkey]),
         ),
         (
             &trusted,
             vec![confirmer(Fido, true, 7), confirmer(Passkey, true, 0)],
-            asks_for(&["phr"], 300, &[Passkey, Fido]),
+            offers(&["phr"], 300, &[Passkey, Fido]),
         ),
         (&old, vec![confirmer(Fido, true, 86_399)], plain.clone()),
         (
             &old,
             vec![confirmer(Fido, false, 86_400), confirmer(Passkey, true, 1)],
-            asks_for(&["phr"], 300, &[Fido]),
+            offers(&["phr"], 300, &[Fido]),
         ),
     ] {
-        let mut asked = Asked::by(alice()).with_key();
-        asked.means.authenticators = authenticators;
-        assert_eq!(effect(&asked, policies), expected, "{:?}", asked.means);
+        let mut request = MemberRequest::by(alice()).with_key();
+        request.means.authenticators = authenticators;
+        assert_eq!(effect(&request, policies), expected, "{:?}", request.means);
     }
 }
 
 #[test]
-fn a_sign_in_at_the_issuer_is_trusted_and_has_no_age() {
-    let asked = Asked::by(strong(&["mfa"]));
+fn sign_in_at_the_issuer_is_trusted_and_of_the_greatest_age() {
+    let request = MemberRequest::by(strong(&["mfa"]));
     let condition =
         " && context.session.trusted && context.session.authenticatorAge == duration(\"36500d\")";
     let policies = [step_up("x", "mfa", "5m", condition)];
-    assert_eq!(effect(&asked, &policies), asks_for(&["mfa"], 300, &[]));
+    assert_eq!(effect(&request, &policies), offers(&["mfa"], 300, &[]));
 }
 
 #[test]
-fn a_code_does_not_outlive_a_step_up() {
-    let mut asked = Asked::by(alice()).with_key();
-    asked.user.session.code = Some(CodeUse {
+fn code_is_gone_after_a_step_up() {
+    let mut request = MemberRequest::by(alice()).with_key();
+    request.user.session.code = Some(CodeUse {
         at: now(),
         set: CodeSetId::named("x"),
         kind: CodeKind::Backup,
@@ -228,50 +237,56 @@ fn a_code_does_not_outlive_a_step_up() {
     let and_code = " && context.session.sinceBackupCode == duration(\"0s\")";
     let policies = [step_up("x", "phr", "5m", and_code)];
     assert_eq!(
-        effect(&asked, &policies),
+        effect(&request, &policies),
         Effect::Deny("forbidden".to_owned()),
         "the token of the step-up has no code_time"
     );
 }
 
 #[test]
-fn without_a_usable_authenticator_the_answer_is_what_remains() {
+fn caller_without_a_usable_authenticator_gets_the_ways_to_recover() {
     use Recourse::{Admin, BackupCode, RecoveryCode};
     let codes = " || context.session.sinceBackupCode <= duration(\"5m\")";
     let with_codes = [step_up("x", "phr", "5m", codes)];
     let without = [step_up("x", "phr", "5m", "")];
-    let mut asked = stranded();
-    assert_eq!(effect(&asked, &with_codes), recovery(&[Admin]));
-    asked.means.backup_code = true;
-    assert_eq!(effect(&asked, &with_codes), recovery(&[BackupCode, Admin]));
-    assert_eq!(effect(&asked, &without), recovery(&[Admin]));
-    // After a reset there is no authenticator, and the account is no new one.
-    let mut reset = Asked::by(alice());
+    let mut request = stranded();
+    assert_eq!(effect(&request, &with_codes), recovery(&[Admin]));
+    request.means.backup_code = true;
+    assert_eq!(
+        effect(&request, &with_codes),
+        recovery(&[BackupCode, Admin])
+    );
+    assert_eq!(effect(&request, &without), recovery(&[Admin]));
+    // After a reset the account has no authenticator, but it is not a new account.
+    let mut reset = MemberRequest::by(alice());
     reset.factors.reset = true;
     reset.means.recovery_code = true;
     assert_eq!(
         effect(&reset, &with_codes),
         recovery(&[RecoveryCode, Admin])
     );
-    // Where the issuer offers a sign-in, that is asked for.
+    // A sign-in at the issuer takes precedence over recovery.
     reset.user.strong_acr = ["phr".to_owned()].into();
-    assert_eq!(effect(&reset, &with_codes), asks_for(&["phr"], 300, &[]));
+    assert_eq!(effect(&reset, &with_codes), offers(&["phr"], 300, &[]));
 }
 
 #[test]
-fn recovery_is_not_required_where_no_step_up_would_have_been_offered() {
+fn recovery_is_not_offered_where_no_authenticator_would_help() {
     let plain = Effect::Deny("forbidden".to_owned());
     let phr = step_up("x", "phr", "5m", "");
-    // There never was an authenticator.
+    // The account never had an authenticator.
     assert_eq!(
-        effect(&Asked::by(alice()), std::slice::from_ref(&phr)),
+        effect(&MemberRequest::by(alice()), std::slice::from_ref(&phr)),
         plain
     );
-    // No authenticator gives this acr.
+    // No assertion at the gateway gives this acr.
     assert_eq!(effect(&stranded(), &[step_up("x", "mfa", "5m", "")]), plain);
-    // The best authenticator would not do either.
+    // No authenticator leads to an allow.
     assert_eq!(effect(&stranded(), &[phr, forbid("z", "true")]), plain);
-    // There is one that can be used, and it does not do.
+    // A usable authenticator does not lead to an allow.
     let trusted = step_up("x", "phr", "5m", " && context.session.trusted");
-    assert_eq!(effect(&Asked::by(alice()).with_key(), &[trusted]), plain);
+    assert_eq!(
+        effect(&MemberRequest::by(alice()).with_key(), &[trusted]),
+        plain
+    );
 }

@@ -1,18 +1,18 @@
-//! What a caller could do, found by deciding again.
+//! The changes with which a denied request would be allowed.
 
 use super::*;
 
 const BANK: &str = "0e0e0e0e-0000-4000-8000-000000000001";
 
-/// Each change and its value.
+/// Returns the kind and the value of each change.
 fn changes(explanation: &Explanation) -> Vec<(&str, &str)> {
     let changes = explanation.would_permit.iter();
     changes
-        .map(|one| (one.change, one.value.as_str()))
+        .map(|change| (change.change, change.value.as_str()))
         .collect()
 }
 
-/// Alice as a user of another tenant.
+/// Changes a case to a user of another tenant.
 fn of_tenant(case: &Value, tenant: &str) -> Value {
     let text = case
         .to_string()
@@ -27,21 +27,24 @@ fn first_factor() -> Value {
 }
 
 #[test]
-fn another_method_type() {
+fn denial_of_a_method_type_offers_another() {
     let mut passkey = of_tenant(&first_factor(), BANK);
     passkey["request"]["context"]["methodType"]["id"] = json!("webauthn_passkey");
     let explanation = explain(&shipped(), &passkey);
-    assert_eq!(explanation.verdict.reason, ["example-security-keys-only"]);
+    assert_eq!(
+        explanation.decision.policies,
+        ["example-security-keys-only"]
+    );
     assert_eq!(changes(&explanation), [("method_type", "webauthn_fido")]);
     let changed = &explanation.would_permit[0];
     assert_eq!(changed.help, "enrol with method_type webauthn_fido");
-    // Done, it is allowed.
+    // The request is allowed with the change.
     passkey["request"]["context"]["methodType"]["id"] = json!("webauthn_fido");
-    assert_eq!(explain(&shipped(), &passkey).verdict.decision, "allow");
+    assert!(explain(&shipped(), &passkey).decision.is_allow());
 }
 
 #[test]
-fn another_method_type_is_the_authenticators_too() {
+fn changed_method_type_is_also_the_authenticators() {
     let bundle = load(
         "@id(\"open\") permit (principal, action in Gate::Action::\"manageOwnMfa\", resource);
          @id(\"not-synced\") forbid (principal, action == Gate::Action::\"trustAuthenticator\", resource)
@@ -67,17 +70,17 @@ fn another_method_type_is_the_authenticators_too() {
 }
 
 #[test]
-fn the_tenant_of_the_token() {
+fn tenant_mismatch_offers_the_tenant_of_the_token() {
     let mut other = without_method_type(case(), "listMfaMethods");
     other["request"]["context"]["tenant"]["id"] = json!(BANK);
     let explanation = explain(&shipped(), &other);
-    assert_eq!(explanation.verdict.code.as_deref(), Some("tenant_mismatch"));
+    assert_eq!(explanation.decision.code(), Some("tenant_mismatch"));
     let own = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
     assert_eq!(changes(&explanation), [("tenant", own)]);
 }
 
 #[test]
-fn a_step_up_or_a_backup_code() {
+fn step_up_and_backup_code_are_offered() {
     let explanation = explain(&shipped(), &case());
     assert_eq!(
         changes(&explanation),
@@ -91,7 +94,7 @@ fn a_step_up_or_a_backup_code() {
 }
 
 #[test]
-fn a_sign_in_that_the_issuer_offers_where_no_policy_asks_for_one() {
+fn denial_without_step_up_offers_the_sign_ins_of_the_issuer() {
     let bundle = load(
         "@id(\"fresh\") permit (principal, action in Gate::Action::\"manageOwnMfa\", resource)
            when { context.session.acr == \"gold\" && context.session.sinceStrong < duration(\"1m\") };",
@@ -99,10 +102,14 @@ fn a_sign_in_that_the_issuer_offers_where_no_policy_asks_for_one() {
     .unwrap();
     let case = first_factor();
     let request = case["request"].as_object().unwrap();
-    let inquiry = Inquiry::read(&bundle, request, &case["entities"]).unwrap();
-    assert_eq!(changes(&bundle.explain(&inquiry)), [], "no issuer is known");
+    let prepared = PreparedRequest::from_json(&bundle, request, &case["entities"]).unwrap();
+    assert_eq!(
+        changes(&bundle.explain(&prepared)),
+        [],
+        "no sign-in at an issuer can reach a strong acr"
+    );
     let strong_acr = vec!["gold".to_owned(), "silver".to_owned()];
-    let explanation = bundle.explain(&inquiry.with_strong_acr(strong_acr));
+    let explanation = bundle.explain(&prepared.with_strong_acr(strong_acr));
     assert_eq!(changes(&explanation), [("step_up", "gold")]);
     assert_eq!(
         explanation.would_permit[0].help,
@@ -111,7 +118,7 @@ fn a_sign_in_that_the_issuer_offers_where_no_policy_asks_for_one() {
 }
 
 #[test]
-fn a_further_authenticator() {
+fn missing_authenticator_is_offered() {
     let bundle = load(
         "@id(\"open\") permit (principal, action in Gate::Action::\"manageOwnMfa\", resource);
          @id(\"two\") forbid (principal, action in Gate::Action::\"mfa\", resource)
@@ -125,24 +132,24 @@ fn a_further_authenticator() {
     assert_eq!(
         changes(&explain(&bundle, &has_passkey)),
         [],
-        "one would not do"
+        "one further authenticator is not enough"
     );
 }
 
 #[test]
-fn two_things_at_once_are_not_said() {
+fn change_that_needs_another_is_not_offered() {
     let mut both = case();
     both["request"]["context"]["tenant"]["id"] = json!(BANK);
     let explanation = explain(&shipped(), &both);
     assert_eq!(
-        explanation.verdict.reason,
+        explanation.decision.policies,
         ["step-up-begin", "tenant-isolation"]
     );
     assert_eq!(changes(&explanation), []);
 }
 
 #[test]
-fn who_is_nobody_can_do_nothing() {
+fn anonymous_caller_has_no_changes() {
     let case = json!({
         "request": {
             "principal": "Gate::Anonymous::\"anonymous\"", "action": "Gate::Action::\"unknown\"",
@@ -152,7 +159,7 @@ fn who_is_nobody_can_do_nothing() {
         "entities": [],
     });
     let explanation = explain(&shipped(), &case);
-    assert_eq!(explanation.verdict.reason, Vec::<String>::new());
+    assert_eq!(explanation.decision.policies, Vec::<String>::new());
     assert_eq!(
         ids(&explanation),
         ["public-documents", "mfa-admins-dev", "own-factors"]

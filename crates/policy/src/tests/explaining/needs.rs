@@ -1,25 +1,29 @@
-//! What a comparison saw, and what it needed, under `when`, `unless` and `!`.
+//! The actual and the needed values of comparisons in `when`, in `unless` and under `!`.
 
 use super::*;
 
 const CLAIMS: &str = "namespace Site { type Claims = { employment?: String, level?: Long, staff?: Bool, roles?: Set<String>, \"https://x/y\"?: String }; }";
 
-/// What is said of the one clause of a permit that it keeps from applying.
+/// Returns the needed value of the one clause that keeps a permit with this condition from applying.
 fn needed(condition: &str) -> Option<String> {
     let text = format!(
         "@id(\"p\") permit (principal is Gate::User, action == Gate::Action::\"trustAuthenticator\", resource) {condition};"
     );
     let sources = Sources::of(&[("a.cedar", &text)], CLAIMS);
-    let bundle = load_sources(&sources).unwrap_or_else(|why| panic!("{why}"));
-    let explanation = explain(&bundle, &trust());
+    let bundle = load_sources(&sources).unwrap_or_else(|findings| panic!("{findings}"));
+    let explanation = explain(&bundle, &enrolling_key());
     let permit = policy(&explanation, "p");
-    let failing: Vec<_> = permit.clauses.iter().filter(|one| one.fails).collect();
+    let failing: Vec<_> = permit
+        .clauses
+        .iter()
+        .filter(|clause| clause.fails)
+        .collect();
     assert_eq!(failing.len(), 1, "{condition}: {permit:#?}");
     failing[0].needed.clone()
 }
 
-/// A security key of alice is about to be trusted.
-fn trust() -> Value {
+/// Returns a case in which alice is about to enrol a security key.
+fn enrolling_key() -> Value {
     let mut case = stepped_up(4000);
     let key = "0198c0de-0000-7000-8000-000000000001";
     case["request"]["action"] = json!("Gate::Action::\"trustAuthenticator\"");
@@ -42,9 +46,8 @@ fn trust() -> Value {
 }
 
 #[test]
-fn a_comparison_says_what_it_saw_and_what_it_needed() {
-    for (condition, said) in [
-        // the issue's own example
+fn failing_comparison_has_actual_and_needed_value() {
+    for (condition, expected) in [
         (
             "when { context.session.sinceStrong <= duration(\"5m\") }",
             "context.session.sinceStrong was 1h6m40s, needed ≤ 5m",
@@ -114,13 +117,13 @@ fn a_comparison_says_what_it_saw_and_what_it_needed() {
             "context.now was 2026-01-15T09:00:00Z, needed < 2026-01-01",
         ),
     ] {
-        assert_eq!(needed(condition).as_deref(), Some(said), "{condition}");
+        assert_eq!(needed(condition).as_deref(), Some(expected), "{condition}");
     }
 }
 
 #[test]
-fn so_do_sets_addresses_and_entities() {
-    for (condition, said) in [
+fn failing_test_of_set_address_or_entity_has_actual_and_needed_value() {
+    for (condition, expected) in [
         (
             "when { context.session.amr.contains(\"hwk\") }",
             "context.session.amr was [\"otp\", \"pwd\"], needed to contain \"hwk\"",
@@ -198,13 +201,13 @@ fn so_do_sets_addresses_and_entities() {
             "principal.claims.roles was [\"a\", \"b\"], needed [\"a\"]",
         ),
     ] {
-        assert_eq!(needed(condition).as_deref(), Some(said), "{condition}");
+        assert_eq!(needed(condition).as_deref(), Some(expected), "{condition}");
     }
 }
 
 #[test]
-fn alternatives_are_all_named_and_of_what_must_hold_together_what_does_not() {
-    for (condition, said) in [
+fn failing_alternatives_are_all_listed_and_of_a_conjunction_only_the_failing_operands() {
+    for (condition, expected) in [
         (
             "when { context.factors.count == 0 || context.session.acr == \"phr\" }",
             "context.factors.count was 1, needed 0, or context.session.acr was \"\", needed \"phr\"",
@@ -230,12 +233,12 @@ fn alternatives_are_all_named_and_of_what_must_hold_together_what_does_not() {
             "context.factors.count was 1, needed 0, or principal.claims.level was 3, needed > 3",
         ),
     ] {
-        assert_eq!(needed(condition).as_deref(), Some(said), "{condition}");
+        assert_eq!(needed(condition).as_deref(), Some(expected), "{condition}");
     }
 }
 
 #[test]
-fn what_is_no_comparison_says_only_what_it_read() {
+fn conditional_expression_has_no_needed_value() {
     for condition in [
         "when { if context.factors.count == 1 then resource.backedUp else true }",
         "when { context.factors.count == 0 || (if resource.backedUp then true else false) }",
@@ -245,7 +248,7 @@ fn what_is_no_comparison_says_only_what_it_read() {
 }
 
 #[test]
-fn a_forbid_that_does_not_apply_says_when_it_would() {
+fn forbid_that_does_not_apply_has_the_value_with_which_it_would() {
     let bundle = load(
         "@id(\"open\") permit (principal, action in Gate::Action::\"manageOwnMfa\", resource);
          @id(\"old\") forbid (principal, action in Gate::Action::\"mfa\", resource) when { context.factors.count > 3 };",
@@ -259,14 +262,14 @@ fn a_forbid_that_does_not_apply_says_when_it_would() {
 }
 
 #[test]
-fn values_are_written_as_cedar_writes_them() {
+fn observed_values_are_in_cedar_syntax_without_constructors() {
     let text = "@id(\"p\") permit (principal, action == Gate::Action::\"trustAuthenticator\", resource)
       when { context.session == context.session && context.network.address == context.network.address
         && context.tenant == context.tenant && context.factors.methodTypes == [Gate::MethodType::\"webauthn_passkey\"] };";
     let bundle = load_sources(&Sources::of(&[("a.cedar", text)], CLAIMS));
-    let explanation = explain(&bundle.unwrap(), &trust());
+    let explanation = explain(&bundle.unwrap(), &enrolling_key());
     let clauses = &policy(&explanation, "p").clauses;
-    let observed: Vec<_> = clauses.iter().flat_map(|one| &one.observed).collect();
+    let observed: Vec<_> = clauses.iter().flat_map(|clause| &clause.observed).collect();
     let observed: Vec<_> = observed
         .into_iter()
         .map(|(path, value)| (path.as_str(), value.as_deref().unwrap()))

@@ -1,31 +1,32 @@
-//! An explanation says what decides, and nothing else.
+//! Properties of explanations for random policies and requests.
 
 use super::*;
 use crate::explanation::Explanation;
+use cedargate_core::*;
 use cedargate_core::{CodeKind, CodeSetId, CodeUse, Confirmation};
 
 fn explain(drawn: &Drawn, bundle: &Bundle) -> Explanation {
-    bundle.explain(&Inquiry::of(bundle, &drawn.question()).unwrap())
+    bundle.explain(&PreparedRequest::new(bundle, &drawn.request()).unwrap())
 }
 
 #[test]
-fn an_explanation_is_of_the_decision_and_a_policy_applies_if_all_its_clauses_hold() {
+fn explanation_equals_the_decision_and_a_policy_applies_if_its_clauses_hold() {
     let with_clauses = AtomicUsize::new(0);
     runner(48)
         .run(&policies(), |(drawn, texts)| {
             let mut bundle = bundle(&texts);
-            let decided = drawn.decide(&bundle);
+            let decision = drawn.decide(&bundle);
             let explanation = explain(&drawn, &bundle);
-            let said = explanation.policies.iter();
-            let determined: Vec<_> = said
+            let explained = explanation.policies.iter();
+            let determined: Vec<_> = explained
                 .filter(|one| one.determined)
                 .map(|one| &one.id)
                 .collect();
-            prop_assert_eq!(determined, decided.policies.iter().collect::<Vec<_>>());
-            prop_assert_eq!(&explanation.verdict.reason, &decided.policies);
-            prop_assert_eq!(&explanation.verdict.errors, &decided.errors);
-            let allows = decided.effect == Effect::Allow;
-            prop_assert_eq!(explanation.verdict.decision == "allow", allows);
+            prop_assert_eq!(determined, decision.policies.iter().collect::<Vec<_>>());
+            prop_assert_eq!(&explanation.decision.policies, &decision.policies);
+            prop_assert_eq!(&explanation.decision.errors, &decision.errors);
+            let allows = decision.effect == Effect::Allow;
+            prop_assert_eq!(explanation.decision.is_allow(), allows);
             for policy in &explanation.policies {
                 let alone = alone(&drawn, &mut bundle, std::slice::from_ref(&policy.id));
                 let holds = !policy.clauses.iter().any(|clause| clause.fails);
@@ -33,7 +34,7 @@ fn an_explanation_is_of_the_decision_and_a_policy_applies_if_all_its_clauses_hol
                 prop_assert_eq!(policy.applies, !alone.policies.is_empty(), "{:?}", policy);
                 with_clauses.fetch_add(policy.clauses.len(), Ordering::Relaxed);
             }
-            // What is left out does not match by its head.
+            // The scope of a policy that is left out does not match.
             for at in 0..texts.len() {
                 let id = format!("p{at}");
                 if !explanation.policies.iter().any(|one| one.id == id) {
@@ -48,7 +49,7 @@ fn an_explanation_is_of_the_decision_and_a_policy_applies_if_all_its_clauses_hol
 }
 
 #[test]
-fn what_would_permit_does_when_it_is_done() {
+fn each_suggested_change_permits_the_request() {
     let tried = AtomicUsize::new(0);
     // At least two policies, so that heads and conditions come in many pairs.
     runner(150)

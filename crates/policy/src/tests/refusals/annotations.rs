@@ -1,7 +1,7 @@
-//! Annotations, ids and step-up.
+//! Invalid annotations, ids and step-up conditions.
 
 use super::super::load_files;
-use super::{OPEN, TEMPLATE, only, refused, taken};
+use super::{OPEN, TEMPLATE, accepted, only, refused};
 
 fn annotated(annotations: &str) -> String {
     format!(
@@ -10,7 +10,7 @@ fn annotated(annotations: &str) -> String {
 }
 
 #[test]
-fn annotation_values() {
+fn invalid_annotation_value_is_refused() {
     let long = |count: usize| "x".repeat(count);
     for good in [
         "@notice(\"a\")",
@@ -24,7 +24,7 @@ fn annotation_values() {
         "@code(\"forbidden\")",
         "@code(\"tenant_mismatch\")",
     ] {
-        taken(&annotated(good));
+        accepted(&annotated(good));
     }
     for (bad, help) in [
         ("@notice", "300 characters"),
@@ -44,14 +44,11 @@ fn annotation_values() {
         ("@code(\"\")", "a-z, 0-9 and _"),
         ("@code", "a-z, 0-9 and _"),
         (&format!("@code(\"{}\")", long(65)), "1 to 64"),
-        ("@code(\"not_found\")", "the gateway gives by itself"),
-        ("@code(\"step_up_required\")", "the gateway gives by itself"),
-        (
-            "@code(\"recovery_required\")",
-            "the gateway gives by itself",
-        ),
-        ("@code(\"limit_reached\")", "the gateway gives by itself"),
-        ("@code(\"codes_replaced\")", "the gateway gives by itself"),
+        ("@code(\"not_found\")", "reserved"),
+        ("@code(\"step_up_required\")", "reserved"),
+        ("@code(\"recovery_required\")", "reserved"),
+        ("@code(\"limit_reached\")", "reserved"),
+        ("@code(\"codes_replaced\")", "reserved"),
         ("@step_up(\"a b\") @max_age(\"5m\")", "one acr value"),
         ("@step_up(\"a\\\\b\") @max_age(\"5m\")", "one acr value"),
         ("@step_up(\"a\\\"b\") @max_age(\"5m\")", "one acr value"),
@@ -89,7 +86,7 @@ fn annotation_values() {
 }
 
 #[test]
-fn annotation_places_and_names() {
+fn misplaced_or_unknown_annotation_is_refused() {
     refused(
         &annotated("@step_up(\"phr\")"),
         "annotation_place",
@@ -140,7 +137,7 @@ fn annotation_places_and_names() {
 }
 
 #[test]
-fn ids() {
+fn missing_invalid_or_repeated_id_is_refused() {
     let forbid = "forbid (principal, action in Gate::Action::\"enroll\", resource);";
     refused(forbid, "id_missing", "forbid", "write @id");
     refused(
@@ -157,14 +154,14 @@ fn ids() {
             "1 to 64",
         );
     }
-    taken(&format!("@id(\"{}\") {forbid}", "0".repeat(64)));
+    accepted(&format!("@id(\"{}\") {forbid}", "0".repeat(64)));
     refused(
         &format!("@id(\"open\") {forbid}"),
         "id_repeated",
         "@id",
         "an id of its own",
     );
-    // Over all files, templates and links.
+    // Ids are unique over all files, and over policies, templates and links.
     let files = [
         ("a.cedar", OPEN),
         (
@@ -181,7 +178,7 @@ fn ids() {
 }
 
 #[test]
-fn step_up() {
+fn step_up_that_no_sign_in_satisfies_is_refused() {
     let policy = |action: &str, condition: &str| {
         format!(
             "@id(\"x\")\n@step_up(\"phr\") @max_age(\"5m\")\nforbid (principal, action{action}, resource)\n{condition};"
@@ -189,8 +186,8 @@ fn step_up() {
     };
     let fresh = "unless { context.session.sinceStrong <= duration(\"5m\") }";
     let change = " in Gate::Action::\"changeFactors\"";
-    taken(&policy(change, fresh));
-    taken(&policy(
+    accepted(&policy(change, fresh));
+    accepted(&policy(
         change,
         "when { context.session.sinceStrong > duration(\"300s\") }",
     ));
@@ -200,7 +197,7 @@ fn step_up() {
         "when { context.factors.count > 0 && !(context.session.sinceStrong <= duration(\"5m\")) }",
         "when { if context.factors.count > 0 then context.session.sinceStrong > duration(\"5m\") else false }",
     ] {
-        taken(&policy(change, lifted));
+        accepted(&policy(change, lifted));
     }
     for reach in [
         " in Gate::Action::\"mfa\"",
@@ -224,14 +221,14 @@ fn step_up() {
         "changeFactors",
     );
     let second = "unless { context.session.sinceStrong <= duration(\"1s\") }";
-    taken(&policy(change, second).replace("@max_age(\"5m\")", "@max_age(\"1s\")"));
+    accepted(&policy(change, second).replace("@max_age(\"5m\")", "@max_age(\"1s\")"));
     for other in [
         "",
         "when { context.session.sinceStrong > duration(\"10m\") }",
         "when { context.session.sinceStrong >= duration(\"5m\") }",
         "unless { context.session.sinceStrong <= duration(\"10m\") }",
         "unless { context.session.sinceStrong < duration(\"5m\") }",
-        // A stale sign-in would get in, and a fresh one would not.
+        // These conditions refuse a fresh sign-in and accept a stale one.
         "when { context.session.sinceStrong <= duration(\"5m\") }",
         "unless { context.session.sinceStrong > duration(\"5m\") }",
         "unless { !(context.session.sinceStrong <= duration(\"5m\")) }",
@@ -247,13 +244,13 @@ fn step_up() {
 }
 
 #[test]
-fn step_up_in_a_template() {
+fn step_up_of_a_template_is_checked() {
     let template = |action: &str, age: &str| {
         format!(
             "@id(\"x\")\n@step_up(\"phr\") @max_age(\"5m\")\nforbid (principal in ?principal, action in Gate::Action::\"{action}\", resource)\nunless {{ context.session.sinceStrong <= duration(\"{age}\") }};"
         )
     };
-    taken(&template("changeFactors", "5m"));
+    accepted(&template("changeFactors", "5m"));
     for (action, age, code) in [
         ("mfa", "5m", "step_up_reach"),
         ("changeFactors", "10m", "step_up_age"),
@@ -263,7 +260,7 @@ fn step_up_in_a_template() {
 }
 
 #[test]
-fn every_code_of_another_status_is_taken() {
+fn reserved_code_is_refused() {
     for code in [
         "invalid_request",
         "invalid_credential",
@@ -284,11 +281,6 @@ fn every_code_of_another_status_is_taken() {
         "unavailable",
     ] {
         let bad = format!("@code(\"{code}\")");
-        refused(
-            &annotated(&bad),
-            "annotation_value",
-            &bad,
-            "the gateway gives by itself",
-        );
+        refused(&annotated(&bad), "annotation_value", &bad, "reserved");
     }
 }

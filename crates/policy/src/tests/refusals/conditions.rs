@@ -1,9 +1,9 @@
-//! Conditions that Cedar takes, and that are always true or always false.
+//! Conditions that Cedar accepts although they are always true or always false.
 
-use super::{forbid, on, refused, taken};
+use super::{accepted, forbid, on, refused};
 
 #[test]
-fn has_with_an_undeclared_name() {
+fn has_with_an_undeclared_name_is_refused() {
     refused(
         &forbid("!(principal.claims has employmnt)"),
         "has_undeclared",
@@ -31,8 +31,8 @@ fn has_with_an_undeclared_name() {
         "principal.claims has",
         "site.cedarschema",
     );
-    taken(&forbid("!(principal.claims has employment)"));
-    // A name of another type is none of a claim.
+    accepted(&forbid("!(principal.claims has employment)"));
+    // The name of an attribute of another type is not the name of a claim.
     for asked in [
         "!(principal.claims has count)",
         "!(principal has claims.count)",
@@ -44,13 +44,13 @@ fn has_with_an_undeclared_name() {
             "declared in site.cedarschema",
         );
     }
-    taken(&forbid(
+    accepted(&forbid(
         "principal has claims.employment && principal.claims.employment == \"x\"",
     ));
 }
 
 #[test]
-fn a_group_of_actions_compared_for_equality() {
+fn group_of_actions_compared_by_equality_is_refused() {
     let group = "Gate::Action::\"manageOwnMfa\"";
     for never in [
         format!("action == {group} || context.factors.count == 7"),
@@ -65,19 +65,19 @@ fn a_group_of_actions_compared_for_equality() {
             "action in Gate::Action::\"manageOwnMfa\"",
         );
     }
-    taken(&on(
+    accepted(&on(
         "action in Gate::Action::\"mfa\"",
         &format!("action in {group}"),
     ));
-    taken(&on(
+    accepted(&on(
         "action in Gate::Action::\"mfa\"",
         &format!("action in [{group}]"),
     ));
-    taken(&forbid("action == Gate::Action::\"trustAuthenticator\""));
+    accepted(&forbid("action == Gate::Action::\"trustAuthenticator\""));
 }
 
 #[test]
-fn addresses_that_never_match() {
+fn address_that_never_matches_is_refused() {
     for range in ["203.0.113.0/24", "2001:db8::/32"] {
         let call = format!("ip(\"{range}\")");
         refused(
@@ -98,10 +98,10 @@ fn addresses_that_never_match() {
             &call,
             "isInRange",
         );
-        taken(&forbid(&format!(
+        accepted(&forbid(&format!(
             "context.network.address.isInRange({call})"
         )));
-        // Whether a range is in an address: never.
+        // A range is never in an address.
         refused(
             &forbid(&format!("{call}.isInRange(context.network.address)")),
             "ip_range",
@@ -115,8 +115,8 @@ fn addresses_that_never_match() {
             "isInRange",
         );
     }
-    taken(&forbid("context.network.address == ip(\"203.0.113.7/32\")"));
-    taken(&forbid(
+    accepted(&forbid("context.network.address == ip(\"203.0.113.7/32\")"));
+    accepted(&forbid(
         "[ip(\"2001:db8::1\")].contains(context.network.address)",
     ));
     for (mapped, right) in [
@@ -127,10 +127,10 @@ fn addresses_that_never_match() {
         let condition = format!("context.network.address.isInRange({mapped})");
         refused(&forbid(&condition), "ip_mapped", mapped, right);
     }
-    taken(&forbid(
+    accepted(&forbid(
         "context.network.address == ip(\"2001:db8::1/128\")",
     ));
-    // The edges of the mapped range; what is beside it is IPv6 like any other.
+    // The first and last addresses of the mapped range; their neighbours are ordinary IPv6 addresses.
     for mapped in ["::ffff:0:0/96", "::ffff:0:0", "::ffff:ffff:ffff"] {
         let call = format!("ip(\"{mapped}\")");
         refused(
@@ -141,7 +141,7 @@ fn addresses_that_never_match() {
         );
     }
     for beside in ["::fffe:ffff:ffff", "::1:0:0:0"] {
-        taken(&forbid(&format!(
+        accepted(&forbid(&format!(
             "context.network.address == ip(\"{beside}\")"
         )));
     }

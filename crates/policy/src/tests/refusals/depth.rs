@@ -1,5 +1,5 @@
-//! What is deeper than Cedar bears: its parser would end the process, its validator would give up in
-//! silence, its evaluator would err at each request.
+//! Expressions that are too deep for Cedar: its parser would overflow the stack, its validator would give
+//! up silently, and its evaluator would fail at each request.
 
 use std::thread;
 
@@ -7,8 +7,9 @@ use super::super::super::*;
 use super::super::decisions::user;
 use super::{OPEN, at, forbid, helps, load, on, only};
 use cedargate_core::Effect;
+use cedargate_core::*;
 
-/// Expressions of this depth, each written as Cedar nests it.
+/// Expressions of a depth, each for another way in which Cedar nests levels.
 const NESTED: [fn(&str, usize) -> String; 6] = [
     |inner, depth| format!("{inner}{}", " || context.factors.count == 7".repeat(depth)),
     |inner, depth| {
@@ -52,7 +53,7 @@ fn nested(of: fn(&str, usize) -> String, inner: &str, depth: usize) -> String {
 }
 
 #[test]
-fn brackets() {
+fn policy_with_too_many_open_brackets_is_refused() {
     for open in ["(", "[", "{a: ", "!(", "-(", "ip("] {
         let policy = forbid(&open.repeat(20_000));
         let finding = load(&policy).unwrap_err().0.remove(0);
@@ -68,14 +69,14 @@ fn brackets() {
 }
 
 #[test]
-fn brackets_behind_a_comment_that_ends_as_cedar_ends_it() {
+fn brackets_after_a_comment_that_ends_with_a_carriage_return_are_counted() {
     let policy = format!("// a comment\r{}", forbid(&"(".repeat(20_000)));
     let finding = only(load(&policy).unwrap_err().0);
     assert_eq!(finding.code, "nesting", "{finding}");
 }
 
 #[test]
-fn chains_and_branches() {
+fn policy_with_too_many_nested_ifs_or_operators_is_refused() {
     let branches = |many| {
         format!(
             "{}true",
@@ -88,27 +89,21 @@ fn chains_and_branches() {
     for many in [17, 20_000] {
         let finding = refused(&branches(many));
         assert_eq!(finding.code, "nesting");
-        assert_eq!(
-            finding.message,
-            "more than 16 ifs are within each other here"
-        );
+        assert_eq!(finding.message, "more than 16 ifs are nested here");
     }
     for many in [300, 200_000] {
         let chains = NESTED[..4].iter().map(|of| of("true", many));
         for condition in chains.chain([members(many)]) {
             let finding = refused(&condition);
             assert_eq!(finding.code, "nesting");
-            assert_eq!(
-                finding.message,
-                "more than 256 operators hang on each other here"
-            );
+            assert_eq!(finding.message, "more than 256 operators are nested here");
             helps(&finding, "compare with a set");
         }
     }
 }
 
 #[test]
-fn what_loads_was_validated_to_its_depth() {
+fn invalid_attribute_at_the_greatest_depth_is_refused() {
     for of in NESTED {
         let policy = nested(of, "context.nothing == 7", DEEPEST_THAT_LOADS);
         let finding = load(&format!("{OPEN}{policy}")).unwrap_err().0.remove(0);
@@ -118,30 +113,30 @@ fn what_loads_was_validated_to_its_depth() {
 }
 
 #[test]
-fn what_loads_can_be_decided_on_any_stack() {
+fn policy_of_the_greatest_depth_is_decided_on_a_small_stack() {
     for of in NESTED {
         let policy = nested(of, "context.factors.count == 8", DEEPEST_THAT_LOADS);
         let bundle = load(&format!("{OPEN}{policy}")).unwrap();
         let thread = thread::Builder::new().stack_size(512 << 10);
         let deciding = thread.spawn(move || (list(&bundle), bundle)).unwrap();
-        let (decided, _bundle) = deciding.join().unwrap();
-        assert_eq!(decided.errors, Vec::<String>::new());
-        assert!(matches!(decided.effect, Effect::Allow | Effect::Deny(_)));
+        let (decision, _bundle) = deciding.join().unwrap();
+        assert_eq!(decision.errors, Vec::<String>::new());
+        assert!(matches!(decision.effect, Effect::Allow | Effect::Deny(_)));
     }
 }
 
-fn list(bundle: &Bundle) -> Decided {
+fn list(bundle: &Bundle) -> Decision {
     let alice = user("corp||alice");
     let factors = Factors::default();
-    bundle.decide(&Question {
-        asker: Asker::Member {
+    bundle.decide(&AuthorizationRequest {
+        caller: Caller::Member {
             user: &alice,
             tenant: "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap(),
             factors: &factors,
             means: &Means::default(),
             method_type: None,
         },
-        action: Action::ListMfaMethods,
+        action: GateAction::ListMfaMethods.into(),
         resource: Resource::Account(&alice.id),
         address: [192, 0, 2, 7].into(),
         now: Timestamp::from_millis(1_768_467_600_000),

@@ -1,9 +1,9 @@
-//! Ids that the gateway would never write.
+//! Entity ids in a form that the gateway never uses.
 
-use super::{forbid, on, refused, taken};
+use super::{accepted, forbid, on, refused};
 
 #[test]
-fn misspelt_ids_in_heads_and_conditions() {
+fn misspelt_entity_id_in_scope_or_condition_is_refused() {
     const UPPER: &str = "2489E9AD-2EE2-8E00-8EC9-32D5F69181C0";
     const LOWER: &str = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
     let mfa = "action in Gate::Action::\"mfa\"";
@@ -37,8 +37,8 @@ fn misspelt_ids_in_heads_and_conditions() {
             "write Gate::Issuer::\"corp\"".into(),
         ),
     ] {
-        let head = format!("@id(\"x\") forbid (principal in {uid}, {mfa}, resource);");
-        refused(&head, "entity_id", &uid, &help);
+        let policy = format!("@id(\"x\") forbid (principal in {uid}, {mfa}, resource);");
+        refused(&policy, "entity_id", &uid, &help);
         refused(
             &on(mfa, &format!("principal in {uid}")),
             "entity_id",
@@ -84,10 +84,10 @@ fn misspelt_ids_in_heads_and_conditions() {
         route,
         "write Gate::Route::\"/v1/openapi.json\"",
     );
-    taken(
+    accepted(
         "@id(\"x\") forbid (principal, action in Gate::Action::\"public\", resource == Gate::Route::\"unknown\");",
     );
-    // In a head with `is … in`, and in the condition of a template.
+    // The scope with `is … in`, the condition of a template, and a condition with `is … in`.
     let group = "Gate::Group::\"contractors\"";
     for policy in [
         format!("@id(\"x\") forbid (principal is Gate::User in {group}, {mfa}, resource);"),
@@ -98,7 +98,7 @@ fn misspelt_ids_in_heads_and_conditions() {
     ] {
         refused(&policy, "entity_id", group, "|contractors");
     }
-    // No model is known.
+    // The AAGUID of zeros is accepted: authenticators without a known model have it.
     let none = "Gate::AuthenticatorModel::\"00000000-0000-0000-0000-000000000000\"";
-    taken(&on(trust, &format!("resource.provenModel == {none}")));
+    accepted(&on(trust, &format!("resource.provenModel == {none}")));
 }

@@ -1,4 +1,4 @@
-//! Links of templates.
+//! Invalid links of templates.
 
 use super::super::load_files;
 use super::{OPEN, TEMPLATE, at, helps, only};
@@ -18,14 +18,14 @@ fn refused_links(links: &str, code: &str, marked: &str, help: &str) {
 }
 
 #[test]
-fn links() {
+fn invalid_link_is_refused_at_its_place() {
     let good = r#"[
   {"template_id": "template", "link_id": "link", "args": {"?principal": "Gate::Group::\"corp||admins\"", "?resource": "Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\""}}
 ]"#;
     let policies = format!("{OPEN}{TEMPLATE}");
     let bundle = load_files(&[("a.cedar", policies.as_str()), ("a.links.json", good)]).unwrap();
     assert_eq!(bundle.policy_ids(), ["link", "open"]);
-    assert_eq!(bundle.len(), 2);
+    assert_eq!(bundle.entries().len(), 2);
     refused_links(
         &good.replace("\"template\"", "\"templates\""),
         "link_template",
@@ -92,7 +92,7 @@ fn links() {
         "]",
         "template_id",
     );
-    // What Cedar's validation says of a link stands at the link.
+    // A finding of Cedar's validator about a link has the place of the link.
     refused_links(
         &good.replace(
             "Gate::Tenant::\\\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0",
@@ -107,12 +107,12 @@ fn links() {
 const LINK: &str = r#"{"template_id": "template", "link_id": "link", "args": {"?principal": "Gate::Group::\"corp||admins\"", "?resource": "Gate::Tenant::\"2489e9ad-2ee2-8e00-8ec9-32d5f69181c0\""}}"#;
 
 #[test]
-fn what_is_no_link() {
+fn null_link_is_refused() {
     refused_links("[null]", "links_syntax", "l]", "template_id");
 }
 
 #[test]
-fn what_is_written_twice() {
+fn repeated_member_or_id_of_a_link_is_refused() {
     let other = r#""?principal": "Gate::Group::\"corp||others\"", "?resource""#;
     refused_links(
         &format!("[{}]", LINK.replace("\"?resource\"", other)),
@@ -143,7 +143,7 @@ fn what_is_written_twice() {
 }
 
 #[test]
-fn ids_that_never_match() {
+fn link_with_an_entity_id_that_never_matches_is_refused() {
     let tenant = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0";
     let upper = tenant.to_uppercase();
     refused_links(
@@ -162,7 +162,7 @@ fn ids_that_never_match() {
 }
 
 #[test]
-fn a_slot_that_the_template_has_not() {
+fn argument_for_a_slot_that_the_template_lacks_is_refused() {
     let policies = format!(
         "{OPEN}{}",
         TEMPLATE.replace("resource in ?resource", "resource")
@@ -179,7 +179,7 @@ fn a_slot_that_the_template_has_not() {
 }
 
 #[test]
-fn link_that_lets_a_tenant_administer() {
+fn link_that_makes_a_tenant_or_issuer_administrators_is_refused() {
     let policies = "@id(\"template\") permit (principal in ?principal, action in Gate::Action::\"administerMfa\", resource in ?resource);";
     let policies = format!("{OPEN}{policies}");
     let load = |link: &str| {
@@ -200,7 +200,7 @@ fn link_that_lets_a_tenant_administer() {
         assert!(finding.message.contains(kind), "{finding}");
         helps(&finding, "bind it to a group or a user");
     }
-    // a template of other actions may be linked to a tenant
+    // A template of other actions may be linked to a tenant.
     let policies = format!("{OPEN}{TEMPLATE}");
     let links = format!(
         "[{}]",

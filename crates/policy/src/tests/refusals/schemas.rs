@@ -1,4 +1,4 @@
-//! The two schema files.
+//! Invalid schema files.
 
 use super::super::super::{GATE_SCHEMA, Sources};
 use super::{OPEN, at, helps, only};
@@ -21,7 +21,7 @@ fn refused_site(site: &str, code: &str, marked: &str, help: &str) {
 }
 
 #[test]
-fn site_schema() {
+fn invalid_site_schema_is_refused_at_its_place() {
     let of =
         |content: &str| format!("namespace Site {{\n  // claims, not Extra or b\n  {content}\n}}");
     let load = |site: &str| load_sources(&Sources::of(&[("a.cedar", OPEN)], site));
@@ -113,7 +113,7 @@ fn site_schema() {
 }
 
 #[test]
-fn gate_schema() {
+fn changed_gate_schema_is_refused_where_it_differs() {
     let mut sources = Sources::of(&[("a.cedar", OPEN)], "namespace Site { type Claims = {}; }");
     sources.gate_schema.text = GATE_SCHEMA.replace("acr: String,", "acr: Long,").into();
     let finding = only(load_sources(&sources).unwrap_err().0);

@@ -1,25 +1,18 @@
-//! What is kept out of the log, and that what is left is a request.
+//! Masked inputs.
 
-use std::sync::Arc;
-
-use proptest::prelude::*;
-use serde_json::{Map, Value, json};
-
-use super::super::super::*;
-use super::{bundle, drawn, everything, kept, read};
-use cedargate_core::Session;
+use super::*;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn what_is_masked_is_still_a_request_and_says_nothing(drawn in drawn()) {
+    fn masked_input_is_a_request_without_the_masked_facts(drawn in drawn()) {
         thread_local!(static BUNDLE: Bundle = bundle());
         BUNDLE.with(|bundle| {
             let all = ["context", "principal.claims"].map(|path| path.parse().unwrap());
-            let mut one = kept(bundle, &drawn).1.json();
-            Mask::hide(&all, &mut one);
-            read(bundle, &one).map_err(TestCaseError::fail)?;
-            // Of two questions that differ in what is hidden alone, the same is left.
+            let mut input = decide(bundle, &drawn).1.json();
+            Mask::hide(&all, &mut input);
+            read(bundle, &input).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            // Two inputs that differ only in masked facts are the same after masking.
             let mut other = drawn.clone();
             other.address = [192, 0, 2, 99].into();
             other.factors = Factors::default();
@@ -28,9 +21,9 @@ proptest! {
                 user.claims = Arc::default();
                 user.session = Session::default();
             }
-            let mut other = kept(bundle, &other).1.json();
+            let mut other = decide(bundle, &other).1.json();
             Mask::hide(&all, &mut other);
-            prop_assert_eq!(one, other);
+            prop_assert_eq!(input, other);
             Ok(())
         })?;
     }
@@ -38,13 +31,13 @@ proptest! {
 
 fn hidden(paths: &[&str]) -> (Map<String, Value>, Hidden) {
     let masks: Vec<Mask> = paths.iter().map(|path| path.parse().unwrap()).collect();
-    let mut input = kept(&bundle(), &everything()).1.json();
+    let mut input = decide(&bundle(), &everything()).1.json();
     let hidden = Mask::hide(&masks, &mut input);
     (input, hidden)
 }
 
 #[test]
-fn a_claim_is_erased_and_a_member_of_the_context_masked() {
+fn covered_claims_are_erased_and_context_members_masked() {
     let (input, hidden) = hidden(&[
         "principal.claims.text",
         "principal.claims.nobody-has-this",
@@ -82,9 +75,9 @@ fn a_claim_is_erased_and_a_member_of_the_context_masked() {
 }
 
 #[test]
-fn without_masks_all_is_left_and_all_claims_can_be_erased_at_once() {
+fn input_without_masks_is_unchanged_and_one_mask_erases_all_claims() {
     let (input, nothing) = hidden(&[]);
-    assert_eq!(input, kept(&bundle(), &everything()).1.json());
+    assert_eq!(input, decide(&bundle(), &everything()).1.json());
     assert!(nothing.is_empty());
     let (_, all) = hidden(&["principal.claims", "principal.claims.text"]);
     let erased = ["list", "number", "text"].map(|name| format!("principal.claims.{name}"));
@@ -93,7 +86,7 @@ fn without_masks_all_is_left_and_all_claims_can_be_erased_at_once() {
 }
 
 #[test]
-fn only_the_address_and_what_holds_it_hide_the_address() {
+fn masks_of_the_address_and_its_records_hide_the_address() {
     for (path, hides) in [
         ("context.network.address", true),
         ("context.network", true),
@@ -110,8 +103,8 @@ fn only_the_address_and_what_holds_it_hide_the_address() {
 }
 
 #[test]
-fn a_path_to_nothing_is_no_mask() {
-    for (path, said) in [
+fn unknown_path_is_refused_with_a_suggestion() {
+    for (path, expected) in [
         (
             "context.network.adress",
             "did you mean \"context.network.address\"?",
@@ -141,7 +134,7 @@ fn a_path_to_nothing_is_no_mask() {
             error.starts_with(&format!("there is no {path:?}")),
             "{error}"
         );
-        assert!(error.contains(said), "{path}: {error}");
+        assert!(error.contains(expected), "{path}: {error}");
     }
     assert!(
         "principal.claims.https://example.com/a.b"
@@ -150,14 +143,14 @@ fn a_path_to_nothing_is_no_mask() {
     );
 }
 
-/// The paths of a record's members that are no records themselves.
-fn leaves(types: &Value, path: &str, of: &Value, found: &mut Vec<String>) {
-    let record = match of["type"].as_str() {
-        Some("Record") => of,
+/// Adds the paths of all members below `path` that are not records.
+fn leaves(types: &Value, path: &str, member: &Value, paths: &mut Vec<String>) {
+    let record = match member["type"].as_str() {
+        Some("Record") => member,
         _ => {
-            let name = of["name"]
+            let name = member["name"]
                 .as_str()
-                .or(of["type"].as_str())
+                .or(member["type"].as_str())
                 .unwrap_or_default();
             &types[name.trim_start_matches("Gate::")]
         }
@@ -165,15 +158,15 @@ fn leaves(types: &Value, path: &str, of: &Value, found: &mut Vec<String>) {
     match record["attributes"].as_object() {
         Some(members) => {
             for (name, member) in members {
-                leaves(types, &format!("{path}.{name}"), member, found);
+                leaves(types, &format!("{path}.{name}"), member, paths);
             }
         }
-        None => found.push(path.to_owned()),
+        None => paths.push(path.to_owned()),
     }
 }
 
 #[test]
-fn masks_of_the_factors_hide_how_the_caller_can_step_up() {
+fn masks_of_factors_hide_the_means() {
     for (path, hides) in [
         ("context.factors", true),
         ("context.factors.methodTypes", true),
@@ -204,7 +197,7 @@ fn every_member_of_every_context_can_be_masked() {
     let drawn = everything();
     for path in paths {
         let mask: Mask = path.parse().unwrap();
-        let mut input = kept(&bundle(), &drawn).1.json();
+        let mut input = decide(&bundle(), &drawn).1.json();
         let hidden = Mask::hide(std::slice::from_ref(&mask), &mut input);
         assert_eq!(hidden.masked, [path]);
         read(&bundle(), &input).unwrap();

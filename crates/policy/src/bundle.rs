@@ -1,0 +1,108 @@
+//! Bundles: policies, links and schema that decide requests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cedar_policy::{Authorizer, PolicyId, PolicySet};
+
+use cedargate_core::Decision;
+
+use crate::annotations::Annotations;
+use crate::catalogue::PolicyEntry;
+use crate::schema::SchemaIndex;
+use crate::{AuthorizationRequest, DecisionInput, PreparedRequest};
+
+/// Policies, links and schema, validated and immutable.
+///
+/// A bundle is cheap to share behind an `Arc`. Deciding takes `&self` and has no side effects.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    pub(crate) schema: Arc<SchemaIndex>,
+    /// The policies that count: links included, shadow policies not.
+    pub(crate) live: PolicySet,
+    /// All policies. `None` if there are no shadow policies.
+    pub(crate) with_shadow: Option<PolicySet>,
+    pub(crate) authorizer: Authorizer,
+    /// The annotations of each policy, links included.
+    pub(crate) annotations: HashMap<PolicyId, Annotations>,
+    /// The policies in the order of their ids.
+    pub(crate) entries: Vec<PolicyEntry>,
+    /// The depth of the most deeply nested policy.
+    pub(crate) depth: usize,
+    pub(crate) revision: Arc<str>,
+}
+
+impl Bundle {
+    /// Returns the revision: a hash of policies, links and schema as 16 hexadecimal digits. It depends
+    /// neither on the paths of the folders nor on the order of the files.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// Returns the policies in the order of their ids. Links and shadow policies are included, templates
+    /// are not.
+    pub fn entries(&self) -> &[PolicyEntry] {
+        &self.entries
+    }
+
+    /// Returns the sorted ids of the policies that count. Links are included, shadow policies and templates
+    /// are not.
+    pub fn policy_ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self
+            .live
+            .policies()
+            .map(|policy| policy.id().as_ref())
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Returns the names of the claims that `Site::Claims` declares.
+    pub fn declared_claims(&self) -> impl Iterator<Item = &str> {
+        self.schema.claims.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Decides an authorization request.
+    ///
+    /// An evaluation error, or a request that does not conform to the schema, gives [`Effect::Failed`],
+    /// which is never an allow.
+    ///
+    /// [`Effect::Failed`]: cedargate_core::Effect::Failed
+    pub fn decide(&self, request: &AuthorizationRequest<'_>) -> Decision {
+        match PreparedRequest::new(self, request) {
+            Ok(prepared) => self.decide_with_shadow(&prepared),
+            Err(error) => Decision::failed(error.to_string()),
+        }
+    }
+
+    /// Decides a request like [`Bundle::decide`], and also returns the input of the decision for the
+    /// decision log.
+    pub fn decide_with_input(
+        &self,
+        request: &AuthorizationRequest<'_>,
+    ) -> (Decision, Arc<DecisionInput>) {
+        let prepared = PreparedRequest::new(self, request);
+        let decision = match &prepared {
+            Ok(prepared) => self.decide_with_shadow(prepared),
+            Err(error) => Decision::failed(error.to_string()),
+        };
+        let input = DecisionInput::new(request, prepared.ok(), &self.schema);
+        (decision, Arc::new(input))
+    }
+
+    /// Decides a prepared request, such as one from a test case. Shadow policies are not evaluated.
+    pub fn evaluate(&self, request: &PreparedRequest) -> Decision {
+        self.evaluate_with(&self.live, request)
+    }
+
+    fn decide_with_shadow(&self, request: &PreparedRequest) -> Decision {
+        let mut decision = self.evaluate(request);
+        decision.shadow = self.shadow(request, &decision).map(Box::new);
+        decision
+    }
+
+    /// Returns all policies, shadow policies included.
+    pub(crate) fn policies(&self) -> &PolicySet {
+        self.with_shadow.as_ref().unwrap_or(&self.live)
+    }
+}
