@@ -1,16 +1,19 @@
-//! The configuration: flags over environment over file over defaults.
+//! The configuration. Flags override the environment, which overrides the file, which overrides the
+//! defaults.
 //!
-//! One map takes key → (value, where it came from); each section takes its keys, and what is left
-//! over is unknown. All problems are reported at once, each where it was written. Values of keys
-//! that may hold a secret are in no finding.
+//! The layers become one tree, in which each value knows its place. Each section takes its keys out
+//! of the tree, and the keys that are left over are unknown. All problems are reported at once, each
+//! with its place. No finding shows the value of a key that may hold a secret.
 //!
-//! **Environment**: `CEDARGATE_`, then the key in capitals, `__` between levels, a number for an
-//! entry of a list of tables: `CEDARGATE_STORE__URL`, `CEDARGATE_ISSUERS__0__JWKS`. A list is
-//! written as in TOML, `["a", "b"]`; a list of one may be written plainly, `a`.
+//! **Environment**: the name of a variable is `CEDARGATE_` and the key in capitals, with `__` between
+//! levels and the index for an entry of a list: `CEDARGATE_STORE__URL`, `CEDARGATE_ISSUERS__0__JWKS`.
+//! A list is written as in TOML, `["a", "b"]`; the brackets and quotes can be left out for a list with
+//! one entry, `a`.
 //!
-//! **Paths** that are relative count from the folder of the configuration file, the defaults too;
-//! those in flags and in the environment count from the working folder.
+//! **Relative paths** in the file, and the defaults, are resolved against the folder of the file.
+//! Relative paths in flags and in the environment are resolved against the working folder.
 
+mod backup_codes;
 mod files;
 mod hosts;
 mod issuers;
@@ -29,55 +32,50 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::{ExposeSecret as _, SecretSlice};
 
-use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::streams::DecisionLog;
 use crate::{authn, mfa, store};
 use cedargate_core::{Finding, Findings, Origin};
 use cedargate_policy::{Mask, Requirements};
-use files::{Files, Trouble};
-pub use policies::ForPolicies;
-use problems::{Place, Problems};
+use files::Files;
+pub use policies::PolicyConfig;
+use problems::Problems;
 use section::Section;
 
-/// Everything that a gateway needs to know.
+/// The settings of a gateway.
 pub struct Config {
-    /// Where the API is served.
+    /// The address of the API.
     pub listen: SocketAddr,
-    /// Where health, readiness and metrics are served.
+    /// The address of health, readiness and metrics.
     pub admin_listen: SocketAddr,
-    /// The host names, in lower case, that operators call the admin address by. IP addresses and
+    /// The host names, in lower case, that requests to the admin address may name. IP addresses and
     /// `localhost` need no entry.
     pub admin_hosts: Vec<String>,
     /// The folder of the policies.
     pub policies: PathBuf,
     /// The folder of the schema.
     pub schema: PathBuf,
-    /// What the policies must fulfil to be put in force.
+    /// The conditions that policies must meet to be put in force.
     pub requirements: Requirements,
-    /// Where accounts are kept.
     pub store: store::Settings,
-    /// Whose tokens are accepted.
     pub authn: authn::Settings,
-    /// The settings of operations on authenticators.
     pub mfa: mfa::Parts,
-    /// The peers whose `X-Forwarded-For` is believed, and whose connections are not counted.
+    /// The proxies whose `X-Forwarded-For` is used. The limit on connections of one peer does not
+    /// apply to them.
     pub trusted_proxies: Vec<IpNet>,
     /// The origins of the pages that may read answers (CORS).
     pub cors_origins: Vec<Origin>,
-    /// Where decisions are written, if they are.
     pub decision_log: Option<DecisionLog>,
-    /// The file of the audit stream, if there is to be one.
+    /// The file of the audit stream.
     pub audit: Option<PathBuf>,
 }
 
-/// The least length of a pepper, in bytes.
-const SHORTEST_PEPPER: usize = 32;
-
-/// Reads the configuration file at `path`, puts the layers together, and reads the files that they
-/// refer to; the folders of policies and schema only have to be there. `flags` are dotted keys, such as `store.url`, with their values; `env` is the whole
-/// environment.
+/// Reads the configuration file at `path`, merges the layers, and reads the files that they name. The
+/// folders of policies and schema are not read, but must exist. `flags` are dotted keys, such as
+/// `store.url`, with their values; `env` is the whole environment.
+///
+/// # Errors
+/// Returns all problems of the configuration and of the files that it names.
 pub fn load(
     flags: &[(&str, String)],
     env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -87,15 +85,15 @@ pub fn load(
     layered(flags, texts(env), Some((path, &text)))
 }
 
-/// As [`load`], of what concerns policies alone: the rest need not be right, nor the files there that
-/// it names.
+/// Loads the settings of the policy tools as [`load`] does. The other parts may be invalid, and the
+/// files that they name may be missing.
 ///
 /// # Errors
-/// All that is wrong with this part.
+/// Returns all problems of these settings.
 pub fn load_for_policies(
     env: impl IntoIterator<Item = (OsString, OsString)>,
     path: &Path,
-) -> Result<ForPolicies, Findings> {
+) -> Result<PolicyConfig, Findings> {
     let text = text(path)?;
     read(&[], texts(env), Some((path, &text)), policies::take)
 }
@@ -105,12 +103,13 @@ fn text(path: &Path) -> Result<String, Findings> {
         let finding = Finding::error("unreadable_file", path.display().to_string(), message);
         Findings(vec![finding])
     };
-    let bytes = files::read(path).map_err(|trouble| error(trouble.message))?;
-    String::from_utf8(bytes).map_err(|_| error("the configuration is not UTF-8 text".to_owned()))
+    let bytes = files::read(path).map_err(|problem| error(problem.message))?;
+    String::from_utf8(bytes)
+        .map_err(|_| error("the configuration file is not UTF-8 text".to_owned()))
 }
 
-/// No key is written in other bytes than text. A value that is none is wrong for its key, and that is
-/// said when it is read.
+/// Returns the variables as text. Keys are UTF-8. A value that is not UTF-8 is reported when its key is
+/// parsed.
 fn texts(
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> impl Iterator<Item = (String, String)> {
@@ -151,18 +150,18 @@ fn read<T>(
     }
 }
 
-/// Top-level tables whose features come in later versions.
+/// Top-level tables of features that come in later versions.
 const NOT_BUILT: [&str; 1] = ["tls"];
 
 fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<Config> {
     let (listen, admin_listen) = listeners(root, problems);
     let admin_hosts = hosts::take(root, problems);
-    let (policies, schema, requirements) = policies(root, files, problems);
+    let (policies, schema, requirements) = policies::sources(root, files, problems);
     let (store, enrollment_ttl) = store(root, files, problems);
     let issuers = issuers::take(root, files, problems);
     let step_up = step_up::take(root, issuers.as_deref(), files, problems);
     let parties = parties::take(root, files, problems);
-    let peppers = peppers(root, files, problems);
+    let peppers = backup_codes::take(root, files, problems);
     let recovery_code_ttl = recovery_code_ttl(root, problems);
     let max_authenticators = max_authenticators(root, problems);
     let trusted_proxies = trusted_proxies(root, problems);
@@ -199,7 +198,7 @@ fn take(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Optio
 fn listeners(root: &mut Section, problems: &mut Problems<'_>) -> (SocketAddr, SocketAddr) {
     let address = |text: &str| {
         text.parse()
-            .map_err(|_| "it is an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
+            .map_err(|_| "it must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
     };
     let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let listen = root.parsed("listen", problems, address);
@@ -210,55 +209,12 @@ fn listeners(root: &mut Section, problems: &mut Problems<'_>) -> (SocketAddr, So
         problems.add(
             root.place_of("admin_listen"),
             "invalid_value",
-            "`admin_listen` is the same as `listen`: each needs a port of its own",
+            "`admin_listen` is the same as `listen`: give each its own port",
             None,
         );
     }
     (listen, admin_listen)
 }
-
-fn policies(
-    root: &mut Section,
-    files: &Files,
-    problems: &mut Problems<'_>,
-) -> (PathBuf, PathBuf, Requirements) {
-    let mut section = root.section("policies", problems);
-    let mut folder = |key, default: &str, help| {
-        let name = section.name(key);
-        let is_named = section.has(key);
-        let named = section.parsed_located(key, problems, not_empty);
-        let path = match &named {
-            Some(path) => files.resolve(path),
-            None => files.default(default),
-        };
-        // Of one whose name is wrong enough has been said.
-        if is_named == named.is_some()
-            && let Err(trouble) = files::folder(&path, help)
-        {
-            let place = named.map_or(Place::Nowhere, |path| path.place);
-            trouble.report(&name, &place, problems);
-        }
-        path
-    };
-    let policies = folder("path", "policies", POLICIES_HELP);
-    let schema = folder("schema", "schema", SCHEMA_HELP);
-    let canaries = section.parsed("canaries", problems, |text| match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("it is \"on\" or \"off\""),
-    });
-    let required = section.parsed_list("required", problems, not_empty);
-    section.finish(problems);
-    let requirements = Requirements {
-        canaries: canaries.unwrap_or(true),
-        required: required.unwrap_or_default(),
-    };
-    (policies, schema, requirements)
-}
-
-const POLICIES_HELP: &str = "name the folder of the *.cedar files in policies.path";
-const SCHEMA_HELP: &str = "name the folder of gate.cedarschema in policies.schema; \
-                           `cedargate policy schema --write --schema FOLDER` makes one";
 
 fn store(
     root: &mut Section,
@@ -267,7 +223,7 @@ fn store(
 ) -> (Option<store::Settings>, Duration) {
     let mut section = root.section("store", problems);
     let location = store_url::take(&mut section, files, problems);
-    let rule = "it is a duration from 1s to 1h, such as \"5m\"";
+    let rule = "it must be a duration from 1s to 1h, such as \"5m\"";
     let enrollment_ttl = section
         .duration("enrollment_ttl", ENROLLMENT_TTL, rule, problems)
         .unwrap_or(Duration::from_secs(5 * 60));
@@ -280,67 +236,27 @@ fn store(
     (settings, enrollment_ttl)
 }
 
-/// Long enough to find one's key, short enough for a browser that is left open.
+/// The least value leaves time for a test; the greatest limits the time in which a browser that was
+/// left open can complete an enrolment.
 const ENROLLMENT_TTL: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(60 * 60);
 
-/// The keys of the hashes of backup codes, each of at least [`SHORTEST_PEPPER`] bytes. There is one at
-/// least where there is no problem.
-fn peppers(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Peppers {
-    let mut section = root.section("backup_codes", problems);
-    section.require(&["pepper_files"], problems);
-    let paths = section.filled_list("pepper_files", problems);
-    section.finish(problems);
-    let mut peppers: Vec<SecretSlice<u8>> = Vec::new();
-    for path in paths.unwrap_or_default() {
-        match pepper(&files.resolve(&path)) {
-            Ok(pepper) if peppers.iter().any(|one| same(one, &pepper)) => problems.add(
-                &path.place,
-                "duplicate",
-                "`backup_codes.pepper_files`: this file holds the same key as an earlier one",
-                None,
-            ),
-            Ok(pepper) => peppers.push(pepper),
-            Err(trouble) => trouble.report("backup_codes.pepper_files", &path.place, problems),
-        }
-    }
-    Peppers::new(peppers.iter().map(Pepper::new).collect())
-}
-
-fn same(one: &SecretSlice<u8>, other: &SecretSlice<u8>) -> bool {
-    one.expose_secret() == other.expose_secret()
-}
-
-/// The bytes of a pepper's file, exactly as they stand there: a line break at the end counts.
-fn pepper(path: &Path) -> Result<SecretSlice<u8>, Trouble> {
-    let content = files::read_secret(path)?;
-    if content.len() >= SHORTEST_PEPPER {
-        return Ok(content.into());
-    }
-    let path = path.display();
-    Err(Trouble {
-        message: format!("{path} is shorter than {SHORTEST_PEPPER} bytes"),
-        help: Some(format!(
-            "make one: (umask 077; head -c {SHORTEST_PEPPER} /dev/urandom > {path})"
-        )),
-    })
-}
-
-/// The lifetime of a recovery code unless the configuration says otherwise: until the same time tomorrow.
+/// The default lifetime of a recovery code: 24 hours.
 pub const RECOVERY_CODE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The most authenticators that an account may have unless the configuration says otherwise.
+/// The default limit on the authenticators of an account.
 pub const MAX_AUTHENTICATORS: usize = 20;
 
 fn recovery_code_ttl(root: &mut Section, problems: &mut Problems<'_>) -> Duration {
     let mut section = root.section("recovery", problems);
-    let rule = "it is a duration from 1m to 7d, such as \"24h\"";
+    let rule = "it must be a duration from 1m to 7d, such as \"24h\"";
     let ttl = section.duration("code_ttl", RECOVERY_CODE_TTLS, rule, problems);
     section.finish(problems);
     ttl.unwrap_or(RECOVERY_CODE_TTL)
 }
 
-/// Long enough to be read over the telephone, short enough that a code in a forgotten letter is dead.
+/// The least value leaves time to read a code over the telephone; the greatest limits how long a code
+/// in a lost letter is valid.
 const RECOVERY_CODE_TTLS: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -355,10 +271,10 @@ fn max_authenticators(root: &mut Section, problems: &mut Problems<'_>) -> usize 
 fn trusted_proxies(root: &mut Section, problems: &mut Problems<'_>) -> Vec<IpNet> {
     let mut section = root.section("network", problems);
     let proxies = section.parsed_list("trusted_proxies", problems, |text| {
-        let address = text.parse::<IpAddr>().map(|one| one.to_canonical().into());
+        let address = text.parse::<IpAddr>().map(|ip| ip.to_canonical().into());
         address
             .or_else(|_| text.parse::<IpNet>())
-            .map_err(|_| "each is an address or a network, such as 10.0.0.0/8")
+            .map_err(|_| "each entry must be an address or a network, such as 10.0.0.0/8")
     });
     section.finish(problems);
     proxies.unwrap_or_default()
@@ -376,9 +292,9 @@ fn decision_log(
     files: &Files,
     problems: &mut Problems<'_>,
 ) -> Option<DecisionLog> {
-    let is_there = root.has("decision_log");
+    let is_present = root.has("decision_log");
     let mut section = root.section("decision_log", problems);
-    if is_there {
+    if is_present {
         section.require(&["file"], problems);
     }
     let file = section.parsed_located("file", problems, not_empty);
@@ -391,9 +307,9 @@ fn decision_log(
 }
 
 fn audit(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Option<PathBuf> {
-    let is_there = root.has("audit");
+    let is_present = root.has("audit");
     let mut section = root.section("audit", problems);
-    if is_there {
+    if is_present {
         section.require(&["file"], problems);
     }
     let file = section.parsed_located("file", problems, not_empty);
@@ -403,7 +319,7 @@ fn audit(root: &mut Section, files: &Files, problems: &mut Problems<'_>) -> Opti
 
 fn not_empty(text: &str) -> Result<String, &'static str> {
     if text.trim().is_empty() {
-        Err("it is empty")
+        Err("it must not be empty")
     } else {
         Ok(text.to_owned())
     }

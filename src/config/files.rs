@@ -1,4 +1,4 @@
-//! The files that the configuration refers to.
+//! The files that the configuration names.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -7,30 +7,30 @@ use std::path::{Path, PathBuf};
 use super::problems::{Place, Problems};
 use super::section::Located;
 
-/// The largest file that is read, in bytes.
-const LARGEST: u64 = 1024 * 1024;
+/// The size of the largest file that is read, in bytes.
+const MAX_FILE_SIZE: u64 = 1024 * 1024;
 
-/// Why a file cannot be used, as a sentence, and what to do.
-pub(super) struct Trouble {
+/// A file that cannot be used.
+pub(super) struct FileProblem {
     pub(super) message: String,
     pub(super) help: Option<String>,
 }
 
-impl Trouble {
-    /// Reports it where the file is named.
+impl FileProblem {
+    /// Reports the problem at the place that names the file.
     pub(super) fn report(self, name: &str, place: &Place, problems: &mut Problems<'_>) {
         let message = format!("`{name}`: {}", self.message);
         problems.add(place, "unreadable_file", message, self.help);
     }
 }
 
-/// Where relative paths count from.
+/// The folder that relative paths are resolved against.
 pub(super) struct Files {
     folder: PathBuf,
 }
 
 impl Files {
-    /// Beside the configuration file; without one, the working folder.
+    /// Uses the folder of the configuration file, or the working folder if there is no file.
     pub(super) fn beside(file: Option<&Path>) -> Self {
         let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
         Self {
@@ -38,7 +38,7 @@ impl Files {
         }
     }
 
-    /// The path of a file that the configuration names.
+    /// Returns the path of a file that the configuration names.
     pub(super) fn resolve(&self, path: &Located<String>) -> PathBuf {
         match path.place {
             Place::File { .. } | Place::Nowhere => self.folder.join(&path.value),
@@ -46,78 +46,77 @@ impl Files {
         }
     }
 
-    /// A path that nobody named.
+    /// Returns a path that is not configured.
     pub(super) fn default(&self, path: &str) -> PathBuf {
         self.folder.join(path)
     }
 }
 
-/// Reads a file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Trouble> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, FileProblem> {
     content(&open(path)?, path)
 }
 
-/// Reads a file that holds a secret: only its owner may have access to it.
-pub(super) fn read_secret(path: &Path) -> Result<Vec<u8>, Trouble> {
+/// Reads a file that holds a secret. Returns an error if users other than its owner can access it.
+pub(super) fn read_secret(path: &Path) -> Result<Vec<u8>, FileProblem> {
     let file = open(path)?;
     owner_only(&file, path)?;
     content(&file, path)
 }
 
-/// Sees that there is a folder that can be listed.
-pub(super) fn folder(path: &Path, help: &str) -> Result<(), Trouble> {
+/// Checks that a folder can be listed.
+pub(super) fn folder(path: &Path, help: &str) -> Result<(), FileProblem> {
     match std::fs::read_dir(path) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Trouble {
+        Err(error) => Err(FileProblem {
             help: Some(help.to_owned()),
             ..unreadable(path, &error)
         }),
     }
 }
 
-fn open(path: &Path) -> Result<File, Trouble> {
+fn open(path: &Path) -> Result<File, FileProblem> {
     File::open(path).map_err(|error| unreadable(path, &error))
 }
 
-fn content(file: &File, path: &Path) -> Result<Vec<u8>, Trouble> {
+fn content(file: &File, path: &Path) -> Result<Vec<u8>, FileProblem> {
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1)
+    file.take(MAX_FILE_SIZE + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(path, &error))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST) {
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE_SIZE) {
         Ok(bytes)
     } else {
-        Err(Trouble {
+        Err(FileProblem {
             message: format!("{} is larger than 1 MiB", path.display()),
             help: None,
         })
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Trouble {
-    Trouble {
+fn unreadable(path: &Path, error: &std::io::Error) -> FileProblem {
+    FileProblem {
         message: format!("{} cannot be read: {error}", path.display()),
         help: None,
     }
 }
 
 #[cfg(unix)]
-fn owner_only(file: &File, path: &Path) -> Result<(), Trouble> {
+fn owner_only(file: &File, path: &Path) -> Result<(), FileProblem> {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
     if metadata.mode() & 0o077 == 0 {
         return Ok(());
     }
-    Err(Trouble {
+    Err(FileProblem {
         message: format!(
-            "{} holds a secret, and others than its owner have access to it",
+            "{} holds a secret, but users other than its owner can access it",
             path.display()
         ),
-        help: Some(format!("chmod 600 {}", path.display())),
+        help: Some(format!("run chmod 600 {}", path.display())),
     })
 }
 
 #[cfg(not(unix))]
-fn owner_only(_: &File, _: &Path) -> Result<(), Trouble> {
+fn owner_only(_: &File, _: &Path) -> Result<(), FileProblem> {
     Ok(())
 }

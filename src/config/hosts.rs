@@ -1,9 +1,9 @@
-//! `admin_hosts`: the names that operators call the admin address by.
+//! The key `admin_hosts`: the host names that requests to the admin address may name.
 
 use super::problems::Problems;
 use super::section::Section;
 
-const RULE: &str = "each is a host name without a port, such as gateway.internal (IP addresses and \
+const RULE: &str = "each entry must be a host name without a port, such as gateway.internal (IP addresses and \
                     localhost need no entry)";
 
 pub(super) fn take(root: &mut Section, problems: &mut Problems<'_>) -> Vec<String> {
@@ -13,12 +13,12 @@ pub(super) fn take(root: &mut Section, problems: &mut Problems<'_>) -> Vec<Strin
     hosts.unwrap_or_default()
 }
 
-/// Returns true for labels of letters, digits, `-` and `_` with dots between them. A wildcard would
-/// take names that somebody else may point at this address.
+/// Returns true for labels of letters, digits, `-` and `_` with dots between them. A wildcard is
+/// refused: it would admit names that an attacker can point at this address.
 fn is_name(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     text.split('.')
-        .all(|label| !label.is_empty() && label.bytes().all(plain))
+        .all(|label| !label.is_empty() && label.bytes().all(allowed))
 }
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_name_has_no_port_no_wildcard_and_no_empty_label() {
+    fn host_name_with_port_wildcard_or_empty_label_is_refused() {
         for good in [
             "gateway",
             "gateway.internal",

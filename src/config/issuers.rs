@@ -1,4 +1,4 @@
-//! `[[issuers]]`: whose tokens are accepted.
+//! The `[[issuers]]` sections: the issuers of accepted tokens.
 
 use super::files::{self, Files};
 use super::not_empty;
@@ -16,20 +16,20 @@ const REQUIRED: [&str; 6] = [
     "tenant_claim",
 ];
 
-/// All issuers; none when one of them is wrong.
+/// Returns `None` if an issuer has a problem.
 pub(super) fn take(
     root: &mut Section,
     files: &Files,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<Issuer>> {
     if !root.has("issuers") {
-        let help = format!("write [[issuers]] and in it {}", REQUIRED.join(", "));
-        let message = "`issuers` is missing: whose tokens are accepted?";
+        let help = format!("add an [[issuers]] table with {}", REQUIRED.join(", "));
+        let message = "`issuers` is missing: at least one token issuer is needed";
         problems.add(&Place::Nowhere, "missing_key", message, Some(help));
     }
     let sections = root.sections("issuers", problems)?;
     if sections.is_empty() {
-        let message = "`issuers`: at least one is needed, or no token is ever accepted";
+        let message = "`issuers`: it must have at least one entry, because a token needs an issuer to be accepted";
         problems.add(root.place_of("issuers"), "invalid_value", message, None);
     }
     let mut names = Vec::new();
@@ -55,8 +55,8 @@ fn unique(
     section: &Section,
     problems: &mut Problems<'_>,
 ) {
-    if seen.iter().any(|one| one == value) {
-        let message = format!("`{}`: another issuer has the same", section.name(key));
+    if seen.iter().any(|other| other == value) {
+        let message = format!("`{}`: another issuer has the same value", section.name(key));
         problems.add(section.place_of(key), "duplicate", message, None);
     }
     seen.push(value.to_owned());
@@ -77,7 +77,10 @@ fn issuer(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> 
     Some(Issuer {
         kind: IssuerKind::SignIn(name?),
         issuer: issuer?,
-        audiences: audiences?.into_iter().map(|one| one.value).collect(),
+        audiences: audiences?
+            .into_iter()
+            .map(|audience| audience.value)
+            .collect(),
         algorithms: algorithms?,
         keys: keys?,
         tenant_claim: tenant_claim?,
@@ -87,10 +90,10 @@ fn issuer(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> 
     })
 }
 
-/// The list of tenants is wrong, which has been reported.
+/// The list of tenants has a problem, which has been reported.
 struct Reported;
 
-/// The tenants that the issuer may assert; `None` for all, where the key is left out.
+/// Returns the tenants that the issuer may assert, or `None` for all tenants if the key is absent.
 fn tenants(
     section: &mut Section,
     problems: &mut Problems<'_>,
@@ -101,10 +104,11 @@ fn tenants(
         None if is_written => Err(Reported),
         Some(tenants) if tenants.is_empty() => {
             let message = format!(
-                "`{}`: with an empty list, every token that names a tenant is refused",
+                "`{}`: an empty list refuses every token that names a tenant",
                 section.name("tenants")
             );
-            let help = "list the tenants that this issuer may assert, or leave the key out for all";
+            let help =
+                "list the tenants that this issuer may assert, or remove the key to accept all";
             let place = section.place_of("tenants");
             problems.add(place, "invalid_value", message, Some(help.to_owned()));
             Err(Reported)
@@ -115,7 +119,7 @@ fn tenants(
 
 fn tenant(text: &str) -> Result<Tenant, String> {
     if text == "*" {
-        return Err("leave the key out to accept tokens of every tenant".to_owned());
+        return Err("remove the key to accept tokens of every tenant".to_owned());
     }
     text.parse().map_err(|error: IdError| error.to_string())
 }
@@ -124,7 +128,7 @@ fn algorithms(section: &mut Section, problems: &mut Problems<'_>) -> Option<Vec<
     let algorithms = section.parsed_list("algorithms", problems, str::parse::<Algorithm>)?;
     if algorithms.is_empty() {
         let message = format!(
-            "`{}`: it needs at least one entry",
+            "`{}`: it must have at least one entry",
             section.name("algorithms")
         );
         problems.add(
@@ -138,8 +142,8 @@ fn algorithms(section: &mut Section, problems: &mut Problems<'_>) -> Option<Vec<
     Some(algorithms)
 }
 
-/// Reads the keys, or notes where they are fetched. Without the algorithms, which have a problem of
-/// their own then, the file is only looked for.
+/// Reads the keys from a file, or takes the URL to fetch them from. `algorithms` is `None` if they have
+/// a problem of their own; the file is then read and not parsed.
 fn keys(
     section: &Section,
     jwks: &Located<String>,
@@ -154,7 +158,7 @@ fn keys(
                 RemoteKeys::new(url, algorithms?.to_vec()).into(),
             )),
             Err(sentence) => {
-                // It may hold a password.
+                // The URL may hold a password.
                 problems.hide(&jwks.place);
                 let message = format!("`{name}`: {sentence}");
                 problems.add(&jwks.place, "invalid_value", message, None);
@@ -165,8 +169,8 @@ fn keys(
     let path = files.resolve(jwks);
     let content = match files::read(&path) {
         Ok(content) => content,
-        Err(trouble) => {
-            trouble.report(&name, &jwks.place, problems);
+        Err(problem) => {
+            problem.report(&name, &jwks.place, problems);
             return None;
         }
     };
@@ -180,13 +184,13 @@ fn keys(
     }
 }
 
-/// An acr value that a `WWW-Authenticate` header can carry in its space-separated list (RFC 9470
-/// §3).
+/// Parses an acr value that fits the space-separated `acr_values` of a `WWW-Authenticate` header (RFC
+/// 9470 §3).
 fn acr(text: &str) -> Result<String, &'static str> {
     let fits = !text.is_empty()
         && text
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
     fits.then(|| text.to_owned())
-        .ok_or("each is visible ASCII without spaces, \" and \\")
+        .ok_or("each entry must be visible ASCII without spaces, \" and \\")
 }

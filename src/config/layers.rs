@@ -1,4 +1,4 @@
-//! Flags, environment and file become one tree, in which each value knows where it came from.
+//! Merges flags, environment and file into one tree, in which each value knows its place.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,21 @@ use toml::de::{DeTable, DeValue};
 
 use super::problems::{Place, Problems};
 
-/// What the name of each variable of ours begins with.
+/// The prefix of the gateway's environment variables.
 pub(super) const PREFIX: &str = "CEDARGATE_";
 
-/// A table: key → (value, where it came from).
 pub(super) type Entries = BTreeMap<String, Entry>;
 
-/// A value and where it came from.
 pub(super) struct Entry {
     pub(super) value: Value,
-    /// Where its key is.
+    /// The place of the key.
     pub(super) key: Place,
-    /// Where the value is.
+    /// The place of the value.
     pub(super) place: Place,
 }
 
-/// What can be written. No key is a float or a date: they are only named in errors.
+/// A value of the tree. No key takes a float, a date or an integer beyond 64 bits: these are `Other`,
+/// with their name for messages.
 pub(super) enum Value {
     Table(Entries),
     List(Vec<Entry>),
@@ -31,7 +30,7 @@ pub(super) enum Value {
     Other(&'static str),
 }
 
-/// All layers as one tree; none when the file cannot be parsed.
+/// Merges the layers. Returns `None` if the file cannot be parsed.
 pub(super) fn merge(
     flags: &[(&str, String)],
     env: impl IntoIterator<Item = (String, String)>,
@@ -47,7 +46,7 @@ pub(super) fn merge(
             is_key(key).then(|| (key.to_ascii_lowercase(), name.clone(), value))
         })
         .collect();
-    // A whole table comes before what is set in it.
+    // Sorting puts the variable of a table before those of its keys, which override it.
     variables.sort();
     for (key, name, value) in variables {
         let path: Vec<_> = key.split("__").collect();
@@ -60,9 +59,9 @@ pub(super) fn merge(
     Some(entries)
 }
 
-/// Whether the rest of a variable's name is a key. `CEDARGATE_VECTORS` is the tests'; and Kubernetes
-/// sets `CEDARGATE_PORT…` and `CEDARGATE_SERVICE_…` in every pod beside a service that is called
-/// cedargate.
+/// Returns true if the part of a variable's name after the prefix is a key. Tests use
+/// `CEDARGATE_VECTORS`. Kubernetes sets `CEDARGATE_PORT…` and `CEDARGATE_SERVICE_…` in the pods of a
+/// namespace that has a service named `cedargate`.
 fn is_key(rest: &str) -> bool {
     !(rest == "VECTORS"
         || rest == "PORT"
@@ -70,7 +69,7 @@ fn is_key(rest: &str) -> bool {
         || rest.starts_with("SERVICE_"))
 }
 
-/// What the flag of a key is called.
+/// Returns the name of the flag for a dotted key.
 fn flag(key: &str) -> String {
     let name = match key {
         "policies.path" => "policies",
@@ -80,8 +79,8 @@ fn flag(key: &str) -> String {
     format!("--{}", name.replace(['.', '_'], "-"))
 }
 
-/// What a line with a secret in it looks like.
-const TELLTALES: [&str; 4] = ["url", "://", "pass", "secret"];
+/// Text that marks a line as one that may hold a secret.
+const SECRET_MARKS: [&str; 4] = ["url", "://", "pass", "secret"];
 
 fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Entries> {
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -90,18 +89,18 @@ fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Entries> {
     }
     for error in errors {
         let span = error.span().unwrap_or(text.len()..text.len());
-        // In a text that does not parse nobody knows which line is the one with the password.
+        // Text that does not parse has no keys to find `store.url` by.
         let line = text.get(..span.end).unwrap_or(text).lines().last();
-        if line.is_some_and(|line| TELLTALES.iter().any(|one| line.contains(one))) {
+        if line.is_some_and(|line| SECRET_MARKS.iter().any(|mark| line.contains(mark))) {
             problems.hide_line(span.start);
         }
-        let message = format!("this is not TOML: {}", error.message());
+        let message = format!("this is not valid TOML: {}", error.message());
         problems.add(&span.into(), "syntax", message, None);
     }
     None
 }
 
-/// The store's URL may have a password in it.
+/// Hides the store's URL, because it may hold a password.
 fn hide_secrets(entries: &Entries, problems: &mut Problems<'_>) {
     let Some(store) = entries.get("store") else {
         return;
@@ -116,7 +115,7 @@ fn hide_secrets(entries: &Entries, problems: &mut Problems<'_>) {
     }
 }
 
-/// `from` is where the text came from, when that is not the file.
+/// Converts a table. `from` is the place of all its parts if the text is not that of the file.
 fn table_entries(table: DeTable<'_>, from: Option<&Place>) -> Entries {
     table
         .into_iter()
@@ -154,7 +153,7 @@ fn place_of_item(item: &toml::Spanned<DeValue<'_>>, from: Option<&Place>) -> Pla
     from.cloned().unwrap_or_else(|| item.span().into())
 }
 
-/// Sets one key of the tree, over what stands there.
+/// Sets one key of the tree. Overrides a value that is already there.
 fn set(
     entries: &mut Entries,
     path: &[&str],
@@ -166,7 +165,7 @@ fn set(
         return;
     };
     if rest.is_empty() {
-        entries.insert((*key).to_owned(), written(text, place));
+        entries.insert((*key).to_owned(), override_value(text, place));
         return;
     }
     let child = entries
@@ -185,10 +184,14 @@ fn set_within(
     match &mut entry.value {
         Value::Table(entries) => set(entries, path, text, place, problems),
         Value::List(items) => {
-            let index = path.first().and_then(|one| one.parse::<usize>().ok());
+            let index = path.first().and_then(|part| part.parse::<usize>().ok());
             match (index, &path[1..]) {
-                (Some(index), []) if index < items.len() => items[index] = written(text, place),
-                (Some(index), []) if index == items.len() => items.push(written(text, place)),
+                (Some(index), []) if index < items.len() => {
+                    items[index] = override_value(text, place)
+                }
+                (Some(index), []) if index == items.len() => {
+                    items.push(override_value(text, place))
+                }
                 (Some(index), rest) if index <= items.len() => {
                     if index == items.len() {
                         items.push(container(rest, &place));
@@ -196,22 +199,27 @@ fn set_within(
                     set_within(&mut items[index], rest, text, place, problems);
                 }
                 _ => {
-                    let message = format!("there is no entry {:?}", path[0]);
-                    let help = format!("entries are counted from 0, and there are {}", items.len());
+                    let message = format!("this list has no entry {:?}", path[0]);
+                    let help = format!("use an index from 0 to {}", items.len());
                     problems.add(&place, "unknown_key", message, Some(help));
                 }
             }
         }
         _ => {
-            let message = format!("{:?} cannot be set in what is no table", path.join("__"));
+            let message = format!(
+                "{:?} cannot be set, because the key above it is not a table",
+                path.join("__")
+            );
             problems.add(&place, "unknown_key", message, None);
         }
     }
 }
 
-/// An empty list when the next part of the path is a number, else an empty table.
+/// Returns an empty list if the next part of the path is an index, else an empty table.
 fn container(path: &[&str], place: &Place) -> Entry {
-    let is_list = path.first().is_some_and(|one| one.parse::<usize>().is_ok());
+    let is_list = path
+        .first()
+        .is_some_and(|part| part.parse::<usize>().is_ok());
     Entry {
         value: if is_list {
             Value::List(Vec::new())
@@ -223,8 +231,8 @@ fn container(path: &[&str], place: &Place) -> Entry {
     }
 }
 
-/// A value in a flag or a variable: a list or a table as TOML writes them, else the text itself.
-fn written(text: &str, place: Place) -> Entry {
+/// Reads the value of a flag or a variable: a TOML list or inline table, else the text itself.
+fn override_value(text: &str, place: Place) -> Entry {
     if text.trim_start().starts_with(['[', '{'])
         && let Ok(value) = DeValue::parse(text.trim())
     {

@@ -1,4 +1,4 @@
-//! `[[relying_parties]]`: where authenticators are enrolled.
+//! The `[[relying_parties]]` sections.
 
 use super::files::{self, Files};
 use super::not_empty;
@@ -7,7 +7,7 @@ use super::section::{Located, Section};
 use crate::webauthn::{Model, RelyingParties, Settings, SettingsProblem, Tenants};
 use cedargate_core::{MethodType, Tenant, hyphenated};
 
-/// All relying parties; none when one of them is wrong.
+/// Returns `None` if a relying party has a problem.
 pub(super) fn take(
     root: &mut Section,
     files: &Files,
@@ -30,7 +30,7 @@ pub(super) fn take(
     parties
 }
 
-/// What the ceremonies themselves demand of a relying party, reported where it was written.
+/// Applies the rules of [`RelyingParties::new`], and reports each broken rule at its key.
 fn relying_parties(
     settings: Vec<Settings>,
     sections: &[Section],
@@ -45,7 +45,7 @@ fn relying_parties(
                 message,
             } in errors
             {
-                // One section for each of the settings, in their order.
+                // `settings` and `sections` have the same order.
                 if let Some(section) = sections.get(party) {
                     let message = format!("`{}`: {message}", section.name(key));
                     problems.add(section.place_of(key), "invalid_value", message, None);
@@ -65,7 +65,7 @@ fn party(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> O
     let related_origins = section.parsed_list("related_origins", problems, not_empty);
     let method_types = section.parsed_list("method_types", problems, |text| {
         text.parse::<MethodType>()
-            .map_err(|()| "each is webauthn_passkey or webauthn_fido")
+            .map_err(|()| "each entry must be webauthn_passkey or webauthn_fido")
     });
     let models: Vec<_> = section
         .sections("models", problems)
@@ -77,7 +77,7 @@ fn party(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> O
     Some(Settings {
         name: name.unwrap_or_else(|| id.clone()),
         id,
-        origins: origins?.into_iter().map(|one| one.value).collect(),
+        origins: origins?.into_iter().map(|origin| origin.value).collect(),
         related_origins: related_origins.unwrap_or_default(),
         tenants: tenants?,
         method_types: method_types.unwrap_or_else(|| MethodType::ALL.to_vec()),
@@ -85,7 +85,7 @@ fn party(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> O
     })
 }
 
-/// `["*"]`, which is also the default, or UUIDs.
+/// Takes a list of UUIDs or `["*"]`, which is the default.
 fn tenants(section: &mut Section, problems: &mut Problems<'_>) -> Option<Tenants> {
     let is_written = section.has("tenants");
     let list = section.filled_list("tenants", problems);
@@ -105,7 +105,7 @@ fn tenants(section: &mut Section, problems: &mut Problems<'_>) -> Option<Tenants
             Ok(tenant) => tenants.push(tenant),
             Err(error) => {
                 let sentence = if value == "*" {
-                    "\"*\" stands alone: it already means every tenant that no other party names"
+                    "\"*\" must be the only entry: it means every tenant that no other relying party names"
                         .to_owned()
                 } else {
                     error.to_string()
@@ -126,14 +126,14 @@ fn model(mut section: Section, files: &Files, problems: &mut Problems<'_>) -> Op
     section.require(&["aaguid", "name", "roots"], problems);
     let aaguid = section.parsed("aaguid", problems, |text| {
         hyphenated(text)
-            .ok_or("it is a UUID with hyphens, such as 73bb0cd4-e502-49b8-9c6f-b59445bf720b")
+            .ok_or("it must be a UUID with hyphens, such as 73bb0cd4-e502-49b8-9c6f-b59445bf720b")
     });
     let name = section.parsed("name", problems, not_empty);
     let roots = section.parsed_located("roots", problems, not_empty);
     let roots = roots.and_then(|path| match files::read(&files.resolve(&path)) {
         Ok(content) => Some(content),
-        Err(trouble) => {
-            trouble.report(&section.name("roots"), &path.place, problems);
+        Err(problem) => {
+            problem.report(&section.name("roots"), &path.place, problems);
             None
         }
     });

@@ -1,25 +1,24 @@
-//! What of a configuration concerns policies: read alone, where the keys and secrets that the rest of
-//! it names need not be at hand.
+//! The parts of a configuration that concern policies. The policy tools read these parts alone,
+//! because the keys and secrets that the rest names may not be on the machine.
 
 use std::path::PathBuf;
 
-use super::files::Files;
+use super::files::{self, Files};
 use super::not_empty;
 use super::problems::{Place, Problems};
 use super::section::Section;
 use cedargate_policy::Requirements;
 use cedargate_policy_tools::check::KnownIssuer;
 
-/// Where the policies are, and whose tokens they are asked about.
+/// The settings that the policy tools need.
 #[derive(Clone, Debug)]
-pub struct ForPolicies {
+pub struct PolicyConfig {
     /// The folder of the policies.
     pub policies: PathBuf,
     /// The folder of the schema.
     pub schema: PathBuf,
-    /// What the policies must fulfil to be put in force.
+    /// The conditions that policies must meet to be put in force.
     pub requirements: Requirements,
-    /// The issuers.
     pub issuers: Vec<KnownIssuer>,
 }
 
@@ -27,11 +26,11 @@ pub(super) fn take(
     root: &mut Section,
     files: &Files,
     problems: &mut Problems<'_>,
-) -> Option<ForPolicies> {
-    let (policies, schema, requirements) = super::policies(root, files, problems);
+) -> Option<PolicyConfig> {
+    let (policies, schema, requirements) = sources(root, files, problems);
     if !root.has("issuers") {
-        let message = "`issuers` is missing: whose tokens are accepted?";
-        let help = "write [[issuers]] and in it its name".to_owned();
+        let message = "`issuers` is missing: at least one token issuer is needed";
+        let help = "add an [[issuers]] table with a name".to_owned();
         problems.add(&Place::Nowhere, "missing_key", message, Some(help));
     }
     let issuers = root.sections("issuers", problems)?.into_iter();
@@ -46,10 +45,55 @@ pub(super) fn take(
             })
         })
         .collect();
-    Some(ForPolicies {
+    Some(PolicyConfig {
         policies,
         schema,
         requirements,
         issuers: issuers.into_iter().collect::<Option<_>>()?,
     })
 }
+
+/// Takes the folders of the policies and of the schema, and the requirements on the policies. Checks
+/// that the folders can be listed.
+pub(super) fn sources(
+    root: &mut Section,
+    files: &Files,
+    problems: &mut Problems<'_>,
+) -> (PathBuf, PathBuf, Requirements) {
+    let mut section = root.section("policies", problems);
+    let mut folder = |key, default: &str, help| {
+        let name = section.name(key);
+        let is_named = section.has(key);
+        let named = section.parsed_located(key, problems, not_empty);
+        let path = match &named {
+            Some(path) => files.resolve(path),
+            None => files.default(default),
+        };
+        // An invalid name has already been reported.
+        if is_named == named.is_some()
+            && let Err(problem) = files::folder(&path, help)
+        {
+            let place = named.map_or(Place::Nowhere, |path| path.place);
+            problem.report(&name, &place, problems);
+        }
+        path
+    };
+    let policies = folder("path", "policies", POLICIES_HELP);
+    let schema = folder("schema", "schema", SCHEMA_HELP);
+    let canaries = section.parsed("canaries", problems, |text| match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it must be \"on\" or \"off\""),
+    });
+    let required = section.parsed_list("required", problems, not_empty);
+    section.finish(problems);
+    let requirements = Requirements {
+        canaries: canaries.unwrap_or(true),
+        required: required.unwrap_or_default(),
+    };
+    (policies, schema, requirements)
+}
+
+const POLICIES_HELP: &str = "set policies.path to the folder of the *.cedar files";
+const SCHEMA_HELP: &str = "set policies.schema to the folder of gate.cedarschema; \
+                           `cedargate policy schema --write --schema FOLDER` creates one";

@@ -1,20 +1,21 @@
-//! What is wrong, collected until everything has been looked at.
+//! The problems of a configuration, collected so that all are reported at once.
 
 use std::ops::Range;
 use std::path::Path;
 
 use cedargate_core::{Finding, Findings};
 
-/// Where something was written. Ordered as findings are listed.
+/// The place of a key or a value. The order of places is that of findings.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Place {
-    /// In the file: a range of bytes.
-    File { start: usize, end: usize },
-    /// Nowhere: it is a default, or missing.
+    /// A range of bytes of the file.
+    File {
+        start: usize,
+        end: usize,
+    },
+    /// No place: the value is a default, or the key is missing.
     Nowhere,
-    /// In this environment variable.
     Variable(String),
-    /// In this flag.
     Flag(String),
 }
 
@@ -32,6 +33,7 @@ pub(super) struct Problems<'a> {
     file: String,
     text: &'a str,
     found: Vec<Problem>,
+    /// The ranges of the file that no excerpt shows.
     secrets: Vec<Range<usize>>,
 }
 
@@ -71,23 +73,28 @@ impl<'a> Problems<'a> {
         });
     }
 
-    /// What is written there is never shown.
+    /// Keeps the text at a place out of excerpts.
     pub(super) fn hide(&mut self, place: &Place) {
         if let Place::File { start, end } = place {
             self.secrets.push(*start..*end);
         }
     }
 
-    /// The line that holds a place of the file is not shown.
+    /// Keeps the line around a byte of the file out of excerpts.
     pub(super) fn hide_line(&mut self, at: usize) {
         self.secrets.push(self.line_start(at)..at + 1);
     }
 
-    /// All of them, in the order of their places.
+    /// Returns all problems in the order of their places.
     pub(super) fn into_findings(mut self) -> Findings {
         let mut found = std::mem::take(&mut self.found);
-        found.sort_by(|one, other| one.place.cmp(&other.place));
-        Findings(found.into_iter().map(|one| self.finding(one)).collect())
+        found.sort_by(|a, b| a.place.cmp(&b.place));
+        Findings(
+            found
+                .into_iter()
+                .map(|problem| self.finding(problem))
+                .collect(),
+        )
     }
 
     fn finding(&self, problem: Problem) -> Finding {
@@ -106,8 +113,8 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// With an excerpt that ends where the place does, but for closing brackets: what follows an
-    /// unknown key may be a secret that nobody told us of.
+    /// Adds an excerpt. It ends with the place and its closing brackets, because the value after an
+    /// unknown key may be a secret.
     fn show(&self, finding: Finding, span: Range<usize>) -> Finding {
         let shown = self.line_start(span.start)..span.end;
         let is_secret =
@@ -121,11 +128,11 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// How many bytes behind a place close the lists and tables that it is in.
+    /// Counts the bytes after a place that close its lists and tables.
     fn brackets(&self, at: usize) -> usize {
-        let behind = self.text.get(at..).unwrap_or_default();
-        let further = behind.trim_start_matches([' ', ']', '}']);
-        behind[..behind.len() - further.len()].trim_end().len()
+        let after = self.text.get(at..).unwrap_or_default();
+        let rest = after.trim_start_matches([' ', ']', '}']);
+        after[..after.len() - rest.len()].trim_end().len()
     }
 
     fn line_start(&self, at: usize) -> usize {

@@ -1,4 +1,5 @@
-//! One table of the configuration: keys are taken out of it, and what is left over is unknown.
+//! One table of the configuration. Keys are taken out of it, and the keys that are left over are
+//! unknown.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,7 +10,7 @@ use super::layers::{Entries, Entry, PREFIX, Value};
 use super::problems::{Place, Problems};
 use cedargate_core::nearest;
 
-/// A value and where it was written.
+/// A value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Located<T> {
     pub(super) value: T,
@@ -18,17 +19,17 @@ pub(super) struct Located<T> {
 
 /// A table from which keys are taken.
 pub(super) struct Section {
-    /// The key of the table itself; empty at the top.
+    /// The dotted key of the table, which is empty for the top-level table.
     path: String,
     place: Place,
     entries: Entries,
-    /// The keys that there are: those that were asked for.
+    /// The valid keys: those that were taken, whether they are present or not.
     known: Vec<&'static str>,
+    /// The places of the values that were taken.
     places: BTreeMap<&'static str, Place>,
 }
 
 impl Section {
-    /// The top of the tree.
     pub(super) fn root(entries: Entries) -> Self {
         Self::new(String::new(), Place::Nowhere, entries)
     }
@@ -43,7 +44,7 @@ impl Section {
         }
     }
 
-    /// The whole name of a key in it.
+    /// Returns the dotted key of a key of this table.
     pub(super) fn name(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
@@ -52,7 +53,7 @@ impl Section {
         }
     }
 
-    /// Where the value of a key is that was taken before; the table's place if there was none.
+    /// Returns the place of a value that was taken, or the table's place if the key is absent.
     pub(super) fn place_of(&self, key: &str) -> &Place {
         self.places.get(key).unwrap_or(&self.place)
     }
@@ -64,12 +65,12 @@ impl Section {
         Some(entry)
     }
 
-    /// Whether the key is there and was not taken yet.
+    /// Returns true if the key is present and was not taken yet.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
-    /// Reports those of the keys that are not there. Comes before they are taken.
+    /// Reports the keys that are absent. Must be called before they are taken.
     pub(super) fn require(&self, keys: &[&'static str], problems: &mut Problems<'_>) {
         for key in keys {
             if !self.has(key) {
@@ -78,15 +79,17 @@ impl Section {
         }
     }
 
-    /// Reports that a required key is not there.
     pub(super) fn missing(&self, key: &str, problems: &mut Problems<'_>) {
         let name = self.name(key);
-        let help = format!("write it in the file, or set {}", variable(&name));
+        let help = format!(
+            "add it to the configuration file, or set {}",
+            variable(&name)
+        );
         let message = format!("`{name}` is missing");
         problems.add(&self.place, "missing_key", message, Some(help));
     }
 
-    /// A text.
+    /// Takes a string.
     pub(super) fn text(
         &mut self,
         key: &'static str,
@@ -96,7 +99,7 @@ impl Section {
         text(self.take(key)?, &name, problems)
     }
 
-    /// A text that means something. The error is a sentence about "it".
+    /// Takes a string and parses it. An error is a sentence, such as "it must not be empty".
     pub(super) fn parsed<T, E: Display>(
         &mut self,
         key: &'static str,
@@ -107,7 +110,7 @@ impl Section {
             .map(|located| located.value)
     }
 
-    /// As [`Section::parsed`], with its place.
+    /// Takes a value as [`Section::parsed`] does, and returns it with its place.
     pub(super) fn parsed_located<T, E: Display>(
         &mut self,
         key: &'static str,
@@ -119,7 +122,8 @@ impl Section {
         parsed(text, &name, problems, parse)
     }
 
-    /// A list of texts that mean something. None when the key is absent or one of them is wrong.
+    /// Takes a list of strings and parses them. Returns `None` if the key is absent or an entry is
+    /// invalid.
     pub(super) fn parsed_list<T, E: Display>(
         &mut self,
         key: &'static str,
@@ -128,7 +132,7 @@ impl Section {
     ) -> Option<Vec<T>> {
         let name = self.name(key);
         let texts = self.list(key, problems)?;
-        // Every one of them is looked at before the first error ends it.
+        // All entries are parsed first, so that each invalid entry is reported.
         let values: Vec<_> = texts
             .into_iter()
             .map(|text| parsed(text, &name, problems, &parse))
@@ -139,7 +143,7 @@ impl Section {
             .collect()
     }
 
-    /// A list of texts.
+    /// Takes a list of strings.
     pub(super) fn list(
         &mut self,
         key: &'static str,
@@ -151,11 +155,11 @@ impl Section {
             Value::List(items) => {
                 let texts: Vec<_> = items
                     .into_iter()
-                    .map(|item| text(item, &format!("each of `{name}`"), problems))
+                    .map(|item| text(item, &format!("each entry of `{name}`"), problems))
                     .collect();
                 texts.into_iter().collect()
             }
-            // A flag or a variable has no other way to say a list of one plainly.
+            // In a flag or a variable, a plain string is a list with one entry.
             Value::Text(value) if !matches!(entry.place, Place::File { .. }) => {
                 Some(vec![Located {
                     value,
@@ -163,13 +167,13 @@ impl Section {
                 }])
             }
             other => {
-                wrong_type(&entry.place, &name, "a list of texts", &other, problems);
+                wrong_type(&entry.place, &name, "a list of strings", &other, problems);
                 None
             }
         }
     }
 
-    /// A list of texts that must not be empty, nor may any of them.
+    /// Takes a list of strings. Neither the list nor an entry may be empty.
     pub(super) fn filled_list(
         &mut self,
         key: &'static str,
@@ -178,7 +182,7 @@ impl Section {
         let list = self.list(key, problems)?;
         let name = self.name(key);
         if list.is_empty() {
-            let message = format!("`{name}`: it needs at least one entry");
+            let message = format!("`{name}`: it must have at least one entry");
             problems.add(self.place_of(key), "invalid_value", message, None);
             return None;
         }
@@ -189,7 +193,7 @@ impl Section {
         texts.into_iter().collect()
     }
 
-    /// A whole number in this range.
+    /// Takes an integer in this range.
     pub(super) fn number(
         &mut self,
         key: &'static str,
@@ -202,20 +206,20 @@ impl Section {
             (Value::Integer(number), _) => Some(*number),
             (Value::Text(text), Place::Variable(_) | Place::Flag(_)) => text.parse().ok(),
             (other, place) => {
-                wrong_type(place, &name, "a whole number", other, problems);
+                wrong_type(place, &name, "an integer", other, problems);
                 return None;
             }
         };
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             let (least, most) = (range.start(), range.end());
-            let message = format!("`{name}`: it is a whole number from {least} to {most}");
+            let message = format!("`{name}`: it must be an integer from {least} to {most}");
             problems.add(&entry.place, "invalid_value", message, None);
         }
         number
     }
 
-    /// A duration in this range, which `rule` describes to people.
+    /// Takes a duration in this range. `rule` is the message for other values.
     pub(super) fn duration(
         &mut self,
         key: &'static str,
@@ -225,11 +229,12 @@ impl Section {
     ) -> Option<Duration> {
         self.parsed(key, problems, |text| {
             let duration = humantime::parse_duration(text).ok();
-            duration.filter(|one| range.contains(one)).ok_or(rule)
+            duration
+                .filter(|duration| range.contains(duration))
+                .ok_or(rule)
         })
     }
 
-    /// Yes or no.
     pub(super) fn boolean(
         &mut self,
         key: &'static str,
@@ -252,7 +257,7 @@ impl Section {
         }
     }
 
-    /// The table under a key; an empty one when it is absent.
+    /// Takes a table. An absent table is empty.
     pub(super) fn section(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Section {
         let name = self.name(key);
         let Some(entry) = self.take(key) else {
@@ -267,7 +272,7 @@ impl Section {
         }
     }
 
-    /// The list of tables under a key. None when the key is absent or no list.
+    /// Takes a list of tables. Returns `None` if the key is absent or not a list.
     pub(super) fn sections(
         &mut self,
         key: &'static str,
@@ -278,8 +283,8 @@ impl Section {
         let Value::List(items) = entry.value else {
             let message = format!("`{name}` must be a list of tables");
             let help = format!(
-                "write [[{}]], with two brackets, above each of them",
-                plain(&name)
+                "write [[{}]], with two brackets, above each table",
+                without_indices(&name)
             );
             problems.add(&entry.place, "wrong_type", message, Some(help));
             return None;
@@ -295,52 +300,52 @@ impl Section {
         Some(sections)
     }
 
-    /// A key whose feature comes in a later version.
+    /// Reports a key of a feature that comes in a later version.
     pub(super) fn not_built(&mut self, key: &'static str, problems: &mut Problems<'_>) {
         if let Some(entry) = self.take(key) {
-            let message = format!("`{}` is not built yet in this version", self.name(key));
-            let help = "take it out: nothing would act on it".to_owned();
+            let message = format!("`{}` is not supported in this version", self.name(key));
+            let help = "remove it: it would have no effect".to_owned();
             problems.hide(&entry.place);
             problems.add(&entry.key, "not_built", message, Some(help));
         }
     }
 
-    /// Reports what was not taken.
+    /// Reports the keys that were not taken.
     pub(super) fn finish(&self, problems: &mut Problems<'_>) {
         for (key, entry) in &self.entries {
-            // Nobody knows what an unknown key holds.
+            // The value of an unknown key may be a secret.
             problems.hide(&entry.place);
             let message = format!("unknown key `{}`", self.name(key));
-            let nearest = nearest(key, self.known.iter().copied()).map(|one| self.name(one));
+            let nearest = nearest(key, self.known.iter().copied()).map(|known| self.name(known));
             let help = match (&entry.key, nearest) {
                 (Place::Variable(written), Some(name)) => {
-                    format!("did you mean {}?", respelt(written, &variable(&name)))
+                    format!("did you mean {}?", respelled(written, &variable(&name)))
                 }
                 (_, Some(name)) => format!("did you mean `{name}`?"),
-                (_, None) => format!("the keys here are {}", self.known.join(", ")),
+                (_, None) => format!("the known keys here are {}", self.known.join(", ")),
             };
             problems.add(&entry.key, "unknown_key", message, Some(help));
         }
     }
 }
 
-/// The name of a key without the numbers of the entries that it is in.
-fn plain(name: &str) -> String {
+/// Removes the indices from a dotted key.
+fn without_indices(name: &str) -> String {
     let parts = name.split('.');
-    let plain: Vec<_> = parts
+    let names: Vec<_> = parts
         .map(|part| part.split('[').next().unwrap_or(part))
         .collect();
-    plain.join(".")
+    names.join(".")
 }
 
-/// The environment variable of a key.
+/// Returns the name of the environment variable for a dotted key.
 fn variable(name: &str) -> String {
     let name = name.replace('[', ".").replace(']', "");
     format!("{PREFIX}{}", name.replace('.', "__").to_ascii_uppercase())
 }
 
-/// A variable whose first parts are those of `known`, and whose further ones are as it was written.
-fn respelt(written: &str, known: &str) -> String {
+/// Replaces the first parts of a variable's name by those of `known`, and keeps the others.
+fn respelled(written: &str, known: &str) -> String {
     let further = written.split("__").skip(known.split("__").count());
     further.fold(known.to_owned(), |name, part| format!("{name}__{part}"))
 }
@@ -352,7 +357,7 @@ fn text(entry: Entry, name: &str, problems: &mut Problems<'_>) -> Option<Located
             place: entry.place,
         }),
         other => {
-            wrong_type(&entry.place, name, "a text in quotes", &other, problems);
+            wrong_type(&entry.place, name, "a string in quotes", &other, problems);
             None
         }
     }
@@ -381,8 +386,8 @@ fn wrong_type(place: &Place, name: &str, wanted: &str, found: &Value, problems: 
     let found = match found {
         Value::Table(_) => "a table",
         Value::List(_) => "a list",
-        Value::Text(_) => "a text",
-        Value::Boolean(_) => "true or false",
+        Value::Text(_) => "a string",
+        Value::Boolean(_) => "a boolean",
         Value::Integer(_) => "a number",
         Value::Other(kind) => kind,
     };
@@ -391,6 +396,6 @@ fn wrong_type(place: &Place, name: &str, wanted: &str, found: &Value, problems: 
     } else {
         format!("`{name}`")
     };
-    let message = format!("{name} must be {wanted}, and is {found}");
+    let message = format!("{name} must be {wanted}, but is {found}");
     problems.add(place, "wrong_type", message, None);
 }

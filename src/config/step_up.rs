@@ -1,8 +1,8 @@
-//! `[step_up]`: how step-up tokens are made.
+//! The `[step_up]` section: the issuer of step-up tokens.
 
 use std::time::Duration;
 
-use super::files::{self, Files, Trouble};
+use super::files::{self, FileProblem, Files};
 use super::not_empty;
 use super::problems::Problems;
 use super::section::Section;
@@ -12,13 +12,13 @@ use crate::authn::step_up::{Settings, StepUpIssuer};
 
 const REQUIRED: [&str; 3] = ["issuer", "audience", "signing_key_files"];
 
-/// Unless the configuration says otherwise.
+/// The default lifetime of a step-up token.
 const TTL: Duration = Duration::from_secs(10 * 60);
-/// Long enough for one request, short enough for a token that was stolen.
+/// The least value leaves time for one request; the greatest limits the use of a stolen token.
 const TTLS: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(60 * 60);
 
-/// None when it is left out, or wrong.
+/// Returns `None` if the section is absent or has a problem.
 pub(super) fn take(
     root: &mut Section,
     issuers: Option<&[Issuer]>,
@@ -26,7 +26,7 @@ pub(super) fn take(
     problems: &mut Problems<'_>,
 ) -> Option<StepUpIssuer> {
     if !root.has("step_up") {
-        // So that it is among the keys that are known.
+        // Makes `step_up` a known key.
         root.section("step_up", problems).finish(problems);
         return None;
     }
@@ -34,13 +34,13 @@ pub(super) fn take(
     section.require(&REQUIRED, problems);
     let issuer = section.parsed_located("issuer", problems, not_empty);
     if let Some(issuer) = &issuer
-        && issuers.is_some_and(|all| all.iter().any(|one| one.issuer == issuer.value))
+        && issuers.is_some_and(|all| all.iter().any(|other| other.issuer == issuer.value))
     {
-        let message = "`step_up.issuer`: a configured issuer has the same: whoever signs its tokens could make step-ups";
+        let message = "`step_up.issuer`: one of `issuers` has the same value, so its signing keys could sign step-up tokens: choose another value";
         problems.add(&issuer.place, "duplicate", message, None);
     }
     let audience = section.parsed("audience", problems, not_empty);
-    let rule = "it is a duration from 1m to 1h, such as \"10m\"";
+    let rule = "it must be a duration from 1m to 1h, such as \"10m\"";
     let ttl = section.duration("ttl", TTLS, rule, problems);
     let keys = keys(&mut section, files, problems);
     section.finish(problems);
@@ -68,30 +68,32 @@ fn keys(
     let name = "step_up.signing_key_files";
     let paths = section.filled_list("signing_key_files", problems)?;
     let mut keys: Vec<SigningKey> = Vec::new();
-    let mut all = true;
+    let mut all_valid = true;
     for path in &paths {
         let file = files.resolve(path);
         let key = files::read_secret(&file).and_then(|pkcs8| {
-            SigningKey::parse(&pkcs8).map_err(|error| Trouble {
+            SigningKey::parse(&pkcs8).map_err(|error| FileProblem {
                 message: format!("{} {error}", file.display()),
                 help: Some(format!(
-                    "make one: (umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {})",
+                    "create one with (umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {})",
                     file.display()
                 )),
             })
         });
         match key {
-            Ok(key) if keys.iter().any(|one| one.id() == key.id()) => {
-                let message = format!("`{name}`: this file holds the same key as an earlier one");
+            Ok(key) if keys.iter().any(|other| other.id() == key.id()) => {
+                let message = format!(
+                    "`{name}`: this file holds the same key as an earlier entry: remove one of them"
+                );
                 problems.add(&path.place, "duplicate", message, None);
-                all = false;
+                all_valid = false;
             }
             Ok(key) => keys.push(key),
-            Err(trouble) => {
-                trouble.report(name, &path.place, problems);
-                all = false;
+            Err(problem) => {
+                problem.report(name, &path.place, problems);
+                all_valid = false;
             }
         }
     }
-    all.then_some(keys)
+    all_valid.then_some(keys)
 }

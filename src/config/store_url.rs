@@ -1,17 +1,17 @@
-//! `store.url`, or the file that holds it.
+//! The keys `store.url` and `store.url_file`: the place of the store.
 
 use std::borrow::Cow;
 
-use super::files::{self, Files, Trouble};
+use super::files::{self, FileProblem, Files};
 use super::problems::Problems;
 use super::section::{Located, Section};
 use crate::error::with_causes;
 use crate::store::Location;
 
-pub(super) const FORMS: &str = "it is embedded:FOLDER, redis://HOST:PORT/DATABASE, rediss://… or \
+pub(super) const FORMS: &str = "it must be embedded:FOLDER, redis://HOST:PORT/DATABASE, rediss://… or \
                      redis+unix:///SOCKET";
 
-/// Takes `url` or `url_file`. No message repeats anything of the URL: it may have a password in it.
+/// Takes `url` or `url_file`. No message quotes the URL, because it may hold a password.
 pub(super) fn take(
     section: &mut Section,
     files: &Files,
@@ -24,7 +24,7 @@ pub(super) fn take(
     let url = section.text("url", problems);
     let file = section.text("url_file", problems);
     if both {
-        let message = "`store.url` and `store.url_file` are both set: one of them must go";
+        let message = "`store.url` and `store.url_file` are both set: remove one of them";
         problems.add(section.place_of("url_file"), "invalid_value", message, None);
         return None;
     }
@@ -32,8 +32,8 @@ pub(super) fn take(
         (Some(url), _) => ("store.url", url),
         (None, Some(file)) => match from_file(files, &file) {
             Ok(url) => ("store.url_file", url),
-            Err(trouble) => {
-                trouble.report("store.url_file", &file.place, problems);
+            Err(problem) => {
+                problem.report("store.url_file", &file.place, problems);
                 return None;
             }
         },
@@ -48,9 +48,9 @@ pub(super) fn take(
     }
 }
 
-fn from_file(files: &Files, file: &Located<String>) -> Result<Located<String>, Trouble> {
+fn from_file(files: &Files, file: &Located<String>) -> Result<Located<String>, FileProblem> {
     let path = files.resolve(file);
-    let text = String::from_utf8(files::read_secret(&path)?).map_err(|_| Trouble {
+    let text = String::from_utf8(files::read_secret(&path)?).map_err(|_| FileProblem {
         message: format!("{} is not UTF-8 text", path.display()),
         help: None,
     })?;
@@ -66,7 +66,10 @@ fn location(
 ) -> Result<Location, (&'static str, Cow<'static, str>)> {
     if let Some(folder) = url.value.strip_prefix("embedded:") {
         if folder.is_empty() {
-            return Err(("invalid_value", "a folder follows `embedded:`".into()));
+            return Err((
+                "invalid_value",
+                "`embedded:` must be followed by a folder".into(),
+            ));
         }
         return Ok(Location::Embedded(files.resolve(&Located {
             value: folder.to_owned(),
@@ -78,7 +81,8 @@ fn location(
             .map_err(|error| ("invalid_value", with_causes(&error).into())),
         Some(scheme) if scheme.ends_with("+sentinel") || scheme.ends_with("+cluster") => Err((
             "not_built",
-            "Sentinel and cluster are not built yet in this version: name one server".into(),
+            "Redis Sentinel and Redis Cluster are not supported in this version: name one server"
+                .into(),
         )),
         _ => Err(("invalid_value", FORMS.into())),
     }

@@ -13,9 +13,10 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 use super::*;
+use crate::mfa::backup_codes::{Pepper, Peppers};
 use crate::store::Location;
 
-/// Every key that there is.
+/// The documented example.
 const EXAMPLE: &str = r#"
 listen = "127.0.0.1:8080"
 admin_listen = "127.0.0.1:9090"
@@ -66,8 +67,8 @@ mask = ["principal.claims.email", "context.network.address"]
 trusted_proxies = ["10.0.0.0/8", "::ffff:192.0.2.1", "2001:db8::/32"]
 "#;
 
-/// The least that `serve` starts with.
-const LEAST: &str = r#"
+/// The smallest configuration that `serve` starts with.
+const MINIMAL: &str = r#"
 [store]
 url = "embedded:data"
 
@@ -146,23 +147,23 @@ impl Folder {
             .unwrap_or_else(|findings| panic!("{findings}"))
     }
 
-    /// What is wrong, as a person reads it, with the folder's name taken out.
-    fn wrong(&self, text: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> String {
+    /// Renders the findings as text, without the folder's path.
+    fn report(&self, text: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> String {
         let findings = self.load_with(text, env, flags).err().expect("it loads");
         let folder = format!("{}/", self.0.path().display());
         findings.to_string().replace(&folder, "")
     }
 
-    /// The code and the message of each finding.
+    /// Returns the code and the message of each finding.
     fn messages(&self, text: &str, env: &[(&str, &str)]) -> Vec<(&'static str, String)> {
         let findings = self.load_with(text, env, &[]).err().expect("it loads");
         let folder = format!("{}/", self.0.path().display());
-        let message = |one: Finding| (one.code, one.message.replace(&folder, ""));
+        let message = |finding: Finding| (finding.code, finding.message.replace(&folder, ""));
         findings.0.into_iter().map(message).collect()
     }
 }
 
-fn redis(config: &Config) -> &str {
+fn redis_url(config: &Config) -> &str {
     match &config.store.location {
         Location::Redis(url) => url.expose_secret(),
         Location::Embedded(_) => panic!("embedded"),
@@ -170,14 +171,14 @@ fn redis(config: &Config) -> &str {
 }
 
 #[test]
-fn the_documented_example_loads() {
+fn documented_example_loads() {
     let folder = Folder::new();
     let config = folder.load(EXAMPLE);
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.admin_listen, "127.0.0.1:9090".parse().unwrap());
     assert_eq!(config.policies, folder.path("policies"));
     assert_eq!(config.schema, folder.path("schema"));
-    assert_eq!(redis(&config), "redis://127.0.0.1:6379/0");
+    assert_eq!(redis_url(&config), "redis://127.0.0.1:6379/0");
     assert!(config.store.require_durable);
     assert_eq!(config.mfa.enrollment_ttl, Duration::from_secs(300));
     let issuer = &config.authn.issuers[0];
@@ -197,7 +198,7 @@ fn the_documented_example_loads() {
     let proxies = ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"];
     assert_eq!(
         config.trusted_proxies,
-        proxies.map(|one| one.parse().unwrap())
+        proxies.map(|proxy| proxy.parse().unwrap())
     );
     let log = config.decision_log.unwrap();
     assert_eq!(log.file, folder.path("decisions.jsonl"));
@@ -209,15 +210,15 @@ fn the_documented_example_loads() {
 fn admin_hosts_are_kept_in_lower_case() {
     let folder = Folder::new();
     let hosts = "admin_hosts = [\"Gateway.Internal\", \"cedargate\"]";
-    let config = folder.load(&format!("{hosts}\n{LEAST}"));
+    let config = folder.load(&format!("{hosts}\n{MINIMAL}"));
     assert_eq!(config.admin_hosts, ["gateway.internal", "cedargate"]);
 }
 
 #[test]
-fn policies_say_what_they_must_fulfil() {
+fn requirements_on_policies_are_read() {
     let folder = Folder::new();
     let policies = "[policies]\ncanaries = \"off\"\nrequired = [\"tenant-isolation\", \"ours\"]\n";
-    let config = folder.load(&format!("{policies}{LEAST}"));
+    let config = folder.load(&format!("{policies}{MINIMAL}"));
     let required = ["tenant-isolation", "ours"].map(str::to_owned);
     let requirements = Requirements {
         canaries: false,
@@ -229,9 +230,9 @@ fn policies_say_what_they_must_fulfil() {
 }
 
 #[test]
-fn what_is_not_written_has_its_default() {
+fn absent_key_has_its_default() {
     let folder = Folder::new();
-    let config = folder.load(LEAST);
+    let config = folder.load(MINIMAL);
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.admin_listen, "127.0.0.1:9090".parse().unwrap());
     assert_eq!(config.policies, folder.path("policies"));
@@ -253,10 +254,10 @@ fn what_is_not_written_has_its_default() {
 }
 
 #[test]
-fn a_relying_party_needs_little() {
+fn relying_party_with_id_and_origins_loads() {
     let folder = Folder::new();
     let text = format!(
-        "{LEAST}\n[[relying_parties]]\nid = \"example.com\"\norigins = [\"https://example.com\"]\n"
+        "{MINIMAL}\n[[relying_parties]]\nid = \"example.com\"\norigins = [\"https://example.com\"]\n"
     );
     let config = folder.load(&text);
     let party = config.mfa.parties.of(None).unwrap();
@@ -265,7 +266,7 @@ fn a_relying_party_needs_little() {
 }
 
 #[test]
-fn flags_are_over_the_environment_over_the_file() {
+fn flag_overrides_variable_and_variable_overrides_file() {
     let folder = Folder::new();
     let env = [
         ("CEDARGATE_LISTEN", "127.0.0.1:1"),
@@ -283,16 +284,16 @@ fn flags_are_over_the_environment_over_the_file() {
     ];
     let flags = [("listen", "[::1]:0")];
     let config = folder
-        .load_with(LEAST, &env, &flags)
+        .load_with(MINIMAL, &env, &flags)
         .unwrap_or_else(|findings| panic!("{findings}"));
     assert_eq!(config.listen, "[::1]:0".parse().unwrap());
     assert_eq!(config.admin_listen, "127.0.0.1:2".parse().unwrap());
-    assert_eq!(redis(&config), "redis://other:6379");
+    assert_eq!(redis_url(&config), "redis://other:6379");
     assert!(!config.store.require_durable);
     assert_eq!(
         config.policies,
         PathBuf::from("src"),
-        "of the working folder"
+        "relative to the working folder"
     );
     let issuer = &config.authn.issuers[0];
     assert_eq!(issuer.issuer, "https://other.example.com");
@@ -301,7 +302,7 @@ fn flags_are_over_the_environment_over_the_file() {
 }
 
 #[test]
-fn the_environment_alone_is_enough() {
+fn environment_alone_is_a_complete_configuration() {
     let folder = Folder::new();
     let jwks = folder.path("jwks.json").display().to_string();
     let pepper = folder.path("pepper.key").display().to_string();
@@ -325,7 +326,7 @@ fn the_environment_alone_is_enough() {
 }
 
 #[test]
-fn all_mistakes_are_named_with_their_places() {
+fn all_problems_of_a_file_are_reported_with_their_places() {
     let folder = Folder::new();
     let text = EXAMPLE
         .replace("listen = \"127.0.0.1:8080\"", "lisen = \"127.0.0.1:8080\"")
@@ -336,11 +337,11 @@ fn all_mistakes_are_named_with_their_places() {
         )
         .replace("tenant_claim = \"tenant_id\"\n", "")
         .replace("[\"ES256\"]", "[\"ES256\", \"HS256\"]");
-    insta::assert_snapshot!(folder.wrong(&text, &[], &[]));
+    insta::assert_snapshot!(folder.report(&text, &[], &[]));
 }
 
 #[test]
-fn mistakes_in_flags_and_variables_name_them() {
+fn problem_of_a_flag_or_variable_is_reported_with_its_name() {
     let folder = Folder::new();
     let env = [
         ("CEDARGATE_STORE__URI", "redis://:hunter2@host"),
@@ -354,19 +355,19 @@ fn mistakes_in_flags_and_variables_name_them() {
         ("CEDARGATE_LISTEN__PORT", "1"),
     ];
     let flags = [("admin_listen", "9090"), ("policies.path", "")];
-    insta::assert_snapshot!(folder.wrong(EXAMPLE, &env, &flags));
+    insta::assert_snapshot!(folder.report(EXAMPLE, &env, &flags));
 }
 
 #[test]
-fn what_is_required_is_asked_for() {
+fn missing_required_keys_are_reported() {
     let folder = Folder::new();
-    insta::assert_snapshot!(folder.wrong("", &[], &[]));
+    insta::assert_snapshot!(folder.report("", &[], &[]));
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_shown_where_it_stops_being_it() {
+fn invalid_toml_is_reported_with_its_place() {
     let folder = Folder::new();
-    insta::assert_snapshot!(folder.wrong("listen = 127.0.0.1:8080\n[store\n", &[], &[]));
+    insta::assert_snapshot!(folder.report("listen = 127.0.0.1:8080\n[store\n", &[], &[]));
 }
 
 fn fragment() -> impl Strategy<Value = String> {
@@ -377,7 +378,7 @@ fn fragment() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in ".{0,80}", value in ".{0,20}") {
+    fn any_text_is_refused_without_a_panic(text in ".{0,80}", value in ".{0,20}") {
         let env = [("CEDARGATE_STORE__URL".to_owned(), value)];
         let outcome = layered(&[], env, Some((Path::new("a.toml"), &text)));
         let findings = outcome.err().unwrap();
@@ -386,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn no_table_makes_it_panic(
+    fn any_tables_are_refused_without_a_panic(
         fragments in prop::collection::vec(fragment(), 0..8),
         name in "CEDARGATE_(STORE|ISSUERS|LISTEN|[A-Z]{1,3})(__[A-Z0-9]{0,3}){0,3}",
         value in "[a-z]{0,5}|\\[\"a\"\\]|\\{ a = 1 \\}|\\[\\{\\}\\]|\\[",

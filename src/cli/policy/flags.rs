@@ -7,7 +7,7 @@ use cedargate_policy_tools::{Error, require_path};
 use clap::Args;
 
 use crate::cli::failure::Failure;
-use crate::config::{self, ForPolicies};
+use crate::config::{self, PolicyConfig};
 
 /// The paths of policies, schema and test cases.
 #[derive(Args, Clone, Debug, Default)]
@@ -38,7 +38,7 @@ pub(super) struct Inputs {
     /// The test files and folders of them. Empty if none are named and the default does not exist.
     pub(super) tests: Vec<PathBuf>,
     /// The part of the configuration that concerns policies.
-    pub(super) configuration: Option<ForPolicies>,
+    pub(super) configuration: Option<PolicyConfig>,
 }
 
 const POLICIES: &str = "./policies";

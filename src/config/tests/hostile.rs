@@ -1,4 +1,4 @@
-//! Configurations that are nearly the documented one.
+//! Hostile configurations, most of them random edits of the documented example.
 
 use std::cell::Cell;
 
@@ -7,7 +7,7 @@ use proptest::test_runner::{Config as Runs, TestRunner};
 
 use super::*;
 
-/// What means something in a configuration.
+/// Tokens and values of configurations.
 const PIECES: &[&str] = &[
     "\"",
     "'",
@@ -46,30 +46,39 @@ const PIECES: &[&str] = &[
 #[derive(Clone, Debug)]
 struct Edit {
     at: Index,
-    taken: usize,
-    put: String,
+    removed: usize,
+    inserted: String,
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    let put = prop_oneof![
+    let inserted = prop_oneof![
         3 => select(PIECES).prop_map(str::to_owned),
         1 => "\\PC{0,4}",
     ];
-    (any::<Index>(), 0..12_usize, put).prop_map(|(at, taken, put)| Edit { at, taken, put })
+    (any::<Index>(), 0..12_usize, inserted).prop_map(|(at, removed, inserted)| Edit {
+        at,
+        removed,
+        inserted,
+    })
 }
 
 fn edited(edits: &[Edit]) -> String {
     let mut text: Vec<char> = EXAMPLE.chars().collect();
-    for Edit { at, taken, put } in edits {
+    for Edit {
+        at,
+        removed,
+        inserted,
+    } in edits
+    {
         let at = at.index(text.len());
-        let end = (at + taken).min(text.len());
-        text.splice(at..end, put.chars());
+        let end = (at + removed).min(text.len());
+        text.splice(at..end, inserted.chars());
     }
     text.into_iter().collect()
 }
 
 #[test]
-fn what_is_nearly_the_documented_example_loads_or_says_why_not() {
+fn edited_example_loads_or_is_refused_with_findings() {
     let folder = Folder::new();
     let (loaded, refused) = (Cell::new(0), Cell::new(0));
     let runs = Runs {
@@ -93,7 +102,7 @@ fn what_is_nearly_the_documented_example_loads_or_says_why_not() {
             Ok(())
         })
         .unwrap();
-    // All of this was about something.
+    // The edits must cover both outcomes.
     let (loaded, refused) = (loaded.get(), refused.get());
     assert!(
         loaded >= 8 && refused >= 128,
@@ -102,7 +111,7 @@ fn what_is_nearly_the_documented_example_loads_or_says_why_not() {
 }
 
 #[test]
-fn tables_that_are_nested_without_end_are_refused() {
+fn deeply_nested_tables_are_refused() {
     let folder = Folder::new();
     for deep in [
         format!("listen = {}", "[".repeat(100_000)),

@@ -1,23 +1,23 @@
-//! No secret is shown, and what cannot be read is named.
+//! Secrets and files that cannot be read.
 
 use super::*;
 
 #[test]
-fn secrets_come_from_files_that_only_their_owner_reads() {
+fn secret_file_that_others_can_read_is_refused() {
     let folder = Folder::new();
-    let text = LEAST.replace("url = \"embedded:data\"", "url_file = \"url\"");
+    let text = MINIMAL.replace("url = \"embedded:data\"", "url_file = \"url\"");
     folder.write("url", b"redis://:hunter2@127.0.0.1:6379\n", 0o600);
     assert_eq!(
-        redis(&folder.load(&text)),
+        redis_url(&folder.load(&text)),
         "redis://:hunter2@127.0.0.1:6379"
     );
     folder.write("url", b"redis://:hunter2@127.0.0.1:6379\n", 0o640);
-    let wrong = folder.wrong(&text, &[], &[]);
-    assert!(wrong.contains("help: chmod 600 url"), "{wrong}");
+    let report = folder.report(&text, &[], &[]);
+    assert!(report.contains("help: run chmod 600 url"), "{report}");
 }
 
 #[test]
-fn no_secret_is_shown() {
+fn secret_is_in_no_finding() {
     let folder = Folder::new();
     for (text, env) in [
         ("[store]\nurl = \"redis://:hunter2@host/x\"", None),
@@ -54,18 +54,18 @@ fn no_secret_is_shown() {
         assert!(!shown.contains("hunter2"), "{text}: {shown}");
     }
     folder.write("url", b"postgres://:hunter2@host", 0o600);
-    let shown = folder.wrong("[store]\nurl_file = \"url\"", &[], &[]);
+    let shown = folder.report("[store]\nurl_file = \"url\"", &[], &[]);
     assert!(
-        shown.contains("`store.url_file`: it is embedded:FOLDER"),
+        shown.contains("`store.url_file`: it must be embedded:FOLDER"),
         "{shown}"
     );
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
-fn the_file_is_read_and_the_environment_is_over_it() {
+fn loaded_file_is_overridden_by_flags_and_environment() {
     let folder = Folder::new();
-    folder.write("cedargate.toml", LEAST.as_bytes(), 0o644);
+    folder.write("cedargate.toml", MINIMAL.as_bytes(), 0o644);
     let env = [
         ("CEDARGATE_LISTEN", "127.0.0.1:1"),
         ("CEDARGATE_ADMIN_LISTEN", "127.0.0.1:2"),
@@ -79,7 +79,7 @@ fn the_file_is_read_and_the_environment_is_over_it() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_is_named() {
+fn unreadable_configuration_file_is_reported_with_its_path() {
     let folder = Folder::new();
     let error = |name| load(&[], [], &folder.path(name)).err().unwrap().0.remove(0);
     let finding = error("none.toml");
@@ -88,15 +88,15 @@ fn a_configuration_that_cannot_be_read_is_named() {
     folder.write("latin1.toml", b"\xe4", 0o644);
     assert_eq!(
         error("latin1.toml").message,
-        "the configuration is not UTF-8 text"
+        "the configuration file is not UTF-8 text"
     );
 }
 
 #[test]
-fn a_value_that_is_no_text_is_wrong_for_its_key() {
+fn variable_that_is_not_utf8_is_refused_for_its_key_only() {
     use std::os::unix::ffi::OsStringExt as _;
     let folder = Folder::new();
-    folder.write("cedargate.toml", LEAST.as_bytes(), 0o644);
+    folder.write("cedargate.toml", MINIMAL.as_bytes(), 0o644);
     let env = [
         (
             "CEDARGATE_LISTEN".into(),
