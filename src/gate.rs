@@ -223,7 +223,7 @@ impl Gate {
     fn means(&self, member: &Member, account: &Account) -> Means {
         let codes = account.codes.as_ref().filter(|_| self.parties.is_some());
         let party = self.parties.as_ref();
-        let party = party.and_then(|parties| parties.of(member.user.id.tenant));
+        let party = party.and_then(|parties| parties.for_tenant(member.user.id.tenant));
         let usable = account
             .authenticators
             .iter()

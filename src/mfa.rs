@@ -78,7 +78,7 @@ impl Mfa {
     fn party<O>(&self, permit: &Permit<O>) -> Result<&RelyingParty, Error> {
         self.parts
             .parties
-            .of(permit.member().user.id.tenant)
+            .for_tenant(permit.member().user.id.tenant)
             .ok_or(Error::NotSetUp(Feature::Webauthn))
     }
 

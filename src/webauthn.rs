@@ -1,8 +1,8 @@
-//! WebAuthn relying parties: ceremonies are started and finished here, with what webauthn-rs leaves
-//! to its caller. Pure: nothing is stored, and time is not read (the library itself reads it for the
-//! dates of attestation certificates).
+//! WebAuthn relying parties, which start and finish ceremonies. This module makes the checks that
+//! webauthn-rs ("the library") leaves to its caller. It stores nothing and reads no clock; the library
+//! reads the clock for the validity of attestation certificates.
 //!
-//! Section numbers are those of WebAuthn Level 3.
+//! Section and step numbers are those of WebAuthn Level 3.
 
 mod assertion;
 mod authentication;
@@ -36,28 +36,30 @@ pub use authentication::{Asserted, AssertionRequest, counter_back};
 use cedargate_core::{Authenticator, Bytes, MethodType, Tenant};
 pub use error::{CredentialFault, Error, MalformedMember, Reason, SettingsProblem};
 use models::ProvableModel;
-pub use response::Response;
+pub use response::RegistrationResponse;
 pub use settings::{Model, Settings, Tenants};
 
-/// All relying parties.
+/// The configured relying parties.
 #[derive(Debug)]
 pub struct RelyingParties {
     parties: Vec<RelyingParty>,
-    named: HashMap<Tenant, usize>,
-    any: Option<usize>,
+    /// The index of the party for each tenant that a party names.
+    by_tenant: HashMap<Tenant, usize>,
+    /// The index of the party for all other tenants.
+    default: Option<usize>,
 }
 
 impl RelyingParties {
-    /// Checks and takes the settings.
+    /// Builds the parties from their settings.
     ///
     /// # Errors
-    /// All settings that cannot be used, in the order of the parties.
+    /// Returns all invalid settings, in the order of the parties.
     pub fn new(settings: Vec<Settings>) -> Result<Self, Vec<SettingsProblem>> {
         let mut problems = settings::conflicts(&settings);
-        let (named, any) = served(&settings);
+        let (by_tenant, default) = index_tenants(&settings);
         let mut parties = Vec::with_capacity(settings.len());
-        for (index, one) in settings.into_iter().enumerate() {
-            match RelyingParty::new(one) {
+        for (index, party) in settings.into_iter().enumerate() {
+            match RelyingParty::new(party) {
                 Ok(party) => parties.push(party),
                 Err(found) => {
                     let of_party = found.into_iter().map(|(key, message)| SettingsProblem {
@@ -72,26 +74,26 @@ impl RelyingParties {
         if problems.is_empty() {
             Ok(Self {
                 parties,
-                named,
-                any,
+                by_tenant,
+                default,
             })
         } else {
-            problems.sort_by_key(|one| one.party);
+            problems.sort_by_key(|problem| problem.party);
             Err(problems)
         }
     }
 
-    /// The party that serves a tenant: one that names it, else the one for all others.
-    pub fn of(&self, tenant: Option<Tenant>) -> Option<&RelyingParty> {
-        let named = tenant.and_then(|tenant| self.named.get(&tenant));
+    /// Returns the party that names this tenant, else the party for all other tenants.
+    pub fn for_tenant(&self, tenant: Option<Tenant>) -> Option<&RelyingParty> {
+        let named = tenant.and_then(|tenant| self.by_tenant.get(&tenant));
         named
             .copied()
-            .or(self.any)
-            .and_then(|at| self.parties.get(at))
+            .or(self.default)
+            .and_then(|index| self.parties.get(index))
     }
 
-    /// A party whose id is this host name (no port), in any letter case. Parties that share an id
-    /// share its related origins.
+    /// Returns a party whose id is this host name (without port), in any letter case. Parties that
+    /// share an id have the same related origins.
     pub fn by_host(&self, host: &str) -> Option<&RelyingParty> {
         self.parties
             .iter()
@@ -99,21 +101,20 @@ impl RelyingParties {
     }
 }
 
-fn served(settings: &[Settings]) -> (HashMap<Tenant, usize>, Option<usize>) {
-    let mut named = HashMap::new();
-    let mut any = None;
-    for (index, one) in settings.iter().enumerate() {
-        match &one.tenants {
-            Tenants::Any => any = Some(index),
+fn index_tenants(settings: &[Settings]) -> (HashMap<Tenant, usize>, Option<usize>) {
+    let mut by_tenant = HashMap::new();
+    let mut default = None;
+    for (index, party) in settings.iter().enumerate() {
+        match &party.tenants {
+            Tenants::Any => default = Some(index),
             Tenants::These(tenants) => {
-                named.extend(tenants.iter().map(|tenant| (*tenant, index)));
+                by_tenant.extend(tenants.iter().map(|tenant| (*tenant, index)));
             }
         }
     }
-    (named, any)
+    (by_tenant, default)
 }
 
-/// One relying party.
 #[derive(Debug)]
 pub struct RelyingParty {
     id: String,
@@ -124,14 +125,14 @@ pub struct RelyingParty {
     library: Webauthn,
 }
 
-/// Who enrols.
+/// The user who enrols an authenticator.
 #[derive(Clone, Copy, Debug)]
 pub struct Person<'a> {
-    /// The stable, random user handle.
+    /// `user.id`, the user handle: random, and the same for all enrolments of the user.
     pub handle: Uuid,
-    /// `user.name`. Not empty.
+    /// `user.name`, which must not be empty.
     pub name: &'a str,
-    /// `user.displayName`. Not empty.
+    /// `user.displayName`, which must not be empty.
     pub display_name: &'a str,
 }
 
@@ -140,32 +141,32 @@ pub struct Person<'a> {
 pub struct Started {
     /// `PublicKeyCredentialCreationOptionsJSON` (§5.1.8), or the request options (§5.1.9).
     pub options: Value,
-    /// The challenge in them. The library's own state also holds what the method type decides; that
-    /// is made again when the ceremony is finished, so that a ceremony that is begun before an update
-    /// of the library can be finished after it.
+    /// The challenge in the options. It is all that must be stored: the library's state is built again
+    /// when the ceremony is finished, so that an update of the library does not end pending
+    /// ceremonies.
     pub challenge: Bytes,
 }
 
 /// The facts of a verified credential.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// The credential id: 16 to 1023 bytes, the one that authenticator data names.
+    /// The credential id in the authenticator data, of 16 to 1023 bytes.
     pub credential_id: Bytes,
-    /// The AAGUID, if attestation proved it.
+    /// The AAGUID, if the attestation statement proved it.
     pub proven_model: Option<Uuid>,
-    /// The AAGUID in authenticator data, unless it is zero.
+    /// The AAGUID in the authenticator data, unless it is zero. An authenticator can claim any.
     pub claimed_model: Option<Uuid>,
-    /// `response.transports`.
+    /// `response.transports`, which is not signed.
     pub claimed_transports: Vec<String>,
-    /// UV.
+    /// The flag UV.
     pub user_verified: bool,
-    /// BE.
+    /// The flag BE.
     pub backup_eligible: bool,
-    /// BS.
+    /// The flag BS.
     pub backed_up: bool,
     /// The signature counter.
     pub sign_count: u32,
-    /// What an assertion will need, in the library's form.
+    /// The library's credential, as JSON, which verifies assertions.
     pub credential: Value,
 }
 
@@ -183,11 +184,11 @@ impl RelyingParty {
             &settings.related_origins,
         )
         .map_err(|_| {
-            let what = format!(
-                "`{}` cannot be used with these origins: the first must lie under it",
+            let message = format!(
+                "the first origin must be on the RP ID `{}` or a subdomain of it",
                 settings.id
             );
-            vec![("origins", what)]
+            vec![("origins", message)]
         })?;
         Ok(Self {
             id: settings.id,
@@ -199,36 +200,35 @@ impl RelyingParty {
         })
     }
 
-    /// The RP ID.
+    /// Returns the RP ID.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its related origins.
     pub fn related_origins(&self) -> &[String] {
         &self.related_origins
     }
 
-    /// Returns true if this authenticator can answer here: it was enrolled at this relying party.
+    /// Returns true if this authenticator was enrolled at this relying party's RP ID.
     pub fn can_use(&self, authenticator: &Authenticator) -> bool {
         authenticator.rp_id == self.id
     }
 
-    /// Whether the method type is set up.
+    /// Returns true if this method type is configured.
     pub fn offers(&self, method_type: MethodType) -> bool {
         self.method_types.contains(&method_type)
     }
 
-    /// The configured name of a model.
+    /// Returns the configured name of a model.
     pub fn model_name(&self, aaguid: Uuid) -> Option<&str> {
         self.model(aaguid).map(|model| model.name.as_str())
     }
 
-    /// Starts a registration. `enrolled` are the user's authenticators of both types; `timeout`
-    /// becomes the options' `timeout`, which is advice to the browser.
+    /// Starts a registration. `enrolled` holds the user's authenticators of both types. `timeout` is
+    /// a hint to the browser.
     ///
     /// # Errors
-    /// [`Error::NotStarted`].
+    /// Returns [`Error::NotStarted`] if the library refuses the user's names.
     pub fn start(
         &self,
         method_type: MethodType,
@@ -258,7 +258,7 @@ impl RelyingParty {
             source,
         })?;
         let challenge = Bytes(made.public_key.challenge.clone());
-        let request = options::Request {
+        let request = options::RegistrationOptions {
             method_type,
             enrolled,
             timeout,
@@ -270,18 +270,17 @@ impl RelyingParty {
         })
     }
 
-    /// Finishes a registration that was started with this challenge (§7.1): everything inside the
-    /// response is verified.
+    /// Finishes the registration that was started with this challenge (§7.1).
     ///
     /// # Errors
-    /// The response does not verify.
+    /// Returns the first fault of the response.
     pub fn finish(
         &self,
         method_type: MethodType,
         challenge: &Bytes,
-        response: &Response,
+        response: &RegistrationResponse,
     ) -> Result<Verified, CredentialFault> {
-        let facts = checks::registration(
+        let unverified = checks::registration(
             &checks::Expected {
                 challenge,
                 rp_id: &self.id,
@@ -292,22 +291,22 @@ impl RelyingParty {
         )?;
         let mut credential = self
             .verify(method_type, challenge, response)
-            .map_err(|error| checks::fault_of(&error))?;
+            .map_err(|error| checks::library_fault(&error))?;
         let proven_model = self
-            .model(facts.aaguid)
+            .model(unverified.aaguid)
             .filter(|model| model.is_proven_by(&credential))
             .map(|model| model.aaguid);
-        // No assertion needs the statement, which is large and was chosen by the caller.
+        // Drops the statement: it may be large, the client chose it, and no assertion needs it.
         credential.attestation = ParsedAttestation::default();
         Ok(Verified {
             credential_id: response.credential_id().clone(),
             proven_model,
-            claimed_model: Some(facts.aaguid).filter(|aaguid| !aaguid.is_nil()),
+            claimed_model: Some(unverified.aaguid).filter(|aaguid| !aaguid.is_nil()),
             claimed_transports: response.transports().to_vec(),
-            user_verified: facts.user_verified,
-            backup_eligible: facts.backup_eligible,
-            backed_up: facts.backed_up,
-            sign_count: facts.sign_count,
+            user_verified: unverified.user_verified,
+            backup_eligible: unverified.backup_eligible,
+            backed_up: unverified.backed_up,
+            sign_count: unverified.sign_count,
             credential: json!(credential),
         })
     }
@@ -316,7 +315,7 @@ impl RelyingParty {
         &self,
         method_type: MethodType,
         challenge: &Bytes,
-        response: &Response,
+        response: &RegistrationResponse,
     ) -> Result<Credential, WebauthnError> {
         let registration = library_state(challenge, method_type);
         let response: RegisterPublicKeyCredential = serde_json::from_value(response.for_library())
@@ -363,11 +362,11 @@ fn library(
         .build()
 }
 
-/// The library's state of a registration, as JSON: its fields are private to it.
+/// Builds the library's state of a registration as JSON, because its fields are private.
 ///
-/// Two things are left out on purpose. Excluded credentials: the caller compares ids before, and the
-/// library's error for one is the same as for an algorithm that was not offered. Roots: without a
-/// statement the ceremony would then be an error, where it is a policy's decision.
+/// Excluded credentials are left out: the caller compares ids, and the library's error for them is the
+/// same as that for an algorithm that was not offered. Roots are left out: with them, the library would
+/// refuse a response without a statement, which policies decide about.
 fn library_state(challenge: &Bytes, method_type: MethodType) -> Value {
     let user_verification = match method_type {
         MethodType::Passkey => "required",

@@ -189,7 +189,10 @@ fn documented_example_loads() {
     assert_eq!(issuer.tenant_claim, "tenant_id");
     assert_eq!(issuer.groups_claim.as_deref(), Some("groups"));
     assert_eq!(*issuer.strong_acr, ["phr".to_owned(), "phrh".to_owned()]);
-    assert_eq!(config.mfa.parties.of(None).unwrap().id(), "example.com");
+    assert_eq!(
+        config.mfa.parties.for_tenant(None).unwrap().id(),
+        "example.com"
+    );
     let pepper = Peppers::new(vec![Pepper::new(&vec![7; 32].into())]);
     let id = |peppers: &Peppers| peppers.issue().unwrap().1.pepper_id;
     assert_eq!(id(&config.mfa.peppers), id(&pepper));
@@ -244,7 +247,7 @@ fn absent_key_has_its_default() {
     assert!(config.admin_hosts.is_empty());
     assert!(config.decision_log.is_none());
     assert!(config.cors_origins.is_empty());
-    assert!(config.mfa.parties.of(None).is_none());
+    assert!(config.mfa.parties.for_tenant(None).is_none());
     assert!(config.authn.issuers[0].strong_acr.is_empty());
     assert_eq!(config.authn.issuers[0].tenants, None);
     let Location::Embedded(path) = &config.store.location else {
@@ -260,7 +263,7 @@ fn relying_party_with_id_and_origins_loads() {
         "{MINIMAL}\n[[relying_parties]]\nid = \"example.com\"\norigins = [\"https://example.com\"]\n"
     );
     let config = folder.load(&text);
-    let party = config.mfa.parties.of(None).unwrap();
+    let party = config.mfa.parties.for_tenant(None).unwrap();
     assert!(party.offers(cedargate_core::MethodType::Fido));
     assert!(party.offers(cedargate_core::MethodType::Passkey));
 }

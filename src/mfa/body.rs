@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Field};
-use crate::webauthn::{Assertion, MalformedMember, Response};
+use crate::webauthn::{Assertion, MalformedMember, RegistrationResponse};
 use cedargate_core::MethodType;
 
 /// The longest `device_name`, in Unicode scalar values.
@@ -123,13 +123,13 @@ impl FromJson for DeviceName {
 }
 
 /// Its faults name the members inside, and begin with `credential`.
-impl FromJson for Response {
+impl FromJson for RegistrationResponse {
     fn from_json(_: &'static str, sent: &Value) -> Result<Self, Vec<Field>> {
-        Response::parse(sent).map_err(fields)
+        RegistrationResponse::parse(sent).map_err(fields)
     }
 }
 
-/// As that of [`Response`].
+/// As that of [`RegistrationResponse`].
 impl FromJson for Assertion {
     fn from_json(_: &'static str, sent: &Value) -> Result<Self, Vec<Field>> {
         Assertion::parse(sent).map_err(fields)

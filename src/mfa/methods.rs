@@ -205,7 +205,7 @@ impl Mfa {
     ) -> Result<Method, Error> {
         let RenameMethod { id, device_name } = permit.operation();
         let user = &permit.member().user.id;
-        let party = self.parts.parties.of(user.tenant);
+        let party = self.parts.parties.for_tenant(user.tenant);
         let one = find(permit.account(), *id).ok_or(Error::NotFound(Missing::Authenticator))?;
         let device_name = name_or(device_name, party, one.claimed_model, one.method_type);
         let mut renamed = one.clone();
@@ -256,7 +256,7 @@ impl Mfa {
 
     /// The authenticators of an account in this tenant.
     pub(super) fn methods(&self, tenant: Option<Tenant>, account: &Account) -> Methods {
-        let party = self.parts.parties.of(tenant);
+        let party = self.parts.parties.for_tenant(tenant);
         let methods = account.authenticators.iter();
         Methods {
             methods: methods.map(|one| method(party, one)).collect(),

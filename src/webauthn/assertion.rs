@@ -1,4 +1,4 @@
-//! What a browser sends back when an authenticator is used.
+//! The response of a browser to the options of an authentication.
 
 use serde_json::{Map, Value, json};
 
@@ -7,8 +7,8 @@ use super::client_data::ClientData;
 use super::response::Shape;
 use cedargate_core::Bytes;
 
-/// An `AuthenticationResponseJSON` (WebAuthn Level 3 §5.1) whose shape is right; nothing inside its
-/// decoded bytes is checked but that `clientDataJSON` holds a challenge.
+/// A well-formed `AuthenticationResponseJSON` (WebAuthn Level 3 §5.1). Its decoded bytes are not
+/// checked, except that `clientDataJSON` holds a challenge.
 #[derive(Clone, Debug)]
 pub struct Assertion {
     credential_id: Bytes,
@@ -25,10 +25,10 @@ struct Inner {
 }
 
 impl Assertion {
-    /// Reads what `PublicKeyCredential.toJSON()` gives. Unknown members are ignored.
+    /// Parses the result of `PublicKeyCredential.toJSON()`. Unknown members are ignored.
     ///
     /// # Errors
-    /// All members that are malformed. Their paths begin with `credential`.
+    /// Returns all malformed members. Their paths begin with `credential`.
     pub fn parse(json: &Value) -> Result<Self, Vec<MalformedMember>> {
         let (credential_id, response) = Shape::read(json, inner)?;
         Ok(Self {
@@ -37,12 +37,12 @@ impl Assertion {
         })
     }
 
-    /// The challenge in `clientDataJSON`.
+    /// Returns the challenge in `clientDataJSON`.
     pub fn challenge(&self) -> &Bytes {
         &self.response.client_data.challenge
     }
 
-    /// The credential id (`rawId`).
+    /// Returns the credential id (`rawId`).
     pub fn credential_id(&self) -> &Bytes {
         &self.credential_id
     }
@@ -63,7 +63,7 @@ impl Assertion {
         self.response.user_handle.as_ref()
     }
 
-    /// The library's form of it, without what the client says unsigned.
+    /// Returns the assertion as the library parses it, without members that are not signed.
     pub(super) fn for_library(&self) -> Value {
         json!({
             "id": self.credential_id,
@@ -84,7 +84,7 @@ fn inner(shape: &mut Shape, response: &Map<String, Value>) -> Option<Inner> {
     let authenticator_data = shape.bytes(response, "credential.response.authenticatorData");
     let signature = shape.bytes(response, "credential.response.signature");
     let user_handle = match response.get("userHandle") {
-        // An authenticator of a security key has none to give (§6.3.3, step 12).
+        // A security key may return none (§6.3.3, step 12).
         None | Some(Value::Null) => Some(None),
         Some(_) => shape
             .bytes(response, "credential.response.userHandle")

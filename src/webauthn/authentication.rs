@@ -1,4 +1,4 @@
-//! Using an authenticator: an assertion is asked for, and verified (WebAuthn Level 3 §7.2).
+//! Authentications: requesting an assertion, and verifying it (WebAuthn Level 3 §7.2).
 
 use std::time::Duration;
 
@@ -12,41 +12,40 @@ use webauthn_rs::prelude::{
 use super::{Assertion, CredentialFault, Error, Reason, RelyingParty, Started, checks, options};
 use cedargate_core::{Authenticator, Bytes, MethodType};
 
-/// What an assertion proved.
+/// The values of a verified assertion.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Asserted {
-    /// UV.
+    /// The flag UV.
     pub user_verified: bool,
-    /// BS.
+    /// The flag BS.
     pub backed_up: bool,
-    /// The signature counter. It has grown since the authenticator was read; only the store can
-    /// tell whether it has since it was last used.
+    /// The signature counter. It is greater than that of the authenticator that was passed in (or both
+    /// are zero). The store compares it again with the one that is stored by then.
     pub sign_count: u32,
 }
 
-/// The parts of the options that the assertion must obey (§7.2, steps 5 and 17). Whether the user must
-/// be verified is not among them: the options require it if all allowed authenticators are passkeys,
-/// and [`RelyingParty::finish_authentication`] requires it of every passkey.
+/// The parts of the options that the assertion must match (§7.2, steps 5 and 11). User verification
+/// (step 17) is not among them: the options require it if all allowed authenticators are passkeys, and
+/// [`RelyingParty::finish_authentication`] requires it of every passkey.
 #[derive(Clone, Copy, Debug)]
 pub struct AssertionRequest<'a> {
-    /// The challenge.
     pub challenge: &'a Bytes,
-    /// The [`Authenticator::id`]s of `allowCredentials`. They are shorter than credential ids, and
-    /// an authenticator that is removed and enrolled again gets a new one.
+    /// The [`Authenticator::id`]s of `allowCredentials`. They are shorter than credential ids, and an
+    /// authenticator that is removed and enrolled again gets another id.
     pub allowed: &'a [Uuid],
 }
 
-/// The fault of an assertion whose counter the store has seen already.
+/// Returns the fault of an assertion whose counter is not above the stored one.
 pub fn counter_back() -> CredentialFault {
     checks::counter_back()
 }
 
 impl RelyingParty {
-    /// Starts an authentication with one of these authenticators, all of this party; `timeout` is as
-    /// for [`RelyingParty::start`].
+    /// Starts an authentication with one of these authenticators, which must be enrolled at this
+    /// party. `timeout` is a hint to the browser.
     ///
     /// # Errors
-    /// [`Error::NotStarted`].
+    /// Returns [`Error::NotStarted`] if the library fails.
     pub fn start_authentication(
         &self,
         allowed: &[&Authenticator],
@@ -60,49 +59,52 @@ impl RelyingParty {
                 source,
             })?;
         let challenge = Bytes(made.public_key.challenge);
-        let options = options::request(&options::Assertion {
+        let options = options::request(&options::AssertionOptions {
             rp_id: &self.id,
             challenge: &challenge,
             allowed,
-            // A security key may have no way to verify its user, so one of them among the allowed
-            // authenticators rules the requirement out.
+            // A security key may be unable to verify its user, so verification is required only if all
+            // allowed authenticators are passkeys.
             user_verification: allowed
                 .iter()
-                .all(|one| one.method_type == MethodType::Passkey),
+                .all(|authenticator| authenticator.method_type == MethodType::Passkey),
             timeout,
         });
         Ok(Started { options, challenge })
     }
 
-    /// Finishes an authentication by this authenticator, as it is stored now. `handle` is the user
+    /// Finishes an authentication with this authenticator, as it is stored now. `handle` is the user
     /// handle of its owner.
     ///
     /// # Errors
-    /// What is wrong with the assertion.
+    /// Returns the first fault of the assertion.
     pub fn finish_authentication(
         &self,
         request: AssertionRequest<'_>,
         assertion: &Assertion,
-        by: &Authenticator,
+        authenticator: &Authenticator,
         handle: Option<Uuid>,
     ) -> Result<Asserted, CredentialFault> {
         let expected = checks::Expected {
             challenge: request.challenge,
             rp_id: &self.id,
             origins: [&self.origins, &self.related_origins],
-            // An authenticator that verified its user at enrolment must do so at each use.
-            user_verification: by.user_verified || by.method_type == MethodType::Passkey,
+            // An authenticator that verified its user at enrolment must do so at each use, whatever the options require.
+            user_verification: authenticator.user_verified
+                || authenticator.method_type == MethodType::Passkey,
         };
-        if !request.allowed.contains(&by.id) || *assertion.credential_id() != by.credential_id {
+        if !request.allowed.contains(&authenticator.id)
+            || *assertion.credential_id() != authenticator.credential_id
+        {
             return Err(checks::not_allowed());
         }
-        let said = checks::assertion(&expected, assertion, by, handle)?;
-        self.verify_assertion(request.challenge, assertion, by)?;
-        checks::counter(said.sign_count, by.sign_count)?;
+        let unverified = checks::assertion(&expected, assertion, authenticator, handle)?;
+        self.verify_assertion(request.challenge, assertion, authenticator)?;
+        checks::counter(unverified.sign_count, authenticator.sign_count)?;
         Ok(Asserted {
-            user_verified: said.user_verified,
-            backed_up: said.backed_up,
-            sign_count: said.sign_count,
+            user_verified: unverified.user_verified,
+            backed_up: unverified.backed_up,
+            sign_count: unverified.sign_count,
         })
     }
 
@@ -110,15 +112,18 @@ impl RelyingParty {
         &self,
         challenge: &Bytes,
         assertion: &Assertion,
-        by: &Authenticator,
+        authenticator: &Authenticator,
     ) -> Result<(), CredentialFault> {
-        let unreadable = |_| CredentialFault {
+        let unreadable = |_| {
+            CredentialFault {
             reason: Reason::PublicKey,
-            message: "The stored key of this authenticator cannot be read: enrol it anew.".into(),
+            message: "The stored key of this authenticator cannot be read: enrol the authenticator again.".into(),
+        }
         };
         let mut credential: Credential =
-            serde_json::from_value(by.credential.clone()).map_err(unreadable)?;
-        // It is compared by `checks::counter`, after the signature, for its own reason.
+            serde_json::from_value(authenticator.credential.clone()).map_err(unreadable)?;
+        // Disables the library's comparison: `checks::counter` compares after the signature is verified,
+        // with its own reason.
         credential.counter = 0;
         if assertion.client_data().has_mark() {
             return verify_signature(&credential, assertion);
@@ -130,13 +135,13 @@ impl RelyingParty {
         self.library
             .finish_discoverable_authentication_v2(&response, state, &credential)
             .map(|_| ())
-            .map_err(|error| checks::fault_of(&error))
+            .map_err(|error| checks::library_fault(&error))
     }
 }
 
-/// Verifies the signature over the client data as it was sent (§7.2, steps 20 and 21). The library
-/// does not parse client data with a byte-order mark; all that it checks before the signature,
-/// [`checks::assertion`] has checked.
+/// Verifies the signature over the client data as it was sent (§7.2, steps 20 and 21). It stands in for
+/// the library, which does not parse client data with a byte-order mark. [`checks::assertion`] has made
+/// the checks that the library makes before the signature.
 fn verify_signature(credential: &Credential, assertion: &Assertion) -> Result<(), CredentialFault> {
     let hash = digest(&SHA256, &assertion.client_data().sent.0);
     let signed = [assertion.authenticator_data(), hash.as_ref()].concat();
@@ -145,13 +150,13 @@ fn verify_signature(credential: &Credential, assertion: &Assertion) -> Result<()
         .verify_signature(assertion.signature(), &signed)
     {
         Ok(true) => Ok(()),
-        Ok(false) => Err(checks::fault_of(&WebauthnError::AuthenticationFailure)),
-        Err(error) => Err(checks::fault_of(&error)),
+        Ok(false) => Err(checks::library_fault(&WebauthnError::AuthenticationFailure)),
+        Err(error) => Err(checks::library_fault(&error)),
     }
 }
 
-/// The library's state of an authentication, as JSON: its fields are private to it. User verification
-/// is checked in [`RelyingParty::finish_authentication`].
+/// Builds the library's state of an authentication as JSON, because its fields are private.
+/// [`RelyingParty::finish_authentication`] checks user verification.
 fn library_state(challenge: &Bytes) -> Value {
     json!({
         "ast": {

@@ -1,9 +1,9 @@
-//! Attestation objects and authenticator data (WebAuthn Level 3 §6.1, §6.5), read whole.
+//! A strict parser of attestation objects and authenticator data (WebAuthn Level 3 §6.1, §6.5).
 //!
-//! The library's own reader ignores what follows the part that it needs, and lets the last of two
-//! equal keys of a map win. What one reader skips, another may believe: here every byte counts, each
-//! key of a map is there once, and there are no tags and no strings in pieces (CTAP 2.1 §8). Maps and
-//! arrays of indefinite length, which it forbids too, are read: they can be read in one way only.
+//! The library's parser ignores trailing bytes, and uses the last value of a repeated key. Two parsers
+//! that differ in this can see two different credentials in the same bytes. This parser refuses
+//! trailing bytes, repeated keys, tags, and strings of indefinite length (CTAP 2.1 §8). CTAP also
+//! forbids maps and arrays of indefinite length; these are accepted, because they are unambiguous.
 
 use std::collections::BTreeSet;
 
@@ -11,27 +11,25 @@ use minicbor::Decoder;
 use minicbor::data::Type;
 use uuid::Uuid;
 
-/// What is wrong with the bytes.
+/// The problem of malformed bytes, as a sentence.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Malformed(pub(super) &'static str);
 
 impl From<minicbor::decode::Error> for Malformed {
     fn from(_: minicbor::decode::Error) -> Self {
-        Malformed("it is cut short, or is not CBOR of the form that CTAP2 demands")
+        Malformed("it is truncated, or is not CTAP2 canonical CBOR")
     }
 }
 
-const TRAILING: Malformed = Malformed("bytes follow after its end");
-const CUT_SHORT: Malformed = Malformed("it is cut short");
+const TRAILING: Malformed = Malformed("it has trailing bytes");
+const CUT_SHORT: Malformed = Malformed("it is truncated");
 
 /// An attestation object (§6.5.4).
 #[derive(Debug)]
 pub(super) struct AttestationObject<'a> {
-    /// The format of the statement.
     pub(super) format: &'a str,
-    /// Whether the statement has no members.
     pub(super) statement_is_empty: bool,
-    /// Authenticator data, as it was signed.
+    /// The bytes that the statement signs.
     pub(super) authenticator_data: &'a [u8],
 }
 
@@ -68,12 +66,11 @@ impl<'a> AttestationObject<'a> {
 /// Authenticator data (§6.1).
 #[derive(Debug)]
 pub(super) struct AuthenticatorData<'a> {
-    /// SHA-256 of the RP ID.
+    /// The SHA-256 hash of the RP ID.
     pub(super) rp_id_hash: &'a [u8],
     pub(super) flags: Flags,
-    /// The signature counter.
     pub(super) sign_count: u32,
-    /// There when AT is set: in registrations.
+    /// Present if the flag AT is set, which it is in registrations.
     pub(super) attested: Option<AttestedCredential<'a>>,
 }
 
@@ -106,37 +103,31 @@ impl<'a> AuthenticatorData<'a> {
     }
 }
 
-/// The flags of authenticator data (§6.1).
+/// The flags of authenticator data (§6.1): UP, UV, BE, BS, AT and ED.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flags(u8);
 
 impl Flags {
-    /// UP.
     pub(super) fn user_present(self) -> bool {
         self.0 & 0x01 != 0
     }
 
-    /// UV.
     pub(super) fn user_verified(self) -> bool {
         self.0 & 0x04 != 0
     }
 
-    /// BE.
     pub(super) fn backup_eligible(self) -> bool {
         self.0 & 0x08 != 0
     }
 
-    /// BS.
     pub(super) fn backed_up(self) -> bool {
         self.0 & 0x10 != 0
     }
 
-    /// AT.
     fn attested_credential(self) -> bool {
         self.0 & 0x40 != 0
     }
 
-    /// ED.
     fn extensions(self) -> bool {
         self.0 & 0x80 != 0
     }
@@ -165,8 +156,8 @@ impl<'a> AttestedCredential<'a> {
     }
 }
 
-/// What a COSE key says that it is (RFC 9052 §7.1, RFC 9053 §7); absent where it does not say it as
-/// an integer. The coordinates are the library's to check.
+/// The type, algorithm and curve of a COSE key (RFC 9052 §7.1, RFC 9053 §7). Each is `None` if it is
+/// absent or not an integer. The library checks the coordinates.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct PublicKey {
     pub(super) key_type: Option<i64>,
@@ -204,17 +195,17 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], Malformed> {
     Ok(taken)
 }
 
-/// Keys are compared as values: the same integer can be written in more than one way.
+/// A key of a map. Keys are compared by value, because an integer has more than one encoding.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
 enum Key<'a> {
     Int(i128),
     Text(&'a str),
 }
 
-/// CTAP2 messages nest four deep; what a reader cannot need must not use up its stack.
+/// The limit of nesting, which protects the stack. CTAP2 messages nest at most four levels.
 const MAX_DEPTH: usize = 16;
 
-/// Reads a map; `each` must read the value of the key that it is given.
+/// Reads a map. `each` must read the value of the key that it is given.
 fn map<'a>(
     decoder: &mut Decoder<'a>,
     depth: usize,
@@ -232,13 +223,13 @@ fn map<'a>(
             Key::Text(text) => each(Key::Text(text), decoder)?,
         }
         if !seen.insert(key) {
-            return Err(Malformed("a key of a map is repeated"));
+            return Err(Malformed("a map has a repeated key"));
         }
         Ok(())
     })
 }
 
-/// Reads the items of a map or an array: as many as it says, or up to the break.
+/// Reads the items of a map or an array, up to its length or the break.
 fn items<'a>(
     decoder: &mut Decoder<'a>,
     length: Option<u64>,
@@ -246,7 +237,7 @@ fn items<'a>(
     mut each: impl FnMut(&mut Decoder<'a>) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     if depth >= MAX_DEPTH {
-        return Err(Malformed("it nests too deep"));
+        return Err(Malformed("it is nested too deeply"));
     }
     if let Some(length) = length {
         return (0..length).try_for_each(|_| each(decoder));
@@ -266,7 +257,7 @@ fn skip(decoder: &mut Decoder<'_>, depth: usize) -> Result<(), Malformed> {
             items(decoder, length, depth, |decoder| skip(decoder, depth + 1))
         }
         Type::BytesIndef | Type::StringIndef | Type::Tag | Type::Break | Type::Unknown(_) => {
-            Err(Malformed("it holds what CTAP2 does not allow in CBOR"))
+            Err(Malformed("it has CBOR that CTAP2 does not allow"))
         }
         _ => Ok(decoder.skip()?),
     }

@@ -1,5 +1,5 @@
-//! `clientDataJSON`, parsed once: finding the pending ceremony needs its challenge, and verifying the
-//! response needs the rest.
+//! `clientDataJSON`, which is parsed once. The pending ceremony is found by its challenge, and the
+//! response is verified with the rest.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The client data of a response that has a challenge.
 #[derive(Clone, Debug)]
 pub(super) struct ClientData {
-    /// The bytes as they were sent. They are what is hashed.
+    /// The bytes as they were sent, which the signature covers.
     pub(super) sent: Bytes,
     pub(super) challenge: Bytes,
     /// `None` if a member is missing, repeated or of another type.
@@ -47,7 +47,7 @@ impl ClientData {
         })
     }
 
-    /// The JSON text, without a byte-order mark.
+    /// Returns the JSON text without a byte-order mark.
     pub(super) fn text(&self) -> &[u8] {
         json_text(&self.sent.0)
     }
@@ -58,15 +58,15 @@ impl ClientData {
     }
 }
 
-/// Strips one byte-order mark, as "UTF-8 decode" does (§7.1 step 5, §7.2 step 8).
+/// Strips one byte-order mark, as "UTF-8 decode" does (§7.1, step 5; §7.2, step 8).
 fn json_text(sent: &[u8]) -> &[u8] {
     sent.strip_prefix(BYTE_ORDER_MARK).unwrap_or(sent)
 }
 
-/// The members of an object. The last one wins where a member is repeated.
+/// The members of an object. The last value of a repeated member is kept.
 struct Members {
     all: Map<String, Value>,
-    /// A member that [`Collected`] or the challenge is read from was repeated.
+    /// True if a member of `CollectedClientData` is repeated.
     repeats_known: bool,
 }
 

@@ -1,22 +1,20 @@
-//! Failures of ceremonies, and what is wrong with responses and settings.
+//! Errors of ceremonies, and problems of responses and settings.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use webauthn_rs::prelude::WebauthnError;
 
-/// The reason why a ceremony failed.
+/// An error of a ceremony.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The authenticator's response does not verify.
     #[error(transparent)]
     Credential(#[from] CredentialFault),
-    /// The library does not start the ceremony. No request can bring it about.
-    #[error("{ceremony} does not start")]
+    /// The library does not start the ceremony. No request can cause this.
+    #[error("{ceremony} cannot be started")]
     NotStarted {
-        /// The ceremony.
         ceremony: &'static str,
-        /// The cause.
         source: WebauthnError,
     },
 }
@@ -31,7 +29,7 @@ pub struct CredentialFault {
     pub message: Cow<'static, str>,
 }
 
-/// The stable words for the faults of an authenticator's response.
+/// The reason for which a response is refused, as a stable word of the API.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -41,14 +39,14 @@ pub enum Reason {
     AllowCredentials,
     /// The attestation statement does not verify.
     Attestation,
-    /// The authenticator data is cut short, has trailing bytes or repeated keys, or flags that
+    /// The authenticator data is truncated, has trailing bytes or repeated keys, or flags that
     /// contradict each other.
     AuthenticatorData,
     /// The response answers another challenge.
     Challenge,
-    /// `clientDataJSON` is not as the specification says.
+    /// `clientDataJSON` lacks, repeats or malforms a member.
     ClientData,
-    /// The signature counter has not grown.
+    /// The signature counter has not increased.
     Counter,
     /// The ceremony ran in a frame of another origin.
     CrossOrigin,
@@ -60,7 +58,7 @@ pub enum Reason {
     Origin,
     /// The public key is malformed, or does not fit its algorithm.
     PublicKey,
-    /// The hash of the RP ID is another one.
+    /// The hash of the RP ID does not match.
     RpId,
     /// A signature does not verify.
     Signature,
@@ -68,19 +66,19 @@ pub enum Reason {
     Type,
     /// The user handle is another user's.
     UserHandle,
-    /// Nobody touched the authenticator.
+    /// The flag UP is not set.
     UserPresence,
-    /// The authenticator did not verify the user.
+    /// User verification is required, and the flag UV is not set.
     UserVerification,
 }
 
-/// A member of a response that breaks a rule of its shape.
+/// A malformed member of a response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{member} {rule}")]
 pub struct MalformedMember {
     /// The path of the member, such as `credential.id`.
     pub member: &'static str,
-    /// The rule that it breaks, as the end of a sentence.
+    /// The rule that it breaks, as the end of a sentence about the member.
     pub rule: &'static str,
 }
 
@@ -90,8 +88,6 @@ pub struct MalformedMember {
 pub struct SettingsProblem {
     /// The index of the party in the settings.
     pub party: usize,
-    /// The key of the setting.
     pub key: &'static str,
-    /// A sentence that says what is wrong.
     pub message: String,
 }

@@ -1,5 +1,5 @@
-//! A software authenticator and browser for tests, every byte of which can be made wrong. What it
-//! makes unless told otherwise is a good response.
+//! A software authenticator and browser for tests. It makes good responses, and a test can change each
+//! part of them.
 
 mod assertion;
 
@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use minicbor::Encoder;
 use serde_json::{Value, json};
 
-use super::Response;
+use super::RegistrationResponse;
 pub(super) use assertion::ForgedAssertion;
 use cedargate_core::Bytes;
 
@@ -23,7 +23,7 @@ pub(super) const ED: u8 = 0x80;
 pub(super) const ORIGIN: &str = "https://app.example.com";
 pub(super) const RP_ID: &str = "example.com";
 
-/// What a response is made of.
+/// The parts of a registration response.
 pub(super) struct Forge {
     /// `clientDataJSON`, as text.
     pub(super) client_data: String,
@@ -31,25 +31,26 @@ pub(super) struct Forge {
     pub(super) flags: u8,
     pub(super) aaguid: [u8; 16],
     pub(super) credential_id: Vec<u8>,
-    /// `rawId`, when it is another one.
+    /// `rawId`, if it differs from the credential id.
     pub(super) raw_id: Option<Vec<u8>>,
     /// The COSE key, as CBOR.
     pub(super) key: Vec<u8>,
-    /// Its private part (PKCS#8).
+    /// The private key (PKCS#8).
     private: Vec<u8>,
-    /// What follows the key.
+    /// The bytes after the key.
     pub(super) after_key: Vec<u8>,
     pub(super) format: String,
     pub(super) statement: Statement,
-    /// What follows the attestation object.
+    /// The bytes after the attestation object.
     pub(super) after_object: Vec<u8>,
 }
 
 /// An attestation statement.
 pub(super) enum Statement {
-    /// These bytes of CBOR.
+    /// The CBOR of the statement.
     Raw(Vec<u8>),
-    /// Signed with this key (PKCS#8), with a chain of certificates (DER), or without.
+    /// The key (PKCS#8) that signs the statement, and its chain of certificates (DER), which may be
+    /// empty.
     Signed(Vec<u8>, Vec<Vec<u8>>),
 }
 
@@ -75,13 +76,13 @@ impl Forge {
         }
     }
 
-    /// Self attestation: the credential's own key signs.
+    /// Uses self attestation: the credential's own key signs.
     pub(super) fn sign_itself(&mut self) {
         self.format = "packed".into();
         self.statement = Statement::Signed(self.private.clone(), Vec::new());
     }
 
-    /// Makes the COSE key say that it is of this algorithm and curve.
+    /// Changes the algorithm and curve that the COSE key names.
     pub(super) fn relabel_key(&mut self, algorithm: i64, curve: i64) {
         self.key = ec_key(algorithm, curve, &self.private);
     }
@@ -139,17 +140,17 @@ impl Forge {
         bytes
     }
 
-    /// What `toJSON()` gives.
+    /// Returns the result of `toJSON()`.
     pub(super) fn json(&self) -> Value {
         with_object(self, &self.object())
     }
 
-    pub(super) fn response(&self) -> Response {
-        Response::parse(&self.json()).unwrap()
+    pub(super) fn response(&self) -> RegistrationResponse {
+        RegistrationResponse::parse(&self.json()).unwrap()
     }
 }
 
-/// What `toJSON()` gives, with these bytes as the attestation object.
+/// Returns the result of `toJSON()`, with these bytes as the attestation object.
 pub(super) fn with_object(forge: &Forge, object: &[u8]) -> Value {
     let raw_id = Bytes(
         forge
@@ -182,7 +183,7 @@ fn client_data(challenge: &Bytes) -> Value {
     })
 }
 
-/// JSON with some members changed.
+/// Replaces members of a JSON object.
 fn merge(json: &str, members: &Value) -> String {
     let mut changed: Value = serde_json::from_str(json).unwrap();
     for (name, value) in members.as_object().unwrap() {
@@ -191,7 +192,7 @@ fn merge(json: &str, members: &Value) -> String {
     changed.to_string()
 }
 
-/// A COSE key that says that it is of this algorithm and curve.
+/// Encodes a COSE key that names this algorithm and curve.
 fn ec_key(algorithm: i64, curve: i64, pkcs8: &[u8]) -> Vec<u8> {
     let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8).unwrap();
     let (x, y) = key.public_key().as_ref()[1..].split_at(32);

@@ -1,4 +1,4 @@
-//! Models of authenticators, and when attestation proves one.
+//! Models of authenticators, and their proof by attestation.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use webauthn_rs::prelude::{
 
 use super::Model;
 
-/// A model with the roots that vouch for it, and for no other.
+/// A model with the roots that attest it and no other model.
 #[derive(Debug)]
 pub(super) struct ProvableModel {
     pub(super) aaguid: Uuid,
@@ -18,17 +18,17 @@ pub(super) struct ProvableModel {
 }
 
 impl ProvableModel {
-    /// Whether the statement of a credential that names this model's AAGUID proves that it is one.
+    /// Returns true if the attestation statement of a credential proves this model. The credential must
+    /// have this model's AAGUID, and the library must have verified the signature over it.
     ///
-    /// The library has verified the statement's signature, which covers the AAGUID. Self attestation
-    /// has no chain and proves nothing; of the other formats only `packed` is made by one model.
+    /// Only the format `packed` attests a model. Self attestation has no chain, and proves nothing.
     pub(super) fn is_proven_by(&self, credential: &Credential) -> bool {
         credential.attestation_format == AttestationFormat::Packed
             && matches!(credential.verify_attestation(&self.roots), Ok(Some(_)))
     }
 }
 
-/// Reads the roots of each model; what is wrong with one is added to `problems`.
+/// Reads the roots of each model. Adds the key and a sentence for each problem to `problems`.
 pub(super) fn load(
     models: Vec<Model>,
     problems: &mut Vec<(&'static str, String)>,
@@ -40,15 +40,16 @@ pub(super) fn load(
             name,
             roots,
         } = model;
-        let mut wrong = |what: &str| problems.push(("models", format!("model `{aaguid}` {what}")));
+        let mut report =
+            |problem: &str| problems.push(("models", format!("model `{aaguid}` {problem}")));
         if aaguid.is_nil() {
-            wrong("is the AAGUID of authenticators that do not say what they are");
+            report("cannot be listed: authenticators that hide their model send this AAGUID");
         }
         if name.trim().is_empty() {
-            wrong("needs a name");
+            report("needs a name");
         }
         if loaded.iter().any(|other| other.aaguid == aaguid) {
-            wrong("is listed twice: put all its roots into one file");
+            report("is listed twice: put all its roots into one file");
         }
         match certificates(&roots, aaguid, &name) {
             Ok(roots) => loaded.push(ProvableModel {
@@ -56,7 +57,7 @@ pub(super) fn load(
                 name,
                 roots,
             }),
-            Err(what) => wrong(what),
+            Err(problem) => report(problem),
         }
     }
     loaded
@@ -66,22 +67,27 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
 fn certificates(pem: &[u8], aaguid: Uuid, name: &str) -> Result<AttestationCaList, &'static str> {
-    let text = str::from_utf8(pem).map_err(|_| "has roots that are not PEM text")?;
+    let text = str::from_utf8(pem).map_err(|_| "has a `roots` file that is not PEM text")?;
     let mut list = AttestationCaListBuilder::new();
     let mut rest = text;
-    // The builder reads one certificate at a time; files of roots hold several, with prose between.
+    // The builder reads one certificate at a time. A file may hold several, with text between them.
     while let Some((_, after)) = rest.split_once(BEGIN) {
         let (body, after) = after
             .split_once(END)
-            .ok_or("has roots with a certificate that does not end")?;
-        let one = format!("{BEGIN}{body}{END}\n");
-        list.insert_device_pem(one.as_bytes(), aaguid, name.to_owned(), BTreeMap::new())
-            .map_err(|_| "has roots with a certificate that cannot be read")?;
+            .ok_or("has a `roots` file with a certificate that does not end")?;
+        let certificate = format!("{BEGIN}{body}{END}\n");
+        list.insert_device_pem(
+            certificate.as_bytes(),
+            aaguid,
+            name.to_owned(),
+            BTreeMap::new(),
+        )
+        .map_err(|_| "has a `roots` file with an invalid certificate")?;
         rest = after;
     }
     let list = list.build();
     if list.is_empty() {
-        return Err("has roots without a PEM certificate");
+        return Err("has a `roots` file without a PEM certificate");
     }
     Ok(list)
 }
@@ -104,7 +110,7 @@ mod tests {
     const LISTED: Uuid = Uuid::from_u128(0x73bb0cd4_e502_49b8_9c6f_b59445bf720b);
     const OTHER: Uuid = Uuid::from_u128(2);
 
-    /// A vendor: a root, and what it signs.
+    /// A vendor, whose root signs attestation certificates.
     struct Vendor {
         root: CertifiedIssuer<'static, KeyPair>,
     }
@@ -123,8 +129,8 @@ mod tests {
             self.root.pem().into_bytes()
         }
 
-        /// An attestation certificate (§8.2.1), with or without the extension that names a model.
-        fn attest(&self, named: Option<Uuid>) -> Statement {
+        /// Signs an attestation certificate (§8.2.1), with an extension if it names a model.
+        fn attest(&self, model: Option<Uuid>) -> Statement {
             let mut params = CertificateParams::new(Vec::new()).unwrap();
             for (kind, value) in [
                 (DnType::CountryName, "AA"),
@@ -136,7 +142,7 @@ mod tests {
             }
             params.is_ca = IsCa::ExplicitNoCa;
             params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
-            if let Some(aaguid) = named {
+            if let Some(aaguid) = model {
                 let mut octets = vec![0x04, 0x10];
                 octets.extend(aaguid.as_bytes());
                 let oid = [1, 3, 6, 1, 4, 1, 45724, 1, 1, 4];
@@ -148,7 +154,7 @@ mod tests {
         }
     }
 
-    fn listing(roots: Vec<u8>) -> RelyingParties {
+    fn parties_listing(roots: Vec<u8>) -> RelyingParties {
         parties_with(vec![Model {
             aaguid: LISTED,
             name: "Model".into(),
@@ -167,7 +173,7 @@ mod tests {
         forge.format = "packed".into();
         forge.statement = statement;
         parties
-            .of(None)
+            .for_tenant(None)
             .unwrap()
             .finish(MethodType::Fido, &challenge, &forge.response())
             .map_err(|fault| fault.reason)
@@ -180,22 +186,25 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_to_a_listed_root_proves_the_model() {
+    fn chain_to_a_listed_root_proves_the_model() {
         let vendor = Vendor::new("Vendor");
-        let parties = listing(vendor.pem());
+        let parties = parties_listing(vendor.pem());
         assert_eq!(proven(&parties, LISTED, vendor.attest(None)), Some(LISTED));
         assert_eq!(
             proven(&parties, LISTED, vendor.attest(Some(LISTED))),
             Some(LISTED)
         );
-        assert_eq!(parties.of(None).unwrap().model_name(LISTED), Some("Model"));
-        assert_eq!(parties.of(None).unwrap().model_name(OTHER), None);
+        assert_eq!(
+            parties.for_tenant(None).unwrap().model_name(LISTED),
+            Some("Model")
+        );
+        assert_eq!(parties.for_tenant(None).unwrap().model_name(OTHER), None);
     }
 
     #[test]
-    fn another_vendors_chain_that_claims_a_listed_model_proves_nothing() {
-        let parties = listing(Vendor::new("Vendor").pem());
-        // By the same name, too: names sign nothing.
+    fn chain_of_another_vendor_proves_nothing() {
+        let parties = parties_listing(Vendor::new("Vendor").pem());
+        // A root with the name of the listed vendor proves nothing either.
         for other in [Vendor::new("Other"), Vendor::new("Vendor")] {
             assert_eq!(proven(&parties, LISTED, other.attest(None)), None);
             assert_eq!(proven(&parties, LISTED, other.attest(Some(LISTED))), None);
@@ -203,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_vouches_for_its_own_model_only() {
+    fn root_of_one_model_does_not_prove_another() {
         let (one, two) = (Vendor::new("One"), Vendor::new("Two"));
         let model = |aaguid, vendor: &Vendor| Model {
             aaguid,
@@ -218,20 +227,20 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_of_another_model_is_refused() {
+    fn certificate_of_another_model_is_refused() {
         let vendor = Vendor::new("Vendor");
-        let parties = listing(vendor.pem());
+        let parties = parties_listing(vendor.pem());
         let got = enrol(&parties, LISTED, vendor.attest(Some(OTHER)));
         assert_eq!(got.unwrap_err(), Reason::Attestation);
     }
 
     #[test]
-    fn self_attestation_and_none_prove_nothing() {
-        let parties = listing(Vendor::new("Vendor").pem());
+    fn self_attestation_or_none_proves_nothing() {
+        let parties = parties_listing(Vendor::new("Vendor").pem());
         let challenge = Bytes(CHALLENGE.to_vec());
         let mut forge = Forge::new(&challenge);
         forge.aaguid = LISTED.into_bytes();
-        let party = parties.of(None).unwrap();
+        let party = parties.for_tenant(None).unwrap();
         let finish = |forge: &Forge| {
             party
                 .finish(MethodType::Fido, &challenge, &forge.response())
@@ -245,28 +254,28 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_statement_is_kept() {
+    fn attestation_statement_is_not_kept() {
         let vendor = Vendor::new("Vendor");
-        let verified = enrol(&listing(vendor.pem()), LISTED, vendor.attest(None)).unwrap();
+        let verified = enrol(&parties_listing(vendor.pem()), LISTED, vendor.attest(None)).unwrap();
         let kept = &verified.credential["attestation"];
         assert_eq!(kept, &json!({ "data": "None", "metadata": "None" }));
     }
 
     #[test]
-    fn a_file_of_roots_may_hold_several() {
+    fn roots_file_with_several_certificates_is_read() {
         let (one, two) = (Vendor::new("One"), Vendor::new("Two"));
         let mut roots = b"Roots of the vendor\n".to_vec();
         roots.extend(one.pem());
         roots.extend(b"\nand another\n");
         roots.extend(two.pem());
-        let parties = listing(roots);
+        let parties = parties_listing(roots);
         for vendor in [one, two] {
             assert_eq!(proven(&parties, LISTED, vendor.attest(None)), Some(LISTED));
         }
     }
 
     #[test]
-    fn wrong_models_are_named() {
+    fn invalid_model_is_reported_with_its_aaguid() {
         let good = Vendor::new("Vendor").pem();
         let cut = &good[..good.len() / 2];
         let garbled = format!("{BEGIN}\nAAAA\n{END}\n");
@@ -276,15 +285,21 @@ mod tests {
             roots: roots.to_vec(),
         };
         for (models, what) in [
-            (vec![model(b"")], "has roots without a PEM certificate"),
-            (vec![model(&[0xff])], "has roots that are not PEM text"),
+            (
+                vec![model(b"")],
+                "has a `roots` file without a PEM certificate",
+            ),
+            (
+                vec![model(&[0xff])],
+                "has a `roots` file that is not PEM text",
+            ),
             (
                 vec![model(cut)],
-                "has roots with a certificate that does not end",
+                "has a `roots` file with a certificate that does not end",
             ),
             (
                 vec![model(garbled.as_bytes())],
-                "has roots with a certificate that cannot be read",
+                "has a `roots` file with an invalid certificate",
             ),
             (
                 vec![model(&good), model(&good)],

@@ -1,4 +1,4 @@
-//! What a browser is asked to make.
+//! The options that a browser passes to the authenticator.
 
 use std::time::Duration;
 
@@ -7,40 +7,43 @@ use webauthn_rs::prelude::CreationChallengeResponse;
 
 use cedargate_core::{Authenticator, Bytes, MethodType};
 
-/// What the options depend on beside the person.
-pub(super) struct Request<'a> {
+/// The values that the options of a registration depend on, beside those of the library.
+pub(super) struct RegistrationOptions<'a> {
     pub(super) method_type: MethodType,
     pub(super) enrolled: &'a [Authenticator],
     pub(super) timeout: Duration,
-    /// Whether a statement could prove something.
+    /// True if models are configured, so that an attestation statement can prove one.
     pub(super) attestation: bool,
 }
 
-/// `PublicKeyCredentialCreationOptionsJSON` (§5.1.8). Relying party, user, challenge and algorithms
-/// are the library's; the rest is ours, and no member is ever `null`.
-pub(super) fn creation(made: &CreationChallengeResponse, request: &Request<'_>) -> Value {
-    let made = &made.public_key;
+/// Builds `PublicKeyCredentialCreationOptionsJSON` (§5.1.8). Relying party, user, challenge and
+/// algorithms are those of the library. No member is `null`.
+pub(super) fn creation(
+    library: &CreationChallengeResponse,
+    request: &RegistrationOptions<'_>,
+) -> Value {
+    let library = &library.public_key;
     let mut options = json!({
-        "rp": made.rp,
-        "user": made.user,
-        "challenge": Bytes(made.challenge.clone()),
-        "pubKeyCredParams": made.pub_key_cred_params,
+        "rp": library.rp,
+        "user": library.user,
+        "challenge": Bytes(library.challenge.clone()),
+        "pubKeyCredParams": library.pub_key_cred_params,
         "timeout": milliseconds(request.timeout),
-        // Of both types, so that a browser says at once that an authenticator is enrolled already.
+        // Authenticators of both types, so that the browser reports one that is already enrolled.
         "excludeCredentials": descriptors(request.enrolled.iter()),
     });
-    let ours = match request.method_type {
+    let members = match request.method_type {
         MethodType::Passkey => passkey(),
         MethodType::Fido => security_key(request.attestation),
     };
-    if let (Value::Object(options), Value::Object(ours)) = (&mut options, ours) {
-        options.extend(ours);
+    if let (Value::Object(options), Value::Object(members)) = (&mut options, members) {
+        options.extend(members);
     }
     options
 }
 
-/// An assertion that is asked for.
-pub(super) struct Assertion<'a> {
+/// The values that the options of an authentication depend on.
+pub(super) struct AssertionOptions<'a> {
     pub(super) rp_id: &'a str,
     pub(super) challenge: &'a Bytes,
     pub(super) allowed: &'a [&'a Authenticator],
@@ -48,29 +51,29 @@ pub(super) struct Assertion<'a> {
     pub(super) timeout: Duration,
 }
 
-/// `PublicKeyCredentialRequestOptionsJSON` (§5.1.9).
-pub(super) fn request(asked: &Assertion<'_>) -> Value {
+/// Builds `PublicKeyCredentialRequestOptionsJSON` (§5.1.9).
+pub(super) fn request(request: &AssertionOptions<'_>) -> Value {
     json!({
-        "challenge": asked.challenge,
-        "timeout": milliseconds(asked.timeout),
-        "rpId": asked.rp_id,
-        "allowCredentials": descriptors(asked.allowed.iter().copied()),
-        "userVerification": if asked.user_verification { "required" } else { "preferred" },
+        "challenge": request.challenge,
+        "timeout": milliseconds(request.timeout),
+        "rpId": request.rp_id,
+        "allowCredentials": descriptors(request.allowed.iter().copied()),
+        "userVerification": if request.user_verification { "required" } else { "preferred" },
     })
 }
 
-/// A `timeout` of options, which has 32 bits in the specification.
+/// Converts a timeout to the `unsigned long` (32 bits) of the specification.
 fn milliseconds(timeout: Duration) -> u32 {
     u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// A passkey's statement is never asked for: it proves nothing about a credential that is synced,
-/// and several formats of platforms cannot be verified.
+/// Requests no attestation statement: it proves nothing about a synced credential, and the library
+/// cannot verify several formats of platform authenticators.
 fn passkey() -> Value {
     json!({
         "authenticatorSelection": {
             "residentKey": "required",
-            // What Level 1 clients read (§5.4.4).
+            // For clients of WebAuthn Level 1 (§5.4.4).
             "requireResidentKey": true,
             "userVerification": "required",
         },
@@ -84,7 +87,7 @@ fn passkey() -> Value {
     })
 }
 
-/// No `credentialProtectionPolicy`: with user verification `preferred`, Chrome refuses the ceremony
+/// Leaves `credentialProtectionPolicy` out: with user verification `preferred`, Chrome refuses it
 /// (`NotSupportedError`).
 fn security_key(attestation: bool) -> Value {
     json!({
@@ -101,10 +104,10 @@ fn security_key(attestation: bool) -> Value {
 
 fn descriptors<'a>(authenticators: impl Iterator<Item = &'a Authenticator>) -> Vec<Value> {
     authenticators
-        .map(|one| {
-            let mut descriptor = json!({ "type": "public-key", "id": one.credential_id });
-            if !one.claimed_transports.is_empty() {
-                descriptor["transports"] = json!(one.claimed_transports);
+        .map(|authenticator| {
+            let mut descriptor = json!({ "type": "public-key", "id": authenticator.credential_id });
+            if !authenticator.claimed_transports.is_empty() {
+                descriptor["transports"] = json!(authenticator.claimed_transports);
             }
             descriptor
         })

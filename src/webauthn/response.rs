@@ -1,4 +1,4 @@
-//! What a browser sends back.
+//! The response of a browser to the options of a registration.
 
 use serde_json::{Map, Value, json};
 
@@ -6,10 +6,10 @@ use super::MalformedMember;
 use super::client_data::ClientData;
 use cedargate_core::Bytes;
 
-/// A `RegistrationResponseJSON` (WebAuthn Level 3 §5.1) whose shape is right; nothing inside its
-/// decoded bytes is checked but that `clientDataJSON` holds a challenge.
+/// A well-formed `RegistrationResponseJSON` (WebAuthn Level 3 §5.1). Its decoded bytes are not
+/// checked, except that `clientDataJSON` holds a challenge.
 #[derive(Clone, Debug)]
-pub struct Response {
+pub struct RegistrationResponse {
     credential_id: Bytes,
     attestation: Attestation,
 }
@@ -22,11 +22,11 @@ struct Attestation {
     transports: Vec<String>,
 }
 
-impl Response {
-    /// Reads what `PublicKeyCredential.toJSON()` gives. Unknown members are ignored.
+impl RegistrationResponse {
+    /// Parses the result of `PublicKeyCredential.toJSON()`. Unknown members are ignored.
     ///
     /// # Errors
-    /// All members that are malformed. Their paths begin with `credential`.
+    /// Returns all malformed members. Their paths begin with `credential`.
     pub fn parse(json: &Value) -> Result<Self, Vec<MalformedMember>> {
         let (credential_id, attestation) = Shape::read(json, Shape::attestation)?;
         Ok(Self {
@@ -35,12 +35,12 @@ impl Response {
         })
     }
 
-    /// The challenge in `clientDataJSON`.
+    /// Returns the challenge in `clientDataJSON`.
     pub fn challenge(&self) -> &Bytes {
         &self.attestation.client_data.challenge
     }
 
-    /// The credential id (`rawId`).
+    /// Returns the credential id (`rawId`).
     pub fn credential_id(&self) -> &Bytes {
         &self.credential_id
     }
@@ -57,9 +57,9 @@ impl Response {
         &self.attestation.transports
     }
 
-    /// The library's form of it, without what the client says unsigned (extensions, transports):
-    /// nothing of that is used. A byte-order mark is left out, because the library does not parse it:
-    /// `checks::registration` admits one only where no statement signs the client data.
+    /// Returns the response as the library parses it, without members that are not signed (extensions,
+    /// transports). A byte-order mark is left out, because the library does not parse it;
+    /// `checks::registration` accepts one only if no statement signs the client data.
     pub(super) fn for_library(&self) -> Value {
         json!({
             "id": self.credential_id,
@@ -73,11 +73,11 @@ impl Response {
     }
 }
 
-/// The problems found so far.
+/// A parser of responses, with the malformed members found so far.
 pub(super) struct Shape(Vec<MalformedMember>);
 
 impl Shape {
-    /// Reads a `PublicKeyCredential` (§5.1): its raw id, and its response as `inner` reads it.
+    /// Parses a `PublicKeyCredential` (§5.1). Returns its raw id, and its response as `inner` parses it.
     pub(super) fn read<T>(
         json: &Value,
         inner: impl FnOnce(&mut Self, &Map<String, Value>) -> Option<T>,
@@ -125,7 +125,7 @@ impl Shape {
         object
     }
 
-    /// The member that the last part of the member's path names.
+    /// Returns the string at the last part of the member's path.
     fn text<'a>(
         &mut self,
         object: &'a Map<String, Value>,
@@ -176,7 +176,8 @@ impl Shape {
         })
     }
 
-    /// What `getTransports()` gave (§5.2.1), sorted and each once; absent in older clients.
+    /// Parses the result of `getTransports()` (§5.2.1), sorted and without repetitions. Older clients
+    /// leave it out.
     fn transports(&mut self, json: Option<&Value>) -> Option<Vec<String>> {
         let transports = match json {
             None | Some(Value::Null) => Some(Vec::new()),
@@ -216,10 +217,10 @@ mod tests {
     }
 
     fn wrong(json: &Value) -> Vec<(String, String)> {
-        let fields = Response::parse(json).unwrap_err();
+        let fields = RegistrationResponse::parse(json).unwrap_err();
         fields
             .into_iter()
-            .map(|one| (one.member.to_owned(), one.rule.to_owned()))
+            .map(|field| (field.member.to_owned(), field.rule.to_owned()))
             .collect()
     }
 
@@ -228,15 +229,15 @@ mod tests {
     }
 
     #[test]
-    fn what_to_json_gives_is_read() {
-        let response = Response::parse(&good()).unwrap();
+    fn result_of_to_json_is_parsed() {
+        let response = RegistrationResponse::parse(&good()).unwrap();
         assert_eq!(response.challenge(), &Bytes(vec![1; 32]));
         assert_eq!(response.credential_id(), &Bytes(vec![7; 32]));
         assert_eq!(response.transports(), ["nfc", "usb"]);
     }
 
     #[test]
-    fn each_member_has_its_rule() {
+    fn malformed_member_is_refused_with_its_rule() {
         let base64 = "must be bytes in base64url without padding";
         let challenge = "must be the base64url of a JSON object with a `challenge`";
         let transports =
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_named_at_once() {
+    fn all_problems_are_reported_at_once() {
         let required = |member: &str| (format!("credential.{member}"), "is required".to_owned());
         let object = "must be an object, as `PublicKeyCredential.toJSON()` gives it";
         assert_eq!(
@@ -313,17 +314,27 @@ mod tests {
     }
 
     #[test]
-    fn transports_may_be_left_out() {
+    fn absent_transports_are_an_empty_list() {
         for absent in [json!(null), json!([])] {
             let mut json = good();
             json["response"]["transports"] = absent;
-            assert!(Response::parse(&json).unwrap().transports().is_empty());
+            assert!(
+                RegistrationResponse::parse(&json)
+                    .unwrap()
+                    .transports()
+                    .is_empty()
+            );
         }
         let mut json = good();
         json["response"]
             .as_object_mut()
             .unwrap()
             .remove("transports");
-        assert!(Response::parse(&json).unwrap().transports().is_empty());
+        assert!(
+            RegistrationResponse::parse(&json)
+                .unwrap()
+                .transports()
+                .is_empty()
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! How a relying party is configured, and what is wrong with a configuration.
+//! The settings of relying parties, and their rules.
 
 use std::collections::HashSet;
 
@@ -8,65 +8,61 @@ use uuid::Uuid;
 use super::SettingsProblem;
 use cedargate_core::{MethodType, Tenant};
 
-/// One relying party, as it is configured.
+/// The settings of one relying party.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The RP ID: a domain.
+    /// The RP ID, which is a domain.
     pub id: String,
     /// The name that a browser shows.
     pub name: String,
-    /// The origins whose pages may run ceremonies, compared byte for byte. Not empty.
+    /// The origins whose pages may run ceremonies, compared byte for byte. There is at least one.
     pub origins: Vec<String>,
     /// Origins of other domains that may use this RP ID (WebAuthn Level 3 §5.11).
     pub related_origins: Vec<String>,
-    /// Whom it serves.
     pub tenants: Tenants,
-    /// The method types that are set up.
+    /// The method types that users can enrol.
     pub method_types: Vec<MethodType>,
-    /// The models that it can prove.
+    /// The models that attestation can prove.
     pub models: Vec<Model>,
 }
 
 /// The tenants that a relying party serves.
 #[derive(Clone, Debug)]
 pub enum Tenants {
-    /// All that no other party names.
+    /// The tenants that no other party names.
     Any,
-    /// These.
     These(Vec<Tenant>),
 }
 
 /// A model of authenticator that attestation can prove.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// The AAGUID.
     pub aaguid: Uuid,
-    /// Its name.
     pub name: String,
-    /// PEM certificates that vouch for this model only.
+    /// PEM certificates of the roots that attest this model and no other.
     pub roots: Vec<u8>,
 }
 
-/// What is wrong with one party: the key in it, and a sentence.
+/// Checks the settings of one party. Returns the key and a sentence for each problem.
 pub(super) fn problems(settings: &Settings) -> Vec<(&'static str, String)> {
     let mut problems = Vec::new();
     let id = domain(&settings.id);
-    if let Err(what) = &id {
-        problems.push(("id", what.clone()));
+    if let Err(message) = &id {
+        problems.push(("id", message.clone()));
     }
     if settings.name.trim().is_empty() {
         problems.push((
             "name",
-            "a browser shows this name: it must not be empty".into(),
+            "it must not be empty, because browsers show it".into(),
         ));
     }
     if settings.method_types.is_empty() {
-        problems.push(("method_types", "at least one method type is needed".into()));
+        problems.push(("method_types", "it must have at least one entry".into()));
     }
     if matches!(&settings.tenants, Tenants::These(tenants) if tenants.is_empty()) {
         problems.push((
             "tenants",
-            "no tenant is served: name some, or `*` for all".into(),
+            "it must have at least one entry: name tenants, or `*` for all".into(),
         ));
     }
     origins(settings, id.is_ok(), &mut problems);
@@ -75,30 +71,30 @@ pub(super) fn problems(settings: &Settings) -> Vec<(&'static str, String)> {
 
 fn origins(settings: &Settings, id_is_good: bool, problems: &mut Vec<(&'static str, String)>) {
     if settings.origins.is_empty() {
-        problems.push(("origins", "at least one origin is needed".into()));
+        problems.push(("origins", "it must have at least one entry".into()));
     }
     for (at, text) in settings.origins.iter().enumerate() {
         match origin(text) {
-            Err(what) => problems.push(("origins", what)),
-            Ok(url) if at == 0 && id_is_good && !lies_under(&url, &settings.id) => {
-                let what = format!(
-                    "the first origin, `{text}`, must lie under the RP ID `{}`",
+            Err(message) => problems.push(("origins", message)),
+            Ok(url) if at == 0 && id_is_good && !is_under(&url, &settings.id) => {
+                let message = format!(
+                    "the first origin, `{text}`, must be on the RP ID `{}` or a subdomain of it",
                     settings.id
                 );
-                problems.push(("origins", what));
+                problems.push(("origins", message));
             }
             Ok(_) => {}
         }
     }
     for text in &settings.related_origins {
-        if let Err(what) = origin(text) {
-            problems.push(("related_origins", what));
+        if let Err(message) = origin(text) {
+            problems.push(("related_origins", message));
         }
     }
 }
 
-/// Finds the conflicts between parties: each tenant has one party, and the related origins of an id,
-/// which a browser reads at one address, are the same wherever that id is used.
+/// Finds conflicts between parties. Each tenant has one party. Parties with the same id have the same
+/// related origins, because browsers read them at one address for each id (WebAuthn Level 3 §5.11).
 pub(super) fn conflicts(settings: &[Settings]) -> Vec<SettingsProblem> {
     let mut problems = Vec::new();
     let mut add = |party, key, message| {
@@ -110,33 +106,33 @@ pub(super) fn conflicts(settings: &[Settings]) -> Vec<SettingsProblem> {
     };
     let mut seen = HashSet::new();
     let mut any = false;
-    for (index, one) in settings.iter().enumerate() {
-        match &one.tenants {
+    for (index, party) in settings.iter().enumerate() {
+        match &party.tenants {
             Tenants::Any if any => {
-                let what = "another relying party already serves all tenants (`*`)";
-                add(index, "tenants", what.to_owned());
+                let message = "another relying party already serves all tenants (`*`)";
+                add(index, "tenants", message.to_owned());
             }
             Tenants::Any => any = true,
             Tenants::These(tenants) => {
                 for tenant in tenants.iter().filter(|tenant| !seen.insert(**tenant)) {
-                    let what = format!("tenant `{tenant}` already has a relying party");
-                    add(index, "tenants", what);
+                    let message = format!("tenant `{tenant}` already has a relying party");
+                    add(index, "tenants", message);
                 }
             }
         }
-        let twin = settings[..index].iter().find(|other| other.id == one.id);
-        if twin.is_some_and(|twin| twin.related_origins != one.related_origins) {
-            let what = format!(
-                "another relying party with the id `{}` lists others: a browser reads one list for an id",
-                one.id
+        let twin = settings[..index].iter().find(|other| other.id == party.id);
+        if twin.is_some_and(|twin| twin.related_origins != party.related_origins) {
+            let message = format!(
+                "another relying party with the id `{}` has other related origins, but browsers read one list for each id",
+                party.id
             );
-            add(index, "related_origins", what);
+            add(index, "related_origins", message);
         }
     }
     problems
 }
 
-/// An RP ID is a valid domain string (WebAuthn Level 3 §4), in the one spelling that browsers
+/// Checks that an RP ID is a valid domain string (WebAuthn Level 3 §4), in the spelling that browsers
 /// hash: lower case, Punycode, no dot at the end.
 fn domain(id: &str) -> Result<(), String> {
     match Host::parse(id) {
@@ -156,18 +152,18 @@ fn domain(id: &str) -> Result<(), String> {
             "`{id}` is an IP address: browsers accept domains only"
         )),
         Err(_) => Err(format!(
-            "`{id}` is not a domain: no scheme, port or path belongs to it"
+            "`{id}` is not a domain: write it without scheme, port and path"
         )),
     }
 }
 
-/// An origin as browsers serialise it (HTML, "ASCII serialisation of an origin"), from a context in
-/// which WebAuthn works: HTTPS, or this machine.
+/// Parses an origin in the spelling of browsers (HTML, "ASCII serialisation of an origin"). WebAuthn
+/// needs a secure context, so the scheme is HTTPS, except for localhost.
 fn origin(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| {
         format!("`{text}` is not an origin: write a scheme, a host and, if needed, a port")
     })?;
-    let right = url.origin().ascii_serialization();
+    let serialized = url.origin().ascii_serialization();
     let local = url
         .domain()
         .is_some_and(|host| host == "localhost" || host.ends_with(".localhost"));
@@ -176,9 +172,9 @@ fn origin(text: &str) -> Result<Url, String> {
         Err(format!(
             "`{text}` must begin with `https://` (`http://` works for localhost only)"
         ))
-    } else if right != text {
+    } else if serialized != text {
         Err(format!(
-            "`{text}` must be written as browsers send it: `{right}`"
+            "`{text}` must be written as browsers send it: `{serialized}`"
         ))
     } else if url.domain().is_none() {
         Err(format!(
@@ -189,7 +185,7 @@ fn origin(text: &str) -> Result<Url, String> {
     }
 }
 
-fn lies_under(origin: &Url, id: &str) -> bool {
+fn is_under(origin: &Url, id: &str) -> bool {
     origin
         .domain()
         .and_then(|host| host.strip_suffix(id))

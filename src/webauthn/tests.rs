@@ -1,5 +1,5 @@
 //! Whole ceremonies: good ones with software authenticators of another project, and bad ones, each
-//! refused for its own reason.
+//! refused with its own reason.
 
 mod assertions;
 mod hostile;
@@ -25,7 +25,7 @@ use cedargate_core::Timestamp;
 
 pub(super) const CHALLENGE: [u8; 32] = [1; 32];
 
-/// One party for all tenants.
+/// Builds one party for all tenants.
 pub(super) fn parties_with(models: Vec<Model>) -> RelyingParties {
     RelyingParties::new(vec![Settings {
         id: RP_ID.into(),
@@ -50,24 +50,29 @@ fn person() -> Person<'static> {
 fn start(parties: &RelyingParties, method_type: MethodType, enrolled: &[Authenticator]) -> Started {
     let timeout = Duration::from_secs(270);
     parties
-        .of(None)
+        .for_tenant(None)
         .unwrap()
         .start(method_type, &person(), enrolled, timeout)
         .unwrap()
 }
 
-fn finish(method_type: MethodType, response: &Response) -> Result<Verified, CredentialFault> {
-    parties_with(vec![])
-        .of(None)
-        .unwrap()
-        .finish(method_type, &Bytes(CHALLENGE.to_vec()), response)
+fn finish(
+    method_type: MethodType,
+    response: &RegistrationResponse,
+) -> Result<Verified, CredentialFault> {
+    parties_with(vec![]).for_tenant(None).unwrap().finish(
+        method_type,
+        &Bytes(CHALLENGE.to_vec()),
+        response,
+    )
 }
 
-/// The library's state is made from the challenge alone: when its shape changes, this says so.
+/// The library's state is built from the challenge alone. This test fails if an update of the library
+/// changes the shape of its state.
 #[test]
-fn the_librarys_state_has_the_shape_that_is_made() {
+fn built_library_state_is_that_of_the_library() {
     let parties = parties_with(vec![]);
-    let library = &parties.of(None).unwrap().library;
+    let library = &parties.for_tenant(None).unwrap().library;
     let Person {
         handle,
         name,
@@ -86,10 +91,10 @@ fn the_librarys_state_has_the_shape_that_is_made() {
 
     fn compare(made: &CreationChallengeResponse, library: &Value, method_type: MethodType) {
         let challenge = Bytes(made.public_key.challenge.clone());
-        let mut ours = library_state(&challenge, method_type);
-        // Which extensions were asked for is only noted in the credential; nothing reads it.
-        ours["rs"]["extensions"] = library["rs"]["extensions"].clone();
-        assert_eq!(&ours["rs"], &library["rs"]);
+        let mut built = library_state(&challenge, method_type);
+        // The requested extensions are only recorded in the credential, and nothing reads them.
+        built["rs"]["extensions"] = library["rs"]["extensions"].clone();
+        assert_eq!(&built["rs"], &library["rs"]);
     }
     let challenge = Bytes(CHALLENGE.to_vec());
     let read: Result<PasskeyRegistration, _> =
@@ -100,8 +105,9 @@ fn the_librarys_state_has_the_shape_that_is_made() {
     assert!(read.is_ok());
 }
 
-/// What the other project's authenticator, which cannot store keys, makes of our options. Its own
-/// client data has a slash after the origin, which no browser sends, so it signs that of a browser.
+/// Enrols a software authenticator of another project. It cannot store keys, so no resident key is
+/// required. Its own client data has a slash after the origin, which no browser sends, so it signs
+/// client data as a browser sends it.
 fn enrol(
     authenticator: &mut impl AuthenticatorBackendHashedClientData,
     method_type: MethodType,
@@ -117,16 +123,16 @@ fn enrol(
         .perform_register(hash, options.public_key, 60_000)
         .unwrap();
     credential.response.client_data_json = client_data;
-    let response = Response::parse(&json!(credential)).unwrap();
+    let response = RegistrationResponse::parse(&json!(credential)).unwrap();
     assert_eq!(response.challenge(), &started.challenge);
-    let party = parties.of(None).unwrap();
+    let party = parties.for_tenant(None).unwrap();
     party
         .finish(method_type, &started.challenge, &response)
         .unwrap()
 }
 
 #[test]
-fn software_authenticators_enrol_as_both_types() {
+fn software_authenticator_enrols_as_both_types() {
     for method_type in MethodType::ALL {
         let passkey = enrol(&mut SoftPasskey::new(true), method_type);
         let token = enrol(&mut SoftToken::new(true).unwrap().0, method_type);
@@ -142,7 +148,7 @@ fn software_authenticators_enrol_as_both_types() {
 }
 
 #[test]
-fn the_facts_are_those_of_authenticator_data() {
+fn verified_values_are_those_of_authenticator_data() {
     let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
     forge.flags = UP | UV | BE | BS | AT | ED;
     forge.aaguid = [5; 16];
@@ -158,7 +164,7 @@ fn the_facts_are_those_of_authenticator_data() {
 }
 
 #[test]
-fn a_configured_and_a_related_origin_are_accepted() {
+fn configured_or_related_origin_is_accepted() {
     for origin in [ORIGIN, "https://example.com:8443", "https://example.de"] {
         let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
         forge.client(json!({ "origin": origin, "somethingNew": [1, 2] }));
@@ -170,7 +176,7 @@ fn a_configured_and_a_related_origin_are_accepted() {
 }
 
 #[test]
-fn ids_of_16_and_of_1023_bytes_are_accepted() {
+fn credential_id_of_16_or_1023_bytes_is_accepted() {
     for length in [16, 1023] {
         let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
         forge.credential_id = vec![7; length];
@@ -179,7 +185,7 @@ fn ids_of_16_and_of_1023_bytes_are_accepted() {
 }
 
 #[test]
-fn a_security_key_need_not_verify_its_user() {
+fn security_key_without_user_verification_is_accepted() {
     let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
     forge.flags = UP | AT;
     let verified = finish(MethodType::Fido, &forge.response()).unwrap();

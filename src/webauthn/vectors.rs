@@ -1,5 +1,6 @@
-//! Registrations captured from real authenticators and published with the specification, verified
-//! with their fixed challenges; `authentications` has what they make when they are used. The data is read in place: `CEDARGATE_VECTORS` names its folder.
+//! Published registrations: some captured from real authenticators, some from the specification. They
+//! are verified with their fixed challenges. `authentications` has the published authentications. The
+//! variable `CEDARGATE_VECTORS` names the folder of the data.
 
 mod authentications;
 
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Model, RelyingParties, Response, Settings, Tenants, Verified};
+use super::{Model, RegistrationResponse, RelyingParties, Settings, Tenants, Verified};
 use crate::webauthn::CredentialFault;
 use cedargate_core::{Bytes, MethodType};
 
@@ -35,7 +36,7 @@ struct Case {
     stored: Option<Stored>,
 }
 
-/// What a relying party has of the authenticator before it is used.
+/// The values that a relying party has stored before an authentication.
 #[derive(Deserialize)]
 struct Stored {
     credential_id: Bytes,
@@ -63,7 +64,7 @@ impl Case {
         self.id.as_deref().unwrap_or("contested")
     }
 
-    /// The facts are those that the case names.
+    /// Checks that the verified values are those of the case.
     fn compare(&self, verified: &Verified) {
         let flags = self.flags.as_ref().unwrap();
         assert_eq!(verified.user_verified, flags.uv, "{}", self.id());
@@ -74,7 +75,7 @@ impl Case {
         assert_eq!(verified.proven_model, None, "{}", self.id());
     }
 
-    /// As the case says: those that require user verification are passkeys.
+    /// Returns the method type: cases that require user verification are passkeys.
     fn method_type(&self) -> MethodType {
         if self.user_verification == "required" {
             MethodType::Passkey
@@ -84,8 +85,8 @@ impl Case {
     }
 
     fn parties(&self, models: Vec<Model>) -> RelyingParties {
-        // Where the case wants an origin refused, or has one that is not under the RP ID, another
-        // one takes the first place, which must lie there.
+        // The first origin must be under the RP ID. If that of the case is not, it becomes a related
+        // origin.
         let host = self.origin.split("://").nth(1).unwrap_or_default();
         let host = host.split(':').next().unwrap_or_default();
         let (origins, related_origins) =
@@ -109,9 +110,10 @@ impl Case {
 
     fn finish(&self, method_type: MethodType, models: Vec<Model>) -> Outcome {
         let parties = self.parties(models);
-        let response = Response::parse(&self.credential).map_err(|_| "shape".to_owned())?;
+        let response =
+            RegistrationResponse::parse(&self.credential).map_err(|_| "shape".to_owned())?;
         parties
-            .of(None)
+            .for_tenant(None)
             .unwrap()
             .finish(method_type, &self.challenge, &response)
             .map(Box::new)
@@ -123,7 +125,7 @@ fn word(fault: &CredentialFault) -> String {
     json!(fault.reason).as_str().unwrap().to_owned()
 }
 
-/// The facts, or the word for why not: a reason, or `shape`.
+/// The verified values, or the word of the refusal: a reason, or `shape`.
 type Outcome = Result<Box<Verified>, String>;
 
 fn refusal(outcome: &Outcome) -> Option<&str> {
@@ -134,7 +136,7 @@ fn registrations(file: &str) -> Vec<Case> {
     cases(file, "registration")
 }
 
-/// The cases of a file and a ceremony, or none and a word about it where there is no data.
+/// Reads the cases of a file for a ceremony. Returns none, and prints a line, if there is no data.
 fn cases(file: &str, ceremony: &str) -> Vec<Case> {
     let Some(folder) = std::env::var_os("CEDARGATE_VECTORS") else {
         println!("CEDARGATE_VECTORS is not set: {file} was not run");
@@ -150,25 +152,25 @@ fn cases(file: &str, ceremony: &str) -> Vec<Case> {
         .collect()
 }
 
-/// Supported by algorithm and format, and yet not verified by webauthn-rs 0.6.2.
-const BEYOND_THE_LIBRARY: [(&str, &str); 6] = [
-    // An RSA key of 3488 bits; the library takes 2048 only.
+/// Cases with a supported algorithm and format that webauthn-rs 0.6.2 refuses, with the reasons.
+const REFUSED_BY_LIBRARY: [(&str, &str); 6] = [
+    // An RSA key of 3488 bits. The library accepts 2048 bits only.
     ("PR-007", "public_key"),
-    // An Android key description with empty authorisation lists; the library asks for their members.
+    // An Android key description with empty authorisation lists. The library requires their members.
     ("PR-011", "attestation"),
-    // Their certificates lack Basic Constraints, which §8.2.1 demands.
+    // Their certificates lack Basic Constraints, which §8.2.1 requires.
     ("PR-043", "attestation"),
     ("PR-046", "attestation"),
     ("PR-050", "attestation"),
-    // `tokenBinding` is a string, where Level 1 and 2 say an object.
+    // `tokenBinding` is a string. In Levels 1 and 2 it is an object.
     ("PR-069", "client_data"),
 ];
 
-/// Base64 with padding or of the standard alphabet: not what `toJSON()` gives.
+/// Cases in Base64 with padding or of the standard alphabet, unlike the result of `toJSON()`.
 const NOT_BASE64URL: [&str; 3] = ["PR-072", "PR-073", "PR-074"];
 
 #[test]
-fn every_registration_that_the_library_supports_verifies() {
+fn published_registration_verifies_if_the_library_supports_it() {
     let cases = registrations("positive_registration.json");
     if cases.is_empty() {
         return;
@@ -183,8 +185,8 @@ fn every_registration_that_the_library_supports_verifies() {
         } else if case.fmt.as_deref() == Some("tpm") {
             Some("format")
         } else {
-            let beyond = BEYOND_THE_LIBRARY.iter().find(|(id, _)| *id == case.id());
-            beyond.map(|(_, reason)| *reason)
+            let refused = REFUSED_BY_LIBRARY.iter().find(|(id, _)| *id == case.id());
+            refused.map(|(_, reason)| *reason)
         };
         let outcome = case.finish(MethodType::Fido, vec![]);
         assert_eq!(refusal(&outcome), expected, "{} {}", case.id(), case.name);
@@ -206,7 +208,7 @@ fn every_registration_that_the_library_supports_verifies() {
 }
 
 #[test]
-fn as_passkeys_those_without_user_verification_are_refused_for_it() {
+fn published_registration_without_user_verification_is_refused_as_a_passkey() {
     for case in registrations("positive_registration.json") {
         let as_key = case.finish(MethodType::Fido, vec![]);
         let as_passkey = case.finish(MethodType::Passkey, vec![]);
@@ -227,17 +229,17 @@ fn as_passkeys_those_without_user_verification_are_refused_for_it() {
 }
 
 #[test]
-fn each_bad_registration_is_refused_for_its_own_reason() {
+fn bad_published_registration_is_refused_with_its_reason() {
     let expected = [
         ("NU-001", Some("format")),
         ("NU-002", Some("format")),
         ("NU-003", Some("attestation")),
         ("NU-004", Some("format")),
         ("NU-005", Some("authenticator_data")),
-        // Only its root condemns it: verified, and no model proven.
+        // Only its root is wrong, so it verifies and proves no model.
         ("NU-006", None),
         ("NU-007", Some("attestation")),
-        // Its certificate names another model, but the format comes first.
+        // Its certificate names another model, but the format is checked first.
         ("NU-008", Some("format")),
         ("NU-011", Some("challenge")),
         ("NU-012", Some("origin")),
@@ -250,7 +252,7 @@ fn each_bad_registration_is_refused_for_its_own_reason() {
         ("NU-019", Some("user_verification")),
         ("PP-001", Some("cross_origin")),
         ("PP-002", Some("cross_origin")),
-        // Its token binding is unheard of, and means nothing since Level 3.
+        // Its token binding is unknown, and Level 3 ignores token bindings.
         ("contested", None),
     ];
     let cases: Vec<_> = registrations("negative_upstream.json")
@@ -268,9 +270,9 @@ fn each_bad_registration_is_refused_for_its_own_reason() {
     assert!(cases.is_empty() || got == expected, "{got:#?}");
 }
 
-/// Those of the specification come with their root.
+/// The registrations of the specification come with their root.
 #[test]
-fn a_listed_root_proves_its_model_and_no_other() {
+fn listed_root_proves_its_model_and_no_other() {
     for case in registrations("positive_registration.json") {
         let (Some(root), Some(aaguid), Some("packed"), Some(-7 | -35)) = (
             &case.attestation_root_der,
@@ -297,9 +299,9 @@ fn a_listed_root_proves_its_model_and_no_other() {
     }
 }
 
-/// A chain of Apple's or of U2F says nothing of a model, whatever root is listed for its AAGUID.
+/// A chain of the formats `apple` and `fido-u2f` names no model, whatever root is listed for the AAGUID.
 #[test]
-fn no_other_format_than_packed_proves_a_model() {
+fn format_other_than_packed_proves_no_model() {
     let mut formats = Vec::new();
     let cases = registrations("positive_registration.json");
     for case in &cases {
@@ -339,9 +341,9 @@ fn pem(der: &str) -> Vec<u8> {
     format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n").into_bytes()
 }
 
-/// Real statements with a bit that is wrong, each with all that follows from it.
+/// Changes single bits of published attestation objects.
 #[test]
-fn no_changed_bit_of_a_real_response_is_too_much() {
+fn changed_bit_of_a_published_registration_proves_no_model() {
     for mut case in registrations("positive_registration.json") {
         let pointer = "/response/attestationObject";
         let object = case.credential.pointer(pointer).unwrap().as_str().unwrap();

@@ -264,7 +264,7 @@ async fn causes_go_to_the_record_only() {
         ),
         (
             not_started.into(),
-            "a registration does not start: The configuration was invalid",
+            "a registration cannot be started: The configuration was invalid",
         ),
     ] {
         let mut event = event();

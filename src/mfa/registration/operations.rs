@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::gate::Operation;
 use crate::mfa::body::{self, DeviceName, Unchecked};
 use crate::store::Account;
-use crate::webauthn::Response;
+use crate::webauthn::RegistrationResponse;
 use cedargate_core::{Authenticator, Bytes, GateAction, Member, MethodType, Timestamp};
 use cedargate_policy::Resource;
 
@@ -48,7 +48,7 @@ pub struct CompleteBody {
     /// `RegistrationResponseJSON`: what `PublicKeyCredential.toJSON()` gives.
     #[serde(default)]
     #[schemars(with = "Map<String, Value>")]
-    credential: Unchecked<Response>,
+    credential: Unchecked<RegistrationResponse>,
     /// What the user calls the authenticator; blank: its model or its kind.
     #[serde(default)]
     #[schemars(with = "String", length(max = 100))]
@@ -61,7 +61,7 @@ pub struct CompleteBody {
 
 /// To finish an enrolment.
 pub struct CompleteRegistration {
-    pub(super) response: Response,
+    pub(super) response: RegistrationResponse,
     pub(super) device_name: String,
     pub(super) method_type: MethodType,
 }

@@ -1,4 +1,4 @@
-//! What the authenticator of a [`Forge`] makes when it is used.
+//! The assertions of the authenticator of a [`Forge`].
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -9,26 +9,26 @@ use super::{Forge, RP_ID, UP, UV, client_data, merge};
 use crate::webauthn::Assertion;
 use cedargate_core::Bytes;
 
-/// What an assertion is made of.
+/// The parts of an assertion.
 pub(in crate::webauthn) struct ForgedAssertion {
     /// `clientDataJSON`, as text.
     pub(in crate::webauthn) client_data: String,
     pub(in crate::webauthn) rp_id: String,
     pub(in crate::webauthn) flags: u8,
     pub(in crate::webauthn) sign_count: u32,
-    /// What follows the counter.
+    /// The bytes after the counter.
     pub(in crate::webauthn) after_counter: Vec<u8>,
     pub(in crate::webauthn) user_handle: Option<Bytes>,
-    /// Put in the place of what is signed.
+    /// The bytes to sign in place of the right ones.
     pub(in crate::webauthn) signed: Option<Vec<u8>>,
-    /// Put in the place of the signature.
+    /// The signature in place of the right one.
     pub(in crate::webauthn) signature: Option<Vec<u8>>,
     credential_id: Vec<u8>,
     private: Vec<u8>,
 }
 
 impl Forge {
-    /// A good assertion with this credential, unless it is changed.
+    /// Makes a good assertion with this credential.
     pub(in crate::webauthn) fn assertion(&self, challenge: &Bytes) -> ForgedAssertion {
         let mut data = client_data(challenge);
         data["type"] = json!("webauthn.get");
@@ -46,7 +46,7 @@ impl Forge {
         }
     }
 
-    /// Attested credential data (§6.5.1).
+    /// Encodes attested credential data (§6.5.1).
     pub(in crate::webauthn) fn attested(&self) -> Vec<u8> {
         let length = u16::try_from(self.credential_id.len()).unwrap();
         [
@@ -84,13 +84,13 @@ impl ForgedAssertion {
         signature.as_ref().to_vec()
     }
 
-    /// What `toJSON()` gives.
+    /// Returns the result of `toJSON()`.
     pub(in crate::webauthn) fn json(&self) -> Value {
         let signature = self.signature.clone().unwrap_or_else(|| self.sign());
         self.with_data(&self.authenticator_data(), signature)
     }
 
-    /// What `toJSON()` gives, with these bytes as authenticator data and signature.
+    /// Returns the result of `toJSON()`, with these bytes as authenticator data and signature.
     pub(in crate::webauthn) fn with_data(&self, data: &[u8], signature: Vec<u8>) -> Value {
         let id = Bytes(self.credential_id.clone());
         let mut json = json!({

@@ -17,23 +17,23 @@ fn tenant(n: u128) -> Tenant {
     Tenant::from(Uuid::from_u128(n))
 }
 
-/// The keys of what is wrong after a change, each with the party's index.
-fn wrong(change: impl FnOnce(&mut Settings)) -> Vec<(&'static str, String)> {
+/// Returns the problems of the settings after a change.
+fn problems_of(change: impl FnOnce(&mut Settings)) -> Vec<(&'static str, String)> {
     let mut changed = settings();
     change(&mut changed);
     let problems = RelyingParties::new(vec![changed]).unwrap_err();
     problems
         .into_iter()
-        .map(|one| {
-            assert_eq!(one.party, 0);
-            (one.key, one.message)
+        .map(|problem| {
+            assert_eq!(problem.party, 0);
+            (problem.key, problem.message)
         })
         .collect()
 }
 
 #[test]
-fn the_id_is_a_domain_in_its_one_spelling() {
-    for (id, what) in [
+fn rp_id_that_is_not_a_canonical_domain_is_refused() {
+    for (id, message) in [
         (
             "127.0.0.1",
             "`127.0.0.1` is an IP address: browsers accept domains only",
@@ -49,30 +49,30 @@ fn the_id_is_a_domain_in_its_one_spelling() {
         ),
         (
             "https://example.com",
-            "`https://example.com` is not a domain: no scheme, port or path belongs to it",
+            "`https://example.com` is not a domain: write it without scheme, port and path",
         ),
         (
             "example.com:443",
-            "`example.com:443` is not a domain: no scheme, port or path belongs to it",
+            "`example.com:443` is not a domain: write it without scheme, port and path",
         ),
         (
             "",
-            "`` is not a domain: no scheme, port or path belongs to it",
+            "`` is not a domain: write it without scheme, port and path",
         ),
         ("example.com.", "`example.com.` is not a domain"),
         ("example..com", "`example..com` is not a domain"),
     ] {
         assert_eq!(
-            wrong(|one| one.id = id.into()),
-            [("id", what.to_owned())],
+            problems_of(|settings| settings.id = id.into()),
+            [("id", message.to_owned())],
             "{id}"
         );
     }
 }
 
 #[test]
-fn origins_are_as_browsers_send_them() {
-    for (origin, what) in [
+fn origin_in_another_spelling_or_outside_the_rp_id_is_refused() {
+    for (origin, message) in [
         (
             "https://app.example.com/",
             "`https://app.example.com/` must be written as browsers send it: `https://app.example.com`",
@@ -99,22 +99,23 @@ fn origins_are_as_browsers_send_them() {
         ),
         (
             "https://example.org",
-            "the first origin, `https://example.org`, must lie under the RP ID `example.com`",
+            "the first origin, `https://example.org`, must be on the RP ID `example.com` or a subdomain of it",
         ),
         (
             "https://notexample.com",
-            "the first origin, `https://notexample.com`, must lie under the RP ID `example.com`",
+            "the first origin, `https://notexample.com`, must be on the RP ID `example.com` or a subdomain of it",
         ),
     ] {
-        let got = wrong(|one| one.origins = vec![origin.into()]);
-        assert_eq!(got, [("origins", what.to_owned())], "{origin}");
+        let got = problems_of(|settings| settings.origins = vec![origin.into()]);
+        assert_eq!(got, [("origins", message.to_owned())], "{origin}");
     }
-    let got = wrong(|one| one.related_origins = vec!["https://example.de/x".into()]);
+    let got =
+        problems_of(|settings| settings.related_origins = vec!["https://example.de/x".into()]);
     assert_eq!(got[0].0, "related_origins");
 }
 
 #[test]
-fn localhost_needs_no_https() {
+fn localhost_without_https_is_accepted() {
     let local = Settings {
         id: "localhost".into(),
         origins: vec!["http://localhost:8080".into()],
@@ -124,14 +125,14 @@ fn localhost_needs_no_https() {
 }
 
 #[test]
-fn all_problems_are_named_at_once() {
-    let got = wrong(|one| {
-        one.id = "10.0.0.1".into();
-        one.name = " ".into();
-        one.origins = vec![];
-        one.method_types = vec![];
-        one.tenants = Tenants::These(vec![]);
-        one.models = vec![Model {
+fn all_problems_are_reported_at_once() {
+    let got = problems_of(|settings| {
+        settings.id = "10.0.0.1".into();
+        settings.name = " ".into();
+        settings.origins = vec![];
+        settings.method_types = vec![];
+        settings.tenants = Tenants::These(vec![]);
+        settings.models = vec![Model {
             aaguid: Uuid::nil(),
             name: String::new(),
             roots: b"no certificate".to_vec(),
@@ -154,7 +155,7 @@ fn all_problems_are_named_at_once() {
 }
 
 #[test]
-fn a_named_tenant_comes_before_all_others() {
+fn named_tenant_has_its_own_party() {
     let named = Settings {
         id: "tenant.example.com".into(),
         origins: vec!["https://tenant.example.com".into()],
@@ -163,7 +164,7 @@ fn a_named_tenant_comes_before_all_others() {
     };
     for order in [vec![settings(), named.clone()], vec![named, settings()]] {
         let parties = RelyingParties::new(order).unwrap();
-        let id = |tenant| parties.of(tenant).unwrap().id().to_owned();
+        let id = |tenant| parties.for_tenant(tenant).unwrap().id().to_owned();
         assert_eq!(id(Some(tenant(1))), "tenant.example.com");
         assert_eq!(id(Some(tenant(2))), "tenant.example.com");
         assert_eq!(id(Some(tenant(3))), "example.com");
@@ -172,26 +173,31 @@ fn a_named_tenant_comes_before_all_others() {
 }
 
 #[test]
-fn a_tenant_without_a_party_has_none() {
+fn tenant_without_a_party_has_none() {
     let named = Settings {
         tenants: Tenants::These(vec![tenant(1)]),
         ..settings()
     };
     let parties = RelyingParties::new(vec![named]).unwrap();
-    assert!(parties.of(Some(tenant(2))).is_none());
-    assert!(parties.of(None).is_none());
-    assert!(RelyingParties::new(vec![]).unwrap().of(None).is_none());
+    assert!(parties.for_tenant(Some(tenant(2))).is_none());
+    assert!(parties.for_tenant(None).is_none());
+    assert!(
+        RelyingParties::new(vec![])
+            .unwrap()
+            .for_tenant(None)
+            .is_none()
+    );
 }
 
 #[test]
-fn a_host_finds_its_party_in_any_letter_case() {
+fn host_finds_its_party_in_any_letter_case() {
     let parties = RelyingParties::new(vec![settings()]).unwrap();
     assert_eq!(parties.by_host("EXAMPLE.com").unwrap().id(), "example.com");
     assert!(parties.by_host("app.example.com").is_none());
 }
 
 #[test]
-fn parties_do_not_conflict() {
+fn parties_that_conflict_are_refused() {
     let named = |related: &[&str]| Settings {
         tenants: Tenants::These(vec![tenant(1)]),
         related_origins: related.iter().map(ToString::to_string).collect(),
@@ -201,7 +207,7 @@ fn parties_do_not_conflict() {
         let problems = RelyingParties::new(all).unwrap_err();
         problems
             .into_iter()
-            .map(|one| (one.party, one.key))
+            .map(|problem| (problem.party, problem.key))
             .collect::<Vec<_>>()
     };
     assert_eq!(problems(vec![settings(), settings()]), [(1, "tenants")]);

@@ -1,14 +1,14 @@
-//! Assertions that are good but for one thing.
+//! Assertions, most of them with one fault.
 
 use super::*;
 use crate::webauthn::forge::{EMPTY_MAP, ForgedAssertion};
 
-/// Who uses the authenticators here.
+/// Returns the user handle of the owner of the authenticators.
 pub(super) fn handle() -> Uuid {
     person().handle
 }
 
-/// What is stored of the credential of a forge.
+/// Returns the authenticator that is stored for the credential of a forge.
 pub(super) fn enrol(forge: &Forge, method_type: MethodType) -> Authenticator {
     let verified = finish(method_type, &forge.response()).unwrap();
     Authenticator {
@@ -32,39 +32,42 @@ pub(super) fn enrol(forge: &Forge, method_type: MethodType) -> Authenticator {
 }
 
 pub(super) fn asserted(
-    by: &Authenticator,
+    authenticator: &Authenticator,
     assertion: &Assertion,
 ) -> Result<Asserted, CredentialFault> {
-    finish_assertion(&[by], assertion, by, Some(handle()))
+    finish_assertion(&[authenticator], assertion, authenticator, Some(handle()))
 }
 
-/// The outcome of this assertion where these authenticators were allowed.
+/// Finishes an authentication for which these authenticators were allowed.
 fn finish_assertion(
     allowed: &[&Authenticator],
     assertion: &Assertion,
-    by: &Authenticator,
+    authenticator: &Authenticator,
     handle: Option<Uuid>,
 ) -> Result<Asserted, CredentialFault> {
-    let allowed: Vec<_> = allowed.iter().map(|one| one.id).collect();
+    let allowed: Vec<_> = allowed
+        .iter()
+        .map(|authenticator| authenticator.id)
+        .collect();
     let request = AssertionRequest {
         challenge: &Bytes(CHALLENGE.to_vec()),
         allowed: &allowed,
     };
     let parties = parties_with(vec![]);
-    let party = parties.of(None).unwrap();
-    party.finish_authentication(request, assertion, by, handle)
+    let party = parties.for_tenant(None).unwrap();
+    party.finish_authentication(request, assertion, authenticator, handle)
 }
 
-/// How an assertion is made wrong.
+/// A change that makes an assertion wrong.
 type Change<'a> = &'a dyn Fn(&mut ForgedAssertion);
 
-/// An authenticator that was enrolled so, and what becomes of an assertion that is changed.
-struct Held {
+/// An enrolled authenticator.
+struct Enrolled {
     forge: Forge,
     stored: Authenticator,
 }
 
-impl Held {
+impl Enrolled {
     fn new(method_type: MethodType, flags: u8) -> Self {
         let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
         forge.flags = flags | AT;
@@ -91,8 +94,8 @@ impl Held {
 }
 
 #[test]
-fn a_good_one_tells_what_it_proved() {
-    let mut passkey = Held::passkey();
+fn good_assertion_verifies_with_its_values() {
+    let mut passkey = Enrolled::passkey();
     let good = passkey.outcome(|_| {}).unwrap();
     let expected = Asserted {
         user_verified: true,
@@ -101,24 +104,24 @@ fn a_good_one_tells_what_it_proved() {
     };
     assert_eq!(good, expected);
     let own = Bytes(handle().as_bytes().to_vec());
-    let with_handle = passkey.outcome(|it| it.user_handle = Some(own));
+    let with_handle = passkey.outcome(|forged| forged.user_handle = Some(own));
     assert_eq!(with_handle, Ok(expected));
-    // extensions that the authenticator adds on its own mean nothing
-    let extended = passkey.outcome(|it| {
-        it.flags |= ED;
-        it.after_counter = b"\xa1kcredProtect\x02".to_vec();
+    // Extensions that the authenticator adds on its own are ignored.
+    let extended = passkey.outcome(|forged| {
+        forged.flags |= ED;
+        forged.after_counter = b"\xa1kcredProtect\x02".to_vec();
     });
     assert_eq!(extended, Ok(expected));
-    // the names of things, and what is not in the credential, do not matter
+    // The device name and the transports do not matter.
     passkey.stored.device_name.clear();
     passkey.stored.claimed_transports.clear();
     assert!(passkey.outcome(|_| {}).is_ok());
 }
 
 #[test]
-fn client_data_of_an_assertion_is_refused_for_its_own_reason() {
-    let passkey = Held::passkey();
-    let client = |members: Value| passkey.refused(|it| it.client(&members));
+fn wrong_client_data_of_an_assertion_is_refused_with_its_reason() {
+    let passkey = Enrolled::passkey();
+    let client = |members: Value| passkey.refused(|forged| forged.client(&members));
     assert_eq!(client(json!({ "type": "webauthn.create" })), Reason::Type);
     assert_eq!(client(json!({ "type": "payment.get" })), Reason::Type);
     let other = Bytes(vec![2; 32]);
@@ -142,50 +145,59 @@ fn client_data_of_an_assertion_is_refused_for_its_own_reason() {
         assert_eq!(client(json!({ "topOrigin": top })), Reason::CrossOrigin);
     }
     assert_eq!(client(json!({ "type": 7 })), Reason::ClientData);
-    let repeated = passkey.refused(|it| {
-        it.client_data.pop();
-        it.client_data.push_str(",\"type\":\"webauthn.get\"}");
+    let repeated = passkey.refused(|forged| {
+        forged.client_data.pop();
+        forged.client_data.push_str(",\"type\":\"webauthn.get\"}");
     });
     assert_eq!(repeated, Reason::ClientData);
 }
 
 #[test]
-fn a_related_origin_may_use_what_was_enrolled_elsewhere() {
-    let passkey = Held::passkey();
+fn assertion_from_a_related_origin_is_accepted() {
+    let passkey = Enrolled::passkey();
     for origin in [ORIGIN, "https://example.com:8443", "https://example.de"] {
-        let outcome = passkey.outcome(|it| it.client(&json!({ "origin": origin, "new": [1] })));
+        let outcome =
+            passkey.outcome(|forged| forged.client(&json!({ "origin": origin, "new": [1] })));
         assert!(outcome.is_ok(), "{origin}");
     }
 }
 
 #[test]
-fn authenticator_data_of_an_assertion_is_refused_for_its_own_reason() {
-    let passkey = Held::passkey();
+fn wrong_authenticator_data_of_an_assertion_is_refused_with_its_reason() {
+    let passkey = Enrolled::passkey();
     let attested = passkey.forge.attested();
     let data = Reason::AuthenticatorData;
     let cases: [(&str, Reason, Change<'_>); 11] = [
-        ("another RP ID", Reason::RpId, &|it| {
-            it.rp_id = "app.example.com".into();
+        ("another RP ID", Reason::RpId, &|forged| {
+            forged.rp_id = "app.example.com".into();
         }),
-        ("no presence", Reason::UserPresence, &|it| it.flags = UV),
-        ("no verification", Reason::UserVerification, &|it| {
-            it.flags = UP;
+        ("no presence", Reason::UserPresence, &|forged| {
+            forged.flags = UV
         }),
-        ("eligible now", data, &|it| it.flags |= BE),
-        ("backed up, not eligible", data, &|it| it.flags |= BS),
-        ("trailing bytes", data, &|it| it.after_counter = vec![0]),
-        ("a credential", data, &|it| {
-            it.flags |= AT;
-            it.after_counter.clone_from(&attested);
+        ("no verification", Reason::UserVerification, &|forged| {
+            forged.flags = UP;
         }),
-        ("a credential that is not said", data, &|it| {
-            it.after_counter.clone_from(&attested);
+        ("eligible for backup since", data, &|forged| {
+            forged.flags |= BE
         }),
-        ("a credential that is not there", data, &|it| it.flags |= AT),
-        ("extensions that are not said", data, &|it| {
-            it.after_counter = EMPTY_MAP.into();
+        ("BS without BE", data, &|forged| forged.flags |= BS),
+        ("trailing bytes", data, &|forged| {
+            forged.after_counter = vec![0]
         }),
-        ("extensions that are not there", data, &|it| it.flags |= ED),
+        ("a credential", data, &|forged| {
+            forged.flags |= AT;
+            forged.after_counter.clone_from(&attested);
+        }),
+        ("a credential without AT", data, &|forged| {
+            forged.after_counter.clone_from(&attested);
+        }),
+        ("AT without a credential", data, &|forged| {
+            forged.flags |= AT
+        }),
+        ("extensions without ED", data, &|forged| {
+            forged.after_counter = EMPTY_MAP.into();
+        }),
+        ("ED without extensions", data, &|forged| forged.flags |= ED),
     ];
     for (what, reason, change) in cases {
         assert_eq!(passkey.refused(change), reason, "{what}");
@@ -201,51 +213,51 @@ fn authenticator_data_of_an_assertion_is_refused_for_its_own_reason() {
 }
 
 #[test]
-fn who_was_verified_at_the_enrolment_is_verified_each_time() {
-    let verified = Held::new(MethodType::Fido, UP | UV);
+fn authenticator_that_verified_its_user_at_enrolment_must_do_so_at_each_use() {
+    let verified = Enrolled::new(MethodType::Fido, UP | UV);
     assert_eq!(
-        verified.refused(|it| it.flags = UP),
+        verified.refused(|forged| forged.flags = UP),
         Reason::UserVerification
     );
-    let unverified = Held::new(MethodType::Fido, UP);
+    let unverified = Enrolled::new(MethodType::Fido, UP);
     assert!(
         !unverified
-            .outcome(|it| it.flags = UP)
+            .outcome(|forged| forged.flags = UP)
             .unwrap()
             .user_verified
     );
     assert!(unverified.outcome(|_| {}).unwrap().user_verified);
-    // a passkey is verified whatever is stored of it
-    let mut passkey = Held::passkey();
+    // A passkey must verify its user, even if the stored flag is false.
+    let mut passkey = Enrolled::passkey();
     passkey.stored.user_verified = false;
     assert_eq!(
-        passkey.refused(|it| it.flags = UP),
+        passkey.refused(|forged| forged.flags = UP),
         Reason::UserVerification
     );
 }
 
 #[test]
-fn whether_it_may_be_synced_never_changes_and_whether_it_is_may() {
-    let synced = Held::new(MethodType::Passkey, UP | UV | BE | BS);
+fn changed_backup_eligibility_is_refused_and_changed_backup_state_is_accepted() {
+    let synced = Enrolled::new(MethodType::Passkey, UP | UV | BE | BS);
     assert_eq!(
-        synced.refused(|it| it.flags = UP | UV),
+        synced.refused(|forged| forged.flags = UP | UV),
         Reason::AuthenticatorData
     );
     assert_eq!(
-        synced.refused(|it| it.flags = UP | UV | BS),
+        synced.refused(|forged| forged.flags = UP | UV | BS),
         Reason::AuthenticatorData
     );
     for backed_up in [false, true] {
         let flags = UP | UV | BE | if backed_up { BS } else { 0 };
-        let good = synced.outcome(|it| it.flags = flags).unwrap();
+        let good = synced.outcome(|forged| forged.flags = flags).unwrap();
         assert_eq!(good.backed_up, backed_up);
     }
 }
 
 #[test]
-fn the_counter_is_compared_with_the_one_that_is_stored() {
-    let mut passkey = Held::passkey();
-    let back = counter_back();
+fn counter_that_does_not_exceed_the_stored_one_is_refused() {
+    let mut passkey = Enrolled::passkey();
+    let counter_fault = counter_back();
     for (stored, shown, good) in [
         (0, 0, true),
         (0, 1, true),
@@ -260,33 +272,36 @@ fn the_counter_is_compared_with_the_one_that_is_stored() {
         (u32::MAX, 1, false),
     ] {
         passkey.stored.sign_count = stored;
-        let outcome = passkey.outcome(|it| it.sign_count = shown);
+        let outcome = passkey.outcome(|forged| forged.sign_count = shown);
         match outcome {
             Ok(asserted) => assert!(good && asserted.sign_count == shown, "{stored} {shown}"),
-            Err(fault) => assert!(!good && fault == back, "{stored} {shown}: {fault:?}"),
+            Err(fault) => assert!(
+                !good && fault == counter_fault,
+                "{stored} {shown}: {fault:?}"
+            ),
         }
     }
-    // whoever cannot sign is not told of the counter
-    let forged = passkey.outcome(|it| {
-        it.sign_count = 0;
-        it.signed = Some(b"something else".to_vec());
+    // A caller who cannot sign does not learn about the counter.
+    let forged = passkey.outcome(|forged| {
+        forged.sign_count = 0;
+        forged.signed = Some(b"something else".to_vec());
     });
     assert_eq!(forged.unwrap_err().reason, Reason::Signature);
 }
 
 #[test]
-fn it_answers_for_its_owner_only() {
-    let passkey = Held::passkey();
+fn user_handle_of_another_user_is_refused() {
+    let passkey = Enrolled::passkey();
     for wrong in [
         Bytes(Uuid::from_u128(9).as_bytes().to_vec()),
         Bytes(handle().as_bytes()[..15].to_vec()),
         Bytes(vec![]),
         Bytes(handle().to_string().into_bytes()),
     ] {
-        let reason = passkey.refused(|it| it.user_handle = Some(wrong.clone()));
+        let reason = passkey.refused(|forged| forged.user_handle = Some(wrong.clone()));
         assert_eq!(reason, Reason::UserHandle, "{wrong}");
     }
-    // an account without a handle is nobody's
+    // An account without a user handle accepts none.
     let mut assertion = passkey.forge.assertion(&Bytes(CHALLENGE.to_vec()));
     assertion.user_handle = Some(Bytes(handle().as_bytes().to_vec()));
     let stored = &passkey.stored;
@@ -295,33 +310,40 @@ fn it_answers_for_its_owner_only() {
 }
 
 #[test]
-fn only_its_own_key_signs_and_all_that_is_said_is_signed() {
-    let passkey = Held::passkey();
+fn signature_of_another_key_or_over_other_data_is_refused() {
+    let passkey = Enrolled::passkey();
     let signature = Reason::Signature;
     let hash = |text: &str| digest(&SHA256, text.as_bytes()).as_ref().to_vec();
     let cases: [(&str, Change<'_>); 6] = [
-        ("other bytes", &|it| it.signed = Some(b"other".to_vec())),
-        ("other client data", &|it| {
-            let other = hash(&it.client_data.replace("false", "null"));
-            it.signed = Some([it.authenticator_data(), other].concat());
+        ("other bytes", &|forged| {
+            forged.signed = Some(b"other".to_vec())
         }),
-        ("other authenticator data", &|it| {
-            let signed = [it.authenticator_data(), hash(&it.client_data)].concat();
-            it.signed = Some(signed);
-            it.sign_count += 1;
+        ("other client data", &|forged| {
+            let other = hash(&forged.client_data.replace("false", "null"));
+            forged.signed = Some([forged.authenticator_data(), other].concat());
         }),
-        ("client data that is not hashed", &|it| {
-            let all = [it.authenticator_data(), it.client_data.clone().into_bytes()];
-            it.signed = Some(all.concat());
+        ("other authenticator data", &|forged| {
+            let signed = [forged.authenticator_data(), hash(&forged.client_data)].concat();
+            forged.signed = Some(signed);
+            forged.sign_count += 1;
         }),
-        ("nothing", &|it| it.signature = Some(vec![])),
-        ("no signature", &|it| it.signature = Some(vec![0x30; 70])),
+        ("client data that is not hashed", &|forged| {
+            let all = [
+                forged.authenticator_data(),
+                forged.client_data.clone().into_bytes(),
+            ];
+            forged.signed = Some(all.concat());
+        }),
+        ("nothing", &|forged| forged.signature = Some(vec![])),
+        ("no signature", &|forged| {
+            forged.signature = Some(vec![0x30; 70])
+        }),
     ];
     for (what, change) in cases {
         assert_eq!(passkey.refused(change), signature, "{what}");
     }
-    // another key under the same id
-    let other = Held::passkey();
+    // Another key with the same credential id.
+    let other = Enrolled::passkey();
     let assertion = other.forge.assertion(&Bytes(CHALLENGE.to_vec()));
     let fault = asserted(&passkey.stored, &assertion.response()).unwrap_err();
     assert_eq!(fault.reason, signature);
@@ -329,15 +351,15 @@ fn only_its_own_key_signs_and_all_that_is_said_is_signed() {
 
 #[test]
 fn stored_key_that_cannot_be_read_is_refused() {
-    let mut passkey = Held::passkey();
+    let mut passkey = Enrolled::passkey();
     passkey.stored.credential = json!({ "cred_id": "AAAA" });
     assert_eq!(passkey.refused(|_| {}), Reason::PublicKey);
 }
 
 #[test]
 fn authenticator_outside_allow_credentials_is_refused() {
-    let touch = Held::new(MethodType::Fido, UP);
-    let mut passkey = Held::passkey();
+    let touch = Enrolled::new(MethodType::Fido, UP);
+    let mut passkey = Enrolled::passkey();
     passkey.stored.id = Uuid::from_u128(2);
     let mut assertion = touch.forge.assertion(&Bytes(CHALLENGE.to_vec()));
     assertion.flags = UP;
@@ -348,7 +370,7 @@ fn authenticator_outside_allow_credentials_is_refused() {
     }
     let both = [&passkey.stored, &touch.stored];
     assert!(finish_assertion(&both, &assertion, &touch.stored, None).is_ok());
-    // An authenticator that was removed and enrolled again is another one.
+    // An authenticator that was removed and enrolled again has another id.
     let mut again = touch.stored.clone();
     again.id = Uuid::from_u128(3);
     let fault = finish_assertion(&both, &assertion, &again, None).unwrap_err();
@@ -357,21 +379,21 @@ fn authenticator_outside_allow_credentials_is_refused() {
 
 #[test]
 fn unverified_user_of_a_passkey_is_refused_whatever_was_stored() {
-    let mut passkey = Held::passkey();
+    let mut passkey = Enrolled::passkey();
     passkey.stored.user_verified = false;
     assert_eq!(
-        passkey.refused(|it| it.flags = UP),
+        passkey.refused(|forged| forged.flags = UP),
         Reason::UserVerification
     );
 }
 
 #[test]
 fn options_require_user_verification_if_only_passkeys_are_allowed() {
-    let touch = Held::new(MethodType::Fido, UP);
-    let passkey = Held::passkey();
+    let touch = Enrolled::new(MethodType::Fido, UP);
+    let passkey = Enrolled::passkey();
     let parties = parties_with(vec![]);
-    let party = parties.of(None).unwrap();
-    for (allowed, asked) in [
+    let party = parties.for_tenant(None).unwrap();
+    for (allowed, expected) in [
         (&[&passkey.stored][..], "required"),
         (&[&passkey.stored, &touch.stored], "preferred"),
         (&[&touch.stored], "preferred"),
@@ -379,42 +401,44 @@ fn options_require_user_verification_if_only_passkeys_are_allowed() {
         let started = party
             .start_authentication(allowed, Duration::from_secs(270))
             .unwrap();
-        assert_eq!(started.options["userVerification"], asked);
+        assert_eq!(started.options["userVerification"], expected);
     }
 }
 
 #[test]
 fn byte_order_mark_of_an_assertion_is_stripped_and_signed() {
-    let passkey = Held::passkey();
-    let marked = |it: &mut ForgedAssertion| it.client_data.insert(0, '\u{feff}');
+    let passkey = Enrolled::passkey();
+    let marked = |forged: &mut ForgedAssertion| forged.client_data.insert(0, '\u{feff}');
     let good = passkey.outcome(marked).unwrap();
     assert_eq!(good.sign_count, 2);
-    // What stands behind the mark is checked as it is without one.
+    // The JSON after the mark is checked as it is without a mark.
     type Case<'a> = (Reason, Change<'a>);
     let cases: [Case<'_>; 7] = [
-        (Reason::Type, &|it| {
-            it.client(&json!({ "type": "webauthn.create" }));
+        (Reason::Type, &|forged| {
+            forged.client(&json!({ "type": "webauthn.create" }));
         }),
-        (Reason::Origin, &|it| {
-            it.client(&json!({ "origin": "https://evil.example" }));
+        (Reason::Origin, &|forged| {
+            forged.client(&json!({ "origin": "https://evil.example" }));
         }),
-        (Reason::RpId, &|it| it.rp_id = "app.example.com".into()),
-        (Reason::UserVerification, &|it| it.flags = UP),
-        (Reason::Signature, &|it| it.signature = Some(vec![])),
-        (Reason::Signature, &|it| {
-            let hash = digest(&SHA256, it.client_data.as_bytes());
-            it.signed = Some([&it.authenticator_data(), hash.as_ref()].concat());
+        (Reason::RpId, &|forged| {
+            forged.rp_id = "app.example.com".into()
         }),
-        (Reason::Counter, &|it| it.sign_count = 1),
+        (Reason::UserVerification, &|forged| forged.flags = UP),
+        (Reason::Signature, &|forged| forged.signature = Some(vec![])),
+        (Reason::Signature, &|forged| {
+            let hash = digest(&SHA256, forged.client_data.as_bytes());
+            forged.signed = Some([&forged.authenticator_data(), hash.as_ref()].concat());
+        }),
+        (Reason::Counter, &|forged| forged.sign_count = 1),
     ];
     for (reason, change) in cases {
-        let refused = passkey.refused(|it| {
-            change(it);
-            marked(it);
+        let refused = passkey.refused(|forged| {
+            change(forged);
+            marked(forged);
         });
         assert_eq!(refused, reason);
     }
-    let other = Held::passkey();
+    let other = Enrolled::passkey();
     let mut assertion = other.forge.assertion(&Bytes(CHALLENGE.to_vec()));
     marked(&mut assertion);
     let fault = asserted(&passkey.stored, &assertion.response()).unwrap_err();

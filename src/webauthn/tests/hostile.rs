@@ -1,4 +1,4 @@
-//! Anything at all, in place of a response.
+//! Arbitrary input in place of a registration response.
 
 use proptest::prelude::*;
 
@@ -6,12 +6,16 @@ use super::*;
 use crate::webauthn::forge::with_object;
 
 #[test]
-fn a_response_that_is_cut_short_anywhere_is_refused() {
+fn truncated_response_is_refused() {
     let forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
     let whole = forge.response().attestation_object().to_vec();
     for length in 0..whole.len() {
         let json = with_object(&forge, &whole[..length]);
-        let fault = finish(MethodType::Passkey, &Response::parse(&json).unwrap()).unwrap_err();
+        let fault = finish(
+            MethodType::Passkey,
+            &RegistrationResponse::parse(&json).unwrap(),
+        )
+        .unwrap_err();
         assert_eq!(fault.reason, Reason::AuthenticatorData, "{length}");
     }
 }
@@ -49,35 +53,34 @@ pub(super) fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_json_is_read_or_gets_a_field(json in any_json()) {
-        if let Err(fields) = Response::parse(&json) {
+    fn any_json_is_parsed_or_refused_with_its_members(json in any_json()) {
+        if let Err(fields) = RegistrationResponse::parse(&json) {
             prop_assert!(!fields.is_empty());
-            prop_assert!(fields.iter().all(|one| one.member.starts_with("credential")));
+            prop_assert!(fields.iter().all(|field| field.member.starts_with("credential")));
         }
     }
 
     #[test]
-    fn any_bytes_as_an_object_get_a_reason(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_as_attestation_object_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
-        let response = Response::parse(&with_object(&forge, &bytes)).unwrap();
+        let response = RegistrationResponse::parse(&with_object(&forge, &bytes)).unwrap();
         let fault = finish(MethodType::Fido, &response).unwrap_err();
         prop_assert_eq!(fault.reason, Reason::AuthenticatorData);
     }
 
-    /// One byte of a signed response cannot change without a refusal.
     #[test]
-    fn a_changed_byte_gets_a_reason(at in any::<prop::sample::Index>(), flip in 1..=255u8) {
+    fn changed_byte_of_a_signed_registration_is_refused(at in any::<prop::sample::Index>(), flip in 1..=255u8) {
         let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
         forge.sign_itself();
         let mut object = forge.response().attestation_object().to_vec();
         let at = at.index(object.len());
         object[at] ^= flip;
-        let response = Response::parse(&with_object(&forge, &object)).unwrap();
+        let response = RegistrationResponse::parse(&with_object(&forge, &object)).unwrap();
         prop_assert!(finish(MethodType::Passkey, &response).is_err());
     }
 
     #[test]
-    fn any_client_data_gets_a_reason(text in "\\PC{0,60}", members in any_json()) {
+    fn any_incomplete_client_data_is_refused(text in "\\PC{0,60}", members in any_json()) {
         let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
         forge.client_data = json!({
             "challenge": Bytes(CHALLENGE.to_vec()),

@@ -1,4 +1,4 @@
-//! Anything at all, in place of an assertion.
+//! Arbitrary input in place of an assertion.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn forge() -> Forge {
 }
 
 #[test]
-fn each_member_of_an_assertion_has_its_rule() {
+fn malformed_member_of_an_assertion_is_refused_with_its_rule() {
     let forge = forge();
     let good = forge.assertion(&Bytes(CHALLENGE.to_vec())).json();
     let base64 = "must be bytes in base64url without padding";
@@ -35,11 +35,14 @@ fn each_member_of_an_assertion_has_its_rule() {
         };
         parent[name] = value.clone();
         let fields = Assertion::parse(&json).unwrap_err();
-        let got: Vec<_> = fields.iter().map(|it| (it.member, it.rule)).collect();
+        let got: Vec<_> = fields
+            .iter()
+            .map(|field| (field.member, field.rule))
+            .collect();
         let field = format!("credential.{member}");
         assert_eq!(got, [(field.as_str(), rule)], "{member} {value}");
     }
-    // an authenticator of a security key has no handle to give
+    // A security key may return no user handle.
     for absent in [json!(null), json!("drop")] {
         let mut json = good.clone();
         json["response"]["userHandle"] = absent;
@@ -54,9 +57,9 @@ fn each_member_of_an_assertion_has_its_rule() {
 }
 
 #[test]
-fn all_that_is_missing_of_an_assertion_is_named_at_once() {
+fn all_missing_members_of_an_assertion_are_reported_at_once() {
     let fields = Assertion::parse(&json!({ "response": { "userHandle": 1 } })).unwrap_err();
-    let named: Vec<_> = fields.iter().map(|it| it.member).collect();
+    let named: Vec<_> = fields.iter().map(|field| field.member).collect();
     assert_eq!(
         named,
         [
@@ -73,30 +76,29 @@ fn all_that_is_missing_of_an_assertion_is_named_at_once() {
 
 proptest! {
     #[test]
-    fn any_json_is_an_assertion_or_gets_a_field(json in any_json()) {
+    fn any_json_is_parsed_as_assertion_or_refused_with_its_members(json in any_json()) {
         if let Err(fields) = Assertion::parse(&json) {
             prop_assert!(!fields.is_empty());
-            prop_assert!(fields.iter().all(|one| one.member.starts_with("credential")));
+            prop_assert!(fields.iter().all(|field| field.member.starts_with("credential")));
         }
     }
 
     #[test]
-    fn any_bytes_as_authenticator_data_get_a_reason(
+    fn any_bytes_as_authenticator_data_are_refused(
         data in proptest::collection::vec(any::<u8>(), 0..120),
         signature in proptest::collection::vec(any::<u8>(), 0..80),
     ) {
         let forge = forge();
-        let by = enrol(&forge, MethodType::Fido);
+        let authenticator = enrol(&forge, MethodType::Fido);
         let json = forge.assertion(&Bytes(CHALLENGE.to_vec())).with_data(&data, signature);
-        let fault = asserted(&by, &Assertion::parse(&json).unwrap()).unwrap_err();
+        let fault = asserted(&authenticator, &Assertion::parse(&json).unwrap()).unwrap_err();
         prop_assert!(matches!(fault.reason, Reason::AuthenticatorData | Reason::RpId));
     }
 
-    /// One byte of what is signed cannot change without a refusal.
     #[test]
-    fn a_changed_byte_of_an_assertion_gets_a_reason(at in any::<prop::sample::Index>(), flip in 1..=255u8) {
+    fn changed_byte_of_signed_authenticator_data_is_refused(at in any::<prop::sample::Index>(), flip in 1..=255u8) {
         let forge = forge();
-        let by = enrol(&forge, MethodType::Fido);
+        let authenticator = enrol(&forge, MethodType::Fido);
         let forged = forge.assertion(&Bytes(CHALLENGE.to_vec()));
         let good = forged.json();
         let signature: Bytes = good["response"]["signature"].as_str().unwrap().parse().unwrap();
@@ -104,30 +106,30 @@ proptest! {
         let at = at.index(data.len());
         data[at] ^= flip;
         let changed = Assertion::parse(&forged.with_data(&data, signature.0)).unwrap();
-        prop_assert!(asserted(&by, &changed).is_err());
+        prop_assert!(asserted(&authenticator, &changed).is_err());
     }
 
     #[test]
-    fn any_signature_gets_a_reason(signature in proptest::collection::vec(any::<u8>(), 0..120)) {
+    fn any_other_signature_is_refused(signature in proptest::collection::vec(any::<u8>(), 0..120)) {
         let forge = forge();
-        let by = enrol(&forge, MethodType::Fido);
+        let authenticator = enrol(&forge, MethodType::Fido);
         let mut forged = forge.assertion(&Bytes(CHALLENGE.to_vec()));
         forged.signature = Some(signature);
-        let fault = asserted(&by, &forged.response()).unwrap_err();
+        let fault = asserted(&authenticator, &forged.response()).unwrap_err();
         prop_assert_eq!(fault.reason, Reason::Signature);
     }
 
     #[test]
-    fn any_client_data_of_an_assertion_gets_a_reason(text in "\\PC{0,60}", members in any_json()) {
+    fn any_incomplete_client_data_of_an_assertion_is_refused(text in "\\PC{0,60}", members in any_json()) {
         let forge = forge();
-        let by = enrol(&forge, MethodType::Fido);
+        let authenticator = enrol(&forge, MethodType::Fido);
         let mut forged = forge.assertion(&Bytes(CHALLENGE.to_vec()));
         forged.client_data = json!({
             "challenge": Bytes(CHALLENGE.to_vec()),
             "type": text,
             "more": members,
         }).to_string();
-        let fault = asserted(&by, &forged.response()).unwrap_err();
+        let fault = asserted(&authenticator, &forged.response()).unwrap_err();
         prop_assert_eq!(fault.reason, Reason::ClientData);
     }
 }

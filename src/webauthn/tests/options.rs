@@ -1,10 +1,10 @@
-//! What is asked of a browser.
+//! The options that a browser gets.
 
 use super::*;
 
 fn assert_no_null(json: &Value) {
     match json {
-        Value::Null => panic!("a null"),
+        Value::Null => panic!("the options have a null"),
         Value::Array(list) => list.iter().for_each(assert_no_null),
         Value::Object(members) => members.values().for_each(assert_no_null),
         _ => {}
@@ -12,7 +12,7 @@ fn assert_no_null(json: &Value) {
 }
 
 #[test]
-fn a_passkey_is_asked_for_as_the_specification_says() {
+fn passkey_options_are_those_of_the_specification() {
     let started = start(&parties_with(vec![]), MethodType::Passkey, &[]);
     assert_eq!(
         started.options,
@@ -50,7 +50,7 @@ fn a_passkey_is_asked_for_as_the_specification_says() {
 }
 
 #[test]
-fn a_security_key_is_asked_for_as_chrome_accepts_it() {
+fn security_key_options_are_accepted_by_chrome() {
     let started = start(&parties_with(vec![]), MethodType::Fido, &[]);
     let options = &started.options;
     assert_eq!(
@@ -69,16 +69,17 @@ fn a_security_key_is_asked_for_as_chrome_accepts_it() {
 }
 
 #[test]
-fn attestation_is_asked_of_security_keys_where_it_could_prove_something() {
+fn attestation_is_requested_from_security_keys_if_models_are_listed() {
     let key = rcgen::generate_simple_self_signed([]).unwrap();
     let parties = parties_with(vec![Model {
         aaguid: Uuid::from_u128(1),
         name: "Model".into(),
         roots: key.cert.pem().into_bytes(),
     }]);
-    let asked = |method_type| start(&parties, method_type, &[]).options["attestation"].clone();
-    assert_eq!(asked(MethodType::Fido), "direct");
-    assert_eq!(asked(MethodType::Passkey), "none");
+    let attestation =
+        |method_type| start(&parties, method_type, &[]).options["attestation"].clone();
+    assert_eq!(attestation(MethodType::Fido), "direct");
+    assert_eq!(attestation(MethodType::Passkey), "none");
 }
 
 #[test]
@@ -118,10 +119,10 @@ fn enrolled_credentials_of_both_types_are_excluded() {
 }
 
 #[test]
-fn a_timeout_fits_the_specification_s_number() {
+fn longest_timeout_is_capped_at_32_bits() {
     let parties = parties_with(vec![]);
     let started = parties
-        .of(None)
+        .for_tenant(None)
         .unwrap()
         .start(MethodType::Fido, &person(), &[], Duration::MAX)
         .unwrap();
@@ -129,16 +130,17 @@ fn a_timeout_fits_the_specification_s_number() {
 }
 
 #[test]
-fn an_empty_name_is_ours_to_answer_for() {
+fn empty_user_name_is_an_error_of_the_gateway() {
     let parties = parties_with(vec![]);
-    let nobody = Person {
+    let nameless = Person {
         name: "",
         ..person()
     };
-    let started =
-        parties
-            .of(None)
-            .unwrap()
-            .start(MethodType::Passkey, &nobody, &[], Duration::ZERO);
+    let started = parties.for_tenant(None).unwrap().start(
+        MethodType::Passkey,
+        &nameless,
+        &[],
+        Duration::ZERO,
+    );
     assert!(matches!(started, Err(Error::NotStarted { .. })));
 }

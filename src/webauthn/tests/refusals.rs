@@ -1,20 +1,20 @@
-//! Responses that are good but for one thing.
+//! Registration responses with one fault.
 
 use super::*;
 use crate::webauthn::forge::{BS, ED, EMPTY_MAP, Statement};
 
-/// The reason for which a response that is good but for a change is refused.
+/// Returns the fault of a good response after a change.
 fn refused(method_type: MethodType, change: impl FnOnce(&mut Forge)) -> CredentialFault {
     let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
     change(&mut forge);
     finish(method_type, &forge.response()).unwrap_err()
 }
 
-/// What is wrong, the reason, and how it is made wrong.
+/// A name, the expected reason, and the change that makes a response wrong.
 type Case = (&'static str, Reason, fn(&mut Forge));
 
 #[test]
-fn client_data_is_refused_for_its_own_reason() {
+fn wrong_client_data_is_refused_with_its_reason() {
     let client =
         |members: Value| refused(MethodType::Passkey, |forge| forge.client(members)).reason;
     assert_eq!(client(json!({ "type": "webauthn.get" })), Reason::Type);
@@ -54,7 +54,7 @@ fn client_data_is_refused_for_its_own_reason() {
 }
 
 #[test]
-fn a_member_of_client_data_that_is_repeated_is_refused() {
+fn repeated_member_of_client_data_is_refused() {
     for (name, value) in [
         ("type", json!("webauthn.create")),
         ("challenge", json!(Bytes(CHALLENGE.to_vec()))),
@@ -72,14 +72,14 @@ fn a_member_of_client_data_that_is_repeated_is_refused() {
 }
 
 #[test]
-fn the_message_names_the_origins() {
+fn message_for_a_wrong_origin_lists_the_accepted_origins() {
     let fault = refused(MethodType::Passkey, |forge| {
         forge.client(json!({ "origin": "https://evil.example" }));
     });
     assert_eq!(
         fault.message,
-        "The response was made on a page of `https://evil.example`, and this relying party accepts \
-         `https://app.example.com`, `https://example.com:8443`, `https://example.de`, byte for byte: \
+        "The response was made on a page of `https://evil.example`, but this relying party accepts \
+         only `https://app.example.com`, `https://example.com:8443`, `https://example.de`, byte for byte: \
          run the ceremony there, or have the origin configured."
     );
     let long = "x".repeat(10_000);
@@ -90,7 +90,7 @@ fn the_message_names_the_origins() {
 }
 
 #[test]
-fn authenticator_data_is_refused_for_its_own_reason() {
+fn wrong_authenticator_data_is_refused_with_its_reason() {
     let cases: [Case; 14] = [
         ("another RP ID", Reason::RpId, |forge| {
             forge.rp_id = "app.example.com".into()
@@ -101,11 +101,9 @@ fn authenticator_data_is_refused_for_its_own_reason() {
         ("no verification", Reason::UserVerification, |forge| {
             forge.flags = UP | AT
         }),
-        (
-            "backed up, not eligible",
-            Reason::AuthenticatorData,
-            |forge| forge.flags |= BS,
-        ),
+        ("BS without BE", Reason::AuthenticatorData, |forge| {
+            forge.flags |= BS
+        }),
         ("no credential", Reason::AuthenticatorData, |forge| {
             forge.flags = UP | UV
         }),
@@ -113,19 +111,19 @@ fn authenticator_data_is_refused_for_its_own_reason() {
             forge.after_key = vec![0]
         }),
         (
-            "extensions that are not said",
+            "extensions without ED",
             Reason::AuthenticatorData,
             |forge| {
                 forge.after_key = EMPTY_MAP.into();
             },
         ),
         (
-            "extensions that are not there",
+            "ED without extensions",
             Reason::AuthenticatorData,
             |forge| forge.flags |= ED,
         ),
         (
-            "extensions that are no map",
+            "extensions that are not a map",
             Reason::AuthenticatorData,
             |forge| {
                 forge.flags |= ED;
@@ -146,7 +144,7 @@ fn authenticator_data_is_refused_for_its_own_reason() {
             forge.credential_id = vec![7; 1024]
         }),
         (
-            "trailing bytes after all",
+            "bytes after the attestation object",
             Reason::AuthenticatorData,
             |forge| {
                 forge.after_object = vec![0];
@@ -163,7 +161,7 @@ fn authenticator_data_is_refused_for_its_own_reason() {
 }
 
 #[test]
-fn keys_are_refused_for_their_own_reason() {
+fn wrong_public_key_is_refused_with_its_reason() {
     let key = |algorithm, curve| {
         refused(MethodType::Passkey, |forge| {
             forge.relabel_key(algorithm, curve)
@@ -173,7 +171,7 @@ fn keys_are_refused_for_their_own_reason() {
     for unoffered in [-8, -36, -37, -47, -257_000, -65_535, 0] {
         assert_eq!(key(unoffered, 1), Reason::Algorithm, "{unoffered}");
     }
-    // ES256 on P-384, ES384 on P-256, and an RSA algorithm of a curve's key.
+    // ES256 on other curves than P-256, ES384 on P-256, and an RSA algorithm for an EC key.
     for (algorithm, curve) in [(-7, 2), (-7, 3), (-7, 8), (-35, 1), (-257, 1)] {
         assert_eq!(
             key(algorithm, curve),
@@ -183,17 +181,17 @@ fn keys_are_refused_for_their_own_reason() {
     }
     let raw = |key: &[u8]| refused(MethodType::Passkey, |forge| forge.key = key.to_vec()).reason;
     assert_eq!(raw(&EMPTY_MAP), Reason::PublicKey);
-    // P-384 by name, coordinates of P-256; then a point that is on no curve.
+    // The label of P-384 with coordinates of P-256, then a point that is not on its curve.
     assert_eq!(key(-35, 2), Reason::PublicKey);
-    let mut nowhere = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20".to_vec();
-    nowhere.extend([1; 32]);
-    nowhere.extend(b"\x22\x58\x20");
-    nowhere.extend([1; 32]);
-    assert_eq!(raw(&nowhere), Reason::PublicKey);
+    let mut off_curve = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20".to_vec();
+    off_curve.extend([1; 32]);
+    off_curve.extend(b"\x22\x58\x20");
+    off_curve.extend([1; 32]);
+    assert_eq!(raw(&off_curve), Reason::PublicKey);
 }
 
 #[test]
-fn repeated_keys_of_a_cose_key_are_refused_however_they_are_written() {
+fn repeated_label_of_a_cose_key_is_refused_in_each_encoding() {
     for again in [&b"\x03\x38\x22"[..], b"\x18\x03\x38\x22"] {
         let fault = refused(MethodType::Passkey, |forge| {
             assert_eq!(forge.key[0], 0xa5);
@@ -203,20 +201,24 @@ fn repeated_keys_of_a_cose_key_are_refused_however_they_are_written() {
         assert_eq!(fault.reason, Reason::AuthenticatorData);
         assert_eq!(
             fault.message,
-            "The authenticator data cannot be read: a key of a map is repeated. Send the browser's bytes unchanged."
+            "The authenticator data cannot be read: a map has a repeated key. Send the browser's bytes unchanged."
         );
     }
 }
 
 #[test]
-fn statements_are_refused_for_their_own_reason() {
+fn wrong_attestation_statement_is_refused_with_its_reason() {
     let cases: [Case; 9] = [
         ("a statement for none", Reason::Attestation, |forge| {
             forge.statement = Statement::Raw(b"\xa1ax\x01".to_vec());
         }),
-        ("none that is no map", Reason::AuthenticatorData, |forge| {
-            forge.statement = Statement::Raw(vec![0x80]);
-        }),
+        (
+            "a statement that is not a map",
+            Reason::AuthenticatorData,
+            |forge| {
+                forge.statement = Statement::Raw(vec![0x80]);
+            },
+        ),
         ("a repeated member", Reason::AuthenticatorData, |forge| {
             forge.statement = Statement::Raw(b"\xa2ax\x01ax\x01".to_vec());
         }),
@@ -249,16 +251,16 @@ fn statements_are_refused_for_their_own_reason() {
 }
 
 #[test]
-fn cbor_that_ctap_does_not_allow_is_refused() {
+fn cbor_outside_ctap2_canonical_form_is_refused() {
     let nested = [vec![0x81; 40], vec![0x00]].concat();
     for bytes in [
-        // A tag, a string in pieces, a key that is neither text nor an integer, a stray break.
+        // A tag, strings of indefinite length, a key that is neither text nor an integer, a stray break.
         &b"\xa1ax\xc0ax"[..],
         b"\xa1ax\x7fay\xff",
         b"\xa1ax\x5fAy\xff",
         b"\xa1\x41x\x01",
         b"\xa1ax\xff",
-        // Lengths that nothing can have, and nesting that no reader needs.
+        // Lengths beyond the input, and deep nesting.
         b"\xa1ax\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
         b"\xbb\xff\xff\xff\xff\xff\xff\xff\xff",
         &[b"\xa1ax".to_vec(), nested].concat(),
@@ -277,7 +279,8 @@ fn byte_order_mark_of_a_registration_is_stripped_once() {
         let mut forge = Forge::new(&Bytes(CHALLENGE.to_vec()));
         change(&mut forge);
         forge.client_data.insert_str(0, marks);
-        let response = Response::parse(&forge.json()).map_err(|_| Reason::ClientData)?;
+        let response =
+            RegistrationResponse::parse(&forge.json()).map_err(|_| Reason::ClientData)?;
         finish(MethodType::Passkey, &response).map_err(|fault| fault.reason)
     };
     assert!(marked(|_| {}, "\u{feff}").is_ok());
@@ -285,7 +288,7 @@ fn byte_order_mark_of_a_registration_is_stripped_once() {
     assert_eq!(twice, Reason::ClientData);
     let other_type = |forge: &mut Forge| forge.client(json!({ "type": "webauthn.get" }));
     assert_eq!(marked(other_type, "\u{feff}").unwrap_err(), Reason::Type);
-    // The library, which verifies statements, cannot hash client data with a mark.
+    // The library verifies statements, and cannot parse client data with a mark.
     assert!(marked(Forge::sign_itself, "").is_ok());
     let signed = marked(Forge::sign_itself, "\u{feff}").unwrap_err();
     assert_eq!(signed, Reason::Attestation);

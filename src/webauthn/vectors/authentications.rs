@@ -1,5 +1,5 @@
-//! Assertions captured from real authenticators and published with the specification. What is stored
-//! of each authenticator is what its enrolment without attestation would have stored.
+//! Published authentications. Each authenticator is enrolled first, without attestation, by a forged
+//! registration with the published key.
 
 use super::*;
 use crate::webauthn::forge::{AT, BE, BS, Forge, UP, UV};
@@ -7,7 +7,7 @@ use crate::webauthn::{Assertion, AssertionRequest};
 use cedargate_core::{Authenticator, Timestamp};
 
 impl Case {
-    /// The authenticator as it is stored, or the word for why it cannot be enrolled.
+    /// Enrols the authenticator. Returns it, or the reason of the refusal.
     fn enrol(&self, parties: &RelyingParties) -> Result<Authenticator, String> {
         let stored = self.stored.as_ref().unwrap();
         let flags = self.flags.as_ref().unwrap();
@@ -23,7 +23,7 @@ impl Case {
         forge.flags |= if verified { UV } else { 0 };
         forge.flags |= if backup_eligible { BE } else { 0 };
         forge.flags |= if backup_eligible && flags.bs { BS } else { 0 };
-        let party = parties.of(None).unwrap();
+        let party = parties.for_tenant(None).unwrap();
         let response = forge.response();
         let verified = party.finish(method_type, &self.challenge, &response);
         let verified = verified.map_err(|fault| word(&fault))?;
@@ -47,10 +47,11 @@ impl Case {
         })
     }
 
-    /// A user handle there is not signed, and never one of ours: left out, unless it is to be told.
+    /// Verifies the assertion. The published user handle is not that of the test's account, and is not
+    /// signed, so it is left out unless `with_handle` is set.
     fn assert(&self, with_handle: bool) -> Result<(), String> {
         let parties = self.parties(vec![]);
-        let by = self.enrol(&parties)?;
+        let authenticator = self.enrol(&parties)?;
         let mut credential = self.credential.clone();
         if !with_handle {
             credential["response"]
@@ -62,32 +63,32 @@ impl Case {
         let handle = Some(Uuid::from_u128(1));
         let request = AssertionRequest {
             challenge: &self.challenge,
-            allowed: &[by.id],
+            allowed: &[authenticator.id],
         };
         let asserted = parties
-            .of(None)
+            .for_tenant(None)
             .unwrap()
-            .finish_authentication(request, &assertion, &by, handle)
+            .finish_authentication(request, &assertion, &authenticator, handle)
             .map_err(|fault| word(&fault))?;
         let flags = self.flags.as_ref().unwrap();
-        let (got, said) = (
+        let (got, expected) = (
             (asserted.user_verified, asserted.backed_up),
             (flags.uv, flags.bs),
         );
-        assert_eq!(got, said, "{}", self.id());
+        assert_eq!(got, expected, "{}", self.id());
         assert_eq!(Some(asserted.sign_count), self.sign_count, "{}", self.id());
         Ok(())
     }
 }
 
 #[test]
-fn every_authentication_that_the_library_supports_verifies() {
+fn published_authentication_verifies_if_the_library_supports_it() {
     let cases = cases("positive_authentication.json", "authentication");
     let mut counts = BTreeMap::new();
     for case in &cases {
         let supported = matches!(case.cose_alg, Some(-7 | -35 | -257));
         let expected = match case.id() {
-            // An RSA key of 3488 bits; the library takes 2048 only.
+            // An RSA key of 3488 bits. The library accepts 2048 bits only.
             "PA-007" => "public_key",
             _ if supported => "verified",
             _ => "algorithm",
@@ -97,8 +98,8 @@ fn every_authentication_that_the_library_supports_verifies() {
         assert_eq!(got, expected, "{} {}", case.id(), case.name);
         let has_handle = case.credential["response"]["userHandle"].is_string();
         if has_handle && expected == "verified" {
-            let of_another = case.assert(true);
-            assert_eq!(of_another, Err("user_handle".to_owned()), "{}", case.id());
+            let with_handle = case.assert(true);
+            assert_eq!(with_handle, Err("user_handle".to_owned()), "{}", case.id());
         }
         *counts.entry(expected).or_insert(0) += 1;
     }
@@ -107,7 +108,7 @@ fn every_authentication_that_the_library_supports_verifies() {
 }
 
 #[test]
-fn each_bad_authentication_is_refused_for_its_own_reason() {
+fn bad_published_authentication_is_refused_with_its_reason() {
     let expected = [
         ("NU-009", "signature"),
         ("NU-010", "user_verification"),
@@ -137,9 +138,9 @@ fn each_bad_authentication_is_refused_for_its_own_reason() {
     assert!(cases.is_empty() || got == expected, "{got:#?}");
 }
 
-/// Real assertions with a bit of what is signed that is wrong.
+/// Changes single bits of the signed data and the signature.
 #[test]
-fn no_changed_bit_of_a_real_assertion_verifies() {
+fn changed_bit_of_a_published_authentication_is_refused() {
     for mut case in cases("positive_authentication.json", "authentication") {
         for member in ["authenticatorData", "signature", "clientDataJSON"] {
             let text = case.credential["response"][member].as_str().unwrap();
