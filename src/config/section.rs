@@ -1,5 +1,4 @@
-//! One table of the configuration. Keys are taken out of it, and the keys that are left over are
-//! unknown.
+//! One table of the configuration. Keys are taken out of it, and those that are left are unknown.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -122,8 +121,7 @@ impl Section {
         parsed(text, &name, problems, parse)
     }
 
-    /// Takes a list of strings and parses them. Returns `None` if the key is absent or an entry is
-    /// invalid.
+    /// Takes a list of strings and parses them. Returns `None` if an entry is invalid.
     pub(super) fn parsed_list<T, E: Display>(
         &mut self,
         key: &'static str,

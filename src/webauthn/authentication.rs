@@ -89,7 +89,8 @@ impl RelyingParty {
             challenge: request.challenge,
             rp_id: &self.id,
             origins: [&self.origins, &self.related_origins],
-            // An authenticator that verified its user at enrolment must do so at each use, whatever the options require.
+            // An authenticator that verified its user at enrolment must do so at each use, whatever the
+            // options require.
             user_verification: authenticator.user_verified
                 || authenticator.method_type == MethodType::Passkey,
         };

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config as Runs, TestRunner};
 
@@ -125,5 +126,36 @@ fn deeply_nested_tables_are_refused() {
     ] {
         let findings = folder.load_with(&deep, &[], &[]).err().unwrap();
         assert!(!findings.0.is_empty());
+    }
+}
+
+fn fragment() -> impl Strategy<Value = String> {
+    let keys = "(\\[\\[?)?(store|issuers|relying_parties|network|models|url|name|jwks|tls|[a-z]{1,3})(\\.[a-z]{1,3})?\\]{0,2}";
+    let values = "( = (\"[a-zé:/]{0,8}\"|[0-9]{1,3}|true|\\[\\]|\\[\\{\\}\\]|\\{ url = 1 \\}|\\[\"a\", 1\\]))?\n";
+    (keys, values).prop_map(|(key, value)| key + &value)
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_refused_without_a_panic(text in ".{0,80}", value in ".{0,20}") {
+        let env = [("CEDARGATE_STORE__URL".to_owned(), value)];
+        let outcome = layered(&[], env, Some((Path::new("a.toml"), &text)));
+        let findings = outcome.err().unwrap();
+        prop_assert!(!findings.0.is_empty());
+        prop_assert!(!findings.to_string().is_empty());
+    }
+
+    #[test]
+    fn any_tables_are_refused_without_a_panic(
+        fragments in prop::collection::vec(fragment(), 0..8),
+        name in "CEDARGATE_(STORE|ISSUERS|LISTEN|[A-Z]{1,3})(__[A-Z0-9]{0,3}){0,3}",
+        value in "[a-z]{0,5}|\\[\"a\"\\]|\\{ a = 1 \\}|\\[\\{\\}\\]|\\[",
+    ) {
+        let text = fragments.concat();
+        let flags = [("listen", value.clone())];
+        let outcome = layered(&flags, [(name, value)], Some((Path::new("a.toml"), &text)));
+        let findings = outcome.err().unwrap();
+        prop_assert!(!findings.0.is_empty());
+        prop_assert!(!findings.to_string().is_empty());
     }
 }
