@@ -1,5 +1,9 @@
-//! What is kept: one contract, two backends. Each step is whole: it happens, or nothing does.
+//! The store: one contract, two backends. Each step is atomic, on a file of this machine (redb) and on
+//! Redis alike.
 
+mod account;
+mod ceremonies;
+mod codes;
 mod embedded;
 mod error;
 mod keys;
@@ -7,85 +11,87 @@ mod outcomes;
 mod redis;
 mod stored;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+pub use self::account::Account;
+pub use self::ceremonies::{AllowCredentials, Authentication, Enrolment};
+pub use self::codes::{ActiveCodes, CodeSalt, CodeSet, RecoveryCode};
 pub use self::error::{Error, FileError, OpenError, UrlError};
 pub use self::outcomes::{
     AuthenticateOutcome, BeginOutcome, CompleteOutcome, RemoveOutcome, ReplaceCodesOutcome,
     ResetOutcome, TryCodeOutcome,
 };
 
+use self::account::{holds, oldest_first};
 use self::embedded::Embedded;
 use self::redis::Redis;
-use cedargate_core::{
-    Authenticator, Bytes, CodeKind, Factors, MethodType, SessionKey, Timestamp, UserId,
-};
+use cedargate_core::{Authenticator, Bytes, SessionKey, Timestamp, UserId};
 
-/// How long a look at the health of a store takes at most: a disk may stand still for ever.
-const HEALTH: Duration = Duration::from_secs(1);
+/// The longest time that [`Store::health`] takes: a disk can hang without an error.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many enrolments of one session may be pending, and how many authentications. One more ends the
-/// session's own oldest.
+/// The number of enrolments that one session may have pending, and of authentications. A further one
+/// removes the session's oldest.
 pub const PENDING_PER_SESSION: usize = 8;
 
-/// How many enrolments of one account may be pending, and how many authentications. One more ends the
-/// oldest of the session that has the most.
+/// The number of enrolments that one account may have pending, and of authentications. A further one
+/// removes the oldest one of the session that has the most.
 pub const PENDING_PER_ACCOUNT: usize = 64;
 
-/// How many wrong codes a session may try within [`TRIES_WINDOW`], over all gateways.
+/// The number of wrong codes that a session may try within [`TRIES_WINDOW`], over all gateways.
 pub const TRIES_LIMIT: u64 = 10;
 
-/// From a session's first wrong code until its count begins anew. It begins anew for each set of codes,
-/// so that a recovery code can be typed at once.
+/// The time after a session's first wrong code at which its count starts again. Each set of codes has
+/// a count of its own, so that a recovery code can be typed at once.
 pub const TRIES_WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// How many ceremonies a session may begin within [`BEGINS_WINDOW`], over all gateways: more than a
-/// person can.
+/// The number of ceremonies that a session may begin within [`BEGINS_WINDOW`], over all gateways. A
+/// person does not reach it.
 pub const BEGINS_LIMIT: u64 = 60;
 
-/// From the first ceremony that a session begins until its count begins anew.
+/// The time after a session's first ceremony at which its count starts again.
 pub const BEGINS_WINDOW: Duration = Duration::from_secs(60);
 
-/// Which store, and what it must promise.
 pub struct Settings {
-    /// Where it is.
     pub location: Location,
-    /// Not ready when the store may lose credentials.
+    /// Reports the store as not ready if it may lose credentials.
     pub require_durable: bool,
 }
 
-/// Where a store is.
 pub enum Location {
     /// A folder of this machine, for one process.
     Embedded(PathBuf),
-    /// `redis://`, `rediss://` or `redis+unix://`, password included.
+    /// The URL of a Redis: `redis://`, `rediss://` or `redis+unix://`, with its password.
     Redis(SecretString),
 }
 
 impl Location {
-    /// Checks the URL of a Redis. Connects to nothing.
+    /// Checks the URL of a Redis, without connecting to it.
     ///
     /// # Errors
-    /// The URL cannot be used.
+    /// The URL is not a Redis URL, or asks for something that the gateway does not support.
     pub fn redis(url: &str) -> Result<Self, UrlError> {
         Redis::new(url, false)?;
         Ok(Self::Redis(url.into()))
     }
 }
 
-/// Reads the time for the deadlines of the embedded store.
+/// Returns the current time, for the deadlines of the embedded store.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// An open store.
+///
+/// # Errors
+/// Each step returns [`Error::Unavailable`] if it changed nothing, and may be tried again;
+/// [`Error::OutcomeUnknown`] if the change may have been made; and one of the other errors if a record
+/// cannot be read or written, and then changed nothing.
 pub struct Store {
     backend: Backend,
     failures: AtomicU64,
@@ -100,7 +106,7 @@ enum Backend {
     Redis(Redis),
 }
 
-/// Evaluates an expression with the store that is behind the contract. Both have the same methods.
+/// Evaluates an expression with the backend. Both backends have the same methods.
 macro_rules! on_backend {
     ($self:ident, $store:ident => $step:expr) => {
         match &$self.backend {
@@ -110,200 +116,58 @@ macro_rules! on_backend {
     };
 }
 
-/// What is known of one user.
-#[derive(Clone, Debug, Default)]
-pub struct Account {
-    /// Raised by each change of the authenticators; 0 for a user without a record.
-    pub version: u64,
-    /// The WebAuthn user handle.
-    pub handle: Option<Uuid>,
-    /// Oldest first.
-    pub authenticators: Vec<Authenticator>,
-    /// Raised by each deletion of an authenticator and each reset: step-ups of an older one are over.
-    pub epoch: u64,
-    /// Whether an administrator left the account without authenticators, and none was stored since.
-    pub reset: bool,
-    /// How many backup codes work now. A recovery code is not one of them.
-    pub codes_remaining: usize,
-    /// The set that a code is tried against: the recovery code where one was made, else the backup
-    /// codes. There are never both.
-    pub codes: Option<ActiveCodes>,
-    /// The salt of the set before the active one, where a code of that set opened the session whose
-    /// enrolment replaced or ended it: its token stays good for a repetition of that very request.
-    /// Cleared by every other change of the active set, and by nothing else.
-    pub replaced_salt: Option<Bytes>,
-    /// After too many wrong codes in the session that was asked for: when it may try the next.
-    pub codes_shut: Option<Duration>,
-    /// The pending enrolment that was asked for, if it is there and in time.
-    pub pending: Option<Enrolment>,
-    /// The pending authentication that was asked for, if it is there and in time.
-    pub authentication: Option<Authentication>,
-}
-
-impl Account {
-    /// What decisions may know of the authenticators.
-    pub fn factors(&self) -> Factors {
-        Factors::of(&self.authenticators, self.reset)
-    }
-
-    /// Whether one of the authenticators is this credential of this relying party.
-    pub fn holds(&self, rp_id: &str, credential_id: &Bytes) -> bool {
-        holds(&self.authenticators, rp_id, credential_id)
-    }
-}
-
-/// The set of codes that are tried now.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ActiveCodes {
-    /// What they were hashed with.
-    pub salt: CodeSalt,
-    /// What they are.
-    pub kind: CodeKind,
-    /// For a recovery code that was not used: until when it works, by the store's clock.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// A pending enrolment.
-#[derive(Clone, Deserialize, PartialEq, Serialize)]
-pub struct Enrolment {
-    /// The challenge that finds it.
-    pub challenge: Bytes,
-    /// What it enrols.
-    pub method_type: MethodType,
-    /// The relying party that it was begun at.
-    pub rp_id: String,
-    /// The session that it was begun in, for the limits of pending ceremonies. It may complete in
-    /// another one.
-    #[serde(default)]
-    pub session_key: SessionKey,
-}
-
-impl fmt::Debug for Enrolment {
-    /// Leaves the challenge out, so that no log can hold it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Enrolment")
-            .field("method_type", &self.method_type)
-            .field("rp_id", &self.rp_id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A pending authentication.
-#[derive(Clone, Deserialize, PartialEq, Serialize)]
-pub struct Authentication {
-    /// The challenge that finds it.
-    pub challenge: Bytes,
-    /// The relying party that it was begun at.
-    pub rp_id: String,
-    /// The session that it was begun in: it completes in no other.
-    pub session: String,
-    /// That session, for the limits of pending ceremonies.
-    #[serde(default)]
-    pub session_key: SessionKey,
-    /// The authenticators that it may complete with.
-    #[serde(default, rename = "state")]
-    pub allow_credentials: AllowCredentials,
-}
-
-/// The authenticators that a pending authentication may complete with. An object of its own because
-/// earlier releases stored the challenge and the user verification beside the ids.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-#[serde(default)]
-pub struct AllowCredentials {
-    /// Their [`Authenticator::id`]s. Nothing is allowed by a record that has none.
-    pub allowed: Vec<Uuid>,
-}
-
-impl fmt::Debug for Authentication {
-    /// Leaves the challenge and the session out, so that no log can hold them.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authentication")
-            .field("rp_id", &self.rp_id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A set of backup codes as it is stored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CodeSet {
-    /// The set's salt, random.
-    pub salt: Bytes,
-    /// The id of the pepper that hashed it.
-    pub pepper_id: String,
-    /// The hash of each code.
-    pub hashes: Vec<Bytes>,
-}
-
-/// A recovery code to be stored: a set of one code, and for how long it works.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecoveryCode {
-    /// Its hash, the only one of the set.
-    pub set: CodeSet,
-    /// From when the store takes it.
-    pub ttl: Duration,
-}
-
-/// A completion to be stored.
+/// The input of [`Store::complete`].
 #[derive(Clone, Copy, Debug)]
 pub struct Completion<'a> {
-    /// The version of the account that was decided on.
+    /// The version of the account that the decision was made on.
     pub version: u64,
     /// The challenge of the pending enrolment.
     pub challenge: &'a Bytes,
-    /// What is enrolled. Its id makes the step idempotent.
+    /// The new authenticator. Its id makes the step idempotent.
     pub authenticator: &'a Authenticator,
-    /// Backup codes, stored only if none are left.
+    /// Backup codes, stored only if the account has none left.
     pub codes: Option<&'a CodeSet>,
-    /// How many authenticators the account may have with this one.
+    /// The number of authenticators that the account may have, the new one included.
     pub max_authenticators: usize,
-    /// The salt of the active codes, where one of them opened the session that enrols.
+    /// The salt of the active codes, if one of them opened the session that enrols.
     pub opened_by: Option<&'a Bytes>,
 }
 
-/// Who removes an authenticator.
+/// The person who removes an authenticator.
 #[derive(Clone, Copy, Debug)]
 pub enum Remover<'a> {
-    /// Its owner.
+    /// The owner of the account.
     Owner,
-    /// An administrator: the pending ceremonies of the account end too, and with the last
-    /// authenticator this recovery code is stored. It must be there if the account that was decided on
-    /// has one authenticator.
+    /// An administrator. The removal also ends the pending ceremonies of the account, and with the
+    /// last authenticator stores this recovery code. The code is required if the account that the
+    /// decision was made on has one authenticator.
     Admin(Option<&'a RecoveryCode>),
 }
 
-/// What a set of backup codes was hashed with, beside the pepper itself.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CodeSalt {
-    /// Random; also what tells one set from another.
-    pub salt: Bytes,
-    /// The id of the pepper.
-    pub pepper_id: String,
-}
-
-/// An assertion that verified, to be stored.
+/// A verified assertion, for [`Store::authenticate`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Use {
-    /// Which authenticator.
+    /// The [`Authenticator::id`] of the authenticator.
     pub id: Uuid,
-    /// The signature counter that it showed.
+    /// The signature counter of the assertion.
     pub sign_count: u32,
-    /// Whether it is synced now (BS).
+    /// The backup state (BS) of the assertion: true if the credential is synced.
     pub backed_up: bool,
-    /// When.
+    /// The time of the assertion, by the gateway's clock.
     pub at: Timestamp,
 }
 
-/// Whether a store can be relied on.
+/// The health of a store, for the admin listener.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Health {
-    /// Why it is not ready.
+    /// The reasons why the store is not ready.
     pub faults: Vec<String>,
-    /// What an operator should know all the same.
+    /// Risks that an operator should know, although the store is ready.
     pub warnings: Vec<String>,
 }
 
 impl Store {
-    /// Opens a store. Redis need not be up yet.
+    /// Opens a store. A Redis need not be up yet.
     ///
     /// # Errors
     /// The file of the embedded store cannot be opened, or the URL of the Redis cannot be used.
@@ -333,14 +197,13 @@ impl Store {
         }
     }
 
-    /// Reads one user, and the pending enrolment or authentication of this challenge, in one round
-    /// trip.
+    /// Reads a user's account, with the pending ceremonies of this challenge, in one round trip.
     pub async fn read(&self, user: &UserId, challenge: Option<&Bytes>) -> Result<Account, Error> {
         self.read_in(&SessionKey::of_account(), user, challenge)
             .await
     }
 
-    /// As [`Store::read`]. [`Account::codes_shut`] is that of this session.
+    /// Reads an account like [`Store::read`], with the [`Account::codes_retry_after`] of this session.
     pub async fn read_in(
         &self,
         session: &SessionKey,
@@ -350,9 +213,13 @@ impl Store {
         self.count(on_backend!(self, store => store.read(user, session, challenge).await))
     }
 
-    /// Stores a pending enrolment, and the user handle if there is none. Stale when the version is
-    /// another, or another handle is stored. Over [`PENDING_PER_SESSION`] and [`PENDING_PER_ACCOUNT`]
-    /// an older one goes.
+    /// Stores a pending enrolment, and the user handle if the account has none.
+    ///
+    /// Reads the version, the handle and the session's count of begun ceremonies. Answers
+    /// [`BeginOutcome::Stale`] if the account has another version or another handle, and
+    /// [`BeginOutcome::TooMany`] if the session has reached [`BEGINS_LIMIT`]. Otherwise raises the
+    /// count, and removes older pending enrolments until [`PENDING_PER_SESSION`] and
+    /// [`PENDING_PER_ACCOUNT`] hold with the new one.
     pub async fn begin(
         &self,
         user: &UserId,
@@ -366,8 +233,13 @@ impl Store {
         )
     }
 
-    /// Completes an enrolment in one step. Codes are stored only if none are left; a reset and its
-    /// recovery code end. Idempotent for the authenticator's id: a repetition answers as the first did.
+    /// Completes an enrolment: stores the authenticator, claims its credential id at its relying
+    /// party, removes the pending enrolment, raises the version, and ends a reset with its recovery
+    /// code. Stores the backup codes only if the account has none left.
+    ///
+    /// Refuses, in this order, a credential id that another user has claimed, a pending enrolment that
+    /// is gone, a credential id that the account has already, an account at its limit, and another
+    /// version. Idempotent by the authenticator's id: a repetition answers as the first attempt did.
     pub async fn complete(
         &self,
         user: &UserId,
@@ -376,8 +248,9 @@ impl Store {
         self.count(on_backend!(self, store => store.complete(user, completion).await))
     }
 
-    /// Stores a pending authentication. Stale when the version is another; counted together with
-    /// enrolments. Over [`PENDING_PER_SESSION`] and [`PENDING_PER_ACCOUNT`] an older one goes.
+    /// Stores a pending authentication. Refuses as [`Store::begin`] does and shares its count of begun
+    /// ceremonies; authentications have a [`PENDING_PER_SESSION`] and a [`PENDING_PER_ACCOUNT`] of
+    /// their own.
     pub async fn begin_authentication(
         &self,
         user: &UserId,
@@ -388,25 +261,30 @@ impl Store {
         self.count(on_backend!(self, store => store.begin_authentication(user, version, authentication, ttl).await))
     }
 
-    /// Completes an authentication in one step: the counter is compared with the one that is stored
-    /// now, and written.
+    /// Completes an authentication: removes the pending authentication, compares the signature counter
+    /// with the stored one, and stores the counter, the backup state and the time. The pending
+    /// authentication is used up even if the counter is refused.
+    ///
+    /// Not idempotent: a repetition finds the pending authentication gone.
     pub async fn authenticate(
         &self,
         user: &UserId,
         challenge: &Bytes,
-        made: &Use,
+        verified: &Use,
     ) -> Result<AuthenticateOutcome, Error> {
-        self.count(on_backend!(self, store => store.authenticate(user, challenge, made).await))
+        self.count(on_backend!(self, store => store.authenticate(user, challenge, verified).await))
     }
 
-    /// Renames an authenticator; false when it is not there.
+    /// Renames an authenticator. Returns false if the account has no such authenticator.
     pub async fn rename(&self, user: &UserId, id: Uuid, device_name: &str) -> Result<bool, Error> {
         self.count(on_backend!(self, store => store.rename(user, id, device_name).await))
     }
 
-    /// Removes an authenticator, raises version and epoch, and with the last authenticator removes
-    /// the backup codes. Stale when the version is another, and when an administrator removes the last
-    /// one without a recovery code to store.
+    /// Removes an authenticator, releases its credential id, and raises version and epoch. The last
+    /// authenticator takes the backup codes with it.
+    ///
+    /// Answers [`RemoveOutcome::Stale`] if the account has another version, and if an administrator
+    /// removes the last authenticator without a recovery code to store. Not idempotent.
     pub async fn remove(
         &self,
         user: &UserId,
@@ -418,8 +296,10 @@ impl Store {
     }
 
     /// Removes all authenticators, codes and pending ceremonies of a user, raises version and epoch,
-    /// and stores a recovery code. A user without a record gets one. Changes nothing for a user who has
-    /// authenticators unless `even_if_enrolled`.
+    /// and stores a recovery code. A user without a record gets one.
+    ///
+    /// Answers [`ResetOutcome::Enrolled`] for a user who has authenticators, unless
+    /// `even_if_enrolled`. Not idempotent: a repetition removes nothing, and replaces the code.
     pub async fn reset(
         &self,
         user: &UserId,
@@ -429,9 +309,12 @@ impl Store {
         self.count(on_backend!(self, store => store.reset(user, recovery, even_if_enrolled).await))
     }
 
-    /// Puts a set of backup codes in the place of the one with the salt `old`. Stale when the version
-    /// is another, and for an account without authenticators: it never gets codes. A repetition answers
-    /// as the first did.
+    /// Replaces the set of backup codes that has the salt `old`, or stores the first set if `old` is
+    /// `None`.
+    ///
+    /// Answers [`ReplaceCodesOutcome::Stale`] if the account has another version or no authenticators,
+    /// and [`ReplaceCodesOutcome::Superseded`] if another set is active. Idempotent by the salt of the
+    /// new set.
     pub async fn replace_codes(
         &self,
         user: &UserId,
@@ -442,9 +325,13 @@ impl Store {
         self.count(on_backend!(self, store => store.replace_codes(user, version, old, codes).await))
     }
 
-    /// Tries a backup or recovery code by its hash, which was made with this salt: one step that
-    /// counts the attempt for this session and this set before it compares. Success begins the count
-    /// anew. A recovery code past its deadline is wrong.
+    /// Tries a backup or recovery code, by the hash that was made with this salt. Counts the attempt
+    /// for this session and this set, compares, and uses up a code that matches. A match resets the
+    /// count. An expired recovery code is [`TryCodeOutcome::Wrong`].
+    ///
+    /// Answers [`TryCodeOutcome::OtherSet`] if another set is active, and
+    /// [`TryCodeOutcome::TooMany`] if the session has reached [`TRIES_LIMIT`]; both count nothing. Not
+    /// idempotent.
     pub async fn try_code(
         &self,
         session: &SessionKey,
@@ -455,21 +342,24 @@ impl Store {
         self.count(on_backend!(self, store => store.try_code(user, session, salt, hash).await))
     }
 
-    /// Uses up a pending enrolment or authentication; false when it was not there any more.
+    /// Removes the pending enrolment or authentication with this challenge. Returns false if neither
+    /// existed or both had expired. Not idempotent.
     pub async fn discard(&self, user: &UserId, challenge: &Bytes) -> Result<bool, Error> {
         self.count(on_backend!(self, store => store.discard(user, challenge).await))
     }
 
-    /// Looks whether the store can be relied on. Answers within a second.
+    /// Checks that the store can be relied on. Answers within a second.
     pub async fn health(&self) -> Health {
         let health = async { on_backend!(self, store => store.health().await) };
-        timeout(HEALTH, health).await.unwrap_or_else(|_| Health {
-            faults: vec!["the store does not answer in time".to_owned()],
-            warnings: Vec::new(),
-        })
+        timeout(HEALTH_TIMEOUT, health)
+            .await
+            .unwrap_or_else(|_| Health {
+                faults: vec!["the store does not answer in time".to_owned()],
+                warnings: Vec::new(),
+            })
     }
 
-    /// How many operations have failed since the start.
+    /// Returns the number of steps that have failed since the start.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
@@ -480,15 +370,4 @@ impl Store {
         }
         outcome
     }
-}
-
-fn holds(authenticators: &[Authenticator], rp_id: &str, credential_id: &Bytes) -> bool {
-    authenticators
-        .iter()
-        .any(|one| one.rp_id == rp_id && one.credential_id == *credential_id)
-}
-
-/// The order of [`Account::authenticators`], the same on both backends.
-fn oldest_first(authenticators: &mut [Authenticator]) {
-    authenticators.sort_by_key(|one| (one.created_at, one.id));
 }

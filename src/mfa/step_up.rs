@@ -326,7 +326,7 @@ impl Mfa {
             let permit = attempts.next(event).await?;
             // Before it is hashed, which is slow on purpose; the store counts once more.
             let user = &permit.member().user;
-            if let Some(retry_after) = permit.account().codes_shut {
+            if let Some(retry_after) = permit.account().codes_retry_after {
                 return Err(self.throttled(user, permit.member().now, retry_after, event));
             }
             let code = permit.operation().code.clone();

@@ -1,4 +1,4 @@
-//! The store in a folder of this machine, for one process: redb, with one thread that writes.
+//! The embedded store: a redb file in a folder of this machine, for one process. One thread writes.
 
 mod clock;
 mod counts;
@@ -18,7 +18,8 @@ pub(super) use self::clock::system_clock;
 use self::counts::Counter;
 use self::file::StoreFile;
 use self::steps::{
-    CodeTry, Completion, NewCeremony, Removal, RemovalBy, Renaming, Replacement, Resetting, Using,
+    AuthenticateStep, BeginStep, CompleteStep, OwnedRemover, RemoveStep, RenameStep,
+    ReplaceCodesStep, ResetStep, TryCodeStep,
 };
 use self::tables::{COUNTS, PENDING, USERS, UserRecord};
 use self::writer::{Failure, Writer};
@@ -26,8 +27,8 @@ use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::encode;
 use super::{
     Account, AuthenticateOutcome, Authentication, BeginOutcome, Clock, CodeSet, CompleteOutcome,
-    Enrolment, Error, FileError, Health, RecoveryCode, RemoveOutcome, Remover, ReplaceCodesOutcome,
-    ResetOutcome, TryCodeOutcome, Use,
+    Completion, Enrolment, Error, FileError, Health, RecoveryCode, RemoveOutcome, Remover,
+    ReplaceCodesOutcome, ResetOutcome, TryCodeOutcome, Use,
 };
 use cedargate_core::{Bytes, SessionKey, UserId};
 
@@ -38,7 +39,7 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the store in `folder`, and makes it if there is none.
+    /// Opens the store in `folder`, and creates it if it does not exist.
     pub(super) fn open(folder: &Path, clock: Clock) -> Result<Self, FileError> {
         let file = Arc::new(StoreFile::open(folder)?);
         let writer = Writer::start(Arc::clone(&file), Arc::clone(&clock)).map_err(|source| {
@@ -54,7 +55,7 @@ impl Embedded {
         })
     }
 
-    /// Reads on this thread: the pages are in memory or one read away, and no lock is waited for.
+    /// Reads on the caller's thread: it waits for no lock, and for a disk read at most.
     pub(super) async fn read(
         &self,
         user: &UserId,
@@ -63,27 +64,27 @@ impl Embedded {
     ) -> Result<Account, Error> {
         let user = UserKey::of(user);
         let now = (self.clock)();
-        let read =
-            self.file.with(|database| {
-                let snapshot = database.begin_read()?;
-                let record = steps::user(&snapshot.open_table(USERS)?, user.digest())?;
-                let salt = record.as_ref().ok().and_then(UserRecord::active_salt);
-                let counter = salt.map(|salt| Counter::tries(&user, session, salt));
-                let shut = match counter {
-                    Some(counter) => counter.shut(&snapshot.open_table(COUNTS)?, now)?,
-                    None => None,
-                };
-                let Some(challenge) = challenge.map(challenge_digest) else {
-                    return Ok(record.map(|record| record.into_account(shut, None, None)));
-                };
-                let table = snapshot.open_table(PENDING)?;
-                let enrolment = steps::pending(&table, user.digest(), &challenge, now)?;
-                let owner = user.digest_of_authentications();
-                let authentication = steps::pending(&table, &owner, &challenge, now)?;
-                Ok(record
-                    .and_then(|record| Ok(record.into_account(shut, enrolment?, authentication?))))
-            });
-        read.unwrap_or_else(|cause| {
+        let account = self.file.with(|database| {
+            let snapshot = database.begin_read()?;
+            let record = steps::read_user(&snapshot.open_table(USERS)?, user.digest())?;
+            let salt = record.as_ref().ok().and_then(UserRecord::active_salt);
+            let counter = salt.map(|salt| Counter::tries(&user, session, salt));
+            let retry_after = match counter {
+                Some(counter) => counter.retry_after(&snapshot.open_table(COUNTS)?, now)?,
+                None => None,
+            };
+            let Some(challenge) = challenge.map(challenge_digest) else {
+                return Ok(record.map(|record| record.into_account(retry_after, None, None)));
+            };
+            let table = snapshot.open_table(PENDING)?;
+            let enrolment = steps::read_pending(&table, user.digest(), &challenge, now)?;
+            let owner = user.digest_of_authentications();
+            let authentication = steps::read_pending(&table, &owner, &challenge, now)?;
+            Ok(record.and_then(|record| {
+                Ok(record.into_account(retry_after, enrolment?, authentication?))
+            }))
+        });
+        account.unwrap_or_else(|cause| {
             self.writer.reopen();
             Err(Error::unavailable(cause))
         })
@@ -98,7 +99,7 @@ impl Embedded {
         ttl: Duration,
     ) -> Result<BeginOutcome, Error> {
         let user = UserKey::of(user);
-        let step = NewCeremony {
+        let step = BeginStep {
             owner: user.digest().to_owned(),
             user,
             session: enrolment.session_key.clone(),
@@ -122,7 +123,7 @@ impl Embedded {
         ttl: Duration,
     ) -> Result<BeginOutcome, Error> {
         let user = UserKey::of(user);
-        let step = NewCeremony {
+        let step = BeginStep {
             owner: user.digest_of_authentications(),
             user,
             session: authentication.session_key.clone(),
@@ -142,17 +143,17 @@ impl Embedded {
         &self,
         user: &UserId,
         challenge: &Bytes,
-        made: &Use,
+        verified: &Use,
     ) -> Result<AuthenticateOutcome, Error> {
-        let step = Using {
+        let step = AuthenticateStep {
             user: UserKey::of(user),
             challenge: challenge_digest(challenge),
-            made: made.clone(),
+            verified: verified.clone(),
         };
         let written = self
             .writer
             .write(move |tables, now| step.authenticate(tables, now));
-        once(written.await)
+        without_retry(written.await)
     }
 
     pub(super) async fn rename(
@@ -161,7 +162,7 @@ impl Embedded {
         id: Uuid,
         device_name: &str,
     ) -> Result<bool, Error> {
-        let step = Renaming {
+        let step = RenameStep {
             user: UserKey::of(user),
             id,
             device_name: device_name.to_owned(),
@@ -177,16 +178,16 @@ impl Embedded {
         id: Uuid,
         by: Remover<'_>,
     ) -> Result<RemoveOutcome, Error> {
-        let step = Removal {
+        let step = RemoveStep {
             user: UserKey::of(user),
             version,
             id,
-            by: RemovalBy::from(by),
+            by: OwnedRemover::from(by),
         };
         let written = self
             .writer
             .write(move |tables, now| step.remove(tables, now));
-        once(written.await)
+        without_retry(written.await)
     }
 
     pub(super) async fn reset(
@@ -195,7 +196,7 @@ impl Embedded {
         recovery: &RecoveryCode,
         even_if_enrolled: bool,
     ) -> Result<ResetOutcome, Error> {
-        let step = Resetting {
+        let step = ResetStep {
             user: UserKey::of(user),
             recovery: recovery.clone(),
             even_if_enrolled,
@@ -203,7 +204,7 @@ impl Embedded {
         let written = self
             .writer
             .write(move |tables, now| step.reset(tables, now));
-        once(written.await)
+        without_retry(written.await)
     }
 
     pub(super) async fn replace_codes(
@@ -213,7 +214,7 @@ impl Embedded {
         old: Option<&Bytes>,
         codes: &CodeSet,
     ) -> Result<ReplaceCodesOutcome, Error> {
-        let step = Replacement {
+        let step = ReplaceCodesStep {
             user: UserKey::of(user),
             version,
             old: old.cloned(),
@@ -222,8 +223,8 @@ impl Embedded {
         let repeated = step.clone();
         let written = self.writer.write(move |tables, _| step.replace(tables));
         match written.await {
-            // Idempotent for its salt.
-            Err(Failure::AtCommit(_)) => once(
+            // A repetition is harmless: the step is idempotent by the salt of the new set.
+            Err(Failure::AtCommit(_)) => without_retry(
                 self.writer
                     .write(move |tables, _| repeated.replace(tables))
                     .await,
@@ -239,7 +240,7 @@ impl Embedded {
         salt: &Bytes,
         hash: &Bytes,
     ) -> Result<TryCodeOutcome, Error> {
-        let step = CodeTry {
+        let step = TryCodeStep {
             user: UserKey::of(user),
             session: session.clone(),
             salt: salt.clone(),
@@ -248,15 +249,15 @@ impl Embedded {
         let written = self
             .writer
             .write(move |tables, now| step.attempt(tables, now));
-        once(written.await)
+        without_retry(written.await)
     }
 
     pub(super) async fn complete(
         &self,
         user: &UserId,
-        completion: &crate::store::Completion<'_>,
+        completion: &Completion<'_>,
     ) -> Result<CompleteOutcome, Error> {
-        let crate::store::Completion {
+        let Completion {
             version,
             challenge,
             authenticator,
@@ -264,7 +265,7 @@ impl Embedded {
             max_authenticators,
             opened_by,
         } = *completion;
-        let step = Completion {
+        let step = CompleteStep {
             user: UserKey::of(user),
             claim: ClaimKey::of(&authenticator.rp_id, &authenticator.credential_id),
             version,
@@ -280,12 +281,13 @@ impl Embedded {
             .write(move |tables, now| step.complete(tables, now))
             .await
         {
-            // The file has been opened anew and shows what became of it: it is idempotent.
+            // The file has been opened again and shows the result of the commit. A repetition is
+            // harmless: the step is idempotent by the authenticator's id.
             Err(Failure::AtCommit(_)) => {
-                let again = self
+                let second = self
                     .writer
                     .write(move |tables, now| repeated.complete(tables, now));
-                again.await.map_err(|failure| match failure {
+                second.await.map_err(|failure| match failure {
                     Failure::NotDone(cause) | Failure::AtCommit(cause) => {
                         Error::outcome_unknown(cause)
                     }
@@ -302,10 +304,10 @@ impl Embedded {
         let written = self
             .writer
             .write(move |tables, now| steps::discard(tables, &user, &challenge, now));
-        once(written.await)
+        without_retry(written.await)
     }
 
-    /// Shows that it can be written by writing.
+    /// Checks that the file can be written by writing to it.
     pub(super) async fn health(&self) -> Health {
         let written = self.writer.write(steps::probe).await;
         Health {
@@ -315,9 +317,9 @@ impl Embedded {
     }
 }
 
-/// For steps that are not idempotent: a failed commit is reported as outcome unknown and is not
-/// retried.
-fn once<R>(written: Result<R, Failure>) -> Result<R, Error> {
+/// Converts the result of a step that is not idempotent: a failed commit is reported as outcome
+/// unknown and is not retried.
+fn without_retry<R>(written: Result<R, Failure>) -> Result<R, Error> {
     match written {
         Err(Failure::AtCommit(cause)) => Err(Error::outcome_unknown(cause)),
         outcome => Ok(outcome?),

@@ -1,4 +1,4 @@
-//! The shape of every key. Keys hold digests only: no name of a user, tenant or site is in one.
+//! The format of every key. Keys contain digests only, and no name of a user, tenant or site.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cedargate_core::{Bytes, SessionKey, UserId};
 
 /// The keys of one user. The braces make the digest the hash tag of a Redis cluster, so that all
-/// keys of a user are in one slot and one script may touch them together.
+/// keys of a user are in one slot and one script may use them together.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct UserKey(String);
 
@@ -23,28 +23,28 @@ impl UserKey {
         ]))
     }
 
-    /// The key of a user who is known by digest only, as a claim names its owner.
+    /// Returns the key of a user from a digest, such as the owner of a claim.
     pub(super) fn from_digest(digest: &str) -> Self {
         Self(digest.to_owned())
     }
 
-    /// The digest alone.
     pub(super) fn digest(&self) -> &str {
         &self.0
     }
 
-    /// What stands in the place of [`UserKey::digest`] for pending authentications, where both kinds
-    /// of pending ceremony are in one table.
+    /// Returns the replacement for [`UserKey::digest`] that marks pending authentications in the
+    /// embedded store, which has both kinds of pending ceremony in one table.
     pub(super) fn digest_of_authentications(&self) -> String {
         format!("{}:auth", self.0)
     }
 
-    /// Hash: version, epoch, handle, the code set's salt and pepper id, the recovery code. Never expires.
+    /// Hash: version, epoch, handle, salt and pepper id of the backup codes, and the recovery code.
+    /// Never expires.
     pub(super) fn account(&self) -> String {
         self.named("user")
     }
 
-    /// Hash: method id → the authenticator's record.
+    /// Hash: authenticator id → record of the authenticator.
     pub(super) fn authenticators(&self) -> String {
         self.named("creds")
     }
@@ -54,32 +54,32 @@ impl UserKey {
         self.named("codes")
     }
 
-    /// Hash: digest of the challenge → the pending enrolment.
+    /// Hash: digest of the challenge → pending enrolment.
     pub(super) fn enrolments(&self) -> String {
         self.named("reg")
     }
 
-    /// Hash: method id → counter, backed up, last used.
+    /// Hash: authenticator id → record of its last use.
     pub(super) fn uses(&self) -> String {
         self.named("use")
     }
 
-    /// Hash: digest of the challenge → the pending authentication.
+    /// Hash: digest of the challenge → pending authentication.
     pub(super) fn authentications(&self) -> String {
         self.named("auth")
     }
 
-    /// Hash: salt of the set that is tried → wrong codes of this session. Expires.
+    /// Hash: salt of the active set → number of wrong codes that this session tried. Expires.
     pub(super) fn tries(&self, session: &SessionKey) -> String {
         self.named(&format!("tries:{}", session.as_str()))
     }
 
-    /// Counter: ceremonies that this session began. Expires.
+    /// Counter: number of ceremonies that this session began. Expires.
     pub(super) fn begins(&self, session: &SessionKey) -> String {
         self.named(&format!("begins:{}", session.as_str()))
     }
 
-    /// Counter: wrong codes of all sessions together, as older releases count them. Expires.
+    /// Counter: number of wrong codes of all sessions, as older releases count them. Expires.
     pub(super) fn tries_of_account(&self) -> String {
         self.named("tries")
     }
@@ -89,7 +89,7 @@ impl UserKey {
     }
 }
 
-/// The key under which a credential id of a relying party is claimed, whoever claims it.
+/// The key of the claim on a credential id at a relying party, the same for every user.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct ClaimKey(String);
 
@@ -98,24 +98,23 @@ impl ClaimKey {
         Self(short_digest(&[rp_id.as_bytes(), &credential_id.0]))
     }
 
-    /// The digest alone.
     pub(super) fn digest(&self) -> &str {
         &self.0
     }
 
-    /// String: the owner, the attempt and the time of the claim.
+    /// String: owner, attempt and time of the claim.
     pub(super) fn claim(&self) -> String {
         format!("cg:1:{{{}}}:claim", self.0)
     }
 }
 
-/// What finds a pending enrolment among a user's: a challenge itself is never stored as a key.
+/// Returns the key of a pending ceremony among those of its user. A challenge itself is never a key.
 pub(super) fn challenge_digest(challenge: &Bytes) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, &challenge.0))
 }
 
-/// The first 16 bytes of SHA-256 over the parts, each after its length as a big-endian u32, so that
-/// no two lists of parts have the same bytes. 22 characters of base64url.
+/// Returns the first 16 bytes of SHA-256 over the parts, as 22 characters of base64url. The length of
+/// each part precedes it as a big-endian u32, so that different lists of parts have different bytes.
 fn short_digest(parts: &[&[u8]]) -> String {
     let mut bytes = Vec::new();
     for part in parts {
@@ -134,9 +133,9 @@ mod tests {
         UserKey::of(&id.parse().unwrap())
     }
 
-    /// Changing any of these orphans what is stored: it takes a new number in the prefix.
+    /// A changed key would orphan stored data: it needs a new number in the prefix.
     #[test]
-    fn keys_are_spelt_like_this_for_ever() {
+    fn keys_are_spelt_as_in_earlier_releases() {
         let alice = user("corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice");
         assert_eq!(alice.account(), "cg:1:{rymVIm5gM4EICepjaT431Q}:user");
         assert_eq!(
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_do_not_run_into_each_other() {
+    fn claim_keys_of_differently_split_parts_differ() {
         let one = ClaimKey::of("ab", &Bytes(b"c".to_vec()));
         let other = ClaimKey::of("a", &Bytes(b"bc".to_vec()));
         assert_ne!(one, other);

@@ -13,7 +13,7 @@ pub enum BeginOutcome {
         /// The deadline, by the store's clock.
         expires_at: Timestamp,
     },
-    /// The account is not what was decided on: nothing was stored.
+    /// The account has changed since the decision: nothing was stored.
     Stale,
     /// The session began too many ceremonies: nothing was stored.
     TooMany {
@@ -25,12 +25,12 @@ pub enum BeginOutcome {
 /// The outcome of [`Store::complete`](super::Store::complete).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CompleteOutcome {
-    /// The credential is stored and the pending enrolment is gone. A reset and its recovery code are
-    /// over.
+    /// The credential is stored and the pending enrolment is removed. A reset and its recovery code
+    /// have ended.
     Stored {
-        /// True if the code set that came with it was stored too.
+        /// True if the code set of the completion was stored too.
         codes_stored: bool,
-        /// The number of codes that work now.
+        /// The number of backup codes that work now.
         remaining: usize,
     },
     /// The pending enrolment no longer exists: nothing was stored.
@@ -38,17 +38,18 @@ pub enum CompleteOutcome {
     /// The credential id is already registered at that relying party, by this user or another one:
     /// nothing was stored, and the pending enrolment remains.
     Exists,
-    /// The account has as many authenticators as it may have: nothing was stored, and the pending
+    /// The account has the maximum number of authenticators: nothing was stored, and the pending
     /// enrolment remains.
     LimitReached,
-    /// The account is not what was decided on: nothing was stored, and the pending enrolment remains.
+    /// The account has changed since the decision: nothing was stored, and the pending enrolment
+    /// remains.
     Stale,
 }
 
 /// The outcome of [`Store::authenticate`](super::Store::authenticate).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AuthenticateOutcome {
-    /// The use is stored, and the pending authentication is gone.
+    /// The use is stored, and the pending authentication is removed.
     Stored {
         /// The epoch of the account at that moment.
         epoch: u64,
@@ -67,21 +68,21 @@ pub enum AuthenticateOutcome {
 pub enum RemoveOutcome {
     /// The authenticator is removed, and with the last one the backup codes too.
     Removed {
-        /// The authenticator as it was last used.
+        /// The authenticator, with the values of its last use.
         authenticator: Box<Authenticator>,
         /// The deadline of the recovery code, if one was stored.
         recovery_expires_at: Option<Timestamp>,
     },
     /// The account has no such authenticator.
     Nothing,
-    /// The account is not what was decided on: nothing was removed.
+    /// The account has changed since the decision: nothing was removed.
     Stale,
 }
 
 /// The outcome of [`Store::reset`](super::Store::reset).
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResetOutcome {
-    /// Authenticators, codes and pending ceremonies are gone, and the recovery code works.
+    /// Authenticators, codes and pending ceremonies are removed, and the recovery code works.
     Done {
         /// The removed authenticators, oldest first.
         removed: Vec<Authenticator>,
@@ -98,7 +99,7 @@ pub enum ResetOutcome {
 pub enum ReplaceCodesOutcome {
     /// The new set is the only one that works.
     Stored,
-    /// The account is not what was decided on: nothing was stored.
+    /// The account has changed since the decision: nothing was stored.
     Stale,
     /// Another set was stored in the meantime: nothing was stored.
     Superseded,
@@ -116,11 +117,11 @@ pub enum TryCodeOutcome {
     },
     /// No code that works has this hash. The attempt is counted.
     Wrong,
-    /// The session tried too many wrong codes: nothing was tried.
+    /// The session tried too many wrong codes: the code was not compared.
     TooMany {
         /// The session may try the next code after this time.
         retry_after: Duration,
     },
-    /// The active set is another one than the hash was made for: nothing was tried.
+    /// Another set is active than the one that the hash was made for: the code was not compared.
     OtherSet,
 }

@@ -76,7 +76,7 @@ async fn remaining(store: &Store, user: &UserId) -> usize {
 /// The time for which this session may not try codes.
 async fn shut(store: &Store, user: &UserId, name: &str) -> Option<Duration> {
     let read = store.read_in(&session(name), user, None).await.unwrap();
-    read.codes_shut
+    read.codes_retry_after
 }
 
 fn used(remaining: usize) -> TryCodeOutcome {
@@ -292,7 +292,7 @@ mod cases {
 
         for (at, owner) in [session("b"), SessionKey::of_account()].iter().enumerate() {
             let read = store.read_in(owner, &alice, None).await.unwrap();
-            assert_eq!(read.codes_shut, None);
+            assert_eq!(read.codes_retry_after, None);
             let hash = &set.hashes[at];
             let outcome = store.try_code(owner, &alice, &set.salt, hash).await;
             assert_eq!(outcome, Ok(used(9 - at)));

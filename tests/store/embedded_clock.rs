@@ -107,7 +107,10 @@ async fn slow_disk_is_reported_and_waiting_steps_are_stored() {
         let stored = match outcome {
             Ok(BeginOutcome::Stored { .. }) => true,
             Err(Error::Unavailable { cause }) => {
-                assert_eq!(cause, "the embedded store has too much to write");
+                assert_eq!(
+                    cause,
+                    "the embedded store's queue is full: the disk is too slow for the load"
+                );
                 false
             }
             other => panic!("{other:?}"),

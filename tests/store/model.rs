@@ -480,7 +480,7 @@ async fn assert_reads(store: &Store, model: &mut Model, user: &UserId) {
     }
     for session in 0..3 {
         let read = store.read_in(&key(session), user, None).await.unwrap();
-        assert_eq!(read.codes_shut.is_some(), expected.is_shut(session));
+        assert_eq!(read.codes_retry_after.is_some(), expected.is_shut(session));
     }
     let read = store.read(user, None).await.unwrap();
     assert_eq!(

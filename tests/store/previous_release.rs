@@ -80,7 +80,7 @@ async fn embedded_store_of_the_previous_release_is_opened_and_used() {
     let account = read(&store, &alice).await;
     assert_eq!(account.authenticators, [one]);
     assert_eq!((account.reset, account.replaced_salt), (false, None));
-    assert_eq!(account.codes_shut, None);
+    assert_eq!(account.codes_retry_after, None);
     enrolled(&store, &alice, 2).await;
     let (removed, code) = reset(&store, &alice).await;
     assert_eq!(removed.len(), 2);

@@ -269,12 +269,9 @@ async fn password_and_socket_work_and_no_error_shows_the_password() {
 #[tokio::test]
 async fn unusable_url_is_refused_without_being_quoted() {
     for (wrong, says) in [
-        ("http://:secret@localhost", "is not one of Redis"),
-        ("secret", "is not one of Redis"),
-        (
-            "redis+sentinel://:secret@localhost/x",
-            "is not one of Redis",
-        ),
+        ("http://:secret@localhost", "is not a Redis URL"),
+        ("secret", "is not a Redis URL"),
+        ("redis+sentinel://:secret@localhost/x", "is not a Redis URL"),
         ("redis://:secret@localhost:99999", "the port"),
         ("redis://user:sec/ret@localhost:6379", "the port"),
         ("redis://:secret@localhost/db", "database number"),

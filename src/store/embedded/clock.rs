@@ -1,4 +1,4 @@
-//! The clock of the embedded store's deadlines.
+//! The clock for the deadlines of the embedded store.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::store::Clock;
 use cedargate_core::Timestamp;
 
-/// The system's clock, as the store's own server clock: it never goes back while the process lives.
+/// Returns a clock that follows the system's clock and never goes back while the process runs.
 pub(in crate::store) fn system_clock() -> Clock {
     #[allow(
         clippy::disallowed_methods,
@@ -17,8 +17,8 @@ pub(in crate::store) fn system_clock() -> Clock {
     Arc::new(steady(wall, move || start.elapsed()))
 }
 
-/// The wall clock while it goes forward; when it jumps back, what has elapsed since goes on, so
-/// that nothing is valid for longer than it was given.
+/// Returns a clock that follows the wall clock forward. When the wall clock jumps back, it continues
+/// by the elapsed time, so that a deadline does not move into the future.
 fn steady(wall: impl Fn() -> Timestamp, elapsed: impl Fn() -> Duration) -> impl Fn() -> Timestamp {
     let base = Mutex::new((elapsed(), wall()));
     move || {
@@ -44,7 +44,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     #[test]
-    fn a_jump_back_stretches_no_deadline() {
+    fn clock_continues_by_elapsed_time_after_the_wall_clock_jumps_back() {
         let start = Timestamp::from_millis(1_000_000_000);
         let wall = Cell::new(start);
         let ticks = Cell::new(Duration::ZERO);
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(clock(), start);
 
         wall.set(start.plus(HOUR));
-        assert_eq!(clock(), start.plus(HOUR), "forward is followed");
+        assert_eq!(clock(), start.plus(HOUR), "a jump forward is followed");
 
         wall.set(start);
         ticks.set(Duration::from_secs(7));

@@ -1,4 +1,4 @@
-//! What is counted of a session, until the count ends by itself.
+//! The counts of a session: begun ceremonies and wrong codes. A count ends after its window.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use cedargate_core::{Bytes, SessionKey, Timestamp};
 /// One count and its limit.
 pub(super) struct Counter {
     key: String,
-    /// The salt of the set of codes that is tried; empty for begins.
+    /// The salt of the set of codes, for wrong codes; empty for begun ceremonies.
     set: String,
     limit: u64,
     window: Duration,
 }
 
 impl Counter {
-    /// Counts the ceremonies that a session begins.
+    /// The count of the ceremonies that a session began.
     pub(super) fn begins(user: &UserKey, session: &SessionKey) -> Self {
         Self {
             key: user.begins(session),
@@ -29,7 +29,7 @@ impl Counter {
         }
     }
 
-    /// Counts the wrong codes that a session tries of one set. Another set begins at zero.
+    /// The count of the wrong codes that a session tried against one set. A new set starts at zero.
     pub(super) fn tries(user: &UserKey, session: &SessionKey, salt: &Bytes) -> Self {
         Self {
             key: user.tries(session),
@@ -39,8 +39,8 @@ impl Counter {
         }
     }
 
-    /// Returns how long the session has to wait, once the limit is reached.
-    pub(super) fn shut(
+    /// Returns the time until the count ends, if the limit is reached.
+    pub(super) fn retry_after(
         &self,
         counts: &impl ReadableTable<&'static str, CountEntry>,
         now: Timestamp,
@@ -50,8 +50,7 @@ impl Counter {
         Ok((count >= self.limit).then_some(wait))
     }
 
-    /// Counts one more.
-    pub(super) fn raise(
+    pub(super) fn increment(
         &self,
         counts: &mut Table<'_, &'static str, CountEntry>,
         now: Timestamp,
@@ -70,7 +69,8 @@ impl Counter {
         Ok(())
     }
 
-    /// Since when, until when and how many; a new count where there is none.
+    /// Returns the start and the end of the count in milliseconds, and the count: 0, starting now, if
+    /// none is stored or the stored one has ended.
     fn current(
         &self,
         counts: &impl ReadableTable<&'static str, CountEntry>,

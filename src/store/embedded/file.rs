@@ -1,5 +1,5 @@
-//! The file of the embedded store: made whole or not at all, held by one process, opened anew after
-//! a failure of the disk.
+//! The file of the embedded store. It is created atomically, held by one process, and opened again
+//! after a disk error.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -14,14 +14,15 @@ use crate::store::FileError;
 
 const NAME: &str = "cedargate.redb";
 const LOCK_NAME: &str = "cedargate.lock";
-/// The pages that stay in memory. redb's default is 1 GiB.
+/// The size of redb's page cache. redb's default is 1 GiB.
 const CACHE_BYTES: usize = 64 << 20;
 
 pub(super) struct StoreFile {
     path: PathBuf,
-    /// None while it cannot be opened. Before the lock, so that it is closed before that is let go.
+    /// `None` while the file cannot be opened. The field precedes the lock, so that the file is closed
+    /// before the lock is released.
     database: RwLock<Option<Database>>,
-    /// Held as long as the store is open, so that the file may be closed and opened in between.
+    /// Held as long as the store is open, also while the file is closed to be opened again.
     _lock: Lock,
 }
 
@@ -34,14 +35,14 @@ impl StoreFile {
             .create(folder)
             .map_err(|source| unusable(&path, source))?;
         let lock = Lock::take(folder, &path)?;
-        let is_there = path.try_exists();
-        if !is_there.map_err(|source| unusable(&path, source))? {
+        let exists = path.try_exists();
+        if !exists.map_err(|source| unusable(&path, source))? {
             create(folder, &path).map_err(|source| FileError::NotCreated {
                 path: path.clone(),
                 source,
             })?;
         }
-        let database = check(&path)?;
+        let database = open_checked(&path)?;
         Ok(Self {
             path,
             database: RwLock::new(Some(database)),
@@ -53,30 +54,29 @@ impl StoreFile {
         &self.path
     }
 
-    /// The file, for messages.
-    pub(super) fn name(&self) -> std::path::Display<'_> {
+    pub(super) fn display_path(&self) -> std::path::Display<'_> {
         self.path.display()
     }
 
-    /// Does something with the database. Waits for nobody: while it is being opened anew, that is
-    /// the error. The error names the file and is for the log.
+    /// Runs a function with the database. Returns an error at once while the file is being opened
+    /// again. The error is a message for the log that names the file.
     pub(super) fn with<R>(
         &self,
         work: impl FnOnce(&Database) -> Result<R, redb::Error>,
     ) -> Result<R, String> {
         let closed = || {
             format!(
-                "{}: cannot be used after a failure of the disk",
-                self.name()
+                "{}: is closed after a disk error: see the log, and check the disk",
+                self.display_path()
             )
         };
         let database = self.database.try_read().map_err(|_| closed())?;
         let database = database.as_ref().ok_or_else(closed)?;
-        work(database).map_err(|error| format!("{}: {error}", self.name()))
+        work(database).map_err(|error| format!("{}: {error}", self.display_path()))
     }
 
-    /// Closes the file and opens it again, which is what redb needs after a failure of the disk: it
-    /// then finds the last whole commit. Without the file it makes none.
+    /// Closes the file and opens it again. redb requires this after a disk error, and then returns to
+    /// the last complete commit. A missing file is not created.
     pub(super) fn reopen(&self) {
         let mut database = self
             .database
@@ -86,12 +86,14 @@ impl StoreFile {
         drop(database.take());
         match builder().open(&self.path) {
             Ok(opened) => *database = Some(opened),
-            Err(error) => tracing::error!("{}: cannot be opened again: {error}", self.name()),
+            Err(error) => {
+                tracing::error!("{}: cannot be opened again: {error}", self.display_path())
+            }
         }
     }
 }
 
-/// The right to use the files of a folder.
+/// An exclusive lock on the files of a folder.
 struct Lock(File);
 
 impl Lock {
@@ -107,15 +109,15 @@ impl Lock {
 }
 
 impl Drop for Lock {
-    /// In so many words: closing the file would not be enough while a process that was forked just
-    /// now has not become another program yet, and has it open too.
+    /// Unlocks explicitly: a child process between fork and exec has the file open too, so closing it
+    /// here would not release the lock.
     fn drop(&mut self) {
         let _unlocked = self.0.unlock();
     }
 }
 
-/// Makes an empty store under another name, and gives it its name when it is whole: so an empty or
-/// half-made file under that name is always damage.
+/// Creates an empty store under another name, and renames it when it is complete. An empty or
+/// incomplete file under the final name is therefore always damage.
 fn create(folder: &Path, path: &Path) -> Result<(), redb::Error> {
     let unfinished = path.with_extension("new");
     match fs::remove_file(&unfinished) {
@@ -131,12 +133,12 @@ fn create(folder: &Path, path: &Path) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Opens a store and looks at every page of it: redb trusts a file that was closed in good order.
-fn check(path: &Path) -> Result<Database, FileError> {
+/// Opens a store and checks every page, since redb by itself trusts a file that was closed properly.
+fn open_checked(path: &Path) -> Result<Database, FileError> {
     let database = builder()
         .set_check_integrity_on_open(true)
         .open(path)
-        .map_err(|error| not_opened(path, error))?;
+        .map_err(|error| open_error(path, error))?;
     let found = format(&database).map_err(|source| FileError::Damaged {
         path: path.to_owned(),
         source,
@@ -162,7 +164,7 @@ fn format(database: &Database) -> Result<Option<u64>, redb::Error> {
     Ok(table.get("format")?.map(|format| format.value()))
 }
 
-fn not_opened(path: &Path, error: DatabaseError) -> FileError {
+fn open_error(path: &Path, error: DatabaseError) -> FileError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => in_use(path),
         DatabaseError::Storage(StorageError::Io(source))

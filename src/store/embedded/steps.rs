@@ -1,5 +1,5 @@
-//! The steps of the embedded store. Each runs in a transaction that it may share with others, so it
-//! checks everything before its first write: what answers with an error has written nothing.
+//! The steps of the embedded store. Each runs in a transaction that it may share with other steps, and
+//! therefore checks everything before its first write: a step that returns an error has written nothing.
 
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use crate::store::stored::{decode, encode};
 use crate::store::{BeginOutcome, CodeSet, CompleteOutcome, Error, holds};
 use cedargate_core::{Authenticator, Bytes, SessionKey, Timestamp};
 
-/// The outer error is the disk's and ends the transaction; the inner one is this step's alone.
-pub(super) type Step<R> = Result<Result<R, Error>, redb::Error>;
+/// The result of a step. The outer error is the disk's and ends the transaction; the inner error
+/// concerns this step only.
+pub(super) type StepResult<R> = Result<Result<R, Error>, redb::Error>;
 
-/// Passes the inner error of a step on.
-macro_rules! own {
+/// Returns the inner error of a [`StepResult`] from the calling step, as `?` does for the outer one.
+macro_rules! try_step {
     ($outcome:expr) => {
         match $outcome {
             Ok(value) => value,
@@ -29,31 +30,31 @@ macro_rules! own {
 
 mod changes;
 mod codes;
+mod pending_limits;
 mod removals;
-mod room;
 
-pub(super) use changes::{Renaming, Using};
-pub(super) use codes::{CodeTry, Replacement};
-pub(super) use removals::{Removal, RemovalBy, Resetting};
+pub(super) use changes::{AuthenticateStep, RenameStep};
+pub(super) use codes::{ReplaceCodesStep, TryCodeStep};
+pub(super) use removals::{OwnedRemover, RemoveStep, ResetStep};
 
-/// What is stored of a user; of nobody, nothing.
-pub(super) fn user(
+/// Reads a user's record; the default one if none is stored.
+pub(super) fn read_user(
     users: &impl ReadableTable<&'static str, &'static [u8]>,
     user: &str,
-) -> Step<UserRecord> {
+) -> StepResult<UserRecord> {
     Ok(match users.get(user)? {
         Some(record) => decode("user", record.value()),
         None => Ok(UserRecord::default()),
     })
 }
 
-/// A pending ceremony that is in time.
-pub(super) fn pending<T: DeserializeOwned>(
+/// Reads a pending ceremony that has not expired.
+pub(super) fn read_pending<T: DeserializeOwned>(
     table: &impl ReadableTable<PendingKey, PendingEntry>,
     user: &str,
     challenge: &str,
     now: Timestamp,
-) -> Step<Option<T>> {
+) -> StepResult<Option<T>> {
     let Some(entry) = table.get((user, challenge))? else {
         return Ok(Ok(None));
     };
@@ -64,36 +65,38 @@ pub(super) fn pending<T: DeserializeOwned>(
     Ok(decode("pending ceremony", record).map(Some))
 }
 
-pub(super) struct NewCeremony {
+pub(super) struct BeginStep {
     pub(super) user: UserKey,
-    /// Whose pending ceremonies it is one of: [`UserKey::digest`] or that of authentications.
+    /// The first part of the key: [`UserKey::digest`] for an enrolment,
+    /// [`UserKey::digest_of_authentications`] for an authentication.
     pub(super) owner: String,
     pub(super) session: SessionKey,
     pub(super) version: u64,
-    /// The user handle; none: as it is.
+    /// The user handle of an enrolment; `None` leaves the stored one.
     pub(super) handle: Option<Uuid>,
+    /// The digest of the challenge.
     pub(super) challenge: String,
     pub(super) record: Vec<u8>,
     pub(super) ttl: Duration,
 }
 
-impl NewCeremony {
-    pub(super) fn begin(self, tables: &mut Tables<'_>, now: Timestamp) -> Step<BeginOutcome> {
+impl BeginStep {
+    pub(super) fn begin(self, tables: &mut Tables<'_>, now: Timestamp) -> StepResult<BeginOutcome> {
         let key = self.user.digest();
-        let mut record = own!(user(&tables.users, key)?);
+        let mut record = try_step!(read_user(&tables.users, key)?);
         let other_handle = record.handle.is_some() && self.handle.is_some();
         if record.version != self.version || (other_handle && record.handle != self.handle) {
             return Ok(Ok(BeginOutcome::Stale));
         }
         let begins = Counter::begins(&self.user, &self.session);
-        if let Some(retry_after) = begins.shut(&tables.counts, now)? {
+        if let Some(retry_after) = begins.retry_after(&tables.counts, now)? {
             return Ok(Ok(BeginOutcome::TooMany { retry_after }));
         }
         record.handle = self.handle.or(record.handle);
         record.begun += 1;
-        let encoded = own!(encode(&record));
-        begins.raise(&mut tables.counts, now)?;
-        room::make(tables, &self.owner, &self.session, &self.challenge, now)?;
+        let encoded = try_step!(encode(&record));
+        begins.increment(&mut tables.counts, now)?;
+        pending_limits::make_room(tables, &self.owner, &self.session, &self.challenge, now)?;
         let expires_at = now.plus(self.ttl);
         tables.pending.insert(
             (self.owner.as_str(), self.challenge.as_str()),
@@ -110,7 +113,7 @@ impl NewCeremony {
 }
 
 #[derive(Clone)]
-pub(super) struct Completion {
+pub(super) struct CompleteStep {
     pub(super) user: UserKey,
     pub(super) claim: ClaimKey,
     pub(super) version: u64,
@@ -121,14 +124,18 @@ pub(super) struct Completion {
     pub(super) opened_by: Option<Bytes>,
 }
 
-impl Completion {
-    pub(super) fn complete(self, tables: &mut Tables<'_>, now: Timestamp) -> Step<CompleteOutcome> {
+impl CompleteStep {
+    pub(super) fn complete(
+        self,
+        tables: &mut Tables<'_>,
+        now: Timestamp,
+    ) -> StepResult<CompleteOutcome> {
         let key = self.user.digest();
-        let mut record = own!(user(&tables.users, key)?);
-        if let Some(refused) = self.refusal(&record, tables, now)? {
-            return Ok(Ok(refused));
+        let mut record = try_step!(read_user(&tables.users, key)?);
+        if let Some(outcome) = self.outcome_without_change(&record, tables, now)? {
+            return Ok(Ok(outcome));
         }
-        let before = record.active_salt().cloned();
+        let salt_before = record.active_salt().cloned();
         record.version += 1;
         record.authenticators.push(self.authenticator);
         record.recovery = None;
@@ -140,10 +147,12 @@ impl Completion {
             }
             _ => false,
         };
-        if record.active_salt() != before.as_ref() {
-            record.replaced_salt = self.opened_by.filter(|salt| before.as_ref() == Some(salt));
+        if record.active_salt() != salt_before.as_ref() {
+            record.replaced_salt = self
+                .opened_by
+                .filter(|salt| salt_before.as_ref() == Some(salt));
         }
-        let encoded = own!(encode(&record));
+        let encoded = try_step!(encode(&record));
         tables.users.insert(key, encoded.as_slice())?;
         tables.claims.insert(self.claim.digest(), key)?;
         tables.pending.remove((key, self.challenge.as_str()))?;
@@ -153,23 +162,24 @@ impl Completion {
         }))
     }
 
-    /// What stands in the way, in the order that both stores keep; a repetition finds its own answer.
-    fn refusal(
+    /// Returns the outcome if nothing is to be stored: for a repetition that of the first attempt, else
+    /// the reason for a refusal. Both backends check in the same order.
+    fn outcome_without_change(
         &self,
         record: &UserRecord,
         tables: &Tables<'_>,
         now: Timestamp,
     ) -> Result<Option<CompleteOutcome>, redb::Error> {
         let key = self.user.digest();
-        let one = &self.authenticator;
+        let authenticator = &self.authenticator;
         if record
             .authenticators
             .iter()
-            .any(|stored| stored.id == one.id)
+            .any(|stored| stored.id == authenticator.id)
         {
-            let mine = self.codes.as_ref().map(|set| &set.salt);
+            let new_salt = self.codes.as_ref().map(|set| &set.salt);
             return Ok(Some(CompleteOutcome::Stored {
-                codes_stored: mine.is_some() && record.codes.salt.as_ref() == mine,
+                codes_stored: new_salt.is_some() && record.codes.salt.as_ref() == new_salt,
                 remaining: record.codes.hashes.len(),
             }));
         }
@@ -178,14 +188,18 @@ impl Completion {
             return Ok(Some(CompleteOutcome::Exists));
         }
         let entry = tables.pending.get((key, self.challenge.as_str()))?;
-        let in_time = entry.is_some_and(|entry| {
+        let is_pending = entry.is_some_and(|entry| {
             let (begun, deadline, _, _) = entry.value();
             live(begun, deadline, now)
         });
-        if !in_time {
+        if !is_pending {
             return Ok(Some(CompleteOutcome::Gone));
         }
-        if holds(&record.authenticators, &one.rp_id, &one.credential_id) {
+        if holds(
+            &record.authenticators,
+            &authenticator.rp_id,
+            &authenticator.credential_id,
+        ) {
             return Ok(Some(CompleteOutcome::Exists));
         }
         if record.authenticators.len() >= self.max_authenticators {
@@ -195,8 +209,8 @@ impl Completion {
     }
 }
 
-/// Takes a pending ceremony away; whether it was there and in time.
-fn take(
+/// Removes a pending ceremony. Returns false if it did not exist or had expired.
+fn remove_pending(
     tables: &mut Tables<'_>,
     owner: &str,
     challenge: &str,
@@ -214,14 +228,14 @@ pub(super) fn discard(
     user: &UserKey,
     challenge: &str,
     now: Timestamp,
-) -> Step<bool> {
-    let enrolment = take(tables, user.digest(), challenge, now)?;
-    let authentication = take(tables, &user.digest_of_authentications(), challenge, now)?;
+) -> StepResult<bool> {
+    let enrolment = remove_pending(tables, user.digest(), challenge, now)?;
+    let authentication = remove_pending(tables, &user.digest_of_authentications(), challenge, now)?;
     Ok(Ok(enrolment || authentication))
 }
 
-/// Writes something that nobody reads.
-pub(super) fn probe(tables: &mut Tables<'_>, now: Timestamp) -> Step<()> {
+/// Writes a value that is never read, for the health check.
+pub(super) fn probe(tables: &mut Tables<'_>, now: Timestamp) -> StepResult<()> {
     let now = u64::try_from(now.millis()).unwrap_or(0);
     tables.meta.insert("probed_at", now)?;
     Ok(Ok(()))

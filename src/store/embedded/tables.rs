@@ -13,46 +13,47 @@ use crate::store::{
 };
 use cedargate_core::{Authenticator, Bytes, CodeKind, Timestamp};
 
-/// What `META` says of the format: raised when this release's readers could not read it any more.
+/// The version of the format, stored in [`META`]. A change that this release could not read raises it.
 pub(super) const FORMAT: u64 = 1;
 
-/// Name → number.
+/// The table of numbers: name → number.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-/// User → [`UserRecord`].
+/// The table of users: [`UserKey::digest`](crate::store::keys::UserKey::digest) → [`UserRecord`].
 pub(super) const USERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("users");
-/// User (for authentications with an ending of its own), digest of the challenge.
+/// The owner's digest (with a suffix for authentications) and the digest of the challenge.
 pub(super) type PendingKey = (&'static str, &'static str);
-/// When it was begun and its deadline in milliseconds, its place in the order, the [`Enrolment`] or
-/// [`Authentication`].
+/// The begin and the deadline in milliseconds since the Unix epoch, the sequence number, and the
+/// [`Enrolment`] or [`Authentication`].
 pub(super) type PendingEntry = (i64, i64, u64, &'static [u8]);
-/// Pending ceremonies.
+/// The table of pending ceremonies.
 pub(super) const PENDING: TableDefinition<'_, PendingKey, PendingEntry> =
     TableDefinition::new("pending");
-/// Credential → user. In one transaction with the authenticator: there are no orphans.
+/// The table of claims: credential → user. A claim is written in one transaction with its
+/// authenticator, so there are no orphans.
 pub(super) const CLAIMS: TableDefinition<'_, &str, &str> = TableDefinition::new("claims");
-/// When counting began and when the count ends in milliseconds, the count, and the salt of the set of
-/// codes that it is of, empty for begins.
+/// The start and the end of the count in milliseconds since the Unix epoch, the count, and the salt of
+/// the set of codes that were tried, empty for begun ceremonies.
 pub(super) type CountEntry = (i64, i64, u64, &'static str);
-/// The key that the count has in Redis → the count.
+/// The table of counts: the key that the count has in Redis → the count.
 pub(super) const COUNTS: TableDefinition<'_, &str, CountEntry> = TableDefinition::new("counts");
 
-/// All that is kept of one user but what is pending and counted.
+/// The record of one user. Pending ceremonies and counts have tables of their own.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct UserRecord {
     pub(super) version: u64,
     pub(super) epoch: u64,
     pub(super) handle: Option<Uuid>,
-    /// How many ceremonies have been begun: their order.
+    /// The number of ceremonies begun so far, from which each gets its sequence number.
     pub(super) begun: u64,
     pub(super) authenticators: Vec<Authenticator>,
     pub(super) codes: StoredCodes,
-    /// Stored by an administrator's reset; ends with the next authenticator.
+    /// The recovery code of a reset. The next enrolment removes it.
     pub(super) recovery: Option<StoredRecovery>,
     pub(super) replaced_salt: Option<Bytes>,
 }
 
-/// A set of backup codes, of which some may be used up.
+/// A set of backup codes: the hashes of the unused ones.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct StoredCodes {
@@ -61,7 +62,7 @@ pub(super) struct StoredCodes {
     pub(super) hashes: Vec<Bytes>,
 }
 
-/// A recovery code. The code goes when it is used, and its salt stays.
+/// A recovery code. Its salt stays after the code was used.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct StoredRecovery {
     salt: Bytes,
@@ -72,8 +73,9 @@ pub(super) struct StoredRecovery {
 #[derive(Debug, Deserialize, Serialize)]
 struct UnusedCode {
     hash: Bytes,
-    /// Milliseconds since the Unix epoch, as `until`.
+    /// The first millisecond since the Unix epoch at which the code works.
     from: i64,
+    /// The millisecond since the Unix epoch at which the code expires.
     until: i64,
 }
 
@@ -96,7 +98,7 @@ impl StoredRecovery {
         code.map(|code| Timestamp::from_millis(code.until))
     }
 
-    /// Uses the code up if this is its hash and it is in time.
+    /// Uses up the code if it has this hash and has not expired. Returns false otherwise.
     pub(super) fn use_up(&mut self, hash: &Bytes, now: Timestamp) -> bool {
         let works = |code: &UnusedCode| code.hash == *hash && live(code.from, code.until, now);
         self.code.take_if(|code| works(code)).is_some()
@@ -114,7 +116,7 @@ impl From<CodeSet> for StoredCodes {
 }
 
 impl UserRecord {
-    /// Returns the salt of the set of codes that is tried now.
+    /// Returns the salt of the active set of codes.
     pub(super) fn active_salt(&self) -> Option<&Bytes> {
         match &self.recovery {
             Some(recovery) => Some(&recovery.salt),
@@ -124,7 +126,7 @@ impl UserRecord {
 
     pub(super) fn into_account(
         mut self,
-        codes_shut: Option<Duration>,
+        codes_retry_after: Option<Duration>,
         pending: Option<Enrolment>,
         authentication: Option<Authentication>,
     ) -> Account {
@@ -138,7 +140,7 @@ impl UserRecord {
             codes: active_codes(self.recovery, self.codes),
             authenticators: self.authenticators,
             replaced_salt: self.replaced_salt,
-            codes_shut,
+            codes_retry_after,
             pending,
             authentication,
         }
@@ -164,8 +166,8 @@ fn active_codes(recovery: Option<StoredRecovery>, backup: StoredCodes) -> Option
     })
 }
 
-/// Returns true between the two moments. What began in the future is not live: the clock went back
-/// between two runs, and it would be valid for too long.
+/// Returns true from `from` until before `until`. An entry that begins in the future is not live: the
+/// clock went back between two runs, and the entry would be valid for too long.
 pub(super) fn live(from: i64, until: i64, now: Timestamp) -> bool {
     from <= now.millis() && now.millis() < until
 }
@@ -191,7 +193,7 @@ impl<'t> Tables<'t> {
     }
 }
 
-/// Makes all tables, so that readers find them.
+/// Creates all tables, so that readers find them.
 pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
@@ -202,7 +204,7 @@ pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Makes the table that a file of an older release does not have. That release ignores it.
+/// Creates the table of counts if the file is of an older release, which ignores the table.
 pub(super) fn add_counts(database: &Database) -> Result<(), redb::Error> {
     let snapshot = database.begin_read()?;
     let mut tables = snapshot.list_tables()?;

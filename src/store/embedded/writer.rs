@@ -1,4 +1,4 @@
-//! The one thread that writes: it commits what waits together, with one fsync, and then answers.
+//! The writing thread. It commits the waiting steps together, with one fsync, and then answers them.
 
 use std::io;
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction
 use tokio::sync::oneshot;
 
 use super::file::StoreFile;
-use super::steps::Step;
+use super::steps::StepResult;
 use super::tables::{COUNTS, PENDING, Tables, live};
 use crate::store::{Clock, Error};
 use cedargate_core::Timestamp;
 
-/// How many steps may wait. With more, the disk is too slow for what is asked of it.
+/// The number of steps that may wait. A further one is refused: the disk is too slow for the load.
 const QUEUE: usize = 1024;
-/// How many steps share a commit.
-const GROUP: usize = 128;
-/// How often entries that are out of time are removed.
-const SWEEP: Duration = Duration::from_secs(60);
+/// The number of steps that may share a commit.
+const STEPS_PER_COMMIT: usize = 128;
+/// The interval at which expired entries are removed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The thread is gone: it panicked.
+/// The message after a panic of the thread.
 const STOPPED: &str = "the embedded store has stopped writing: restart the gateway";
 
-/// Why a step was not answered.
+/// The reason why a step has no outcome. The messages are for the log.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It changed nothing. The text is for the log.
+    /// The step changed nothing.
     NotDone(String),
-    /// The disk failed during the commit: it may be stored all the same.
+    /// The disk failed during the commit: the change may have been stored.
     AtCommit(String),
-    /// The step itself could not read or write a record, and changed nothing.
+    /// The step could not read or write a record, and changed nothing.
     Record(Error),
 }
 
@@ -46,7 +46,7 @@ impl Failure {
 }
 
 impl From<Failure> for Error {
-    /// A step whose repetition is harmless.
+    /// Converts the failure of a step whose repetition is harmless.
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Record(error) => error,
@@ -56,7 +56,7 @@ impl From<Failure> for Error {
 }
 
 pub(super) struct Writer {
-    /// None only while it is dropped.
+    /// `None` only while the writer is dropped.
     queue: Option<SyncSender<Message>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -78,14 +78,15 @@ impl Writer {
         })
     }
 
-    /// Runs a step and answers once it is on the disk. The step goes on when the caller hangs up.
+    /// Runs a step and returns its outcome once the commit is on the disk. The step runs to its end even
+    /// if the caller drops the future.
     pub(super) async fn write<R, F>(&self, step: F) -> Result<R, Failure>
     where
         R: Send + 'static,
-        F: FnOnce(&mut Tables<'_>, Timestamp) -> Step<R> + Send + 'static,
+        F: FnOnce(&mut Tables<'_>, Timestamp) -> StepResult<R> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Waiting {
+        let job = QueuedStep {
             step: Some(step),
             outcome: None,
             reply,
@@ -96,7 +97,7 @@ impl Writer {
                 .await
                 .unwrap_or_else(|_| Err(Failure::AtCommit(STOPPED.to_owned()))),
             Some(Err(TrySendError::Full(_))) => Err(Failure::NotDone(
-                "the embedded store has too much to write".to_owned(),
+                "the embedded store's queue is full: the disk is too slow for the load".to_owned(),
             )),
             Some(Err(TrySendError::Disconnected(_))) | None => {
                 Err(Failure::NotDone(STOPPED.to_owned()))
@@ -104,7 +105,7 @@ impl Writer {
         }
     }
 
-    /// Asks for the file to be opened anew. When the queue is full, whoever fails next asks again.
+    /// Asks the thread to open the file again. If the queue is full, the next step that fails does so.
     pub(super) fn reopen(&self) {
         if let Some(queue) = &self.queue {
             let _full = queue.try_send(Message::Reopen);
@@ -113,7 +114,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Waits for the last commit, so that the file is closed when the store is gone.
+    /// Waits for the last commit, so that the file is closed once the store is dropped.
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(thread) = self.thread.take() {
@@ -122,22 +123,22 @@ impl Drop for Writer {
     }
 }
 
-/// A step and whoever waits for it.
+/// A step and the channel for its outcome.
 trait Job: Send {
     fn run(&mut self, tables: &mut Tables<'_>, now: Timestamp) -> Result<(), redb::Error>;
     fn answer(self: Box<Self>, committed: Result<(), Failure>);
 }
 
-struct Waiting<F, R> {
+struct QueuedStep<F, R> {
     step: Option<F>,
     outcome: Option<Result<R, Error>>,
     reply: oneshot::Sender<Result<R, Failure>>,
 }
 
-impl<F, R> Job for Waiting<F, R>
+impl<F, R> Job for QueuedStep<F, R>
 where
     R: Send,
-    F: FnOnce(&mut Tables<'_>, Timestamp) -> Step<R> + Send,
+    F: FnOnce(&mut Tables<'_>, Timestamp) -> StepResult<R> + Send,
 {
     fn run(&mut self, tables: &mut Tables<'_>, now: Timestamp) -> Result<(), redb::Error> {
         if let Some(step) = self.step.take() {
@@ -152,7 +153,7 @@ where
             Some(outcome) => outcome.map_err(Failure::Record),
             None => Err(Failure::NotDone("the step was not run".to_owned())),
         });
-        // Whoever hung up needs no answer.
+        // Sending fails only if the caller has dropped the future.
         let _ = reply.send(answer);
     }
 }
@@ -165,7 +166,7 @@ fn run(file: &StoreFile, clock: &Clock, waiting: &Receiver<Message>) {
                 tracing::error!("{cause}");
                 file.reopen();
             }
-            next_sweep = Instant::now() + SWEEP;
+            next_sweep = Instant::now() + SWEEP_INTERVAL;
         }
         let first = match waiting.recv_timeout(next_sweep.saturating_duration_since(Instant::now()))
         {
@@ -174,14 +175,17 @@ fn run(file: &StoreFile, clock: &Clock, waiting: &Receiver<Message>) {
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let mut jobs = Vec::new();
-        let mut broken = false;
-        for message in std::iter::once(first).chain(waiting.try_iter()).take(GROUP) {
+        let mut reopen = false;
+        for message in std::iter::once(first)
+            .chain(waiting.try_iter())
+            .take(STEPS_PER_COMMIT)
+        {
             match message {
                 Message::Step(job) => jobs.push(job),
-                Message::Reopen => broken = true,
+                Message::Reopen => reopen = true,
             }
         }
-        if broken {
+        if reopen {
             file.reopen();
         }
         if !jobs.is_empty() {
@@ -198,7 +202,7 @@ fn commit(file: &StoreFile, clock: &Clock, mut jobs: Vec<Box<dyn Job>>) {
         {
             let mut tables = Tables::open(&transaction)?;
             for job in &mut jobs {
-                // Each sees the time of its turn: deadlines do not depend on who else waits.
+                // Each step gets the current time, so that its deadlines do not depend on the steps before.
                 job.run(&mut tables, clock())?;
             }
         }
@@ -220,27 +224,27 @@ fn commit(file: &StoreFile, clock: &Clock, mut jobs: Vec<Box<dyn Job>>) {
     }
 }
 
-/// Device names are the callers' bytes: redb's one-phase commit trusts a checksum that chosen bytes
-/// could fool after a crash.
+/// Begins a transaction with two-phase commit. After a crash, redb's one-phase commit trusts a checksum
+/// that chosen bytes could forge, and clients choose device names.
 fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     Ok(transaction)
 }
 
-/// Removes pending ceremonies and counts that are out of time. Writes only when there are some.
+/// Removes expired pending ceremonies and counts. Writes only if there are some.
 fn sweep(database: &Database, now: Timestamp) -> Result<(), redb::Error> {
     let snapshot = database.begin_read()?;
-    let mut dead = false;
+    let mut any_expired = false;
     for entry in snapshot.open_table(PENDING)?.iter()? {
         let (begun, deadline, _, _) = entry?.1.value();
-        dead |= !live(begun, deadline, now);
+        any_expired |= !live(begun, deadline, now);
     }
     for entry in snapshot.open_table(COUNTS)?.iter()? {
         let (since, until, _, _) = entry?.1.value();
-        dead |= !live(since, until, now);
+        any_expired |= !live(since, until, now);
     }
-    if !dead {
+    if !any_expired {
         return Ok(());
     }
     let transaction = begin(database)?;

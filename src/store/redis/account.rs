@@ -59,7 +59,7 @@ pub(super) fn read(reply: ReadReply) -> Result<Account, Error> {
         codes_remaining,
         codes,
         replaced_salt: replaced.as_deref().map(salt).transpose()?,
-        codes_shut: shut.map(Duration::from_millis),
+        codes_retry_after: shut.map(Duration::from_millis),
         pending: enrolment
             .map(|record| decode::<Enrolment>("pending enrolment", &record))
             .transpose()?,

@@ -1,46 +1,47 @@
-//! What happens to authenticators once they are enrolled.
+//! The use and the renaming of authenticators.
 
 use uuid::Uuid;
 
-use super::{Step, Tables, UserKey, UserRecord, encode, take, user};
+use super::{StepResult, Tables, UserKey, UserRecord, encode, read_user, remove_pending};
 use crate::store::{AuthenticateOutcome, Use};
-use cedargate_core::Timestamp;
+use cedargate_core::{Authenticator, Timestamp};
 
-pub(in crate::store::embedded) struct Using {
+pub(in crate::store::embedded) struct AuthenticateStep {
     pub(in crate::store::embedded) user: UserKey,
     pub(in crate::store::embedded) challenge: String,
-    pub(in crate::store::embedded) made: Use,
+    pub(in crate::store::embedded) verified: Use,
 }
 
-impl Using {
+impl AuthenticateStep {
     pub(in crate::store::embedded) fn authenticate(
         self,
         tables: &mut Tables<'_>,
         now: Timestamp,
-    ) -> Step<AuthenticateOutcome> {
+    ) -> StepResult<AuthenticateOutcome> {
         let Use {
             id,
             sign_count,
             backed_up,
             at,
-        } = self.made;
+        } = self.verified;
         let key = self.user.digest();
-        let mut record = own!(user(&tables.users, key)?);
+        let mut record = try_step!(read_user(&tables.users, key)?);
         let owner = self.user.digest_of_authentications();
-        if !take(tables, &owner, &self.challenge, now)? {
+        if !remove_pending(tables, &owner, &self.challenge, now)? {
             return Ok(Ok(AuthenticateOutcome::Gone));
         }
-        let Some(one) = record.authenticators.iter_mut().find(|one| one.id == id) else {
+        let Some(authenticator) = find(&mut record, id) else {
             return Ok(Ok(AuthenticateOutcome::NoAuthenticator));
         };
-        let counts = one.sign_count != 0 || sign_count != 0;
-        if counts && sign_count <= one.sign_count {
+        // WebAuthn Level 3 §7.2, step 22: an authenticator without a counter sends 0.
+        let has_counter = authenticator.sign_count != 0 || sign_count != 0;
+        if has_counter && sign_count <= authenticator.sign_count {
             return Ok(Ok(AuthenticateOutcome::CounterBack));
         }
-        one.sign_count = sign_count;
-        one.backed_up = backed_up;
-        one.last_used_at = Some(at);
-        store(
+        authenticator.sign_count = sign_count;
+        authenticator.backed_up = backed_up;
+        authenticator.last_used_at = Some(at);
+        write_user(
             tables,
             key,
             &record,
@@ -51,33 +52,37 @@ impl Using {
     }
 }
 
-pub(in crate::store::embedded) struct Renaming {
+pub(in crate::store::embedded) struct RenameStep {
     pub(in crate::store::embedded) user: UserKey,
     pub(in crate::store::embedded) id: Uuid,
     pub(in crate::store::embedded) device_name: String,
 }
 
-impl Renaming {
-    pub(in crate::store::embedded) fn rename(self, tables: &mut Tables<'_>) -> Step<bool> {
+impl RenameStep {
+    pub(in crate::store::embedded) fn rename(self, tables: &mut Tables<'_>) -> StepResult<bool> {
         let key = self.user.digest();
-        let mut record = own!(user(&tables.users, key)?);
-        let found = record.authenticators.iter_mut();
-        let Some(one) = found.into_iter().find(|one| one.id == self.id) else {
+        let mut record = try_step!(read_user(&tables.users, key)?);
+        let Some(authenticator) = find(&mut record, self.id) else {
             return Ok(Ok(false));
         };
-        one.device_name = self.device_name;
-        store(tables, key, &record, true)
+        authenticator.device_name = self.device_name;
+        write_user(tables, key, &record, true)
     }
 }
 
-/// Writes a user's record, and answers.
-pub(super) fn store<R>(
+fn find(record: &mut UserRecord, id: Uuid) -> Option<&mut Authenticator> {
+    let mut authenticators = record.authenticators.iter_mut();
+    authenticators.find(|authenticator| authenticator.id == id)
+}
+
+/// Writes a user's record, and returns the step's outcome.
+pub(super) fn write_user<R>(
     tables: &mut Tables<'_>,
     key: &str,
     record: &UserRecord,
-    answer: R,
-) -> Step<R> {
-    let encoded = own!(encode(record));
+    outcome: R,
+) -> StepResult<R> {
+    let encoded = try_step!(encode(record));
     tables.users.insert(key, encoded.as_slice())?;
-    Ok(Ok(answer))
+    Ok(Ok(outcome))
 }

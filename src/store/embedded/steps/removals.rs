@@ -1,27 +1,27 @@
-//! Removals and resets: what ends step-ups.
+//! The removal of authenticators and the reset of accounts. Both end step-ups.
 
 use uuid::Uuid;
 
-use super::{Step, Tables, UserKey, UserRecord, encode, user};
+use super::{StepResult, Tables, UserKey, UserRecord, encode, read_user};
 use crate::store::embedded::tables::{StoredCodes, StoredRecovery};
 use crate::store::keys::ClaimKey;
 use crate::store::{RecoveryCode, RemoveOutcome, Remover, ResetOutcome, oldest_first};
 use cedargate_core::{Authenticator, Timestamp};
 
-pub(in crate::store::embedded) struct Removal {
+pub(in crate::store::embedded) struct RemoveStep {
     pub(in crate::store::embedded) user: UserKey,
     pub(in crate::store::embedded) version: u64,
     pub(in crate::store::embedded) id: Uuid,
-    pub(in crate::store::embedded) by: RemovalBy,
+    pub(in crate::store::embedded) by: OwnedRemover,
 }
 
-/// [`Remover`] for the thread that writes.
-pub(in crate::store::embedded) enum RemovalBy {
+/// An owned [`Remover`], for the writing thread.
+pub(in crate::store::embedded) enum OwnedRemover {
     Owner,
     Admin(Option<RecoveryCode>),
 }
 
-impl From<Remover<'_>> for RemovalBy {
+impl From<Remover<'_>> for OwnedRemover {
     fn from(by: Remover<'_>) -> Self {
         match by {
             Remover::Owner => Self::Owner,
@@ -30,36 +30,36 @@ impl From<Remover<'_>> for RemovalBy {
     }
 }
 
-impl Removal {
+impl RemoveStep {
     pub(in crate::store::embedded) fn remove(
         self,
         tables: &mut Tables<'_>,
         now: Timestamp,
-    ) -> Step<RemoveOutcome> {
+    ) -> StepResult<RemoveOutcome> {
         let key = self.user.digest();
-        let mut record = own!(user(&tables.users, key)?);
-        let found = record.authenticators.iter();
-        let Some(at) = found.into_iter().position(|one| one.id == self.id) else {
+        let mut record = try_step!(read_user(&tables.users, key)?);
+        let mut authenticators = record.authenticators.iter();
+        let Some(index) = authenticators.position(|stored| stored.id == self.id) else {
             return Ok(Ok(RemoveOutcome::Nothing));
         };
         let is_last = record.authenticators.len() == 1;
-        let no_code = is_last && matches!(self.by, RemovalBy::Admin(None));
-        if self.version != record.version || no_code {
+        let lacks_code = is_last && matches!(self.by, OwnedRemover::Admin(None));
+        if self.version != record.version || lacks_code {
             return Ok(Ok(RemoveOutcome::Stale));
         }
-        let removed = record.authenticators.remove(at);
+        let removed = record.authenticators.remove(index);
         record.version += 1;
         record.epoch += 1;
-        let is_admin = matches!(self.by, RemovalBy::Admin(_));
+        let is_admin = matches!(self.by, OwnedRemover::Admin(_));
         let mut recovery_expires_at = None;
         if is_last {
             record.end_codes();
-            if let RemovalBy::Admin(Some(code)) = self.by {
+            if let OwnedRemover::Admin(Some(code)) = self.by {
                 recovery_expires_at = Some(now.plus(code.ttl));
                 record.recovery = Some(StoredRecovery::new(code, now));
             }
         }
-        let encoded = own!(encode(&record));
+        let encoded = try_step!(encode(&record));
         release(tables, std::slice::from_ref(&removed))?;
         if is_admin {
             clear_pending(tables, &self.user)?;
@@ -72,20 +72,20 @@ impl Removal {
     }
 }
 
-pub(in crate::store::embedded) struct Resetting {
+pub(in crate::store::embedded) struct ResetStep {
     pub(in crate::store::embedded) user: UserKey,
     pub(in crate::store::embedded) recovery: RecoveryCode,
     pub(in crate::store::embedded) even_if_enrolled: bool,
 }
 
-impl Resetting {
+impl ResetStep {
     pub(in crate::store::embedded) fn reset(
         self,
         tables: &mut Tables<'_>,
         now: Timestamp,
-    ) -> Step<ResetOutcome> {
+    ) -> StepResult<ResetOutcome> {
         let key = self.user.digest();
-        let mut record = own!(user(&tables.users, key)?);
+        let mut record = try_step!(read_user(&tables.users, key)?);
         if !self.even_if_enrolled && !record.authenticators.is_empty() {
             return Ok(Ok(ResetOutcome::Enrolled));
         }
@@ -96,7 +96,7 @@ impl Resetting {
         record.end_codes();
         let expires_at = now.plus(self.recovery.ttl);
         record.recovery = Some(StoredRecovery::new(self.recovery, now));
-        let encoded = own!(encode(&record));
+        let encoded = try_step!(encode(&record));
         release(tables, &removed)?;
         clear_pending(tables, &self.user)?;
         tables.users.insert(key, encoded.as_slice())?;
@@ -114,18 +114,18 @@ impl UserRecord {
     }
 }
 
-/// Lets others enrol these credentials.
+/// Removes the claims on these credentials, so that other users can enrol them.
 fn release(tables: &mut Tables<'_>, removed: &[Authenticator]) -> Result<(), redb::Error> {
-    for one in removed {
-        let claim = ClaimKey::of(&one.rp_id, &one.credential_id);
+    for authenticator in removed {
+        let claim = ClaimKey::of(&authenticator.rp_id, &authenticator.credential_id);
         tables.claims.remove(claim.digest())?;
     }
     Ok(())
 }
 
-fn clear_pending(tables: &mut Tables<'_>, of: &UserKey) -> Result<(), redb::Error> {
-    for owner in [of.digest(), &of.digest_of_authentications()] {
-        // No digest is empty, and none begins with a byte as high as `~`.
+fn clear_pending(tables: &mut Tables<'_>, user: &UserKey) -> Result<(), redb::Error> {
+    for owner in [user.digest(), &user.digest_of_authentications()] {
+        // The range holds every digest: base64url has no character at or above `~`.
         tables
             .pending
             .retain_in((owner, "")..(owner, "~"), |_, _| false)?;

@@ -11,23 +11,27 @@ use crate::store::stored::decode;
 use crate::store::{PENDING_PER_ACCOUNT, PENDING_PER_SESSION};
 use cedargate_core::{SessionKey, Timestamp};
 
-/// The pending ceremonies that stay, oldest first, and how many each session has with the new one.
+/// The pending ceremonies of one user.
 struct PendingCeremonies {
+    /// The ceremonies that stay: sequence number, session, digest of the challenge.
     entries: Vec<(u64, SessionKey, String)>,
+    /// The number of ceremonies of each session, the new one included.
     per_session: BTreeMap<SessionKey, usize>,
+    /// The digests of the challenges whose ceremonies are removed.
     dropped: Vec<String>,
 }
 
-/// The part of a pending record that limits read.
+/// The part of a pending record that the limits need.
 #[derive(Default, Deserialize)]
-struct OfSession {
-    /// Records of the release before this one name no session: they count for the account as a whole.
+struct PendingSession {
+    /// Records of the previous release name no session, and share the default one.
     #[serde(default)]
     session_key: SessionKey,
 }
 
-/// Removes what is out of time, and then older ceremonies, until this session may have one more.
-pub(super) fn make(
+/// Removes expired ceremonies of this owner, and then the oldest ones, until both limits allow one more
+/// of this session. A ceremony with the same challenge is not counted, since the new one replaces it.
+pub(super) fn make_room(
     tables: &mut Tables<'_>,
     owner: &str,
     session: &SessionKey,
@@ -39,7 +43,7 @@ pub(super) fn make(
         per_session: BTreeMap::from([(session.clone(), 1)]),
         dropped: Vec::new(),
     };
-    // No digest is empty, and none begins with a byte as high as `~`.
+    // The range holds every digest: base64url has no character at or above `~`.
     for entry in tables.pending.range((owner, "")..(owner, "~"))? {
         let (key, value) = entry?;
         let (begun, deadline, sequence, record) = value.value();
@@ -47,13 +51,13 @@ pub(super) fn make(
         if !live(begun, deadline, now) {
             kept.dropped.push(other);
         } else if other != challenge {
-            let of: OfSession = decode("pending ceremony", record).unwrap_or_default();
-            kept.add(sequence, of.session_key, other);
+            let pending: PendingSession = decode("pending ceremony", record).unwrap_or_default();
+            kept.add(sequence, pending.session_key, other);
         }
     }
     kept.entries.sort_unstable();
     while kept.count(session) > PENDING_PER_SESSION {
-        kept.drop_oldest(|_, of| of == session);
+        kept.drop_oldest(|_, candidate| candidate == session);
     }
     while kept.entries.len() + 1 > PENDING_PER_ACCOUNT {
         let most = kept.per_session.values().copied().max().unwrap_or(0);
@@ -75,14 +79,12 @@ impl PendingCeremonies {
         self.per_session.get(session).copied().unwrap_or(0)
     }
 
-    /// Drops the oldest of the sessions that `may_lose` accepts, by their count and key.
+    /// Drops the oldest ceremony of the sessions that `may_lose` accepts, by their count and key.
     fn drop_oldest(&mut self, may_lose: impl Fn(usize, &SessionKey) -> bool) {
-        let found = self.entries.iter();
-        let found = found
-            .into_iter()
-            .position(|(_, of, _)| may_lose(self.count(of), of));
-        let Some(at) = found else { return };
-        let (_, session, challenge) = self.entries.remove(at);
+        let mut entries = self.entries.iter();
+        let index = entries.position(|(_, session, _)| may_lose(self.count(session), session));
+        let Some(index) = index else { return };
+        let (_, session, challenge) = self.entries.remove(index);
         self.per_session
             .entry(session)
             .and_modify(|count| *count -= 1);
