@@ -1,7 +1,8 @@
-//! Streams of JSON lines beside the log, each to a file of its own: the decision log, with all that is
-//! needed to decide again, and the audit stream, with what happened to accounts. Both are sinks of
-//! records. Lines are made and written by a thread of their own: a request hands over what they are
-//! made of and goes on, and where the thread cannot keep up lines are lost and counted.
+//! Streams of JSON lines, each to a file of its own: the decision log, which has all that is needed to
+//! repeat each decision, and the audit stream of changes to accounts. Both are sinks of wide events.
+//!
+//! Each stream has a thread that formats and writes its lines. A request only hands the data over. If the
+//! thread cannot keep up, lines are lost and counted.
 
 mod audit;
 mod decisions;
@@ -16,43 +17,44 @@ use std::thread;
 use std::time::Duration;
 
 use crate::event::{Sink, WideEvent};
+use audit::ChangeLines;
 use cedargate_core::Timestamp;
 use cedargate_policy::Mask;
+use decisions::DecisionLines;
 use file::File;
-pub use health::{Health, Lost};
+pub use health::{LostLines, StreamHealth};
 
-/// What an operator says about the decision log.
+/// The settings of the decision log.
 #[derive(Clone, Debug)]
 pub struct DecisionLog {
-    /// Where the lines go.
     pub file: PathBuf,
-    /// What is kept out of them.
+    /// The fields of the input that are left out of the lines.
     pub masks: Vec<Mask>,
 }
 
-/// What a record becomes in a stream.
-trait Lines: Send {
-    /// About how many bytes it takes while it waits.
+/// The data of one or more lines, waiting to be written.
+trait PendingLines: Send {
+    /// Returns the approximate size in memory, in bytes.
     fn weight(&self) -> usize;
 
-    /// How many lines it becomes.
+    /// Returns the number of lines.
     fn count(&self) -> usize;
 
-    /// Appends them.
+    /// Appends the lines as JSON.
     fn write(&self, lines: &mut Vec<u8>);
 }
 
-/// What a stream takes of a record; nothing of those that it has no lines for.
-type Take = Box<dyn Fn(&WideEvent) -> Option<Box<dyn Lines>> + Send + Sync>;
+/// Returns the lines of a wide event, or `None` if the event has none in this stream.
+type SelectLines = Box<dyn Fn(&WideEvent) -> Option<Box<dyn PendingLines>> + Send + Sync>;
 
-/// How many bytes of lines are written at once, if so many wait.
-const BATCH: usize = 64 * 1024;
+/// The number of bytes that are collected before they are written.
+const BATCH_BYTES: usize = 64 * 1024;
 
-/// How long the end of the process waits for the last lines to be written.
-const LAST_LINES: Duration = Duration::from_secs(2);
+/// The time that the process waits at its end for the last lines to be written.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
 
 enum Job {
-    Write(Box<dyn Lines>),
+    Write(Box<dyn PendingLines>),
     Reopen,
     End,
 }
@@ -61,39 +63,39 @@ enum Job {
 pub struct Stream {
     jobs: Sender<Job>,
     ended: Receiver<()>,
-    sink: Arc<Taker>,
+    sink: Arc<StreamSink>,
 }
 
 impl Stream {
-    /// Opens the decision log: a line a decision.
+    /// Opens the decision log, which has one line for each decision.
     ///
     /// # Errors
-    /// The file cannot be opened or made, or no thread started.
+    /// The file cannot be opened or created, or the thread cannot be started.
     pub fn decisions(settings: DecisionLog) -> io::Result<Self> {
         let masks: Arc<[Mask]> = settings.masks.into();
-        let take: Take = Box::new(move |event| decisions::Pending::of(event, &masks));
-        Self::open(settings.file, "decision log", "decisions", true, take)
+        let select: SelectLines = Box::new(move |event| DecisionLines::of(event, &masks));
+        Self::open(settings.file, "decision log", "decisions", true, select)
     }
 
-    /// Opens the audit stream: a line for each thing that happened to an account.
+    /// Opens the audit stream, which has one line for each change of an account.
     ///
     /// # Errors
-    /// As [`Stream::decisions`].
+    /// The file cannot be opened or created, or the thread cannot be started.
     pub fn audit(file: PathBuf) -> io::Result<Self> {
-        let take: Take = Box::new(audit::Pending::of);
-        Self::open(file, "audit stream", "events", false, take)
+        let select: SelectLines = Box::new(ChangeLines::of);
+        Self::open(file, "audit stream", "events", false, select)
     }
 
-    /// A pipe is opened by the thread that writes, since it waits for a reader.
+    /// Starts a stream. `name` and `items` are the words for the stream and its lines in messages.
     fn open(
         file: PathBuf,
         name: &'static str,
         items: &'static str,
         wants_input: bool,
-        take: Take,
+        select: SelectLines,
     ) -> io::Result<Self> {
         let file = File::open(file)?;
-        let health = Arc::new(Health::new(name, items, file.shown()));
+        let health = Arc::new(StreamHealth::new(name, items, file.display_path()));
         let (jobs, waiting) = mpsc::channel();
         let (done, ended) = mpsc::channel();
         let writer = Writer {
@@ -106,65 +108,63 @@ impl Stream {
             .name(name.to_owned())
             .spawn(move || {
                 writer.run(&waiting);
-                // nobody waits for it where the process ends in another way
+                // Sending fails only if the process ends without `finish`.
                 let _ = done.send(());
             })?;
-        let sink = Arc::new(Taker {
+        let sink = Arc::new(StreamSink {
             jobs: jobs.clone(),
             health,
-            take,
+            select,
             wants_input,
         });
         Ok(Self { jobs, ended, sink })
     }
 
-    /// What takes the records.
     pub fn sink(&self) -> Arc<dyn Sink> {
         self.sink.clone()
     }
 
-    /// Returns what writes to an audit stream which policies are in force: since when, their revision,
-    /// and how many there are.
+    /// Returns a function that records in an audit stream which policies are in force. Its arguments are
+    /// the time of the change, the revision, and the number of policies.
     pub fn policies_note(&self) -> impl Fn(Timestamp, &str, usize) + Send + Sync + use<> {
-        let taker = Arc::clone(&self.sink);
+        let sink = Arc::clone(&self.sink);
         move |since, revision, count| {
-            taker.hand_over(Box::new(audit::PoliciesLine::new(since, revision, count)));
+            sink.hand_over(Box::new(audit::PoliciesLine::new(since, revision, count)));
         }
     }
 
-    /// Whether it can be written, and what was lost.
-    pub fn health(&self) -> Arc<Health> {
+    pub fn health(&self) -> Arc<StreamHealth> {
         Arc::clone(&self.sink.health)
     }
 
-    /// What opens the file again, by its name, after what was decided before it is called: for
-    /// whoever renames the file to begin another.
-    pub fn reopening(&self) -> impl Fn() + Send + use<> {
+    /// Returns a function that opens the file again by its name, for log rotation. Lines handed over
+    /// before the call go to the file that was open.
+    pub fn reopener(&self) -> impl Fn() + Send + use<> {
         let jobs = self.jobs.clone();
-        // it fails only when the log has ended
+        // Sending fails only after the stream has ended.
         move || drop(jobs.send(Job::Reopen))
     }
 
-    /// Writes the last lines; a file that takes none does not keep the process alive. Gives what
-    /// there is to say about lines that are missing.
+    /// Writes the last lines, and returns messages about missing ones. A file that cannot be written
+    /// delays the end of the process by two seconds at most.
     pub fn finish(self) -> Vec<String> {
-        let asked = self.jobs.send(Job::End);
-        let written = asked.is_ok() && self.ended.recv_timeout(LAST_LINES).is_ok();
-        self.sink.health.last_words(written)
+        let sent = self.jobs.send(Job::End);
+        let finished = sent.is_ok() && self.ended.recv_timeout(FINISH_TIMEOUT).is_ok();
+        self.sink.health.final_messages(finished)
     }
 }
 
-/// Hands what lines are made of over to the thread that writes them.
-struct Taker {
+/// Hands lines over to the writing thread.
+struct StreamSink {
     jobs: Sender<Job>,
-    health: Arc<Health>,
-    take: Take,
+    health: Arc<StreamHealth>,
+    select: SelectLines,
     wants_input: bool,
 }
 
-impl Sink for Taker {
+impl Sink for StreamSink {
     fn take(&self, event: &WideEvent) {
-        if let Some(pending) = (self.take)(event) {
+        if let Some(pending) = (self.select)(event) {
             self.hand_over(pending);
         }
     }
@@ -174,25 +174,25 @@ impl Sink for Taker {
     }
 }
 
-impl Taker {
-    fn hand_over(&self, pending: Box<dyn Lines>) {
+impl StreamSink {
+    fn hand_over(&self, pending: Box<dyn PendingLines>) {
         let count = pending.count();
         if self.health.admit(pending.weight(), count)
             && self.jobs.send(Job::Write(pending)).is_err()
         {
-            let ended = io::Error::other("the thread that writes it has ended");
-            self.health.unwritten(&ended, count);
+            let ended = io::Error::other("the writing thread has ended");
+            self.health.record_failure(&ended, count);
         }
     }
 }
 
 struct Writer {
     file: File,
-    /// What is written next.
+    /// The lines that are written next.
     lines: Vec<u8>,
-    /// Of what these lines are made of.
+    /// The weight of the data that these lines were made from.
     weight: usize,
-    health: Arc<Health>,
+    health: Arc<StreamHealth>,
 }
 
 impl Writer {
@@ -204,7 +204,7 @@ impl Writer {
                     Job::Write(pending) => {
                         pending.write(&mut self.lines);
                         self.weight += pending.weight();
-                        if self.lines.len() >= BATCH {
+                        if self.lines.len() >= BATCH_BYTES {
                             self.flush();
                         }
                     }
@@ -224,25 +224,27 @@ impl Writer {
     fn flush(&mut self) {
         if !self.lines.is_empty() {
             match self.file.append(&self.lines) {
-                Ok(()) => self.health.written(),
-                Err(unwritten) => self.health.unwritten(&unwritten.error, unwritten.lines),
+                Ok(()) => self.health.record_success(),
+                Err(unwritten) => self
+                    .health
+                    .record_failure(&unwritten.error, unwritten.lines),
             }
             self.lines.clear();
         }
-        self.health.taken(std::mem::take(&mut self.weight));
+        self.health.release(std::mem::take(&mut self.weight));
     }
 
     fn reopen(&mut self) {
         match self.file.reopen() {
             Ok(()) => tracing::info!(
-                file = self.file.shown(),
-                "the {} is open again",
+                file = self.file.display_path(),
+                "the {} was opened again",
                 self.health.name()
             ),
             Err(error) => tracing::error!(
-                file = self.file.shown(),
+                file = self.file.display_path(),
                 error = error.to_string(),
-                "the {} cannot be opened again: the file that was open is written on",
+                "the {} cannot be opened again: lines still go to the file that was open before",
                 self.health.name()
             ),
         }

@@ -113,7 +113,7 @@ pub(super) struct Listeners {
     /// The `Host` names that the admin address accepts besides IP addresses and `localhost`.
     pub(super) admin_hosts: Vec<String>,
     /// The health of the streams, which the admin address reports.
-    pub(super) streams: Vec<Arc<streams::Health>>,
+    pub(super) streams: Vec<Arc<streams::StreamHealth>>,
 }
 
 impl Listeners {

@@ -9,7 +9,7 @@ use super::{output, signals};
 use crate::app::policies::{News, Observer};
 use crate::event::Sink;
 use crate::gate::InForce;
-use crate::streams::{DecisionLog, Health, Stream};
+use crate::streams::{DecisionLog, Stream, StreamHealth};
 use cedargate_core::Timestamp;
 
 /// The open streams of a gateway.
@@ -66,14 +66,14 @@ impl Streams {
         Arc::new(AuditedObserver { note, observer })
     }
 
-    pub(super) fn health(&self) -> Vec<Arc<Health>> {
+    pub(super) fn health(&self) -> Vec<Arc<StreamHealth>> {
         self.all().map(Stream::health).collect()
     }
 
     /// Starts to reopen the files on each SIGHUP.
     pub(super) fn reopen_on_hangup(&self) -> Result<(), Failure> {
         for stream in self.all() {
-            let (mut hangups, reopen) = (signals::hangups()?, stream.reopening());
+            let (mut hangups, reopen) = (signals::hangups()?, stream.reopener());
             tokio::spawn(async move {
                 while hangups.recv().await.is_some() {
                     reopen();

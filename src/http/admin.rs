@@ -37,7 +37,7 @@ pub struct Admin {
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     connections: Arc<Connections>,
-    streams: Vec<Arc<streams::Health>>,
+    streams: Vec<Arc<streams::StreamHealth>>,
     hosts: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ impl Admin {
         policies: Arc<Policies>,
         metrics: Arc<Metrics>,
         connections: Arc<Connections>,
-        streams: Vec<Arc<streams::Health>>,
+        streams: Vec<Arc<streams::StreamHealth>>,
         hosts: Vec<String>,
     ) -> Self {
         Self {

@@ -1,7 +1,9 @@
-//! The store in one Redis: each step is one script, and all keys of a script are one user's.
+//! The store on one Redis server. Each step is one script, and all keys of a script belong to one user.
+//! The claim on a credential id has a script of its own.
 
 mod account;
 mod changes;
+mod claims;
 mod codes;
 mod health;
 mod link;
@@ -12,6 +14,7 @@ use redis::{Cmd, FromRedisValue};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use self::claims::Claim;
 use self::link::{Failure, Link};
 use super::keys::{ClaimKey, UserKey, challenge_digest};
 use super::stored::encode;
@@ -20,23 +23,18 @@ use super::{
     Completion, Enrolment, Error, Health, PENDING_PER_ACCOUNT, PENDING_PER_SESSION, TRIES_LIMIT,
     UrlError,
 };
-use cedargate_core::{Authenticator, Bytes, SessionKey, Timestamp, UserId};
+use cedargate_core::{Bytes, SessionKey, Timestamp, UserId};
 
-/// How long a step may take before the answer is that the store is not available.
-const STEP: Duration = Duration::from_millis(500);
-/// How long a completion, or a new set of codes, may take with all its repetitions.
-const COMPLETION: Duration = Duration::from_millis(950);
-/// How long one attempt to commit may take before it is repeated.
+/// The time after which a step is answered as unavailable.
+const STEP_TIMEOUT: Duration = Duration::from_millis(500);
+/// The time for a completion or a new set of codes, with all its attempts.
+const COMMIT_TIMEOUT: Duration = Duration::from_millis(950);
+/// The time after which one attempt of a commit is repeated.
 const COMMIT_ATTEMPT: Duration = Duration::from_millis(400);
-/// Between two attempts.
+/// The pause between two attempts.
 const COMMIT_PAUSE: Duration = Duration::from_millis(25);
-/// After this long a claim whose owner has no such credential may be taken over.
-const ORPHANED_MS: u64 = 60_000;
-/// After this long a claim is too old to commit on. Well before it may be taken over, so that a
-/// commit that a hung server carries out late cannot give one credential id to two users.
-const CLAIM_GOOD_MS: u64 = 30_000;
 
-/// A script's text: its flags, what all scripts share, its own files.
+/// The text of a script: its flags, the functions that all scripts share, and the script's own files.
 macro_rules! script {
     ($flags:literal, $($file:literal),+) => {
         concat!(
@@ -49,8 +47,8 @@ macro_rules! script {
     };
 }
 
-// A full Redis (`noeviction`) starts nothing new, and still finishes what was begun, lets a user in and
-// lets go of what is stored: what has no such hurry is without `allow-oom`.
+// A Redis whose memory is full (`noeviction`) refuses the scripts without `allow-oom`: they begin
+// something new or can wait. The others complete a ceremony, let a user sign in, or free memory.
 const READ: &str = script!(" flags=no-writes", "redis/codes.lua", "redis/read.lua");
 const BEGIN: &str = script!("", "redis/begin.lua");
 const CLAIM: &str = script!(" flags=allow-oom", "redis/claim.lua");
@@ -69,14 +67,6 @@ pub(super) struct Redis {
     require_durable: bool,
 }
 
-/// A credential id that is held for this user.
-struct Claim {
-    value: String,
-    good_until: u64,
-    /// Made by this attempt, and not joined: only its maker may release it.
-    created: bool,
-}
-
 impl Redis {
     pub(super) fn new(url: &str, require_durable: bool) -> Result<Self, UrlError> {
         Ok(Self {
@@ -91,7 +81,7 @@ impl Redis {
         session: &SessionKey,
         challenge: Option<&Bytes>,
     ) -> Result<Account, Error> {
-        let deadline = Instant::now() + STEP;
+        let deadline = Instant::now() + STEP_TIMEOUT;
         self.read_key(&UserKey::of(user), session, challenge, deadline)
             .await
     }
@@ -118,7 +108,7 @@ impl Redis {
         command
             .arg(challenge.map(challenge_digest).unwrap_or_default())
             .arg(TRIES_LIMIT);
-        account::read(self.link.ask(&command, deadline).await?)
+        account::read(self.link.send_idempotent(&command, deadline).await?)
     }
 
     pub(super) async fn begin(
@@ -137,7 +127,7 @@ impl Redis {
             .arg(handle.as_hyphenated().to_string())
             .arg(challenge_digest(&enrolment.challenge))
             .arg(encode(enrolment)?);
-        self.begun(command, ttl, &enrolment.session_key).await
+        self.send_begin(command, ttl, &enrolment.session_key).await
     }
 
     pub(super) async fn begin_authentication(
@@ -150,16 +140,17 @@ impl Redis {
         let user = UserKey::of(user);
         let begins = user.begins(&authentication.session_key);
         let mut command = eval(BEGIN, &[user.account(), user.authentications(), begins]);
-        // whoever has an authenticator has a handle, which stays as it is
+        // An account with an authenticator has a handle already: the empty text leaves it.
         command
             .arg(version)
             .arg("")
             .arg(challenge_digest(&authentication.challenge))
             .arg(encode(authentication)?);
-        self.begun(command, ttl, &authentication.session_key).await
+        self.send_begin(command, ttl, &authentication.session_key)
+            .await
     }
 
-    async fn begun(
+    async fn send_begin(
         &self,
         mut command: Cmd,
         ttl: Duration,
@@ -172,10 +163,13 @@ impl Redis {
             .arg(PENDING_PER_ACCOUNT)
             .arg(BEGINS_LIMIT)
             .arg(millis(BEGINS_WINDOW));
-        let (word, number): (String, u64) = self.link.ask(&command, Instant::now() + STEP).await?;
+        let (word, number): (String, u64) = self
+            .link
+            .send_idempotent(&command, Instant::now() + STEP_TIMEOUT)
+            .await?;
         Ok(match word.as_str() {
             "stored" => BeginOutcome::Stored {
-                expires_at: moment(number),
+                expires_at: timestamp(number),
             },
             "many" => BeginOutcome::TooMany {
                 retry_after: Duration::from_millis(number),
@@ -188,11 +182,7 @@ impl Redis {
         let user = UserKey::of(user);
         let mut command = eval(DISCARD, &[user.enrolments(), user.authentications()]);
         command.arg(challenge_digest(challenge));
-        // Not twice: of two, the second would say that it was not there.
-        match self.link.send(&command, Instant::now() + STEP).await {
-            Err(Failure::Lost(cause)) => Err(Error::outcome_unknown(cause)),
-            outcome => Ok(outcome?),
-        }
+        self.send_step(&command).await
     }
 
     pub(super) async fn complete(
@@ -205,16 +195,16 @@ impl Redis {
         let user = UserKey::of(user);
         let key = ClaimKey::of(&authenticator.rp_id, &authenticator.credential_id).claim();
         let Some(claim) = self
-            .claim(&user, &key, authenticator, started + STEP)
+            .claim(&user, &key, authenticator, started + STEP_TIMEOUT)
             .await?
         else {
             return Ok(CompleteOutcome::Exists);
         };
         let command = commit_command(&user, completion, &claim)?;
-        let deadline = started + COMPLETION;
+        let deadline = started + COMMIT_TIMEOUT;
         let (word, number, remaining): (String, u64, usize) =
-            self.commit(&command, deadline).await?;
-        let (outcome, held) = match word.as_str() {
+            self.send_with_retries(&command, deadline).await?;
+        let (outcome, keeps_claim) = match word.as_str() {
             "stored" => {
                 let codes_stored = number == 1;
                 let stored = CompleteOutcome::Stored {
@@ -229,70 +219,20 @@ impl Redis {
             "stale" => (CompleteOutcome::Stale, false),
             _ => {
                 return Err(Error::unavailable(
-                    "redis carried a commit out too late: nothing was stored",
+                    "redis ran a commit too late: nothing was stored",
                 ));
             }
         };
-        if claim.created && !held {
+        if claim.created && !keeps_claim {
             self.release(&key, &claim.value, deadline).await;
         }
         Ok(outcome)
     }
 
-    /// Holds the credential id for this user; none when it is another's.
-    async fn claim(
-        &self,
-        user: &UserKey,
-        key: &str,
-        authenticator: &Authenticator,
-        deadline: Instant,
-    ) -> Result<Option<Claim>, Error> {
-        let attempt = authenticator.id.as_hyphenated().to_string();
-        let send = async |orphan: &str| -> Result<(String, String, u64), Failure> {
-            let mut command = eval(CLAIM, &[key.to_owned()]);
-            command.arg(user.digest()).arg(&attempt).arg(orphan);
-            self.link.ask(&command, deadline).await
-        };
-        let (mut word, mut value, mut now) = send("").await?;
-        if word == "held" && self.orphaned(&value, now, authenticator, deadline).await? {
-            (word, value, now) = send(&value).await?;
-        }
-        Ok((word != "held").then(|| Claim {
-            created: word == "created",
-            good_until: now + CLAIM_GOOD_MS,
-            value,
-        }))
-    }
-
-    /// Whether a claim is old and its owner has no such credential.
-    async fn orphaned(
-        &self,
-        claim: &str,
-        now: u64,
-        authenticator: &Authenticator,
-        deadline: Instant,
-    ) -> Result<bool, Error> {
-        let unreadable = || Error::Unreadable {
-            kind: "claim of a credential",
-        };
-        let mut parts = claim.split('|');
-        let owner = parts.next().ok_or_else(unreadable)?;
-        let claimed_at: u64 = parts
-            .nth(1)
-            .and_then(|millis| millis.parse().ok())
-            .ok_or_else(unreadable)?;
-        if now.saturating_sub(claimed_at) < ORPHANED_MS {
-            return Ok(false);
-        }
-        let owner = UserKey::from_digest(owner);
-        let session = SessionKey::of_account();
-        let account = self.read_key(&owner, &session, None, deadline).await?;
-        Ok(!account.holds(&authenticator.rp_id, &authenticator.credential_id))
-    }
-
-    /// Repeats a commit of which no answer came: it is idempotent. Within the time of a request,
-    /// because only who made the codes can still show them.
-    async fn commit<T: FromRedisValue>(
+    /// Sends an idempotent command, and repeats it until the server answers or the deadline passes. The
+    /// repetition belongs to the request, because only this request can still show the codes that it
+    /// made.
+    async fn send_with_retries<T: FromRedisValue>(
         &self,
         command: &Cmd,
         deadline: Instant,
@@ -305,8 +245,8 @@ impl Redis {
                 Err(failure) => failure,
             };
             outcome_unknown |= matches!(failure, Failure::Lost(_));
-            let again = Instant::now() + COMMIT_PAUSE;
-            if !outcome_unknown || again >= deadline {
+            let next_attempt = Instant::now() + COMMIT_PAUSE;
+            if !outcome_unknown || next_attempt >= deadline {
                 let cause = failure.into_cause();
                 return Err(if outcome_unknown {
                     Error::outcome_unknown(cause)
@@ -314,32 +254,29 @@ impl Redis {
                     Error::unavailable(cause)
                 });
             }
-            tokio::time::sleep_until(again).await;
+            tokio::time::sleep_until(next_attempt).await;
         }
     }
 
-    /// Lets go of a claim that still has this value. What fails here leaves an orphan, which others
-    /// may take over after a while.
-    async fn release(&self, key: &str, value: &str, deadline: Instant) {
-        let mut command = eval(RELEASE, &[key.to_owned()]);
-        command.arg(value);
-        let _released: Result<u64, Failure> = self.link.ask(&command, deadline).await;
-    }
-
     pub(super) async fn health(&self) -> Health {
-        health::health(&self.link, self.require_durable, Instant::now() + STEP).await
+        health::health(
+            &self.link,
+            self.require_durable,
+            Instant::now() + STEP_TIMEOUT,
+        )
+        .await
     }
 }
 
 impl From<Failure> for Error {
-    /// A step whose repetition is harmless, or that changed nothing.
+    /// Converts the failure of a step that changed nothing, or whose repetition is harmless.
     fn from(failure: Failure) -> Self {
         Error::unavailable(failure.into_cause())
     }
 }
 
-/// `EVAL`, and not `SCRIPT LOAD` with `EVALSHA`: loading goes to every node of a cluster, and fails
-/// when one is down.
+/// Returns an `EVAL` command. `SCRIPT LOAD` with `EVALSHA` is not used, because loading goes to every
+/// node of a cluster and fails when one is down.
 fn eval(script: &str, keys: &[String]) -> Cmd {
     let mut command = redis::cmd("EVAL");
     command.arg(script).arg(keys.len()).arg(keys);
@@ -370,7 +307,7 @@ fn commit_command(
         .arg(encode(authenticator)?)
         .arg(&authenticator.rp_id)
         .arg(authenticator.credential_id.to_string())
-        .arg(claim.good_until)
+        .arg(claim.valid_until)
         .arg(completion.max_authenticators)
         .arg(opened_by.unwrap_or_default());
     match completion.codes {
@@ -386,6 +323,6 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn moment(millis: u64) -> Timestamp {
+fn timestamp(millis: u64) -> Timestamp {
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }

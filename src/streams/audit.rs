@@ -1,17 +1,17 @@
-//! What a line of the audit stream says: enough for a mail to the user (SP 800-63B-4 asks that they
-//! are told what happens to their authenticators).
+//! The lines of the audit stream. A line has enough for a mail to the user: SP 800-63B-4 requires that
+//! users are notified of changes to their authenticators.
 
 use serde::Serialize;
 
-use super::Lines;
+use super::PendingLines;
 use crate::event::{Change, WideEvent};
 use cedargate_core::Timestamp;
 
-/// About what a change takes besides its texts.
+/// The approximate size of a change in memory without its texts, in bytes.
 const WEIGHT: usize = 256;
 
-/// What happened in one request.
-pub(super) struct Pending {
+/// The changes of one request.
+pub(super) struct ChangeLines {
     timestamp: Timestamp,
     request_id: String,
     address: String,
@@ -25,14 +25,13 @@ struct Line<'a> {
     request_id: &'a str,
     #[serde(flatten)]
     change: &'a Change,
-    /// Who did it: the user, or an admin.
+    /// The principal that made the change: the user, or an administrator.
     by: Option<&'a str>,
-    /// From where.
     address: &'a str,
 }
 
-impl Pending {
-    pub(super) fn of(event: &WideEvent) -> Option<Box<dyn Lines>> {
+impl ChangeLines {
+    pub(super) fn of(event: &WideEvent) -> Option<Box<dyn PendingLines>> {
         if event.changes.is_empty() {
             return None;
         }
@@ -46,7 +45,7 @@ impl Pending {
     }
 }
 
-/// Other policies are in force.
+/// A change of the policies in force.
 #[derive(Serialize)]
 pub(super) struct PoliciesLine {
     timestamp: Timestamp,
@@ -66,7 +65,7 @@ impl PoliciesLine {
     }
 }
 
-impl Lines for PoliciesLine {
+impl PendingLines for PoliciesLine {
     fn weight(&self) -> usize {
         WEIGHT
     }
@@ -80,11 +79,15 @@ impl Lines for PoliciesLine {
     }
 }
 
-impl Lines for Pending {
+impl PendingLines for ChangeLines {
     fn weight(&self) -> usize {
-        let texts =
-            |one: &Change| one.account.len() + one.device_name.as_ref().map_or(0, String::len);
-        self.changes.iter().map(|one| WEIGHT + texts(one)).sum()
+        let texts = |change: &Change| {
+            change.account.len() + change.device_name.as_ref().map_or(0, String::len)
+        };
+        self.changes
+            .iter()
+            .map(|change| WEIGHT + texts(change))
+            .sum()
     }
 
     fn count(&self) -> usize {
@@ -111,7 +114,9 @@ fn append(lines: &mut Vec<u8>, line: &impl Serialize) {
         Ok(()) => lines.push(b'\n'),
         Err(error) => {
             lines.truncate(begin);
-            tracing::error!("an event has no JSON: {error}");
+            tracing::error!(
+                "an event cannot be written as JSON, and is left out of the audit stream: {error}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a line of the decision log says.
+//! The lines of the decision log.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Lines;
+use super::PendingLines;
 use crate::event::{DecisionEntry, WideEvent};
 use cedargate_core::{Decision, Timestamp};
 use cedargate_policy::{Hidden, Mask};
 
-/// The decisions of one request, not yet made lines of.
-pub(super) struct Pending {
+/// The decisions of one request.
+pub(super) struct DecisionLines {
     timestamp: Timestamp,
     request_id: String,
     address: String,
@@ -21,12 +21,15 @@ pub(super) struct Pending {
     masks: Arc<[Mask]>,
 }
 
-impl Pending {
-    pub(super) fn of(event: &WideEvent, masks: &Arc<[Mask]>) -> Option<Box<dyn Lines>> {
+impl DecisionLines {
+    pub(super) fn of(event: &WideEvent, masks: &Arc<[Mask]>) -> Option<Box<dyn PendingLines>> {
         if event.decisions.is_empty() {
             return None;
         }
-        let inputs = event.decisions.iter().filter_map(|one| one.input.as_ref());
+        let inputs = event
+            .decisions
+            .iter()
+            .filter_map(|entry| entry.input.as_ref());
         Some(Box::new(Self {
             timestamp: event.timestamp,
             request_id: event.request_id.clone(),
@@ -38,7 +41,7 @@ impl Pending {
     }
 }
 
-impl Lines for Pending {
+impl PendingLines for DecisionLines {
     fn weight(&self) -> usize {
         self.weight
     }
@@ -48,29 +51,31 @@ impl Lines for Pending {
     }
 
     fn write(&self, lines: &mut Vec<u8>) {
-        for decision in &self.decisions {
+        for entry in &self.decisions {
             let begin = lines.len();
-            match self.line(decision, &self.masks, lines) {
+            match self.write_line(entry, &self.masks, lines) {
                 Ok(()) => lines.push(b'\n'),
                 Err(error) => {
                     lines.truncate(begin);
-                    tracing::error!("a decision has no JSON: {error}");
+                    tracing::error!(
+                        "a decision cannot be written as JSON, and is left out of the decision log: {error}"
+                    );
                 }
             }
         }
     }
 }
 
-impl Pending {
-    fn line(
+impl DecisionLines {
+    fn write_line(
         &self,
         entry: &DecisionEntry,
         masks: &[Mask],
         lines: &mut Vec<u8>,
     ) -> serde_json::Result<()> {
         let input = entry.input.as_deref();
-        let mut written = input.map(|input| input.json()).unwrap_or_default();
-        let hidden = Mask::hide(masks, &mut written);
+        let mut input_json = input.map(|input| input.json()).unwrap_or_default();
+        let hidden = Mask::hide(masks, &mut input_json);
         let address_hidden = masks.iter().any(Mask::hides_address);
         let line = Line {
             decision_id: self.timestamp.uuid(),
@@ -82,7 +87,7 @@ impl Pending {
             bundle: Bundle {
                 revision: &entry.revision,
             },
-            input: written,
+            input: input_json,
             strong_acr: input.map(|input| input.strong_acr()).unwrap_or_default(),
             means: input
                 .and_then(|input| input.means_json())
@@ -136,7 +141,7 @@ struct Bundle<'a> {
 
 #[derive(Serialize)]
 struct Metrics {
-    /// Of the policies that count and, where there are some, of shadow policies.
+    /// The time of evaluating the policies, shadow policies included.
     evaluation_ns: u64,
 }
 
@@ -156,17 +161,17 @@ impl<'a> Outcome<'a> {
             reasons: &decision.policies,
             notices: &decision.notices,
             code: decision.code(),
-            errors: errors(&decision.errors, hidden),
+            errors: visible_errors(&decision.errors, hidden),
         }
     }
 }
 
-/// Cedar names the policy, and then the values that it failed on: they may be just those that are
-/// hidden.
-fn errors<'a>(errors: &'a [String], hidden: &Hidden) -> Vec<&'a str> {
-    let shown = |error: &'a String| match error.split_once(": ") {
+/// Returns the errors of a decision. If the line has hidden values, only the names of the failed policies
+/// remain: the rest of Cedar's message may repeat such a value.
+fn visible_errors<'a>(errors: &'a [String], hidden: &Hidden) -> Vec<&'a str> {
+    let visible = |error: &'a String| match error.split_once(": ") {
         Some((policy, _)) if !hidden.is_empty() => policy,
         _ => error,
     };
-    errors.iter().map(shown).collect()
+    errors.iter().map(visible).collect()
 }

@@ -1,60 +1,59 @@
-//! The file that lines are appended to.
+//! The file to which lines are appended.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// A file by its name, open or to be opened.
+/// A file that is opened by its name when it is needed.
 pub(super) struct File {
     path: PathBuf,
-    /// None: it is opened before the next lines.
-    open: Option<Open>,
+    /// `None` until the next lines are written.
+    open: Option<OpenFile>,
 }
 
-struct Open {
+struct OpenFile {
     file: fs::File,
-    /// What is in it ends in the middle of a line, as a full disk or a crash leaves it.
-    cut: bool,
+    /// True if the file ends within a line, as after a full disk or a crash.
+    ends_within_line: bool,
 }
 
-/// What could not be written.
+/// The failure to write lines.
 #[derive(Debug)]
 pub(super) struct Unwritten {
     pub(super) error: io::Error,
-    /// So many lines are not there, or not whole.
+    /// The number of lines that were not written completely.
     pub(super) lines: usize,
 }
 
 impl File {
-    /// Opens a file, and makes it if it is not there. A pipe is opened later, since that takes until
-    /// somebody reads it.
+    /// Opens a file, and creates it if it does not exist. A pipe is opened with the first lines, by the
+    /// writing thread: opening it blocks until a process reads it.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
-        let is_pipe = fs::metadata(&path).is_ok_and(|there| there.file_type().is_fifo());
+        let is_pipe = fs::metadata(&path).is_ok_and(|metadata| metadata.file_type().is_fifo());
         let open = if is_pipe {
             None
         } else {
-            Some(Open::at(&path)?)
+            Some(OpenFile::at(&path)?)
         };
         Ok(Self { path, open })
     }
 
-    /// Its name, for people.
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn display_path(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// Opens what has its name now, and keeps the file that is open if that fails.
+    /// Opens the file that has the name now. After an error, the file that was open stays in use.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        self.open = Some(Open::at(&self.path)?);
+        self.open = Some(OpenFile::at(&self.path)?);
         Ok(())
     }
 
-    /// Appends lines. After an error the file is opened anew: it may be another one by then.
+    /// Appends lines. After an error, the next call opens the file again by its name.
     pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => Open::at(&self.path).map_err(|error| unwritten(error, lines))?,
+            None => OpenFile::at(&self.path).map_err(|error| unwritten(error, lines))?,
         };
         open.append(lines)?;
         self.open = Some(open);
@@ -62,23 +61,26 @@ impl File {
     }
 }
 
-impl Open {
+impl OpenFile {
     fn at(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(0o600)
             .open(path)?;
-        let cut = file.metadata()?.is_file() && ends_in_the_middle(path);
-        Ok(Self { file, cut })
+        let ends_within_line = file.metadata()?.is_file() && ends_within_line(path);
+        Ok(Self {
+            file,
+            ends_within_line,
+        })
     }
 
     fn append(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
-        if self.cut {
+        if self.ends_within_line {
             self.file
                 .write_all(b"\n")
                 .map_err(|error| unwritten(error, lines))?;
-            self.cut = false;
+            self.ends_within_line = false;
         }
         let mut rest = lines;
         while !rest.is_empty() {
@@ -93,8 +95,9 @@ impl Open {
     }
 }
 
-/// Whether its last byte ends no line. What may not be read is taken for whole.
-fn ends_in_the_middle(path: &Path) -> bool {
+/// Returns true if the last byte of the file is no line feed. Returns false for an empty file and for one
+/// that cannot be read.
+fn ends_within_line(path: &Path) -> bool {
     let last = || {
         let mut file = fs::File::open(path)?;
         file.seek(SeekFrom::End(-1))?;

@@ -1,45 +1,47 @@
-//! How a stream does: what waits, what was lost, and what an operator is told of it.
+//! The health of a stream: the size of its queue, lost lines, and messages for the operator.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many bytes wait at most, about: of 8 000 decisions or so, while a disk is busy.
-const WAITING: usize = 32 * 1024 * 1024;
+/// The approximate size of the queue in bytes. It holds about 8 000 decisions while a disk is busy.
+const QUEUE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Shared by the requests, the thread that writes, and the admin listener.
+/// The health of a stream. The requests, the writing thread and the admin listener share it.
 #[derive(Debug)]
-pub struct Health {
-    /// What it is called, and what its lines are of.
+pub struct StreamHealth {
+    /// The word for the stream in messages.
     name: &'static str,
+    /// The word for its lines in messages, in the plural.
     items: &'static str,
     file: String,
-    /// How many bytes wait.
+    /// The number of bytes in the queue.
     waiting: AtomicUsize,
     too_slow: AtomicU64,
     unwritable: AtomicU64,
-    /// Lines are being lost, as too many wait.
+    /// True while lines are lost because the queue is full.
     losing: AtomicBool,
-    trouble: Mutex<Option<Trouble>>,
+    write_failure: Mutex<Option<WriteFailure>>,
 }
 
-/// Why the file cannot be written, and how many lines had been lost to that when it began.
+/// A period in which the file cannot be written.
 #[derive(Debug)]
-struct Trouble {
-    why: String,
+struct WriteFailure {
+    error: String,
+    /// The number of unwritable lines before the period.
     lost_before: u64,
 }
 
-/// How many lines are missing.
+/// The number of lines that were lost since the start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Lost {
-    /// More waited than there is room for.
+pub struct LostLines {
+    /// Lines lost because the queue was full.
     pub too_slow: u64,
-    /// The file could not be written.
+    /// Lines lost because the file could not be written.
     pub unwritable: u64,
 }
 
-impl Health {
+impl StreamHealth {
     pub(super) fn new(name: &'static str, items: &'static str, file: String) -> Self {
         Self {
             name,
@@ -49,55 +51,52 @@ impl Health {
             too_slow: AtomicU64::new(0),
             unwritable: AtomicU64::new(0),
             losing: AtomicBool::new(false),
-            trouble: Mutex::new(None),
+            write_failure: Mutex::new(None),
         }
     }
 
-    /// What the stream is called.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// How many lines are missing since the start.
-    pub fn lost(&self) -> Lost {
-        Lost {
+    pub fn lost(&self) -> LostLines {
+        LostLines {
             too_slow: self.too_slow.load(Ordering::Relaxed),
             unwritable: self.unwritable.load(Ordering::Relaxed),
         }
     }
 
-    /// What an operator should know while it lasts.
+    /// Returns the present problems, for the readiness report.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if let Some(trouble) = &*self.trouble() {
-            let Trouble { why, .. } = trouble;
+        if let Some(failure) = &*self.write_failure() {
             warnings.push(format!(
-                "{}: {} cannot be written: {why}",
-                self.name, self.file
+                "{}: {} cannot be written: {}",
+                self.name, self.file, failure.error
             ));
         }
         if self.losing.load(Ordering::Relaxed) {
             warnings.push(format!(
-                "{}: {} are lost, as {} takes them too slowly",
+                "{}: {} are lost because writing to {} is too slow",
                 self.name, self.items, self.file
             ));
         }
         warnings
     }
 
-    /// Whether there is room for what has this weight. If not, so many lines are lost.
+    /// Reserves room in the queue. Returns false if there is none, and then counts the lines as lost.
     pub(super) fn admit(&self, weight: usize, lines: usize) -> bool {
         let before = self.waiting.fetch_add(weight, Ordering::Relaxed);
-        // One that is heavier than all the room is taken where nothing else waits.
-        if before == 0 || before.saturating_add(weight) <= WAITING {
+        // An empty queue accepts every entry, also one that is larger than the queue.
+        if before == 0 || before.saturating_add(weight) <= QUEUE_BYTES {
             return true;
         }
-        self.taken(weight);
+        self.release(weight);
         self.too_slow.fetch_add(lines as u64, Ordering::Relaxed);
         if !self.losing.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 file = self.file,
-                "{} are lost: the {} takes them too slowly",
+                "{} are lost because writing the {} is too slow",
                 self.items,
                 self.name
             );
@@ -105,43 +104,43 @@ impl Health {
         false
     }
 
-    /// What has this weight waits no longer.
-    pub(super) fn taken(&self, weight: usize) {
+    /// Frees room in the queue.
+    pub(super) fn release(&self, weight: usize) {
         self.waiting.fetch_sub(weight, Ordering::Relaxed);
     }
 
-    /// Nothing waits any more.
+    /// Ends a period of lost lines, once the queue is empty.
     pub(super) fn caught_up(&self) {
         if self.losing.swap(false, Ordering::Relaxed) {
             tracing::warn!(
                 file = self.file,
                 lost = self.lost().too_slow,
-                "the {} has caught up: so many {} were lost since the start",
+                "the {} has caught up: the field `lost` counts the {} lost since the start",
                 self.name,
                 self.items
             );
         }
     }
 
-    /// Lines were written.
-    pub(super) fn written(&self) {
-        let Some(trouble) = self.trouble().take() else {
+    /// Ends a period in which the file could not be written.
+    pub(super) fn record_success(&self) {
+        let Some(failure) = self.write_failure().take() else {
             return;
         };
         tracing::warn!(
             file = self.file,
-            lost = self.lost().unwritable - trouble.lost_before,
-            "the {} is written again: so many {} were lost",
+            lost = self.lost().unwritable - failure.lost_before,
+            "the {} can be written again: the field `lost` counts the {} lost until now",
             self.name,
             self.items
         );
     }
 
-    /// Lines could not be written, and are lost.
-    pub(super) fn unwritten(&self, error: &io::Error, lines: usize) {
+    /// Counts lines that could not be written. Logs the first error of a period.
+    pub(super) fn record_failure(&self, error: &io::Error, lines: usize) {
         let lost_before = self.unwritable.fetch_add(lines as u64, Ordering::Relaxed);
-        let mut trouble = self.trouble();
-        if trouble.is_none() {
+        let mut failure = self.write_failure();
+        if failure.is_none() {
             tracing::error!(
                 file = self.file,
                 error = error.to_string(),
@@ -149,33 +148,37 @@ impl Health {
                 self.items,
                 self.name
             );
-            let why = error.to_string();
-            *trouble = Some(Trouble { why, lost_before });
+            *failure = Some(WriteFailure {
+                error: error.to_string(),
+                lost_before,
+            });
         }
     }
 
-    /// What there is to say at the end of the process.
-    pub(super) fn last_words(&self, written: bool) -> Vec<String> {
-        let mut words = Vec::new();
-        if !written {
-            words.push(format!("the last {} are not in {}", self.items, self.file));
+    /// Returns the messages about missing lines for the end of the process.
+    pub(super) fn final_messages(&self, finished: bool) -> Vec<String> {
+        let mut messages = Vec::new();
+        if !finished {
+            messages.push(format!("the last {} are not in {}", self.items, self.file));
         }
-        let Lost {
+        let LostLines {
             too_slow,
             unwritable,
         } = self.lost();
         if too_slow + unwritable > 0 {
-            words.push(format!(
+            messages.push(format!(
                 "{} {} are missing in {}",
                 too_slow + unwritable,
                 self.items,
                 self.file
             ));
         }
-        words
+        messages
     }
 
-    fn trouble(&self) -> std::sync::MutexGuard<'_, Option<Trouble>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn write_failure(&self) -> MutexGuard<'_, Option<WriteFailure>> {
+        self.write_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

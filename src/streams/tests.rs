@@ -48,7 +48,7 @@ fn input() -> Arc<DecisionInput> {
     Arc::clone(&INPUT)
 }
 
-fn decided(effect: Effect) -> DecisionEntry {
+fn decision_entry(effect: Effect) -> DecisionEntry {
     let mut entry = entry(GateAction::Unknown, effect);
     entry.decision.policies = vec!["p".into()];
     entry.decision.notices = vec!["A notice.".into()];
@@ -61,7 +61,7 @@ fn decided(effect: Effect) -> DecisionEntry {
 fn request(sink: &Arc<dyn Sink>, id: &str, decisions: &[DecisionEntry]) {
     let mut event = RequestEvent::open(Arc::clone(sink), now(), id.to_owned(), "GET".to_owned());
     event.address([203, 0, 113, 7].into());
-    for decided in decisions {
+    for entry in decisions {
         event.decided(DecisionEntry {
             input: Some(input()),
             ..decided.clone()
@@ -123,12 +123,12 @@ fn lines(file: &Path) -> Vec<Value> {
         .collect()
 }
 
-fn ids(file: &Path) -> Vec<String> {
+fn request_ids(file: &Path) -> Vec<String> {
     let id = |line: &Value| line["request_id"].as_str().unwrap().to_owned();
     lines(file).iter().map(id).collect()
 }
 
-/// Waits for something that another thread does.
+/// Waits until another thread has made the condition true.
 fn until(holds: impl Fn() -> bool) {
     for _ in 0..6000 {
         if holds() {
@@ -136,18 +136,18 @@ fn until(holds: impl Fn() -> bool) {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    panic!("it did not come to be");
+    panic!("the condition did not become true within a minute");
 }
 
 #[test]
-fn a_line_has_all_that_the_decision_was_and_is_read_back() {
+fn line_holds_the_whole_decision_and_is_read_back() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("d.jsonl");
     let log = open(&file, &[]);
-    let mut told = decided(Effect::Deny("late".into()));
+    let mut denied = decision_entry(Effect::Deny("late".into()));
     let mut shadow = entry(GateAction::Unknown, Effect::Allow).decision;
     shadow.policies = vec!["s".into()];
-    told.decision.shadow = Some(Box::new(ShadowDecision {
+    denied.decision.shadow = Some(Box::new(ShadowDecision {
         decision: shadow,
         shadow_policies: vec!["s".into()],
     }));
@@ -177,10 +177,10 @@ fn a_line_has_all_that_the_decision_was_and_is_read_back() {
 }
 
 #[test]
-fn what_is_hidden_is_in_no_part_of_a_line() {
+fn masked_value_is_in_no_part_of_a_line() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("d.jsonl");
-    let mut failed = decided(Effect::Failed);
+    let mut failed = decision_entry(Effect::Failed);
     failed.decision.errors = vec![
         "error while evaluating policy `p`: overflow on `203.0.113.7`".into(),
         "no colon".into(),
@@ -200,13 +200,13 @@ fn what_is_hidden_is_in_no_part_of_a_line() {
         assert_eq!(line["requested_by"], address);
         assert_eq!(line["result"]["errors"], errors);
         assert_eq!(line["result"]["code"], "policy_error");
-        let is_there = line.to_string().contains("203.0.113.7");
-        assert_eq!(is_there, masks.is_empty(), "{line}");
+        let has_address = line.to_string().contains("203.0.113.7");
+        assert_eq!(has_address, masks.is_empty(), "{line}");
     }
 }
 
 #[test]
-fn a_line_that_was_cut_off_is_ended_before_the_next_one() {
+fn truncated_line_is_ended_before_the_next_line() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("d.jsonl");
     fs::write(&file, "{\"request_id\":\"whole\"}\n{\"cut").unwrap();
@@ -221,7 +221,7 @@ fn a_line_that_was_cut_off_is_ended_before_the_next_one() {
 }
 
 #[test]
-fn what_is_decided_before_the_file_is_opened_again_is_in_the_renamed_one() {
+fn decision_before_reopening_is_written_to_the_renamed_file() {
     let folder = TempDir::new().unwrap();
     let [file, renamed] = ["d.jsonl", "d.jsonl.1"].map(|name| folder.path().join(name));
     let log = open(&file, &[]);
@@ -232,12 +232,12 @@ fn what_is_decided_before_the_file_is_opened_again_is_in_the_renamed_one() {
     reopen();
     allowed(&sink, "after");
     log.finish();
-    assert_eq!(ids(&renamed), ["before", "between"]);
-    assert_eq!(ids(&file), ["after"]);
+    assert_eq!(request_ids(&renamed), ["before", "between"]);
+    assert_eq!(request_ids(&file), ["after"]);
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_again_is_written_on() {
+fn open_file_stays_in_use_if_it_cannot_be_opened_again() {
     let folder = TempDir::new().unwrap();
     let [file, renamed] = ["d.jsonl", "d.jsonl.1"].map(|name| folder.path().join(name));
     let log = open(&file, &[]);
@@ -246,11 +246,11 @@ fn a_file_that_cannot_be_opened_again_is_written_on() {
     log.reopening()();
     allowed(&log.sink(), "r");
     assert_eq!(log.finish(), Vec::<String>::new());
-    assert_eq!(ids(&renamed), ["r"]);
+    assert_eq!(request_ids(&renamed), ["r"]);
 }
 
 #[test]
-fn a_file_that_takes_nothing_loses_lines_until_it_takes_them_again() {
+fn unwritable_file_loses_lines_until_it_can_be_written_again() {
     let folder = TempDir::new().unwrap();
     let [file, name] = ["d.jsonl", "link"].map(|name| folder.path().join(name));
     symlink("/dev/full", &name).unwrap();
@@ -277,11 +277,11 @@ fn a_file_that_takes_nothing_loses_lines_until_it_takes_them_again() {
     until(|| health.warnings().is_empty());
     let missing = format!("3 decisions are missing in {}", name.display());
     assert_eq!(log.finish(), [missing]);
-    assert_eq!(ids(&file), ["there"]);
+    assert_eq!(request_ids(&file), ["written"]);
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_holds_nobody_up_and_loses_what_there_is_no_room_for() {
+fn pipe_without_a_reader_blocks_no_request_and_loses_lines_beyond_the_queue() {
     let folder = TempDir::new().unwrap();
     let pipe = folder.path().join("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
@@ -295,7 +295,7 @@ fn a_pipe_that_nobody_reads_holds_nobody_up_and_loses_what_there_is_no_room_for(
     assert_eq!((lost.too_slow, lost.unwritable), (68, 0));
     let warnings = health.warnings();
     assert!(warnings[0].contains("decisions are lost"), "{warnings:?}");
-    // Whoever comes to read gets all that waited.
+    // A reader that comes later gets all lines of the queue.
     let reader = thread::spawn({
         let pipe = pipe.clone();
         move || fs::read_to_string(pipe).unwrap()
@@ -311,7 +311,7 @@ fn a_pipe_that_nobody_reads_holds_nobody_up_and_loses_what_there_is_no_room_for(
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_does_not_keep_the_process_alive() {
+fn pipe_without_a_reader_does_not_keep_the_process_alive() {
     let folder = TempDir::new().unwrap();
     let pipe = folder.path().join("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
@@ -323,19 +323,19 @@ fn a_pipe_that_nobody_reads_does_not_keep_the_process_alive() {
 }
 
 #[test]
-fn a_decision_heavier_than_all_the_room_is_taken_where_nothing_waits() {
+fn decision_larger_than_the_queue_is_accepted_if_the_queue_is_empty() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("d.jsonl");
     let log = open_weighing(&file, 100 * HEAVY);
     allowed(&log.sink(), "r");
     assert_eq!(log.finish(), Vec::<String>::new());
-    assert_eq!(ids(&file), ["r"]);
+    assert_eq!(request_ids(&file), ["r"]);
 }
 
 #[test]
-fn what_cannot_be_opened_is_said_at_once() {
+fn file_that_cannot_be_opened_is_reported_at_once() {
     let folder = TempDir::new().unwrap();
-    let attempt = |file: &Path| {
+    let open_error = |file: &Path| {
         let settings = DecisionLog {
             file: file.to_owned(),
             masks: Vec::new(),
@@ -343,12 +343,12 @@ fn what_cannot_be_opened_is_said_at_once() {
         Stream::decisions(settings).err().map(|error| error.kind())
     };
     let missing = folder.path().join("no/such/folder");
-    assert_eq!(attempt(&missing), Some(io::ErrorKind::NotFound));
-    assert_eq!(attempt(folder.path()), Some(io::ErrorKind::IsADirectory));
+    assert_eq!(open_error(&missing), Some(io::ErrorKind::NotFound));
+    assert_eq!(open_error(folder.path()), Some(io::ErrorKind::IsADirectory));
 }
 
 #[test]
-fn the_permissions_of_a_file_that_is_there_are_left() {
+fn existing_file_keeps_its_permissions() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("d.jsonl");
     fs::write(&file, "").unwrap();

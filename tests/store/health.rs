@@ -66,7 +66,7 @@ async fn forbidden_config_command_is_reported() {
     assert_says(&health.faults, &[]);
     assert_says(
         &health.warnings,
-        &["does not tell whether it takes snapshots"],
+        &["does not report whether it takes snapshots"],
     );
 }
 

@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::policies::ReloadCounts;
 use crate::event::{DecisionEntry, Sink, WideEvent};
-use crate::streams::Lost;
+use crate::streams::LostLines;
 use cedargate_core::{Action, ShadowDecision};
 
 /// The media type of [`Metrics::text`].
@@ -55,7 +55,7 @@ pub(super) struct Elsewhere {
     /// Whether the policies in force are not those in the folders.
     pub(super) stale: bool,
     /// Lines of each stream that there is.
-    pub(super) lost: Vec<(&'static str, Lost)>,
+    pub(super) lost: Vec<(&'static str, LostLines)>,
 }
 
 /// Of a decision that shadow policies would have changed. Ids of policies are few, and the admin's.
@@ -300,7 +300,7 @@ mod tests {
             stale: true,
             lost: vec![(
                 "decision log",
-                Lost {
+                LostLines {
                     too_slow: 2,
                     unwritable: 1,
                 },

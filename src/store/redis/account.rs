@@ -1,26 +1,26 @@
-//! The account as `read.lua` answers it.
+//! Reads an account from the answer of `read.lua`.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::changes::show_uses;
+use super::changes::apply_uses;
 use crate::store::stored::decode;
 use crate::store::{
     Account, ActiveCodes, Authentication, CodeSalt, Enrolment, Error, oldest_first,
 };
 use cedargate_core::{Authenticator, Bytes, CodeKind, Timestamp};
 
-/// What `read.lua` answers of the account: version, handle, epoch, salt of the replaced set.
+/// The part of the answer about the account: version, handle, epoch, salt of the replaced set.
 type AccountReply = (Option<u64>, Option<String>, Option<u64>, Option<String>);
 
-/// What `read.lua` answers of the codes that are tried now: 1 for a recovery code, salt, pepper id,
-/// and until when an unused recovery code works.
+/// The part of the answer about the active set of codes: 1 for a recovery code (else 0), salt, pepper
+/// id, and the deadline of an unused recovery code in milliseconds.
 type CodesReply = (u8, String, String, Option<i64>);
 
-/// What `read.lua` answers: the account, its codes, how many backup codes there are, the two pending
-/// records, the records of authenticators and of their uses, and for how many milliseconds codes are
-/// shut.
+/// The answer of `read.lua`: the account, its active set of codes, the number of backup codes, the
+/// pending enrolment, the pending authentication, the records of authenticators and of their last uses,
+/// and the milliseconds until the session may try a code, if it has to wait.
 pub(super) type ReadReply = (
     AccountReply,
     Option<CodesReply>,
@@ -33,13 +33,14 @@ pub(super) type ReadReply = (
 );
 
 pub(super) fn read(reply: ReadReply) -> Result<Account, Error> {
-    let (account, codes, codes_remaining, enrolment, authentication, records, uses, shut) = reply;
+    let (account, codes, codes_remaining, enrolment, authentication, records, uses, retry_after) =
+        reply;
     let (version, handle, epoch, replaced) = account;
     let mut authenticators = records
         .iter()
         .map(|record| decode("authenticator", record))
         .collect::<Result<Vec<Authenticator>, _>>()?;
-    show_uses(&mut authenticators, &uses)?;
+    apply_uses(&mut authenticators, &uses)?;
     oldest_first(&mut authenticators);
     let handle = handle
         .map(|text| Uuid::try_parse(&text))
@@ -59,7 +60,7 @@ pub(super) fn read(reply: ReadReply) -> Result<Account, Error> {
         codes_remaining,
         codes,
         replaced_salt: replaced.as_deref().map(salt).transpose()?,
-        codes_retry_after: shut.map(Duration::from_millis),
+        codes_retry_after: retry_after.map(Duration::from_millis),
         pending: enrolment
             .map(|record| decode::<Enrolment>("pending enrolment", &record))
             .transpose()?,

@@ -1,8 +1,10 @@
--- KEYS: account, enrolments or authentications, the session's count of begins. ARGV: version, handle
--- (empty: as it is), the challenge's digest, record, TTL in milliseconds, session, how many may be
--- live for a session, how many for the account, how many begins a session has, within how many
--- milliseconds. Answers a word and a number: the deadline, or the milliseconds until the session may
--- begin again.
+-- Stores a pending ceremony, and the handle if the account has none.
+-- KEYS: account; enrolments or authentications; the session's count of begun ceremonies.
+-- ARGV: version; handle (empty: leave the stored one); digest of the challenge; record; TTL in
+-- milliseconds; session; maximum number of pending ceremonies of the session, of the account; maximum
+-- number of ceremonies that the session may begin within a window; the window in milliseconds.
+-- Returns a word and a number: 'stored' with the deadline in milliseconds; 'stale' with 0 if the account
+-- has another version or another handle; 'many' with the milliseconds until the session may begin again.
 local version, handle, challenge, record = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local ttl, session = tonumber(ARGV[5]), ARGV[6]
 local per_session, per_account = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -16,11 +18,11 @@ if tonumber(redis.call('GET', KEYS[3]) or '0') >= limit then
     return { 'many', math.max(redis.call('PTTL', KEYS[3]), 0) }
 end
 
--- Records of the release before this one name no session: they count for the account as a whole.
+-- Records of the previous release name no session, and share the empty one.
 local function session_of(pending)
-    local is_json, one = pcall(cjson.decode, pending)
-    local named = is_json and type(one) == 'table' and one.session_key
-    return type(named) == 'string' and named or ''
+    local is_json, decoded = pcall(cjson.decode, pending)
+    local key = is_json and type(decoded) == 'table' and decoded.session_key
+    return type(key) == 'string' and key or ''
 end
 
 local now = now_ms()
@@ -29,39 +31,40 @@ local kept, dropped = {}, {}
 local counts = { [session] = 1 }
 local entries = redis.call('HGETALL', KEYS[2])
 for i = 1, #entries, 2 do
-    local one = live(entries[i + 1], now)
-    if not one then
+    local ceremony = live(entries[i + 1], now)
+    if not ceremony then
         dropped[#dropped + 1] = entries[i]
     elseif entries[i] ~= challenge then
-        one.challenge, one.session = entries[i], session_of(one.record)
-        counts[one.session] = (counts[one.session] or 0) + 1
-        kept[#kept + 1] = one
+        ceremony.challenge, ceremony.session = entries[i], session_of(ceremony.record)
+        counts[ceremony.session] = (counts[ceremony.session] or 0) + 1
+        kept[#kept + 1] = ceremony
     end
 end
 table.sort(kept, function(a, b) return a.sequence < b.sequence end)
 
-local function drop_oldest(may_go)
-    for at, one in ipairs(kept) do
-        if may_go(one.session) then
-            counts[one.session] = counts[one.session] - 1
-            dropped[#dropped + 1] = table.remove(kept, at).challenge
+-- Drops the oldest ceremony of the sessions that `may_lose` accepts.
+local function drop_oldest(may_lose)
+    for index, ceremony in ipairs(kept) do
+        if may_lose(ceremony.session) then
+            counts[ceremony.session] = counts[ceremony.session] - 1
+            dropped[#dropped + 1] = table.remove(kept, index).challenge
             return
         end
     end
 end
 while counts[session] > per_session do
-    drop_oldest(function(of) return of == session end)
+    drop_oldest(function(candidate) return candidate == session end)
 end
 while #kept + 1 > per_account do
     local most = 0
     for _, count in pairs(counts) do
         most = math.max(most, count)
     end
-    drop_oldest(function(of) return counts[of] == most end)
+    drop_oldest(function(candidate) return counts[candidate] == most end)
 end
 local last = deadline
-for _, one in ipairs(kept) do
-    last = math.max(last, one.deadline)
+for _, ceremony in ipairs(kept) do
+    last = math.max(last, ceremony.deadline)
 end
 
 if redis.call('INCR', KEYS[3]) == 1 then

@@ -1,4 +1,4 @@
-//! What happens to authenticators once they are enrolled: each a script of one user's keys.
+//! The use, the renaming and the removal of authenticators, and the reset of accounts.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::link::Failure;
 use super::{
-    REMOVE, RENAME, RESET, Redis, STEP, USE, challenge_digest, codes, eval, moment, user_keys,
+    REMOVE, RENAME, RESET, Redis, STEP_TIMEOUT, USE, challenge_digest, codes, eval, timestamp,
+    user_keys,
 };
 use crate::store::keys::{ClaimKey, UserKey};
 use crate::store::stored::{decode, encode};
@@ -19,10 +20,10 @@ use crate::store::{
 };
 use cedargate_core::{Authenticator, Bytes, Timestamp, UserId};
 
-/// How often a renaming is tried again that found another record than it had read.
+/// The number of attempts to rename an authenticator whose record changes between read and write.
 const RENAME_TRIES: usize = 4;
 
-/// What is kept of an authenticator's uses; the newest only.
+/// The record of an authenticator's last use.
 #[derive(Deserialize, Serialize)]
 struct LastUse {
     sign_count: u32,
@@ -30,24 +31,24 @@ struct LastUse {
     last_used_at: Timestamp,
 }
 
-/// What `reset.lua` answers: a word, the recovery code's deadline, the records of authenticators and of
-/// their uses.
+/// The answer of `reset.lua`: a word, the deadline of the recovery code in milliseconds, and the removed
+/// records of authenticators and of their last uses.
 type ResetReply = (String, u64, Vec<Vec<u8>>, Vec<(String, Vec<u8>)>);
 
-/// Shows authenticators as they are since their last use.
-pub(super) fn show_uses(
+/// Sets the values of the last use on each authenticator that has one.
+pub(super) fn apply_uses(
     authenticators: &mut [Authenticator],
     uses: &[(String, Vec<u8>)],
 ) -> Result<(), Error> {
-    let mut latest = HashMap::new();
+    let mut last_uses = HashMap::new();
     for (id, record) in uses {
-        latest.insert(id.as_str(), decode::<LastUse>("use", record)?);
+        last_uses.insert(id.as_str(), decode::<LastUse>("use", record)?);
     }
-    for one in authenticators {
-        if let Some(latest) = latest.get(id(one.id).as_str()) {
-            one.sign_count = latest.sign_count;
-            one.backed_up = latest.backed_up;
-            one.last_used_at = Some(latest.last_used_at);
+    for authenticator in authenticators {
+        if let Some(last_use) = last_uses.get(id_text(authenticator.id).as_str()) {
+            authenticator.sign_count = last_use.sign_count;
+            authenticator.backed_up = last_use.backed_up;
+            authenticator.last_used_at = Some(last_use.last_used_at);
         }
     }
     Ok(())
@@ -58,13 +59,13 @@ impl Redis {
         &self,
         user: &UserId,
         challenge: &Bytes,
-        made: &Use,
+        verified: &Use,
     ) -> Result<AuthenticateOutcome, Error> {
         let user = UserKey::of(user);
         let record = LastUse {
-            sign_count: made.sign_count,
-            backed_up: made.backed_up,
-            last_used_at: made.at,
+            sign_count: verified.sign_count,
+            backed_up: verified.backed_up,
+            last_used_at: verified.at,
         };
         let keys = [
             user.authenticators(),
@@ -75,10 +76,10 @@ impl Redis {
         let mut command = eval(USE, &keys);
         command
             .arg(challenge_digest(challenge))
-            .arg(id(made.id))
-            .arg(made.sign_count)
+            .arg(id_text(verified.id))
+            .arg(verified.sign_count)
             .arg(encode(&record)?);
-        let (word, epoch): (String, u64) = self.once(&command).await?;
+        let (word, epoch): (String, u64) = self.send_step(&command).await?;
         Ok(match word.as_str() {
             "stored" => AuthenticateOutcome::Stored { epoch },
             "gone" => AuthenticateOutcome::Gone,
@@ -93,12 +94,12 @@ impl Redis {
         method: Uuid,
         device_name: &str,
     ) -> Result<bool, Error> {
-        let deadline = Instant::now() + STEP;
+        let deadline = Instant::now() + STEP_TIMEOUT;
         let key = UserKey::of(user).authenticators();
         for _ in 0..RENAME_TRIES {
             let mut read = redis::cmd("HGET");
-            read.arg(&key).arg(id(method));
-            let stored: Option<Vec<u8>> = self.link.ask(&read, deadline).await?;
+            read.arg(&key).arg(id_text(method));
+            let stored: Option<Vec<u8>> = self.link.send_idempotent(&read, deadline).await?;
             let Some(stored) = stored else {
                 return Ok(false);
             };
@@ -106,8 +107,8 @@ impl Redis {
             device_name.clone_into(&mut authenticator.device_name);
             let renamed = encode(&authenticator)?;
             let mut write = eval(RENAME, std::slice::from_ref(&key));
-            write.arg(id(method)).arg(&stored).arg(&renamed);
-            let word: String = self.link.ask(&write, deadline).await?;
+            write.arg(id_text(method)).arg(&stored).arg(&renamed);
+            let word: String = self.link.send_idempotent(&write, deadline).await?;
             match word.as_str() {
                 "stored" => return Ok(true),
                 "nothing" => return Ok(false),
@@ -128,14 +129,14 @@ impl Redis {
     ) -> Result<RemoveOutcome, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, enrolments] = user_keys(&user);
-        let mut find = redis::cmd("HGET");
-        find.arg(&authenticators).arg(id(method));
-        let deadline = Instant::now() + STEP;
-        let found: Option<Vec<u8>> = self.link.ask(&find, deadline).await?;
-        let found: Option<Authenticator> = found
+        let mut read = redis::cmd("HGET");
+        read.arg(&authenticators).arg(id_text(method));
+        let deadline = Instant::now() + STEP_TIMEOUT;
+        let record: Option<Vec<u8>> = self.link.send_idempotent(&read, deadline).await?;
+        let authenticator: Option<Authenticator> = record
             .map(|record| decode("authenticator", &record))
             .transpose()?;
-        let claims = self.claims(&user, found.as_slice()).await;
+        let claims = self.claims(&user, authenticator.as_slice()).await;
         let keys = [
             account,
             authenticators,
@@ -145,25 +146,29 @@ impl Redis {
             user.authentications(),
         ];
         let mut command = eval(REMOVE, &keys);
-        command.arg(version).arg(id(method));
-        let (who, recovery) = match by {
+        command.arg(version).arg(id_text(method));
+        let (remover, recovery) = match by {
             Remover::Owner => ("owner", None),
             Remover::Admin(recovery) => ("admin", recovery),
         };
-        command.arg(who);
+        command.arg(remover);
         codes::add_recovery(&mut command, recovery);
-        let (word, record, used, recovery_until): (String, Vec<u8>, Vec<u8>, u64) =
-            self.once(&command).await?;
+        let (word, record, used, recovery_deadline): (String, Vec<u8>, Vec<u8>, u64) =
+            self.send_step(&command).await?;
         Ok(match word.as_str() {
             "removed" => {
                 self.release_all(&claims).await;
                 let mut removed: Authenticator = decode("authenticator", &record)?;
                 if !used.is_empty() {
-                    show_uses(std::slice::from_mut(&mut removed), &[(id(method), used)])?;
+                    apply_uses(
+                        std::slice::from_mut(&mut removed),
+                        &[(id_text(method), used)],
+                    )?;
                 }
                 RemoveOutcome::Removed {
                     authenticator: Box::new(removed),
-                    recovery_expires_at: (recovery_until != 0).then(|| moment(recovery_until)),
+                    recovery_expires_at: (recovery_deadline != 0)
+                        .then(|| timestamp(recovery_deadline)),
                 }
             }
             "stale" => RemoveOutcome::Stale,
@@ -179,11 +184,11 @@ impl Redis {
     ) -> Result<ResetOutcome, Error> {
         let user = UserKey::of(user);
         let [account, authenticators, codes, enrolments] = user_keys(&user);
-        let mut find = redis::cmd("HVALS");
-        find.arg(&authenticators);
-        let deadline = Instant::now() + STEP;
-        let found: Vec<Vec<u8>> = self.link.ask(&find, deadline).await?;
-        let claims = self.claims(&user, &readable(&found)).await;
+        let mut read = redis::cmd("HVALS");
+        read.arg(&authenticators);
+        let deadline = Instant::now() + STEP_TIMEOUT;
+        let before: Vec<Vec<u8>> = self.link.send_idempotent(&read, deadline).await?;
+        let claims = self.claims(&user, &readable(&before)).await;
         let keys = [
             account,
             authenticators,
@@ -196,46 +201,47 @@ impl Redis {
         let mut command = eval(RESET, &keys);
         command.arg(u8::from(even_if_enrolled));
         codes::add_recovery(&mut command, Some(recovery));
-        let (word, recovery_until, records, uses): ResetReply = self.once(&command).await?;
+        let (word, recovery_deadline, records, uses): ResetReply = self.send_step(&command).await?;
         if word == "enrolled" {
             return Ok(ResetOutcome::Enrolled);
         }
         self.release_all(&claims).await;
         let mut removed = readable(&records);
-        // It is done: a use that cannot be read must not hide that.
-        let _unreadable = show_uses(&mut removed, &uses);
+        // The reset is done: an unreadable record of a use must not turn it into an error.
+        let _unreadable = apply_uses(&mut removed, &uses);
         oldest_first(&mut removed);
         Ok(ResetOutcome::Done {
             removed,
-            expires_at: moment(recovery_until),
+            expires_at: timestamp(recovery_deadline),
         })
     }
 
-    /// Sends what must not be done twice: of two, the second would answer otherwise.
-    pub(super) async fn once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
-        match self.link.send(command, Instant::now() + STEP).await {
+    /// Sends a step that is not idempotent, once. Without an answer the outcome is unknown.
+    pub(super) async fn send_step<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
+        match self.link.send(command, Instant::now() + STEP_TIMEOUT).await {
             Err(Failure::Lost(cause)) => Err(Error::outcome_unknown(cause)),
             outcome => Ok(outcome?),
         }
     }
 
-    /// The claims of these authenticators, each with its value. They are read before the removal: it
-    /// raises the version, so no attempt that has made or joined one of them commits after it, and one
-    /// that is made later has another value.
+    /// Returns the user's claims on these credentials, each as key and value, to be released after the
+    /// removal. They are read before it. The removal raises the version, so that no attempt that made or
+    /// joined one of these claims can commit afterwards; a claim that is made later has another value.
     async fn claims(
         &self,
         user: &UserKey,
         authenticators: &[Authenticator],
     ) -> Vec<(String, String)> {
-        let deadline = Instant::now() + STEP;
+        let deadline = Instant::now() + STEP_TIMEOUT;
         let mut claims = Vec::new();
-        for one in authenticators {
-            let key = ClaimKey::of(&one.rp_id, &one.credential_id).claim();
+        for authenticator in authenticators {
+            let key = ClaimKey::of(&authenticator.rp_id, &authenticator.credential_id).claim();
             let mut read = redis::cmd("GET");
             read.arg(&key);
-            // One that cannot be read stays, and others may take it over after a while.
-            let held: Result<Option<String>, Failure> = self.link.ask(&read, deadline).await;
-            let own = held
+            // A claim that cannot be read stays as an orphan, which another user may take over later.
+            let value: Result<Option<String>, Failure> =
+                self.link.send_idempotent(&read, deadline).await;
+            let own = value
                 .ok()
                 .flatten()
                 .filter(|value| value.split('|').next() == Some(user.digest()));
@@ -244,21 +250,21 @@ impl Redis {
         claims
     }
 
-    /// Lets others enrol what was removed.
+    /// Releases claims, so that other users can enrol the credentials.
     async fn release_all(&self, claims: &[(String, String)]) {
-        let deadline = Instant::now() + STEP;
+        let deadline = Instant::now() + STEP_TIMEOUT;
         for (key, value) in claims {
             self.release(key, value, deadline).await;
         }
     }
 }
 
-/// Skips records that cannot be read: a reset removes them all the same.
+/// Decodes the records that can be read. A reset removes the others too.
 fn readable(records: &[Vec<u8>]) -> Vec<Authenticator> {
     let read = |record: &Vec<u8>| decode("authenticator", record).ok();
     records.iter().filter_map(read).collect()
 }
 
-fn id(of: Uuid) -> String {
-    of.as_hyphenated().to_string()
+fn id_text(id: Uuid) -> String {
+    id.as_hyphenated().to_string()
 }

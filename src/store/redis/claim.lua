@@ -1,5 +1,9 @@
--- KEYS: claim. ARGV: the user's digest, the attempt's id, the value that may be taken over, empty
--- for none. A claim is user|attempt|time. Answers what became of it, its value, and the time.
+-- Claims a credential id for a user. A claim is user|attempt|time, with the time in milliseconds.
+-- KEYS: claim.
+-- ARGV: digest of the user; id of the attempt; value of another user's claim that may be taken over,
+-- empty for none.
+-- Returns a word, the value of the claim, and the time: 'held' if another user has the claim, 'joined' if
+-- this user had it already, else 'created'.
 local user, attempt, orphan = ARGV[1], ARGV[2], ARGV[3]
 local now = now_ms()
 local held = redis.call('GET', KEYS[1])

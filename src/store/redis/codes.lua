@@ -1,8 +1,8 @@
--- Returns the set of codes that is tried now, from the account's hash: the recovery code, or else the
--- backup codes. `reset` holds the version of the account that the recovery code was stored with. Each
--- change of the authenticators raises the version, in the release before this one too, and so ends
--- the reset. The code itself is from|until|hash, times in milliseconds, and goes when it is used; its
--- salt stays.
+-- Returns the active set of codes from the account's hash: the recovery code if there is one, else the
+-- backup codes. `reset` is the version of the account at which the recovery code was stored. Each change
+-- of the authenticators raises the version, in the previous release too, and so ends the reset.
+-- `recovery_code` is from|until|hash, with times in milliseconds. It is removed when the code is used;
+-- the salt stays.
 local function active_codes(account)
     local stored = redis.call(
         'HMGET', account, 'version', 'reset', 'salt', 'pepper', 'recovery_salt',
@@ -22,7 +22,7 @@ local function active_codes(account)
     }
 end
 
--- Stores a recovery code beside the account, and returns its deadline.
+-- Stores a recovery code in the account's hash, and returns its deadline in milliseconds.
 local function store_recovery(account, version, code)
     local now = now_ms()
     local deadline = now + tonumber(code.ttl)

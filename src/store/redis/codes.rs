@@ -1,11 +1,11 @@
-//! Backup and recovery codes: each step is a script of one user's keys.
+//! The steps of backup and recovery codes.
 
 use std::time::Duration;
 
 use redis::Cmd;
 use tokio::time::Instant;
 
-use super::{COMPLETION, REPLACE_CODES, Redis, TRY_CODE, eval, millis};
+use super::{COMMIT_TIMEOUT, REPLACE_CODES, Redis, TRY_CODE, eval, millis};
 use crate::store::keys::UserKey;
 use crate::store::{
     CodeSet, Error, RecoveryCode, ReplaceCodesOutcome, TRIES_LIMIT, TRIES_WINDOW, TryCodeOutcome,
@@ -27,10 +27,10 @@ impl Redis {
             .arg(version)
             .arg(old.map(Bytes::to_string).unwrap_or_default());
         add_set(&mut command, codes);
-        // Idempotent for its salt, and repeated as a completion is: only who made the codes can show
-        // them, and whoever heard that nothing has changed would keep some that do not work any more.
-        let deadline = Instant::now() + COMPLETION;
-        let word: String = self.commit(&command, deadline).await?;
+        // The step is idempotent by the salt of the new set, and is retried as a completion is. A false
+        // report that nothing was changed would leave the user with codes that no longer work.
+        let deadline = Instant::now() + COMMIT_TIMEOUT;
+        let word: String = self.send_with_retries(&command, deadline).await?;
         Ok(match word.as_str() {
             "stored" => ReplaceCodesOutcome::Stored,
             "superseded" => ReplaceCodesOutcome::Superseded,
@@ -53,7 +53,7 @@ impl Redis {
             .arg(hash.to_string())
             .arg(TRIES_LIMIT)
             .arg(millis(TRIES_WINDOW));
-        let (word, number, epoch): (String, u64, u64) = self.once(&command).await?;
+        let (word, number, epoch): (String, u64, u64) = self.send_step(&command).await?;
         Ok(match word.as_str() {
             "used" => TryCodeOutcome::Used {
                 remaining: usize::try_from(number).unwrap_or(usize::MAX),
@@ -68,7 +68,7 @@ impl Redis {
     }
 }
 
-/// Adds salt, pepper id and hashes.
+/// Adds the arguments of a set: salt, pepper id, hashes.
 pub(super) fn add_set(command: &mut Cmd, set: &CodeSet) {
     command.arg(set.salt.to_string()).arg(&set.pepper_id);
     for hash in &set.hashes {
@@ -76,7 +76,8 @@ pub(super) fn add_set(command: &mut Cmd, set: &CodeSet) {
     }
 }
 
-/// Adds salt, pepper id, hash and TTL; an empty salt for none.
+/// Adds the arguments of a recovery code: salt, pepper id, hash, TTL in milliseconds. The salt is empty
+/// without a code.
 pub(super) fn add_recovery(command: &mut Cmd, code: Option<&RecoveryCode>) {
     let Some(RecoveryCode { set, ttl }) = code else {
         command.arg("").arg("").arg("").arg(0);

@@ -1,8 +1,12 @@
--- KEYS: account, authenticators, codes, enrolments. ARGV: version, the challenge's digest, the
--- authenticator's id, its record, RP ID, credential id, until when the claim is good, how many
--- authenticators there may be, the salt of the codes that opened the session (empty for none), and a
--- code set: salt (empty for none), pepper id, hashes. Everything is checked before the first write: a
--- script that fails midway keeps what it wrote. Answers a word and two numbers.
+-- Completes an enrolment. Everything is checked before the first write, because Redis does not roll back
+-- a script that fails midway.
+-- KEYS: account; authenticators; codes; enrolments.
+-- ARGV: version; digest of the challenge; id of the authenticator; its record; RP ID; credential id;
+-- deadline of the claim in milliseconds; maximum number of authenticators; salt of the codes that opened
+-- the session (empty for none); a set of codes: salt (empty for none), pepper id, hashes.
+-- Returns a word and two numbers: 'stored' with 1 if the set was stored (else 0) and the number of backup
+-- codes, also for a repetition; 'gone' with 1 if the account has the credential (else 0); or 'late',
+-- 'exists', 'limit' or 'stale' if nothing was stored.
 local version, challenge, id, record = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local rp_id, credential_id, claimed_until = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local max_authenticators, opened_by = tonumber(ARGV[8]), ARGV[9]
@@ -15,8 +19,8 @@ end
 
 local function holds_credential()
     for _, stored in ipairs(redis.call('HVALS', KEYS[2])) do
-        local one = cjson.decode(stored)
-        if one.rp_id == rp_id and one.credential_id == credential_id then
+        local authenticator = cjson.decode(stored)
+        if authenticator.rp_id == rp_id and authenticator.credential_id == credential_id then
             return true
         end
     end
@@ -26,8 +30,8 @@ end
 local now = now_ms()
 local remaining = redis.call('HLEN', KEYS[3])
 if redis.call('HEXISTS', KEYS[2], id) == 1 then
-    local mine = salt ~= '' and redis.call('HGET', KEYS[1], 'salt') == salt
-    return { 'stored', mine and 1 or 0, remaining }
+    local codes_stored = salt ~= '' and redis.call('HGET', KEYS[1], 'salt') == salt
+    return { 'stored', codes_stored and 1 or 0, remaining }
 end
 if now >= claimed_until then
     return { 'late', 0, 0 }

@@ -1,5 +1,7 @@
--- KEYS: enrolments, authentications. ARGV: the challenge's digest. Answers 1 when a live one was
--- removed.
+-- Removes a pending ceremony.
+-- KEYS: enrolments; authentications.
+-- ARGV: digest of the challenge.
+-- Returns 1 if a live one was removed, else 0.
 local now = now_ms()
 local removed = 0
 for _, key in ipairs(KEYS) do

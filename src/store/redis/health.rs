@@ -1,5 +1,5 @@
-//! Whether a Redis may be trusted with credentials. Read from INFO, which managed servers allow;
-//! only the snapshot settings need CONFIG, which they may forbid.
+//! Checks that a Redis may be trusted with credentials. Most answers come from INFO, which managed
+//! servers allow. Only the snapshot settings need CONFIG, which they may forbid.
 
 use std::collections::HashMap;
 
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use super::link::Link;
 use crate::store::Health;
 
-/// The oldest server that reads the flags of scripts.
+/// The first major version that supports script flags.
 const OLDEST_MAJOR: u64 = 7;
 
 pub(super) async fn health(link: &Link, require_durable: bool, deadline: Instant) -> Health {
     let mut health = Health::default();
-    let info: InfoDict = match link.ask(&redis::cmd("INFO"), deadline).await {
+    let info: InfoDict = match link.send_idempotent(&redis::cmd("INFO"), deadline).await {
         Ok(info) => info,
         Err(failure) => {
             health.faults.push(failure.into_cause());
@@ -62,7 +62,7 @@ fn check_server(info: &InfoDict, health: &mut Health) {
     if flag(info, "cluster_enabled") {
         health
             .faults
-            .push("redis is a node of a cluster: only a single server is supported yet".to_owned());
+            .push("redis is a node of a cluster: only a single server is supported".to_owned());
     }
 }
 
@@ -74,16 +74,18 @@ fn check_memory(info: &InfoDict, health: &mut Health) {
              credentials would vanish; set it to noeviction"
         )),
         None => health.warnings.push(
-            "redis does not tell its maxmemory-policy: make sure that it is noeviction".to_owned(),
+            "redis does not report its maxmemory-policy: make sure that it is noeviction"
+                .to_owned(),
         ),
     }
 }
 
-/// What would be lost without an append-only file. Snapshots are warned of here.
+/// Returns the risk of a server without an append-only file that takes no snapshots either. Adds a
+/// warning if the server takes snapshots, or does not report whether it does.
 async fn snapshot_risk(link: &Link, deadline: Instant, health: &mut Health) -> Option<String> {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg("save");
-    let answer: Result<HashMap<String, String>, _> = link.ask(&command, deadline).await;
+    let answer: Result<HashMap<String, String>, _> = link.send_idempotent(&command, deadline).await;
     match answer.ok().and_then(|mut answer| answer.remove("save")) {
         Some(points) if points.is_empty() => Some(
             "redis keeps nothing on disk: credentials are lost when it stops; set appendonly yes"
@@ -91,15 +93,15 @@ async fn snapshot_risk(link: &Link, deadline: Instant, health: &mut Health) -> O
         ),
         Some(points) => {
             health.warnings.push(format!(
-                "redis has snapshots only (save {points}): what was stored since the last one \
-                 is lost when it stops; set appendonly yes"
+                "redis has snapshots only (save {points}): changes since the last snapshot are \
+                 lost when it stops; set appendonly yes"
             ));
             None
         }
         None => {
             health.warnings.push(
-                "redis has no append-only file and does not tell whether it takes snapshots: \
-                 make sure that its data outlives it"
+                "redis has no append-only file and does not report whether it takes snapshots: \
+                 make sure that its data survives a restart"
                     .to_owned(),
             );
             None
@@ -110,7 +112,7 @@ async fn snapshot_risk(link: &Link, deadline: Instant, health: &mut Health) -> O
 fn failing_writes(info: &InfoDict) -> Option<String> {
     let failed = |key| info.get::<String>(key).is_some_and(|status| status != "ok");
     (failed("aof_last_write_status") || failed("rdb_last_bgsave_status"))
-        .then(|| "redis fails to write to its disk: look at its log for what is wrong".to_owned())
+        .then(|| "redis cannot write to its disk: see the log of redis".to_owned())
 }
 
 fn flag(info: &InfoDict, key: &str) -> bool {

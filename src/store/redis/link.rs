@@ -1,8 +1,9 @@
-//! One multiplexed connection to one Redis, made when it is needed and made anew when it is lost.
+//! One multiplexed connection to one Redis. It is made when a command needs it, and again after it was
+//! lost.
 //!
-//! redis-rs has a connection manager. It is not used because it hands out the failure of an attempt
-//! of long ago to whoever comes next, keeps an authentication failure for ever, and stays with a
-//! server that has hung or become a replica.
+//! The connection manager of redis-rs is not used. It returns the failure of an old attempt to the next
+//! command, never recovers from an authentication failure, and stays with a server that hangs or has
+//! become a replica.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,17 +23,19 @@ use url::Url;
 use crate::store::UrlError;
 
 const NOT_CONNECTED_IN_TIME: &str = "cannot be connected to in time";
-/// Less than what a request waits, so that an attempt's failure is seen by those who wait for it.
+/// Shorter than the time that a step may take, so that the steps that wait for an attempt see why it
+/// failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(450);
 
-/// Why a command brought no answer. The texts are for the log: they name the server, no password.
+/// The reason why a command has no result. The messages are for the log: they name the server, and
+/// contain no password.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It was never sent.
+    /// The command was not sent.
     NotSent(String),
-    /// The server refused it, and changed nothing.
+    /// The server answered with an error, and changed nothing.
     Refused(String),
-    /// It was sent, and no answer came: whether it was done is not known.
+    /// The command was sent and not answered: the server may have run it.
     Lost(String),
 }
 
@@ -46,25 +49,25 @@ impl Failure {
 
 pub(super) struct Link {
     client: Client,
-    /// Where it goes, without the password.
+    /// The address of the server, without the password, for messages.
     address: String,
     attempt: Mutex<Attempt>,
 }
 
-/// A connection, or why there is none, once that is known.
+/// An attempt to connect: `None` until it has ended, then the connection or the reason for the failure.
 type Attempt = watch::Receiver<Option<Result<Connection, String>>>;
 
 #[derive(Clone)]
 struct Connection {
     commands: MultiplexedConnection,
-    /// Whether the server has closed it, or it is no longer to be used.
+    /// True once the server has closed the connection, or it must not be used any more.
     lost: Arc<AtomicBool>,
 }
 
 impl Link {
-    /// Reads the URL; connects to nothing.
+    /// Parses the URL, without connecting.
     pub(super) fn new(url: &str) -> Result<Self, UrlError> {
-        // redis-rs says of such a URL only that it is none.
+        // redis-rs reports an invalid port only as an invalid URL.
         if matches!(
             Url::parse(url).map(|url| url.port()),
             Err(url::ParseError::InvalidPort) | Ok(Some(0))
@@ -76,11 +79,11 @@ impl Link {
         if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
             return Err(UrlError::Insecure);
         }
-        // redis-rs brings rustls without cryptography, and panics at the first connection. Whoever
-        // comes first installs it; it is the same one everywhere.
-        let _installed_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        // redis-rs uses rustls without a cryptography provider, and panics at the first connection
+        // unless one is installed. An error means that the same provider is installed already.
+        let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let address = info.addr().to_string();
-        // RESP3, because only it tells of a connection that is closed while nothing is asked.
+        // Only RESP3 reports that an idle connection was closed.
         let settings = info
             .redis_settings()
             .clone()
@@ -89,7 +92,7 @@ impl Link {
             .set_redis_settings(settings)
             .set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = Client::open(info).map_err(UrlError::Unusable)?;
-        let never_tried = Err("it was never connected to".to_owned());
+        let never_tried = Err("no connection was tried yet".to_owned());
         Ok(Self {
             client,
             address,
@@ -97,9 +100,9 @@ impl Link {
         })
     }
 
-    /// Sends a command that may be carried out twice. When the connection turns out to be broken,
-    /// as one is that a firewall has forgotten, it is sent once more over a new one.
-    pub(super) async fn ask<T: FromRedisValue>(
+    /// Sends a command that the server may run twice. If the connection is lost, for example because a
+    /// firewall dropped it, sends the command once more over a new connection.
+    pub(super) async fn send_idempotent<T: FromRedisValue>(
         &self,
         command: &Cmd,
         deadline: Instant,
@@ -130,11 +133,11 @@ impl Link {
             Ok(Err(error))
                 if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) =>
             {
-                // A replica will not become a primary again by waiting: look for the new primary.
+                // The server has become a replica: the next command connects again, to find the primary.
                 if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
                     connection.lost.store(true, Ordering::Relaxed);
                 }
-                Err(Failure::Refused(self.cause(answered(&error))))
+                Err(Failure::Refused(self.cause(server_error(&error))))
             }
             Ok(Err(error)) => {
                 connection.lost.store(true, Ordering::Relaxed);
@@ -147,8 +150,8 @@ impl Link {
         }
     }
 
-    /// The connection, when there is one. Whoever finds none starts the one attempt that all wait
-    /// for; it goes on when they leave, so that a slow connection is made under load too.
+    /// Returns the connection. Without a usable one, starts an attempt that all callers wait for. The
+    /// attempt goes on when the callers give up, so that a slow server can be reached under load too.
     async fn connection(&self) -> Result<Connection, String> {
         let mut attempt = {
             let mut current = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,13 +173,13 @@ impl Link {
 
     fn connect(&self) -> Attempt {
         let lost = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&lost);
+        let lost_in_push = Arc::clone(&lost);
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(None)
             .set_push_sender(move |push: PushInfo| {
                 if push.kind == PushKind::Disconnection {
-                    seen.store(true, Ordering::Relaxed);
+                    lost_in_push.store(true, Ordering::Relaxed);
                 }
                 Ok::<(), std::convert::Infallible>(())
             });
@@ -199,13 +202,13 @@ impl Link {
         attempt
     }
 
-    fn cause(&self, what: impl Display) -> String {
-        format!("redis at {}: {what}", self.address)
+    fn cause(&self, problem: impl Display) -> String {
+        format!("redis at {}: {problem}", self.address)
     }
 }
 
-/// The server's error without the arguments that it may repeat.
-fn answered(error: &RedisError) -> String {
+/// Formats an error of the server without the arguments that its message may repeat.
+fn server_error(error: &RedisError) -> String {
     let detail = error.detail().unwrap_or_default();
     let detail = detail.split(", with args").next().unwrap_or_default();
     format!("answered {} {detail}", error.code().unwrap_or("an error"))

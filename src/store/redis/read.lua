@@ -1,5 +1,7 @@
--- KEYS: account, authenticators, codes, enrolments, uses, authentications, the session's tries. ARGV:
--- the challenge's digest, empty for none; how many wrong codes there may be.
+-- Reads an account.
+-- KEYS: account; authenticators; codes; enrolments; uses; authentications; the session's count of tries.
+-- ARGV: digest of the challenge (empty for none); maximum number of wrong codes.
+-- Returns the parts that `ReadReply` in account.rs lists.
 local account = redis.call('HMGET', KEYS[1], 'version', 'handle', 'epoch', 'replaced')
 local enrolment, authentication
 if ARGV[1] ~= '' then
@@ -7,9 +9,9 @@ if ARGV[1] ~= '' then
     enrolment = live(redis.call('HGET', KEYS[4], ARGV[1]), now)
     authentication = live(redis.call('HGET', KEYS[6], ARGV[1]), now)
 end
-local codes, shut = active_codes(KEYS[1]), false
+local codes, must_wait = active_codes(KEYS[1]), false
 if codes.salt then
-    shut = tonumber(redis.call('HGET', KEYS[7], codes.salt) or '0') >= tonumber(ARGV[2])
+    must_wait = tonumber(redis.call('HGET', KEYS[7], codes.salt) or '0') >= tonumber(ARGV[2])
 end
 return {
     account,
@@ -19,5 +21,5 @@ return {
     authentication and authentication.record or false,
     redis.call('HVALS', KEYS[2]),
     redis.call('HGETALL', KEYS[5]),
-    shut and math.max(redis.call('PTTL', KEYS[7]), 0) or false,
+    must_wait and math.max(redis.call('PTTL', KEYS[7]), 0) or false,
 }

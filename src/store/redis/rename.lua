@@ -1,5 +1,7 @@
--- KEYS: authenticators. ARGV: the authenticator's id, its record as it was read, the new record.
--- Answers a word.
+-- Replaces the record of an authenticator if it has not changed since it was read.
+-- KEYS: authenticators.
+-- ARGV: id of the authenticator; record as it was read; new record.
+-- Returns 'stored', 'changed', or 'nothing' if the account has no such authenticator.
 local stored = redis.call('HGET', KEYS[1], ARGV[1])
 if not stored then
     return 'nothing'

@@ -1,5 +1,8 @@
--- KEYS: account, codes, authenticators. ARGV: version, the salt of the set to replace (empty for
--- none), salt, pepper id, hashes. Answers a word.
+-- Replaces the backup codes.
+-- KEYS: account; codes; authenticators.
+-- ARGV: version; salt of the set to replace (empty for none); the new set: salt, pepper id, hashes.
+-- Returns 'stored', also for a repetition; 'stale' if the account has another version or no
+-- authenticators; 'superseded' if another set is active.
 local version, old, salt, pepper_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local active = active_codes(KEYS[1]).salt or ''
 if active == salt then

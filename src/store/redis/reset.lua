@@ -1,7 +1,11 @@
--- KEYS: account, authenticators, codes, uses, enrolments, authentications, the tries of the release
--- before this one. ARGV: whether authenticators may be removed (1 or 0), and the recovery code: salt,
--- pepper id, hash, TTL in milliseconds. Answers a word, the code's deadline, the records that were
--- removed and those of their last uses.
+-- Removes all authenticators, codes and pending ceremonies, and stores a recovery code.
+-- KEYS: account; authenticators; codes; uses; enrolments; authentications; the count of tries that the
+-- previous release keeps.
+-- ARGV: 1 if authenticators may be removed, else 0; the recovery code: salt, pepper id, hash, TTL in
+-- milliseconds.
+-- Returns a word, the deadline of the code in milliseconds, the removed records, and the records of
+-- their last uses. The word is 'done', or 'enrolled' if nothing was changed because there are
+-- authenticators.
 local recovery = { salt = ARGV[2], pepper = ARGV[3], hash = ARGV[4], ttl = ARGV[5] }
 local removed = redis.call('HVALS', KEYS[2])
 if ARGV[1] ~= '1' and #removed > 0 then

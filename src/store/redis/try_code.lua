@@ -1,6 +1,10 @@
--- KEYS: account, codes, the session's tries. ARGV: salt, hash, how many wrong ones there may be,
--- within how many milliseconds. Answers a word, a number and the epoch. The tries are a hash with one
--- field, which is the salt of the set that they were made at: a set that is over has no count.
+-- Tries a code, and uses it up if it is right.
+-- KEYS: account; codes; the session's count of tries, a hash whose one field is the salt of the set that
+-- was tried, so that each set has a count of its own.
+-- ARGV: salt; hash; maximum number of wrong codes within a window; the window in milliseconds.
+-- Returns a word, a number and the epoch: 'used' with the number of backup codes left; 'many' with the
+-- milliseconds until the session may try again; 'wrong'; or 'other' if another set is active. The epoch
+-- is 0 unless the code was used.
 local salt, hash, limit, window = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
 local codes = active_codes(KEYS[1])
@@ -24,7 +28,7 @@ local function use_up()
     return true
 end
 
--- Counted before it is compared.
+-- The attempt is counted before the hash is compared.
 if tries == 0 then
     redis.call('DEL', KEYS[3])
 end

@@ -1,5 +1,9 @@
--- KEYS: authenticators, uses, authentications, account. ARGV: the challenge's digest, the
--- authenticator's id, the counter that it showed, the record of the use. Answers a word and the epoch.
+-- Completes an authentication. The pending authentication is used up unless it is gone.
+-- KEYS: authenticators; uses; authentications; account.
+-- ARGV: digest of the challenge; id of the authenticator; signature counter of the assertion; record of
+-- the use.
+-- Returns a word and the epoch, 0 unless the use was stored: 'stored'; 'gone' if there is no such pending
+-- authentication; 'nothing' if there is no such authenticator; 'back' if the counter has not grown.
 local challenge, id, count, record = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
 if not live(redis.call('HGET', KEYS[3], challenge), now_ms()) then

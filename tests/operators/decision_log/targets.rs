@@ -116,7 +116,7 @@ async fn unread_pipe_delays_no_request_and_lost_lines_are_counted() {
         assert!(asked < 1000, "there is no bound to what waits");
     }
     let said = format!(
-        "decision log: decisions are lost, as {} takes",
+        "decision log: decisions are lost because writing to {} is too slow",
         pipe.display()
     );
     let reasons = reasons(&gateway).await;
@@ -127,7 +127,7 @@ async fn unread_pipe_delays_no_request_and_lost_lines_are_counted() {
     );
     // The gateway still stops and logs the missing lines.
     let written = gateway.stop();
-    let words = "the decision log takes them too slowly";
+    let words = "decisions are lost because writing the decision log is too slow";
     assert_eq!(occurrences(&written, words), 1, "{written}");
     assert!(
         written.contains("the last decisions are not in"),
