@@ -1,9 +1,10 @@
-//! `policy replay` over 100 000 recorded decisions: the shipped cases, each of many users and moments.
+//! Measures `policy replay` over 100 000 recorded decisions: the shipped cases, repeated for many users
+//! and times.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
     unreachable_pub,
-    reason = "figures go to stdout, and the log is that of the tests"
+    reason = "figures go to stdout, and the recorded decisions are those of the tests"
 )]
 
 #[path = "../tests/support/recorded.rs"]
@@ -36,14 +37,14 @@ fn main() {
     let file = file.into_inner().expect("the whole log");
     let bytes = file.metadata().expect("its size").len();
     for round in 1..=3 {
-        let begun = Instant::now();
+        let started = Instant::now();
         let output = Command::new(env!("CARGO_BIN_EXE_cedargate"))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .args(["policy", "replay", "--json"])
             .arg(&log)
             .output()
             .expect("the program");
-        let seconds = begun.elapsed().as_secs_f64();
+        let seconds = started.elapsed().as_secs_f64();
         let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
         assert_eq!(report["same"], DECISIONS, "{report}");
         println!(

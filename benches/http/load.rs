@@ -1,4 +1,4 @@
-//! Callers that wait for each answer before they send again, and what they measure.
+//! The load: callers that wait for each answer before they send the next request, and their figures.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// What one run measured.
+/// The figures of one run.
 pub struct Figures {
     per_second: f64,
     p50: Duration,
@@ -30,7 +30,7 @@ impl Figures {
         }
     }
 
-    /// The head of the table whose rows [`Figures::print`] prints.
+    /// Prints the head of the table whose rows [`Figures::print`] prints.
     pub fn print_head() {
         println!(
             "{:<38} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
@@ -38,21 +38,22 @@ impl Figures {
         );
     }
 
-    /// One row: itself, and beside each figure how it compares with the floor's.
-    pub fn print(&self, name: &str, floor: &Self) {
-        let [p50, p99, floor_p50, floor_p99] =
-            [self.p50, self.p99, floor.p50, floor.p99].map(|time| time.as_secs_f64() * 1000.0);
+    /// Prints one row: each figure, and its ratio to the baseline's.
+    pub fn print(&self, name: &str, baseline: &Self) {
+        let [p50, p99, baseline_p50, baseline_p99] =
+            [self.p50, self.p99, baseline.p50, baseline.p99]
+                .map(|time| time.as_secs_f64() * 1000.0);
         println!(
             "{name:<38} {:>8.0} {:>8.4} {p50:>8.2} {:>8.2} {p99:>8.2} {:>8.2}",
             self.per_second,
-            self.per_second / floor.per_second,
-            p50 / floor_p50,
-            p99 / floor_p99,
+            self.per_second / baseline.per_second,
+            p50 / baseline_p50,
+            p99 / baseline_p99,
         );
     }
 }
 
-/// One request as often as it gets through in a while, over so many connections.
+/// Repeats one request for the duration of `run`, over this number of connections.
 pub async fn repeat(
     address: &str,
     request: Request<Full<Bytes>>,
@@ -61,11 +62,11 @@ pub async fn repeat(
 ) -> Figures {
     let started = Instant::now();
     let next = move || (started.elapsed() < run).then(|| request.clone());
-    // whatever it is answered: an unknown path is refused, and that is what is measured
-    callers(address, connections, next, |_| true).await
+    // Every status is accepted: an unknown path is refused, and the refusal is measured.
+    measure(address, connections, next, |_| true).await
 }
 
-/// Each request once, over so many connections. All have to be served.
+/// Sends each request once, over this number of connections. Panics unless each succeeds.
 pub async fn each(
     address: &str,
     requests: Vec<Request<Full<Bytes>>>,
@@ -73,10 +74,10 @@ pub async fn each(
 ) -> Figures {
     let requests = Mutex::new(requests);
     let next = move || requests.lock().expect("no caller panics").pop();
-    callers(address, connections, next, StatusCode::is_success).await
+    measure(address, connections, next, StatusCode::is_success).await
 }
 
-/// Sends a request again and again until the server is gone, whatever it is answered.
+/// Repeats a request until the server closes the connection, and ignores the answers.
 pub async fn flood(address: String, request: Request<Full<Bytes>>) {
     let mut connection = connect(&address).await;
     while let Ok(answer) = connection.send_request(request.clone()).await {
@@ -86,11 +87,11 @@ pub async fn flood(address: String, request: Request<Full<Bytes>>) {
     }
 }
 
-async fn callers(
+async fn measure(
     address: &str,
     connections: usize,
     next: impl Fn() -> Option<Request<Full<Bytes>>> + Send + Sync + 'static,
-    right: fn(&StatusCode) -> bool,
+    is_expected: fn(&StatusCode) -> bool,
 ) -> Figures {
     let mut connected = Vec::new();
     for _ in 0..connections {
@@ -110,7 +111,7 @@ async fn callers(
                     let status = answer.status();
                     let body = answer.into_body().collect().await.expect("its body");
                     times.push(sent.elapsed());
-                    assert!(right(&status), "{status} {:?}", body.to_bytes());
+                    assert!(is_expected(&status), "{status} {:?}", body.to_bytes());
                 }
                 times
             })

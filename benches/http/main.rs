@@ -1,5 +1,5 @@
-//! A decided request, and a whole completion on both stores, beside a bare hyper server in the same
-//! run: what is printed are ratios, since machines are noisy. `cargo bench --bench http`
+//! Measures a decided request and a whole completion on both stores, and a bare hyper server in the same
+//! run. Prints ratios to the bare server, since machines are noisy. Run it with `cargo bench --bench http`.
 #![allow(
     clippy::print_stderr,
     clippy::print_stdout,
@@ -7,7 +7,7 @@
     clippy::unwrap_used,
     dead_code,
     unreachable_pub,
-    reason = "figures go to stdout, and the harness is the tests', which use all of it"
+    reason = "figures go to stdout, and the support modules are those of the tests, which use all of them"
 )]
 
 mod load;
@@ -21,7 +21,7 @@ use hyper::Request;
 use hyper::body::Bytes;
 use load::Figures;
 use serde_json::json;
-use servers::{Bare, Serving};
+use servers::{BareServer, GatewayProcess};
 use support::authenticator::Attestation;
 use support::client::{BACKUP_CODES, COMPLETE, Client, METHODS};
 use support::deployment::{Deployment, TENANT};
@@ -35,22 +35,22 @@ const CALLERS: usize = 8;
 /// The connections from which one account makes new backup codes without end.
 const FLOODERS: usize = 16;
 
-/// How much is measured.
+/// The extent of a run.
 struct Effort {
     rounds: usize,
-    /// How long one request is repeated.
+    /// The time for which one request is repeated.
     run: Duration,
-    /// How many enrol in one round at one store, each a first and a second factor.
+    /// The number of users in one round at one store. Each enrols a first and a second factor.
     users: usize,
 }
 
-const WHOLE: Effort = Effort {
+const FULL: Effort = Effort {
     rounds: 3,
     run: Duration::from_secs(5),
     users: 400,
 };
 
-/// Shows that it works; its figures mean nothing.
+/// A run that shows that the benchmark works. Its figures mean nothing.
 const QUICK: Effort = Effort {
     rounds: 1,
     run: Duration::from_millis(500),
@@ -59,24 +59,24 @@ const QUICK: Effort = Effort {
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    if Bare::is_this() {
-        runtime.block_on(servers::bare());
+    if BareServer::is_this() {
+        runtime.block_on(servers::serve_bare());
     } else {
-        let is_asked = |name| std::env::args().any(|argument| argument == name);
-        let effort = if is_asked("--quick") { &QUICK } else { &WHOLE };
-        runtime.block_on(compare(effort, is_asked("--flood")));
+        let has_flag = |name| std::env::args().any(|argument| argument == name);
+        let effort = if has_flag("--quick") { &QUICK } else { &FULL };
+        runtime.block_on(compare(effort, has_flag("--flood")));
     }
 }
 
-/// A store's name, and what serves with it.
+/// The name of a store, and the deployment that uses it.
 type Deployed<'a> = (&'static str, &'a Deployment);
 
-/// All comparisons, or only that of a flood.
+/// Runs all comparisons, or only the flood.
 async fn compare(effort: &Effort, only_flood: bool) {
-    let bare = Bare::start();
+    let bare = BareServer::start();
     let embedded = Deployment::new("embedded:./data");
-    // It keeps what it has answered over an end of the machine, as the embedded store does.
-    let synced = [
+    // With these settings, Redis answers after an fsync, as the embedded store does.
+    let fsync_arguments = [
         "--save",
         "",
         "--appendonly",
@@ -84,85 +84,96 @@ async fn compare(effort: &Effort, only_flood: bool) {
         "--appendfsync",
         "always",
     ];
-    let redis = RedisServer::with(&synced);
+    let redis = RedisServer::with(&fsync_arguments);
     let on_redis = Deployment::new(&redis.url());
     let deployed = [("embedded", &embedded), ("redis", &on_redis)];
 
     if only_flood {
-        return floods(effort, deployed).await;
+        return compare_floods(effort, deployed).await;
     }
     println!("A decided request, {CONNECTIONS} connections with keep-alive, against bare hyper");
     Figures::print_head();
     for round in 1..=effort.rounds {
-        requests(round, effort, &bare, deployed).await;
+        compare_requests(round, effort, &bare, deployed).await;
     }
     println!("\nA whole completion, {CALLERS} connections with keep-alive, against bare hyper");
     Figures::print_head();
     for round in 1..=effort.rounds {
-        completions(round, effort, &bare, deployed).await;
+        compare_completions(round, effort, &bare, deployed).await;
     }
     println!();
-    floods(effort, deployed).await;
+    compare_floods(effort, deployed).await;
 }
 
-async fn floods(effort: &Effort, deployed: [Deployed<'_>; 2]) {
+async fn compare_floods(effort: &Effort, deployed: [Deployed<'_>; 2]) {
     println!("First enrolments, one at a time, while another account makes codes without end");
     Figures::print_head();
     for round in 1..=effort.rounds {
-        for one in deployed {
-            flooded(round, effort, one).await;
+        for deployment in deployed {
+            compare_flood(round, effort, deployment).await;
         }
     }
 }
 
-async fn requests(round: usize, effort: &Effort, bare: &Bare, deployed: [Deployed<'_>; 2]) {
+async fn compare_requests(
+    round: usize,
+    effort: &Effort,
+    bare: &BareServer,
+    deployed: [Deployed<'_>; 2],
+) {
     let repeat = async |address: &str, request| {
         load::repeat(address, request, CONNECTIONS, effort.run).await
     };
-    let floor = repeat(&bare.address, get("/", &[])).await;
-    floor.print(&format!("round {round}: bare hyper"), &floor);
+    let baseline = repeat(&bare.address, get("/", &[])).await;
+    baseline.print(&format!("round {round}: bare hyper"), &baseline);
     for (name, deployment) in deployed {
-        let gateway = Serving::start(deployment);
+        let gateway = GatewayProcess::start(deployment);
         let bearer = format!("Bearer {}", deployment.token("alice"));
         let headers = [("authorization", bearer.as_str()), ("x-tenant-id", TENANT)];
         let decided = repeat(&gateway.address, get(METHODS, &headers)).await;
-        decided.print(&format!("  list methods, {name}"), &floor);
+        decided.print(&format!("  list methods, {name}"), &baseline);
     }
-    let gateway = Serving::start(deployed[0].1);
+    let gateway = GatewayProcess::start(deployed[0].1);
     let public = repeat(&gateway.address, get("/.well-known/webauthn", &[])).await;
-    public.print("  public document, no token", &floor);
+    public.print("  public document, no token", &baseline);
     let unknown = repeat(&gateway.address, get("/nothing", &[])).await;
-    unknown.print("  unknown path, no token", &floor);
+    unknown.print("  unknown path, no token", &baseline);
 }
 
-/// The floor is bare hyper that is sent a completion again and again, as large as all of them are.
-async fn completions(round: usize, effort: &Effort, bare: &Bare, deployed: [Deployed<'_>; 2]) {
-    let mut floor = None;
+/// Measures completions. The baseline is bare hyper that is sent one of the completions again and again;
+/// all of them have the same size.
+async fn compare_completions(
+    round: usize,
+    effort: &Effort,
+    bare: &BareServer,
+    deployed: [Deployed<'_>; 2],
+) {
+    let mut baseline = None;
     for (name, deployment) in deployed {
-        let gateway = Serving::start(deployment);
-        for (method_type, what) in [
+        let gateway = GatewayProcess::start(deployment);
+        for (method_type, label) in [
             ("webauthn_passkey", "first factor (makes codes)"),
             ("webauthn_fido", "second factor (no codes)"),
         ] {
             let users = (0..effort.users).map(|user| format!("user-{round}-{user}"));
-            let begun = begin(&gateway, deployment, method_type, users).await;
-            if floor.is_none() {
-                let sample = begun[0].clone();
+            let completions = begin(&gateway, deployment, method_type, users).await;
+            if baseline.is_none() {
+                let sample = completions[0].clone();
                 let bare = load::repeat(&bare.address, sample, CALLERS, effort.run).await;
                 bare.print(&format!("round {round}: bare hyper"), &bare);
-                floor = Some(bare);
+                baseline = Some(bare);
             }
-            let completed = load::each(&gateway.address, begun, CALLERS).await;
-            let floor = floor.as_ref().expect("it was measured before");
-            completed.print(&format!("  {what}, {name}"), floor);
+            let completed = load::each(&gateway.address, completions, CALLERS).await;
+            let baseline = baseline.as_ref().expect("the first pass measured it");
+            completed.print(&format!("  {label}, {name}"), baseline);
         }
     }
 }
 
-/// First enrolments of others, one after the other, while one account makes new backup codes without
-/// end from [`FLOODERS`] connections: all of one session, and each of a session of its own.
-async fn flooded(round: usize, effort: &Effort, (name, deployment): Deployed<'_>) {
-    let gateway = Serving::start(deployment);
+/// Measures first enrolments of other users, one at a time, while one account makes new backup codes
+/// without end over [`FLOODERS`] connections: first all in one session, then each in a session of its own.
+async fn compare_flood(round: usize, effort: &Effort, (name, deployment): Deployed<'_>) {
+    let gateway = GatewayProcess::start(deployment);
     let mallory = format!("mallory-{round}");
     let enrolment = begin(
         &gateway,
@@ -177,16 +188,16 @@ async fn flooded(round: usize, effort: &Effort, (name, deployment): Deployed<'_>
     };
     let quiet = load::each(&gateway.address, victims("quiet").await, 1).await;
     quiet.print(&format!("round {round}: quiet, {name}"), &quiet);
-    for (sessions, what) in [(1, "one session"), (FLOODERS, "a session each")] {
-        let begun = victims(what).await;
+    for (sessions, label) in [(1, "one session"), (FLOODERS, "a session each")] {
+        let completions = victims(label).await;
         let floods: Vec<_> = (0..FLOODERS)
             .map(|connection| {
                 let request = regeneration(deployment, &mallory, connection % sessions);
                 tokio::spawn(load::flood(gateway.address.clone(), request))
             })
             .collect();
-        let flooded = load::each(&gateway.address, begun, 1).await;
-        flooded.print(&format!("  flooded by {what}"), &quiet);
+        let flooded = load::each(&gateway.address, completions, 1).await;
+        flooded.print(&format!("  flooded by {label}"), &quiet);
         floods.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
@@ -213,18 +224,18 @@ fn get(target: &str, headers: &[(&str, &str)]) -> Request<Full<Bytes>> {
     request.body(Full::default()).expect("a request")
 }
 
-/// Begins an enrolment of each user's, and gives the requests that complete them.
+/// Begins an enrolment for each user, and returns the requests that complete the enrolments.
 async fn begin(
-    gateway: &Serving,
+    gateway: &GatewayProcess,
     deployment: &Deployment,
     method_type: &str,
     users: impl Iterator<Item = String>,
 ) -> Vec<Request<Full<Bytes>>> {
-    let anybody = Client::new(&format!("http://{}", gateway.address));
+    let client = Client::new(&format!("http://{}", gateway.address));
     let mut completions = Vec::new();
     for user in users {
         let token = deployment.sign(&deployment.strong_claims(&user, TENANT));
-        let options = anybody.with(&token, TENANT).begin(method_type).await;
+        let options = client.with(&token, TENANT).begin(method_type).await;
         let credential = Attestation::to(&options, &deployment.origin()).credential();
         let body = json!({
             "credential": credential, "device_name": "my key", "method_type": method_type,

@@ -1,4 +1,4 @@
-//! What is compared, each as a process of its own.
+//! The servers that are compared, each in a process of its own.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -13,21 +13,21 @@ use tokio::net::TcpListener;
 
 use crate::support::deployment::Deployment;
 
-/// How long a gateway may take to start.
-const START: Duration = Duration::from_secs(30);
+/// The time within which a gateway has to start.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Set in the process that is the bare server.
-const BARE: &str = "CEDARGATE_BENCH_BARE";
+/// The environment variable that makes this program the bare server.
+const BARE_VARIABLE: &str = "CEDARGATE_BENCH_BARE";
 
-/// A gateway whose log nobody reads: reading it would cost what is measured.
-pub struct Serving {
+/// A running gateway. Its log is discarded, since reading it would distort the figures.
+pub struct GatewayProcess {
     process: Child,
-    /// Address and port of its API.
+    /// The address and port of the API.
     pub address: String,
 }
 
-impl Serving {
-    /// Starts one, and waits until it listens.
+impl GatewayProcess {
+    /// Starts a gateway, and waits until it listens.
     pub fn start(deployment: &Deployment) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_cedargate"))
             .args(["serve", "--config"])
@@ -38,36 +38,39 @@ impl Serving {
         let address = deployment.origin().replace("http://localhost", "127.0.0.1");
         let started = Instant::now();
         while std::net::TcpStream::connect(&address).is_err() {
-            assert!(started.elapsed() < START, "the gateway does not start");
+            assert!(
+                started.elapsed() < START_TIMEOUT,
+                "the gateway does not start"
+            );
             std::thread::yield_now();
         }
         Self { process, address }
     }
 }
 
-impl Drop for Serving {
+impl Drop for GatewayProcess {
     fn drop(&mut self) {
         end(&mut self.process);
     }
 }
 
-/// A server that does the least: hyper reads the request whole and answers a small JSON.
-pub struct Bare {
+/// A minimal server: hyper reads the whole request and answers with a small JSON.
+pub struct BareServer {
     process: Child,
-    /// Its address and port.
+    /// The address and port of the server.
     pub address: String,
 }
 
-impl Bare {
-    /// Whether this process is to be the server.
+impl BareServer {
+    /// Returns true if this process has to be the server.
     pub fn is_this() -> bool {
-        std::env::var_os(BARE).is_some()
+        std::env::var_os(BARE_VARIABLE).is_some()
     }
 
     /// Starts this program again, as the server.
     pub fn start() -> Self {
         let mut process = Command::new(std::env::current_exe().expect("this program"))
-            .env(BARE, "1")
+            .env(BARE_VARIABLE, "1")
             .stdout(Stdio::piped())
             .spawn()
             .expect("a second process");
@@ -83,14 +86,14 @@ impl Bare {
     }
 }
 
-impl Drop for Bare {
+impl Drop for BareServer {
     fn drop(&mut self) {
         end(&mut self.process);
     }
 }
 
-/// What the process of [`Bare`] does; the first line that it prints is its address.
-pub async fn bare() {
+/// Runs the server of a [`BareServer`]. Prints its address as the first line.
+pub async fn serve_bare() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
     loop {
@@ -101,7 +104,7 @@ pub async fn bare() {
         tokio::spawn(async move {
             let http = hyper::server::conn::http1::Builder::new();
             let served = http.serve_connection(TokioIo::new(stream), service_fn(answer));
-            // a caller that goes away is no failure
+            // A client that closes its connection is no failure.
             let _ = served.await;
         });
     }
@@ -117,7 +120,7 @@ async fn answer(request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes
 }
 
 fn end(process: &mut Child) {
-    // both fail when it has ended already, which is what is wanted
+    // Both calls fail if the process has ended already.
     let _ = process.kill();
     let _ = process.wait();
 }
