@@ -1,6 +1,7 @@
-//! The gateway's error: the reason why a request was not served, in no transport's terms. It composes
-//! the errors of the parts. `http` alone maps it to statuses, headers and sentences; what is for the log
-//! only stays in the log.
+//! The gateway's error, which wraps the errors of `authn`, `webauthn` and `store`.
+//!
+//! It does not depend on HTTP: only `http` maps it to statuses, headers and messages for clients. The
+//! `Display` texts here are for the log.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,77 +17,67 @@ use crate::{authn, store, webauthn};
 /// The reason why a request was not served.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// The request is malformed: every field of it that breaks a rule.
+    /// The request is malformed. Lists every field that breaks a rule.
     #[error("the request is malformed: {}", Listed(.0))]
     Invalid(Vec<Field>),
-    /// The caller is not authenticated, or a token cannot be judged or issued.
+    /// The caller is not authenticated, or a token cannot be verified or issued.
     #[error(transparent)]
     Authn(#[from] authn::Error),
-    /// The policies refuse. Their notices are in the record.
-    #[error("the policies refuse it ({code})")]
+    /// The policies refuse the request. Their notices are in the request event.
+    #[error("the policies refuse the request ({code})")]
     Refused {
         /// The machine-readable code of the refusal.
         code: String,
     },
-    /// The policies would permit it after a fresher or stronger sign-in (RFC 9470).
+    /// The policies would permit the request after a fresher or stronger sign-in (RFC 9470).
     #[error("a fresher or stronger sign-in is needed")]
     StepUp(StepUp),
-    /// The policies would permit it after a step-up, and the caller has no authenticator to step up
-    /// with.
+    /// The policies would permit the request after a step-up, but the caller has no authenticator to
+    /// step up with.
     #[error("a step-up is needed, and the caller has no authenticator for one")]
     RecoveryRequired(Vec<Recourse>),
     /// A policy failed while it was evaluated, or the request does not fit the schema.
     #[error("a policy failed while it was evaluated")]
     Policy,
-    /// Something that the request needs does not exist, or is not the caller's.
     #[error("there is no {0}")]
     NotFound(Missing),
-    /// The authenticator's response does not verify, or a ceremony does not start.
+    /// The response of the authenticator does not verify, or a ceremony cannot be started.
     #[error(transparent)]
     Webauthn(#[from] webauthn::Error),
-    /// A backup or recovery code is wrong, used or malformed. The caller is not told which.
+    /// A backup or recovery code is wrong, used or malformed. The answer does not say which, because that
+    /// would help to guess codes.
     #[error("a backup or recovery code does not work")]
     WrongCode,
-    /// The session did too much in too short a time.
     #[error("{what}")]
     TooMany {
         /// The limit that was reached.
         what: Throttled,
-        /// The session may try again after this time.
+        /// The time after which the session may try again.
         retry_after: Duration,
     },
     /// The credential id is already registered.
     #[error("the authenticator is already registered")]
     CredentialExists,
-    /// The account has as many authenticators as it may have.
-    #[error("the account has {limit} authenticators, as many as it may have")]
-    LimitReached {
-        /// The number of authenticators that an account may have.
-        limit: usize,
-    },
-    /// Another request replaced the backup codes first.
+    /// The account has the maximum number of authenticators.
+    #[error("the account has {limit} authenticators, which is the maximum")]
+    LimitReached { limit: usize },
     #[error("another request replaced the backup codes first")]
     CodesReplaced,
     /// A feature is not set up for this tenant or deployment.
     #[error("{0} not set up")]
     NotSetUp(Feature),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// The account changed again and again while the request was decided.
-    #[error("the account changed faster than it could be decided on")]
+    /// The account changed after each of the decisions on the request.
+    #[error("the account changed after every decision on the request")]
     Contended,
-    /// A fault of the gateway. The text is for the log.
+    /// A bug or a failure in the gateway itself.
     #[error("{0}")]
     Internal(Cow<'static, str>),
-    /// The request failed, and the browser may forget the credential that it sent.
+    /// The request failed, and the browser can delete the credential that it sent, because it is of no
+    /// use.
     #[error("{error}")]
-    ForgetCredential {
-        /// The failure.
-        error: Box<Error>,
-        /// The credential.
-        signal: Signal,
-    },
+    ForgetCredential { error: Box<Error>, signal: Signal },
 }
 
 impl Error {
@@ -98,7 +89,7 @@ impl Error {
         }])
     }
 
-    /// Adds the credential that the browser may forget.
+    /// Adds the credential that the browser can delete.
     #[must_use]
     pub fn forgetting(self, signal: Signal) -> Self {
         Error::ForgetCredential {
@@ -120,18 +111,18 @@ impl StepError for Error {
     }
 }
 
-/// Writes an error with all its causes, each after a colon.
+/// Returns the text of an error and of all its causes, separated by colons.
 pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// A part of a request that breaks a rule.
+/// A field of a request that breaks a rule.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Field {
-    /// The name of the part; for a member of a body its path, such as `credential.id`.
+    /// The name of the field, or its path in the body, such as `credential.id`.
     pub field: Cow<'static, str>,
-    /// The rule that it breaks, as the end of a sentence.
+    /// The rule, as the end of a sentence that begins with the name.
     pub rule: Cow<'static, str>,
 }
 
@@ -156,30 +147,30 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-/// Something that a request needs and that does not exist, or is not the caller's.
+/// The things that a request needs and that can be missing. They complete the sentence "there is no …".
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Missing {
-    /// The authenticator that the request names.
+    /// The authenticator that the request names does not exist, or is not the caller's.
     #[error("such authenticator")]
     Authenticator,
-    /// Any authenticator of the caller that could answer a step-up.
-    #[error("authenticator that fits")]
+    /// The caller has no authenticator that can be used for the step-up.
+    #[error("authenticator for this step-up")]
     FittingAuthenticator,
-    /// Any authenticator of the caller, which backup codes are the replacement for.
-    #[error("authenticator that backup codes could stand in for")]
+    /// The caller has no authenticator, so there is nothing that backup codes could replace.
+    #[error("authenticator that backup codes could replace")]
     AuthenticatorForCodes,
-    /// The pending enrolment that the response completes.
+    /// No pending enrolment has the challenge of the response.
     #[error("pending enrolment for this credential")]
     PendingEnrolment,
-    /// The pending step-up that the response completes.
+    /// No pending step-up has the challenge of the response.
     #[error("pending step-up for this response")]
     PendingStepUp,
-    /// The user that the request names: their issuer is not configured.
-    #[error("such user: no issuer of this name is configured")]
+    /// The issuer of the user that the request names is not configured.
+    #[error("such user, because no issuer of this name is configured")]
     User,
 }
 
-/// A feature that can be left out of a configuration.
+/// The features that a configuration can leave out. They complete the sentence "… not set up".
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Feature {
     /// WebAuthn for the caller's tenant.
@@ -194,10 +185,10 @@ pub enum Feature {
 }
 
 /// The argument of `PublicKeyCredential.signalUnknownCredential` (WebAuthn Level 3 §5.1.10.1), which
-/// removes a dead passkey from the user's list.
+/// removes a passkey that no longer works from the user's list.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Signal {
-    /// The relying party.
+    /// The id of the relying party.
     #[serde(rename = "rpId")]
     pub rp_id: String,
     /// The credential id, base64url.
@@ -205,16 +196,13 @@ pub struct Signal {
     pub credential_id: String,
 }
 
-/// The limits on what one session may do.
+/// The limits that a session can reach. They are sentences.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Throttled {
-    /// The session tried too many wrong codes.
     #[error("too many wrong codes were tried in this session")]
     Codes,
-    /// The session began too many enrolments and step-ups.
     #[error("this session started too many enrolments and step-ups")]
     Ceremonies,
-    /// The session already waits for codes to be hashed.
-    #[error("this session already waits for codes to be made or checked")]
+    #[error("another request of this session is still waiting for codes to be made or checked")]
     Hashing,
 }

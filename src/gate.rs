@@ -1,5 +1,8 @@
-//! The only place that reads a decision. What is permitted is a [`Permit`], and what changes
-//! anything takes one: there is no other way to make it.
+//! The gate: it asks the policies about each operation and turns the decision into a [`Permit`] or an
+//! error.
+//!
+//! A permit can only be made here, and each operation on an account takes one. So an operation cannot run
+//! without a decision that allows it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,33 +21,36 @@ use cedargate_core::{
 };
 use cedargate_policy::{AuthorizationRequest, Bundle, Caller, PolicyEntry, Resource};
 
-/// Something protected that a member may ask for.
+/// A protected operation that a member can ask for.
 pub trait Operation {
-    /// What the policies are asked.
+    /// The action that the policies decide on.
     const ACTION: GateAction;
 
-    /// The method type in question, for the actions of `enroll`.
+    /// Returns the method type to enroll, for the actions in the group `enroll`.
     fn method_type(&self) -> Option<MethodType> {
         None
     }
 
-    /// What it acts on; none when that is not the caller's, which is decided as `unknown`.
+    /// Returns the resource that the operation acts on. `None` if the caller has no such resource: the
+    /// request is then decided as the action `unknown`.
     fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>>;
 
-    /// The challenge whose pending enrolment is read together with the account.
+    /// Returns the challenge whose pending ceremony is read together with the account.
     fn challenge(&self) -> Option<&Bytes> {
         None
     }
 
-    /// Returns true if it repeats what the account shows to be done already. Only then is a token good
-    /// whose code set the enrolment in question has replaced: a retry after a lost answer must learn
-    /// that the enrolment succeeded.
+    /// Returns true if the account shows that this operation has been done already.
+    ///
+    /// An enrolment with a recovery code replaces the code set, which ends the step-up token that was
+    /// made with it. A retry after a lost response still has that token, and must learn that the
+    /// enrolment succeeded. So the token is accepted for a repetition.
     fn is_repetition(&self, _: &Account) -> bool {
         false
     }
 }
 
-/// What one decision was made on: all that is done by its permit is done on the same.
+/// The facts of a decision. The operation that it permits uses the same facts.
 struct Facts {
     member: Member,
     account: Account,
@@ -52,34 +58,37 @@ struct Facts {
     in_force: Arc<InForce>,
 }
 
-/// The policies' permission to do one operation on the facts that they saw.
+/// The permission of the policies to do one operation, with the facts that they decided on.
 pub struct Permit<O> {
     operation: O,
     facts: Arc<Facts>,
 }
 
 impl<O> Permit<O> {
-    /// What is permitted.
+    /// Returns the permitted operation.
     pub fn operation(&self) -> &O {
         &self.operation
     }
 
-    /// Who asked.
+    /// Returns the caller.
     pub fn member(&self) -> &Member {
         &self.facts.member
     }
 
-    /// The account that was decided on: the caller's own.
+    /// Returns the caller's own account, as it was when the decision was made.
     pub fn account(&self) -> &Account {
         &self.facts.account
     }
 
-    /// The claims that the policies in force may ask for.
+    /// Returns the names of the claims that the site schema declares.
     pub fn declared_claims(&self) -> impl Iterator<Item = &str> {
         self.facts.in_force.bundle.declared_claims()
     }
 
-    /// Asks for a further operation, in the same request: the same bundle, facts and moment.
+    /// Decides a further operation of the same request, with the same bundle, facts and time.
+    ///
+    /// # Errors
+    /// The policies do not permit it.
     pub fn confirm<P: Operation>(
         &self,
         operation: P,
@@ -89,18 +98,17 @@ impl<O> Permit<O> {
     }
 }
 
-/// A bundle that decides, since when, and how often each of its policies determined a decision.
+/// A bundle in force, with the time at which it was loaded and a count of decisions for each policy.
 pub struct InForce {
     bundle: Bundle,
     /// [`Bundle::revision`], shared with the events of requests.
     revision: Arc<str>,
     since: Timestamp,
-    /// Of each policy, in the order of [`Bundle::entries`].
+    /// The number of decisions that each policy determined, in the order of [`Bundle::entries`].
     determined: Box<[AtomicU64]>,
 }
 
 impl InForce {
-    /// A bundle that has decided nothing yet, loaded at this moment.
     pub fn new(bundle: Bundle, since: Timestamp) -> Self {
         let determined = bundle.entries().iter().map(|_| AtomicU64::new(0));
         Self {
@@ -111,19 +119,21 @@ impl InForce {
         }
     }
 
-    /// The bundle.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
     }
 
-    /// When it was loaded.
+    /// Returns the time at which the bundle was loaded.
     pub fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// Its policies, each with how many decisions it determined since then.
+    /// Returns each policy with the number of decisions that it determined since it was loaded.
     pub fn determined(&self) -> impl Iterator<Item = (&PolicyEntry, u64)> {
-        let counts = self.determined.iter().map(|it| it.load(Ordering::Relaxed));
+        let counts = self
+            .determined
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
         self.bundle.entries().iter().zip(counts)
     }
 
@@ -137,17 +147,17 @@ impl InForce {
     }
 }
 
-/// Decides requests: the policies in force, and the store that their facts come from.
+/// Decides requests with the policies in force, on facts from the store.
 pub struct Gate {
-    /// Read once for each request, which then keeps what it read.
+    /// Loaded once for each request, so that a reload does not change the policies of a running request.
     in_force: ArcSwap<InForce>,
     store: Arc<Store>,
-    /// Where authenticators confirm sessions; none: step-ups are not set up.
+    /// The relying parties where authenticators confirm sessions. `None` if step-ups are not set up.
     parties: Option<Arc<RelyingParties>>,
 }
 
 impl Gate {
-    /// A gate that asks these policies. It offers step-ups at `parties`; none: step-ups are not set up.
+    /// Makes a gate. It offers step-ups at `parties`, or none if `parties` is `None`.
     pub fn new(in_force: InForce, store: Arc<Store>, parties: Option<Arc<RelyingParties>>) -> Self {
         Self {
             in_force: ArcSwap::from_pointee(in_force),
@@ -156,12 +166,11 @@ impl Gate {
         }
     }
 
-    /// The policies in force.
     pub fn in_force(&self) -> Arc<InForce> {
         self.in_force.load_full()
     }
 
-    /// Puts other policies in force, in one step: who has begun to decide stays with the old ones.
+    /// Puts other policies in force, in one step. Requests that have loaded the old ones keep them.
     pub fn replace(&self, in_force: Arc<InForce>) {
         self.in_force.store(in_force);
     }
@@ -169,8 +178,8 @@ impl Gate {
     /// Decides a protected operation.
     ///
     /// # Errors
-    /// The policies do not permit it, the token is of a step-up that has ended, or the store cannot be
-    /// read.
+    /// The policies do not permit it, the step-up that issued the token has ended, or the store cannot
+    /// be read.
     pub async fn admit<O: Operation>(
         &self,
         member: Member,
@@ -181,11 +190,11 @@ impl Gate {
         admit(operation, facts, event)
     }
 
-    /// Decides again: the account is not what the permit was given on.
+    /// Decides again, because the account has changed since the permit was made.
     ///
     /// # Errors
-    /// As [`Gate::admit`].
-    pub async fn again<O: Operation>(
+    /// The errors of [`Gate::admit`].
+    pub async fn readmit<O: Operation>(
         &self,
         permit: Permit<O>,
         event: &mut RequestEvent,
@@ -193,7 +202,7 @@ impl Gate {
         let Permit { operation, facts } = permit;
         let (member, in_force) = (facts.member.clone(), Arc::clone(&facts.in_force));
         let facts = self.facts(member, in_force, &operation).await?;
-        event.overtaken();
+        event.withdraw_notices();
         admit(operation, facts, event)
     }
 
@@ -209,7 +218,7 @@ impl Gate {
             .store
             .read_in(&session.key, &member.user.id, challenge)
             .await?;
-        current(session, &account, operation)?;
+        refuse_ended_step_up(session, &account, operation)?;
         let means = self.means(&member, &account);
         Ok(Arc::new(Facts {
             member,
@@ -219,7 +228,7 @@ impl Gate {
         }))
     }
 
-    /// The ways in which the caller could prove more than their token does.
+    /// Returns the means with which the caller can step up.
     fn means(&self, member: &Member, account: &Account) -> Means {
         let codes = account.codes.as_ref().filter(|_| self.parties.is_some());
         let party = self.parties.as_ref();
@@ -227,26 +236,26 @@ impl Gate {
         let usable = account
             .authenticators
             .iter()
-            .filter(|one| party.is_some_and(|party| party.can_use(one)));
-        let confirmers = usable.map(|one| Confirmer {
-            method_type: one.method_type,
-            trusted: one.trusted,
-            age: member.now.since(one.created_at).as_secs(),
+            .filter(|authenticator| party.is_some_and(|party| party.can_use(authenticator)));
+        let confirmers = usable.map(|authenticator| Confirmer {
+            method_type: authenticator.method_type,
+            trusted: authenticator.trusted,
+            age: member.now.since(authenticator.created_at).as_secs(),
         });
         Means {
             authenticators: confirmers.collect(),
             backup_code: codes.is_some() && account.codes_remaining > 0,
             recovery_code: codes
                 .and_then(|codes| codes.expires_at)
-                .is_some_and(|until| member.now < until),
+                .is_some_and(|expires_at| member.now < expires_at),
         }
     }
 
-    /// Decides a public operation. Needs no store.
+    /// Decides a public operation. It does not read the store.
     ///
     /// # Errors
     /// The policies do not permit it.
-    pub fn open(
+    pub fn admit_visitor(
         &self,
         visitor: &Visitor,
         action: GateAction,
@@ -259,19 +268,19 @@ impl Gate {
             address: visitor.address,
             now: visitor.now,
         };
-        settle(decide(&self.in_force.load(), &request, event))
+        into_result(decide(&self.in_force.load(), &request, event))
     }
 
-    /// Decides, as `unknown`, a request that has no route. The decision is recorded, and changes nothing
-    /// about the answer.
-    pub fn unknown(&self, visitor: &Visitor, event: &mut RequestEvent) {
-        let _ = self.open(visitor, GateAction::Unknown, event);
+    /// Decides a request as the action `unknown`: it has no route, or no token where its route needs one.
+    /// The decision is logged and does not change the answer.
+    pub fn decide_unknown(&self, visitor: &Visitor, event: &mut RequestEvent) {
+        let _ = self.admit_visitor(visitor, GateAction::Unknown, event);
     }
 }
 
-/// Refuses a token of our own that the account has outlived: a removed authenticator and a reset end
-/// every step-up, and a replaced set of codes ends those that its codes opened.
-fn current(
+/// Refuses a step-up token whose step-up has ended. A removed authenticator and a reset end every step-up
+/// of the account. A replaced code set ends the step-ups that were made with its codes.
+fn refuse_ended_step_up(
     session: &Session,
     account: &Account,
     operation: &impl Operation,
@@ -283,15 +292,15 @@ fn current(
     let Some(code) = &session.code else {
         return Ok(());
     };
-    let is_of = |salt: &Bytes| CodeSetId::of(salt) == code.set;
+    let is_same_set = |salt: &Bytes| CodeSetId::of(salt) == code.set;
     if account
         .codes
         .as_ref()
-        .is_some_and(|set| is_of(&set.salt.salt))
+        .is_some_and(|set| is_same_set(&set.salt.salt))
     {
         return Ok(());
     }
-    let replaced = account.replaced_salt.as_ref().is_some_and(is_of);
+    let replaced = account.replaced_salt.as_ref().is_some_and(is_same_set);
     if replaced && operation.is_repetition(account) {
         return Ok(());
     }
@@ -332,7 +341,7 @@ fn admit<O: Operation>(
         means,
         method_type: operation.method_type(),
     };
-    settle(decide(in_force, &request, event))?;
+    into_result(decide(in_force, &request, event))?;
     Ok(Permit { operation, facts })
 }
 
@@ -361,7 +370,7 @@ fn decide(
     decision
 }
 
-fn settle(decision: Decision) -> Result<(), Error> {
+fn into_result(decision: Decision) -> Result<(), Error> {
     match decision.effect {
         Effect::Allow => Ok(()),
         Effect::Deny(code) => Err(Error::Refused { code }),

@@ -161,7 +161,8 @@ where
     };
     match (access(found), user) {
         (Ok((Access::Public(public), _)), user) => {
-            app.gate.open(&visitor(user), public.action(), event)?;
+            app.gate
+                .admit_visitor(&visitor(user), public.action(), event)?;
             serve_public(app, public, host)
         }
         (Ok((Access::Member(endpoint), parameters)), Some(user)) => {
@@ -186,11 +187,11 @@ where
             (endpoint.serve)(app, member, arguments, event).await
         }
         (Ok((Access::Member(_), _)) | Err(_), None) => {
-            app.gate.unknown(&visitor(None), event);
+            app.gate.decide_unknown(&visitor(None), event);
             Err(GatewayError::from(authn::Error::MissingToken).into())
         }
         (Err(answer), user) => {
-            app.gate.unknown(&visitor(user), event);
+            app.gate.decide_unknown(&visitor(user), event);
             Err(answer)
         }
     }

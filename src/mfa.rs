@@ -144,7 +144,7 @@ impl<'g, O: Operation> Attempts<'g, O> {
         let permit = self.permit.take().filter(|_| self.made <= RETRIES);
         let mut permit = permit.ok_or(Error::Contended)?;
         if self.made > 0 {
-            permit = self.gate.again(permit, event).await?;
+            permit = self.gate.readmit(permit, event).await?;
         }
         self.made += 1;
         Ok(self.permit.insert(permit))

@@ -1,6 +1,6 @@
-use cedargate_core::{Effect, GateAction};
 use std::sync::Mutex;
 
+use cedargate_core::{Decision, Effect, GateAction};
 use futures_util::FutureExt as _;
 
 use super::*;
@@ -14,7 +14,7 @@ impl Sink for Events {
     }
 }
 
-/// The one event of a request to which `work` happens.
+/// Returns the event of a request, written after `work`.
 fn event_of(work: impl FnOnce(&mut RequestEvent)) -> WideEvent {
     let events = Arc::new(Events::default());
     let sink: Arc<dyn Sink> = events.clone();
@@ -27,7 +27,7 @@ fn event_of(work: impl FnOnce(&mut RequestEvent)) -> WideEvent {
     events.remove(0)
 }
 
-/// A decision about an account, without policies.
+/// A decision on an account, without policies.
 pub(crate) fn entry(action: GateAction, effect: Effect) -> DecisionEntry {
     DecisionEntry {
         action: action.into(),
@@ -46,7 +46,7 @@ pub(crate) fn entry(action: GateAction, effect: Effect) -> DecisionEntry {
     }
 }
 
-fn decided(action: GateAction, effect: Effect, notices: &[&str]) -> DecisionEntry {
+fn entry_with_notices(action: GateAction, effect: Effect, notices: &[&str]) -> DecisionEntry {
     let mut entry = entry(action, effect);
     entry.decision.policies = vec![format!("by-{action}")];
     entry.decision.notices = notices.iter().map(ToString::to_string).collect();
@@ -57,12 +57,12 @@ const FIRST: GateAction = GateAction::CompleteWebauthnRegistration;
 const SECOND: GateAction = GateAction::TrustAuthenticator;
 
 #[test]
-fn the_last_decision_settles_a_request_and_the_notices_of_all_are_told_once() {
+fn last_decision_settles_the_event_and_notices_of_all_are_listed_once() {
     let event = event_of(|event| {
-        let mut first = decided(FIRST, Effect::Allow, &["a", "b"]);
+        let mut first = entry_with_notices(FIRST, Effect::Allow, &["a", "b"]);
         first.duration = Duration::from_micros(3);
         event.decided(first);
-        let second = decided(SECOND, Effect::Deny("x".into()), &["b", "c"]);
+        let second = entry_with_notices(SECOND, Effect::Deny("x".into()), &["b", "c"]);
         event.decided(second);
         event.answered(403, Some("x"), None);
     });
@@ -80,11 +80,11 @@ fn the_last_decision_settles_a_request_and_the_notices_of_all_are_told_once() {
 }
 
 #[test]
-fn what_a_decision_said_that_was_overtaken_stays_in_the_log_only() {
+fn withdrawn_notice_stays_in_its_decision_only() {
     let event = event_of(|event| {
-        event.decided(decided(FIRST, Effect::Allow, &["stale"]));
-        event.overtaken();
-        event.decided(decided(FIRST, Effect::Allow, &["fresh"]));
+        event.decided(entry_with_notices(FIRST, Effect::Allow, &["stale"]));
+        event.withdraw_notices();
+        event.decided(entry_with_notices(FIRST, Effect::Allow, &["fresh"]));
         event.answered(200, None, None);
     });
     assert_eq!(event.notices, ["fresh"]);
@@ -92,14 +92,14 @@ fn what_a_decision_said_that_was_overtaken_stays_in_the_log_only() {
 }
 
 #[test]
-fn what_was_not_decided_says_why() {
+fn event_without_a_decision_has_the_reason() {
     let refused = event_of(|event| event.answered(400, Some("invalid_request"), None));
     assert_eq!(refused.undecided.as_deref(), Some("invalid_request"));
     let hung_up = event_of(|_| {});
     assert_eq!(hung_up.undecided.as_deref(), Some("the caller hung up"));
     assert_eq!(hung_up.status, None);
     let later = event_of(|event| {
-        event.decided(decided(FIRST, Effect::Allow, &[]));
+        event.decided(entry_with_notices(FIRST, Effect::Allow, &[]));
     });
     assert_eq!((later.undecided, later.status), (None, None));
 }
@@ -116,22 +116,22 @@ impl StepError for Failed {
     }
 }
 
-/// The changes of a request whose step to make one has this outcome. `None` for a step that never
-/// answers.
-fn attempted(outcome: Option<Result<(), Failed>>) -> Vec<Change> {
-    let happened = outcome == Some(Ok(()));
+/// Returns the changes in the event of a request that attempts one with this outcome. `None` stands for
+/// a step that never answers.
+fn attempted(outcome: Option<Result<(), Failed>>) -> Vec<AccountChange> {
+    let succeeded = outcome == Some(Ok(()));
     let event = event_of(|event| {
         let account = "corp||alice".parse().unwrap();
-        let change = Change::of_account(ChangeKind::Reset, &account);
+        let change = AccountChange::of_account(AccountChangeKind::Reset, &account);
         let step = async move {
             match outcome {
                 Some(outcome) => outcome,
                 None => std::future::pending().await,
             }
         };
-        // Dropped where it waits, as by a caller who hangs up.
+        // Dropped while it waits, like the request of a client that hangs up.
         let _ = event.attempt(change.clone(), step).now_or_never();
-        if happened {
+        if succeeded {
             event.changed(change);
         }
     });
@@ -139,16 +139,16 @@ fn attempted(outcome: Option<Result<(), Failed>>) -> Vec<Change> {
 }
 
 #[test]
-fn change_whose_step_does_not_answer_is_recorded_with_unknown_outcome() {
+fn change_whose_step_does_not_answer_is_in_the_event_with_unknown_outcome() {
     let failed = |outcome_is_unknown| Some(Err(Failed { outcome_is_unknown }));
     for outcome in [None, failed(true)] {
         let changes = attempted(outcome);
         assert_eq!(changes.len(), 1);
-        assert_eq!(changes[0].kind, ChangeKind::Reset);
+        assert_eq!(changes[0].kind, AccountChangeKind::Reset);
         assert_eq!(changes[0].outcome, Some("unknown"));
     }
     assert_eq!(attempted(failed(false)), []);
     let changes = attempted(Some(Ok(())));
-    assert_eq!(changes.len(), 1, "told once");
+    assert_eq!(changes.len(), 1, "the change is there once");
     assert_eq!(changes[0].outcome, None);
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::methods::{AcceptedCredentials, Deleted, Methods, RecoveryAnswer};
 use super::{Mfa, RETRIES};
 use crate::error::{Error, Missing};
-use crate::event::{Change, ChangeKind, RequestEvent};
+use crate::event::{AccountChange, AccountChangeKind, RequestEvent};
 use crate::gate::{Operation, Permit};
 use crate::store::{self, Account, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Store};
 use cedargate_core::{Bytes, GateAction, IssuerName, Member, Tenant, UserId, hyphenated};
@@ -100,15 +100,22 @@ pub async fn reset_account(
     even_if_enrolled: bool,
     event: &mut RequestEvent,
 ) -> Result<ResetOutcome, store::Error> {
-    let change = Change::of_account(ChangeKind::Reset, user);
+    let change = AccountChange::of_account(AccountChangeKind::Reset, user);
     let step = store.reset(user, recovery, even_if_enrolled);
     let reset = event.attempt(change.clone(), step).await?;
     if let ResetOutcome::Done { removed, .. } = &reset {
         event.changed(change);
         for one in removed {
-            event.changed(Change::of(ChangeKind::Deleted, user, one));
+            event.changed(AccountChange::of_authenticator(
+                AccountChangeKind::Deleted,
+                user,
+                one,
+            ));
         }
-        event.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
+        event.changed(AccountChange::of_account(
+            AccountChangeKind::RecoveryCodeMade,
+            user,
+        ));
     }
     Ok(reset)
 }
@@ -149,9 +156,10 @@ impl Mfa {
             // may fail.
             let account = self.store.read(user, None).await?;
             let held = account.authenticators.iter().find(|one| one.id == id);
-            let change = held.map_or(Change::of_account(ChangeKind::Deleted, user), |one| {
-                Change::of(ChangeKind::Deleted, user, one)
-            });
+            let change = held.map_or(
+                AccountChange::of_account(AccountChangeKind::Deleted, user),
+                |one| AccountChange::of_authenticator(AccountChangeKind::Deleted, user, one),
+            );
             let is_last = held.is_some() && account.authenticators.len() == 1;
             if is_last && fresh.is_none() {
                 fresh = Some(self.issue_recovery(permit.member()).await?);
@@ -164,7 +172,11 @@ impl Mfa {
                     authenticator,
                     recovery_expires_at,
                 } => {
-                    event.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
+                    event.changed(AccountChange::of_authenticator(
+                        AccountChangeKind::Deleted,
+                        user,
+                        &authenticator,
+                    ));
                     let code = fresh.map(|(code, _)| code);
                     let recovery = code.zip(recovery_expires_at);
                     let recovery = recovery.map(|(recovery_code, expires_at)| RecoveryAnswer {
@@ -172,7 +184,10 @@ impl Mfa {
                         expires_at,
                     });
                     if recovery.is_some() {
-                        event.changed(Change::of_account(ChangeKind::RecoveryCodeMade, user));
+                        event.changed(AccountChange::of_account(
+                            AccountChangeKind::RecoveryCodeMade,
+                            user,
+                        ));
                     }
                     let signal = AcceptedCredentials::after(&account, &authenticator);
                     return Ok(Deleted { signal, recovery });

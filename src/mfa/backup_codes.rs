@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Attempts, Mfa};
 use crate::error::{Error, Missing};
-use crate::event::{Change, ChangeKind, RequestEvent};
+use crate::event::{AccountChange, AccountChangeKind, RequestEvent};
 use crate::gate::{Gate, Operation, Permit};
 use crate::store::{Account, CodeSalt, CodeSet, RecoveryCode, ReplaceCodesOutcome};
 use cedargate_core::{Bytes, GateAction, Member};
@@ -109,7 +109,7 @@ impl Mfa {
                 Some(fresh) => fresh,
                 none => none.insert(self.issue(permit.member()).await?),
             };
-            let change = Change::of_account(ChangeKind::CodesRegenerated, user);
+            let change = AccountChange::of_account(AccountChangeKind::CodesRegenerated, user);
             let step = self
                 .store
                 .replace_codes(user, account.version, old.as_ref(), set);

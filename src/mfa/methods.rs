@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::body::{self, DeviceName, Unchecked};
 use super::{Attempts, Mfa, model_name, name_or};
 use crate::error::{Error, Missing};
-use crate::event::{Change, ChangeKind, RequestEvent};
+use crate::event::{AccountChange, AccountChangeKind, RequestEvent};
 use crate::gate::{Gate, Operation, Permit};
 use crate::store::{Account, RemoveOutcome, Remover};
 use crate::webauthn::RelyingParty;
@@ -210,7 +210,7 @@ impl Mfa {
         let device_name = name_or(device_name, party, one.claimed_model, one.method_type);
         let mut renamed = one.clone();
         renamed.device_name = device_name;
-        let change = Change::of(ChangeKind::Renamed, user, &renamed);
+        let change = AccountChange::of_authenticator(AccountChangeKind::Renamed, user, &renamed);
         let step = self.store.rename(user, one.id, &renamed.device_name);
         if !event.attempt(change.clone(), step).await? {
             return Err(Error::NotFound(Missing::Authenticator));
@@ -236,13 +236,17 @@ impl Mfa {
             let (user, account) = (&permit.member().user.id, permit.account());
             let one = find(account, permit.operation().id)
                 .ok_or(Error::NotFound(Missing::Authenticator))?;
-            let change = Change::of(ChangeKind::Deleted, user, one);
+            let change = AccountChange::of_authenticator(AccountChangeKind::Deleted, user, one);
             let step = self
                 .store
                 .remove(user, account.version, one.id, Remover::Owner);
             match event.attempt(change, step).await? {
                 RemoveOutcome::Removed { authenticator, .. } => {
-                    event.changed(Change::of(ChangeKind::Deleted, user, &authenticator));
+                    event.changed(AccountChange::of_authenticator(
+                        AccountChangeKind::Deleted,
+                        user,
+                        &authenticator,
+                    ));
                     return Ok(Deleted {
                         signal: AcceptedCredentials::after(account, &authenticator),
                         recovery: None,

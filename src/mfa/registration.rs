@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::backup_codes::{BackupCodes, Fresh};
 use super::{Attempts, Mfa, begins_too_fast, browser_timeout, name_or};
 use crate::error::{Error, Missing, Signal};
-use crate::event::{Change, ChangeKind, RequestEvent};
+use crate::event::{AccountChange, AccountChangeKind, RequestEvent};
 use crate::gate::{Gate, Permit};
 use crate::store::{Account, BeginOutcome, CompleteOutcome, Completion, Enrolment};
 use crate::webauthn::{Person, RelyingParty, Verified};
@@ -117,7 +117,8 @@ impl Mfa {
             };
             let trusted = self.trust(party, permit, authenticator, event).await?;
             let user = &permit.member().user.id;
-            let change = Change::of(ChangeKind::Enrolled, user, authenticator);
+            let change =
+                AccountChange::of_authenticator(AccountChangeKind::Enrolled, user, authenticator);
             let step = self.keep(&trusted, &mut fresh);
             match event.attempt(change.clone(), step).await? {
                 KeepOutcome::Stored(codes) => {

@@ -13,7 +13,7 @@ use super::{Attempts, Mfa, begins_too_fast, browser_timeout};
 use crate::authn;
 use crate::authn::step_up::{Proof, StepUpIssuer};
 use crate::error::{Error, Feature, Missing, Throttled};
-use crate::event::{Change, ChangeKind, RequestEvent};
+use crate::event::{AccountChange, AccountChangeKind, RequestEvent};
 use crate::gate::{Gate, Operation, Permit};
 use crate::store::{
     Account, AllowCredentials, AuthenticateOutcome, Authentication, BeginOutcome, TryCodeOutcome,
@@ -258,7 +258,11 @@ impl Mfa {
             Ok(asserted) => asserted,
             Err(fault) => {
                 if fault == counter_back() {
-                    event.changed(Change::of(ChangeKind::CounterBack, user, one));
+                    event.changed(AccountChange::of_authenticator(
+                        AccountChangeKind::CounterBack,
+                        user,
+                        one,
+                    ));
                 }
                 let is_used_up = self.store.discard(user, assertion.challenge()).await?;
                 return Err(if is_used_up {
@@ -269,7 +273,11 @@ impl Mfa {
             }
         };
         let epoch = self.store_use(permit, one, asserted, event).await?;
-        event.changed(Change::of(ChangeKind::Used, user, one));
+        event.changed(AccountChange::of_authenticator(
+            AccountChangeKind::Used,
+            user,
+            one,
+        ));
         let proof = Proof::Assertion {
             proven_model: one.proven_model.is_some(),
             user_verified: asserted.user_verified,
@@ -297,13 +305,17 @@ impl Mfa {
         };
         let challenge = permit.operation().assertion.challenge();
         let user = &member.user.id;
-        let change = Change::of(ChangeKind::Used, user, one);
+        let change = AccountChange::of_authenticator(AccountChangeKind::Used, user, one);
         let step = self.store.authenticate(user, challenge, &made);
         match event.attempt(change, step).await? {
             AuthenticateOutcome::Stored { epoch } => Ok(epoch),
             AuthenticateOutcome::Gone | AuthenticateOutcome::NoAuthenticator => Err(not_pending()),
             AuthenticateOutcome::CounterBack => {
-                event.changed(Change::of(ChangeKind::CounterBack, user, one));
+                event.changed(AccountChange::of_authenticator(
+                    AccountChangeKind::CounterBack,
+                    user,
+                    one,
+                ));
                 Err(counter_back().into())
             }
         }
@@ -338,10 +350,10 @@ impl Mfa {
             let hash = self.hash(permit.member(), code, salt).await?;
             let hash = hash.ok_or(Error::WrongCode)?;
             let kind = match set.kind {
-                CodeKind::Backup => ChangeKind::CodeUsed,
-                CodeKind::Recovery => ChangeKind::RecoveryCodeUsed,
+                CodeKind::Backup => AccountChangeKind::CodeUsed,
+                CodeKind::Recovery => AccountChangeKind::RecoveryCodeUsed,
             };
-            let change = Change::of_account(kind, &user.id);
+            let change = AccountChange::of_account(kind, &user.id);
             let session = &user.session.key;
             let step = self.store.try_code(session, &user.id, &salt.salt, &hash);
             match event.attempt(change.clone(), step).await? {
@@ -354,7 +366,10 @@ impl Mfa {
                     return token(issuer, permit, proof, epoch, Some(remaining));
                 }
                 TryCodeOutcome::Wrong => {
-                    event.changed(Change::of_account(ChangeKind::CodeWrong, &user.id));
+                    event.changed(AccountChange::of_account(
+                        AccountChangeKind::CodeWrong,
+                        &user.id,
+                    ));
                     return Err(Error::WrongCode);
                 }
                 TryCodeOutcome::TooMany { retry_after } => {
@@ -375,7 +390,10 @@ impl Mfa {
         event: &mut RequestEvent,
     ) -> Error {
         if self.throttled.is_first(&user.id, &user.session.key, now) {
-            event.changed(Change::of_account(ChangeKind::CodesThrottled, &user.id));
+            event.changed(AccountChange::of_account(
+                AccountChangeKind::CodesThrottled,
+                &user.id,
+            ));
         }
         Error::TooMany {
             what: Throttled::Codes,

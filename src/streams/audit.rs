@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::PendingLines;
-use crate::event::{Change, WideEvent};
+use crate::event::{AccountChange, WideEvent};
 use cedargate_core::Timestamp;
 
 /// The approximate size of a change in memory without its texts, in bytes.
@@ -16,7 +16,7 @@ pub(super) struct ChangeLines {
     request_id: String,
     address: String,
     by: Option<String>,
-    changes: Vec<Change>,
+    changes: Vec<AccountChange>,
 }
 
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ struct Line<'a> {
     timestamp: Timestamp,
     request_id: &'a str,
     #[serde(flatten)]
-    change: &'a Change,
+    change: &'a AccountChange,
     /// The principal that made the change: the user, or an administrator.
     by: Option<&'a str>,
     address: &'a str,
@@ -81,7 +81,7 @@ impl PendingLines for PoliciesLine {
 
 impl PendingLines for ChangeLines {
     fn weight(&self) -> usize {
-        let texts = |change: &Change| {
+        let texts = |change: &AccountChange| {
             change.account.len() + change.device_name.as_ref().map_or(0, String::len)
         };
         self.changes
