@@ -1,15 +1,15 @@
-//! What is permitted happens here: a [`Permit`](crate::gate::Permit) goes in, an answer that
-//! serialises comes out.
+//! The operations on authenticators and codes. Each takes a [`Permit`] and returns an answer that
+//! serialises.
 
 pub mod admin;
 pub mod backup_codes;
 mod body;
+mod hash_queue;
 pub mod methods;
 mod models;
 pub mod registration;
+mod reported_sessions;
 pub mod step_up;
-mod told;
-mod turns;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -26,26 +26,25 @@ use crate::webauthn::{RelyingParties, RelyingParty};
 use cedargate_core::{IssuerName, MethodType};
 
 use backup_codes::Peppers;
-use told::Told;
-use turns::Turns;
+use hash_queue::HashQueue;
+use reported_sessions::ReportedSessions;
 
-/// How often a change is decided on again when its account keeps changing.
+/// The number of times that a change is decided on again because its account has changed.
 const RETRIES: usize = 3;
 
-/// The settings of the operations, and what they are done with. The configuration makes it, and it is
-/// handed on as it is.
+/// The settings of the operations, with the relying parties, peppers and issuer that they use. The
+/// configuration makes them.
 pub struct Parts {
-    /// The relying parties. Without one that serves a tenant, its users cannot enrol.
+    /// The relying parties. Users of a tenant without a relying party cannot enrol.
     pub parties: Arc<RelyingParties>,
-    /// The keys of the hashes of backup codes.
     pub peppers: Arc<Peppers>,
-    /// `None` if step-ups are not set up.
+    /// The issuer of step-up tokens. `None` if step-ups are not set up.
     pub step_up: Option<Arc<StepUpIssuer>>,
     /// The lifetime of a pending enrolment or step-up.
     pub enrollment_ttl: Duration,
     /// The lifetime of a recovery code.
     pub recovery_code_ttl: Duration,
-    /// The most authenticators that an account may have.
+    /// The maximum number of authenticators of an account.
     pub max_authenticators: usize,
 }
 
@@ -53,28 +52,29 @@ pub struct Parts {
 pub struct Mfa {
     parts: Parts,
     store: Arc<Store>,
-    /// The names of the issuers that users sign in at.
+    /// The names of the configured issuers.
     issuers: Vec<IssuerName>,
-    /// A turn for each processor: codes are hashed slowly on purpose, and many at once would keep
-    /// every other request waiting.
-    hashing: Arc<Turns>,
-    throttled: Told,
+    /// The queue for hashing codes, with one slot for each processor. Hashing is slow on purpose, and
+    /// more of it at once would delay every other request.
+    hash_queue: Arc<HashQueue>,
+    /// The sessions whose throttling is in the audit stream already.
+    reported: ReportedSessions,
 }
 
 impl Mfa {
-    /// Makes the operations on the accounts in `store`, for users of these issuers.
+    /// Makes the operations on the accounts in `store`, for users of the issuers with these names.
     pub fn new(parts: Parts, store: Arc<Store>, issuers: Vec<IssuerName>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             parts,
             store,
             issuers,
-            hashing: Arc::new(Turns::new(processors)),
-            throttled: Told::default(),
+            hash_queue: Arc::new(HashQueue::new(processors)),
+            reported: ReportedSessions::default(),
         }
     }
 
-    /// The relying party of the caller's own tenant.
+    /// Returns the relying party of the caller's own tenant.
     fn party<O>(&self, permit: &Permit<O>) -> Result<&RelyingParty, Error> {
         self.parts
             .parties
@@ -82,6 +82,7 @@ impl Mfa {
             .ok_or(Error::NotSetUp(Feature::Webauthn))
     }
 
+    /// Returns the relying party of the caller's own tenant if it offers the method type.
     fn party_for<O>(
         &self,
         permit: &Permit<O>,
@@ -96,7 +97,7 @@ impl Mfa {
     }
 }
 
-/// The name of an authenticator's model, where one is known: the configured one, else the usual one.
+/// Returns the name of an authenticator model: the configured name, or else the well-known one.
 fn model_name(party: Option<&RelyingParty>, model: Option<Uuid>) -> Option<String> {
     let model = model?;
     let configured = party.and_then(|party| party.model_name(model));
@@ -105,9 +106,9 @@ fn model_name(party: Option<&RelyingParty>, model: Option<Uuid>) -> Option<Strin
         .map(str::to_owned)
 }
 
-/// The name that was given to an authenticator; where it is blank, that of its model where one is
-/// known, else its kind.
-fn name_or(
+/// Returns the name that the user gave to an authenticator. If it is blank, returns the name of the model
+/// if it is known, or else that of the method type.
+fn display_name(
     given: &str,
     party: Option<&RelyingParty>,
     model: Option<Uuid>,
@@ -119,11 +120,13 @@ fn name_or(
     model_name(party, model).unwrap_or_else(|| method_type.noun().to_owned())
 }
 
-/// Attempts at a change, each on the account as it was just decided on. A closure for each attempt would
-/// read better, but the compiler cannot prove that the future of an async closure is `Send`.
+/// The attempts to make a change, each with a permit for the account as it then is.
+///
+/// A function that takes a closure for each attempt would be simpler, but the compiler cannot prove that
+/// the future of an async closure is `Send`.
 struct Attempts<'g, O> {
     gate: &'g Gate,
-    /// `None` once a decision did not permit the change any more.
+    /// `None` after a decision that did not permit the change.
     permit: Option<Permit<O>>,
     made: usize,
 }
@@ -137,9 +140,9 @@ impl<'g, O: Operation> Attempts<'g, O> {
         }
     }
 
-    /// Returns the permit for the next attempt. Each but the first comes from a new decision, because the
-    /// account is no longer the one that the last permit was given on. After [`RETRIES`] of these it
-    /// gives up.
+    /// Returns the permit for the next attempt. All but the first come from a new decision, because the
+    /// account has changed since the last one. Fails with [`Error::Contended`] after [`RETRIES`] further
+    /// attempts.
     async fn next(&mut self, event: &mut RequestEvent) -> Result<&Permit<O>, Error> {
         let permit = self.permit.take().filter(|_| self.made <= RETRIES);
         let mut permit = permit.ok_or(Error::Contended)?;
@@ -151,16 +154,15 @@ impl<'g, O: Operation> Attempts<'g, O> {
     }
 }
 
-/// The session begins more ceremonies than a person can.
-fn begins_too_fast(retry_after: Duration) -> Error {
+fn too_many_ceremonies(retry_after: Duration) -> Error {
     Error::TooMany {
         what: Throttled::Ceremonies,
         retry_after,
     }
 }
 
-/// The `timeout` of options for a ceremony that ends after `ttl`. It is advice to the browser, which
-/// should give up before the deadline passes in the store.
+/// Returns the `timeout` for the options of a ceremony that ends after `ttl`. It is shorter, so that the
+/// browser gives up before the ceremony ends in the store.
 fn browser_timeout(ttl: Duration) -> Duration {
     ttl * 9 / 10
 }

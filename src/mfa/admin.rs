@@ -1,4 +1,5 @@
-//! Recovery: a security admin helps a user who lost a device. Who may is the policies' to say.
+//! Administration: a security admin lists and removes the authenticators of another user, for example
+//! one who lost a device.
 
 use std::borrow::Cow;
 
@@ -12,30 +13,33 @@ use crate::error::{Error, Missing};
 use crate::event::{AccountChange, AccountChangeKind, RequestEvent};
 use crate::gate::{Operation, Permit};
 use crate::store::{self, Account, RecoveryCode, RemoveOutcome, Remover, ResetOutcome, Store};
-use cedargate_core::{Bytes, GateAction, IssuerName, Member, Tenant, UserId, hyphenated};
+use cedargate_core::{
+    Authenticator, Bytes, GateAction, IssuerName, Member, Tenant, UserId, hyphenated,
+};
 use cedargate_policy::Resource;
 
-/// To list another user's authenticators.
+/// Lists another user's authenticators.
 pub struct AdminListMethods(pub UserId);
 
-/// To remove one of another user's authenticators.
+/// Removes one of another user's authenticators.
 pub struct AdminDeleteMethod {
     user: UserId,
     id: Option<Uuid>,
 }
 
-/// To remove all of another user's authenticators and codes.
+/// Removes all of another user's authenticators and codes.
 pub struct AdminReset(pub UserId);
 
 impl AdminDeleteMethod {
-    /// The user and the authenticator that the path names.
+    /// Makes the operation for a user and for the id of an authenticator in the path.
     pub fn of(user: UserId, id: &str) -> Self {
         let id = hyphenated(id);
         Self { user, id }
     }
 }
 
-/// The account is the one that the path names, not looked up before: who is refused learns nothing.
+/// Implements [`Operation`] on the account that the path names. It is not read before the decision, so a
+/// refusal does not reveal whether the account exists.
 macro_rules! operation {
     ($operation:ty, $action:ident, $user:tt) => {
         impl Operation for $operation {
@@ -52,32 +56,34 @@ operation!(AdminListMethods, AdminListMfaMethods, 0);
 operation!(AdminDeleteMethod, AdminDeleteMfaMethod, user);
 operation!(AdminReset, AdminResetMfa, 0);
 
-/// After a reset.
+/// The answer to a reset.
 #[derive(JsonSchema, Serialize)]
 pub struct ResetMethods {
-    /// How many authenticators were removed.
+    /// The number of authenticators that were removed.
     pub removed: usize,
-    /// How the user gets in again.
+    /// The recovery code, with which the user can enrol again.
     #[serde(flatten)]
     pub recovery: RecoveryAnswer,
 }
 
-/// The user that a segment of a path names, in this tenant: `<issuer name>|<sub>`, or `~` followed by
-/// the base64url of that. The second form is for a `sub` that no path can hold, such as one with a
-/// slash. No issuer's name begins with `~`, so each segment has one meaning.
+/// Parses a segment of a path that names a user of this tenant.
+///
+/// It is `<issuer name>|<sub>`, or `~` followed by the base64url of that. The second form is for a `sub`
+/// that a path cannot contain, such as one with a slash. The name of an issuer cannot begin with `~`, so
+/// each segment has one meaning.
 ///
 /// # Errors
-/// [`Error::Invalid`] with both forms.
+/// [`Error::Invalid`] if the segment has neither form.
 pub fn named_user(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
     const RULE: &str = "must be <issuer name>|<sub>, percent-encoded, such as corp%7Calice, or ~ \
                         followed by the base64url without padding of <issuer name>|<sub>, such as \
                         ~Y29ycHxhbGljZQ";
     let rule = || Error::field("user", RULE);
-    let plain = match segment.strip_prefix('~') {
+    let user = match segment.strip_prefix('~') {
         Some(encoded) => decoded(encoded).ok_or_else(rule)?.into(),
         None => Cow::Borrowed(segment),
     };
-    let (issuer, subject) = plain.split_once('|').ok_or_else(rule)?;
+    let (issuer, subject) = user.split_once('|').ok_or_else(rule)?;
     let issuer: IssuerName = issuer.parse().map_err(|_| rule())?;
     if subject.is_empty() {
         return Err(rule());
@@ -89,10 +95,10 @@ pub fn named_user(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
     })
 }
 
-/// Resets an account, and notes the outcome in the event.
+/// Resets an account, and adds the changes to the event.
 ///
 /// # Errors
-/// Those of [`Store::reset`].
+/// The errors of [`Store::reset`].
 pub async fn reset_account(
     store: &Store,
     user: &UserId,
@@ -105,12 +111,9 @@ pub async fn reset_account(
     let reset = event.attempt(change.clone(), step).await?;
     if let ResetOutcome::Done { removed, .. } = &reset {
         event.changed(change);
-        for one in removed {
-            event.changed(AccountChange::of_authenticator(
-                AccountChangeKind::Deleted,
-                user,
-                one,
-            ));
+        for authenticator in removed {
+            let kind = AccountChangeKind::Deleted;
+            event.changed(AccountChange::of_authenticator(kind, user, authenticator));
         }
         event.changed(AccountChange::of_account(
             AccountChangeKind::RecoveryCodeMade,
@@ -120,17 +123,31 @@ pub async fn reset_account(
     Ok(reset)
 }
 
-/// A text in base64url without padding.
+/// Decodes a text in base64url without padding.
 fn decoded(encoded: &str) -> Option<String> {
     let Bytes(bytes) = encoded.parse().ok()?;
     String::from_utf8(bytes).ok()
+}
+
+fn note_removal(
+    user: &UserId,
+    authenticator: &Authenticator,
+    recovery_code_made: bool,
+    event: &mut RequestEvent,
+) {
+    let kind = AccountChangeKind::Deleted;
+    event.changed(AccountChange::of_authenticator(kind, user, authenticator));
+    if recovery_code_made {
+        let kind = AccountChangeKind::RecoveryCodeMade;
+        event.changed(AccountChange::of_account(kind, user));
+    }
 }
 
 impl Mfa {
     /// Lists another user's authenticators.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the issuer is not configured; the store.
+    /// [`Error::NotFound`] if the issuer of the user is not configured, or the store fails.
     pub async fn admin_list(&self, permit: &Permit<AdminListMethods>) -> Result<Methods, Error> {
         let AdminListMethods(user) = permit.operation();
         self.known_issuer(user)?;
@@ -138,10 +155,12 @@ impl Mfa {
         Ok(self.methods(user.tenant, &account))
     }
 
-    /// Removes one of another user's authenticators. Their step-up tokens end.
+    /// Removes one of another user's authenticators, which ends the user's step-ups. If it is the last one,
+    /// makes a recovery code.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; the store.
+    /// [`Error::NotFound`] if the issuer of the user is not configured or the user has no such
+    /// authenticator, or the store fails.
     pub async fn admin_delete(
         &self,
         permit: &Permit<AdminDeleteMethod>,
@@ -150,21 +169,21 @@ impl Mfa {
         let AdminDeleteMethod { user, id } = permit.operation();
         self.known_issuer(user)?;
         let id = id.ok_or(Error::NotFound(Missing::Authenticator))?;
-        let mut fresh = None;
+        let mut new_code = None;
         for _ in 0..=RETRIES {
-            // What is left is told of the account that the removal was made on: after it, nothing more
-            // may fail.
+            // The answer lists the remaining credentials of this account, so that no further read, which
+            // could fail, is needed after the removal.
             let account = self.store.read(user, None).await?;
-            let held = account.authenticators.iter().find(|one| one.id == id);
-            let change = held.map_or(
-                AccountChange::of_account(AccountChangeKind::Deleted, user),
-                |one| AccountChange::of_authenticator(AccountChangeKind::Deleted, user, one),
+            let authenticator = account.authenticators.iter().find(|it| it.id == id);
+            let change = authenticator.map_or_else(
+                || AccountChange::of_account(AccountChangeKind::Deleted, user),
+                |it| AccountChange::of_authenticator(AccountChangeKind::Deleted, user, it),
             );
-            let is_last = held.is_some() && account.authenticators.len() == 1;
-            if is_last && fresh.is_none() {
-                fresh = Some(self.issue_recovery(permit.member()).await?);
+            let is_last = authenticator.is_some() && account.authenticators.len() == 1;
+            if is_last && new_code.is_none() {
+                new_code = Some(self.issue_recovery(permit.member()).await?);
             }
-            let recovery = fresh.as_ref().filter(|_| is_last).map(|(_, code)| code);
+            let recovery = new_code.as_ref().filter(|_| is_last).map(|(_, code)| code);
             let by = Remover::Admin(recovery);
             let step = self.store.remove(user, account.version, id, by);
             match event.attempt(change, step).await? {
@@ -172,23 +191,12 @@ impl Mfa {
                     authenticator,
                     recovery_expires_at,
                 } => {
-                    event.changed(AccountChange::of_authenticator(
-                        AccountChangeKind::Deleted,
-                        user,
-                        &authenticator,
-                    ));
-                    let code = fresh.map(|(code, _)| code);
-                    let recovery = code.zip(recovery_expires_at);
-                    let recovery = recovery.map(|(recovery_code, expires_at)| RecoveryAnswer {
+                    let code = new_code.map(|(code, _)| code).zip(recovery_expires_at);
+                    let recovery = code.map(|(recovery_code, expires_at)| RecoveryAnswer {
                         recovery_code,
                         expires_at,
                     });
-                    if recovery.is_some() {
-                        event.changed(AccountChange::of_account(
-                            AccountChangeKind::RecoveryCodeMade,
-                            user,
-                        ));
-                    }
+                    note_removal(user, &authenticator, recovery.is_some(), event);
                     let signal = AcceptedCredentials::after(&account, &authenticator);
                     return Ok(Deleted { signal, recovery });
                 }
@@ -200,11 +208,11 @@ impl Mfa {
     }
 
     /// Removes all of another user's authenticators, codes and pending ceremonies, and makes a recovery
-    /// code: until the user has used it, or has signed in strongly, nobody enrols. Their step-up tokens
-    /// end.
+    /// code. This ends the user's step-ups. The shipped policies let the user enrol again only with the
+    /// recovery code or after a strong sign-in.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the issuer is not configured; the store.
+    /// [`Error::NotFound`] if the issuer of the user is not configured, or the store fails.
     pub async fn admin_reset(
         &self,
         permit: &Permit<AdminReset>,

@@ -1,4 +1,4 @@
-//! Backup codes: made, hashed and shown once.
+//! Backup codes and recovery codes. They are stored as hashes and shown once.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -17,36 +17,36 @@ use crate::store::{Account, CodeSalt, CodeSet, RecoveryCode, ReplaceCodesOutcome
 use cedargate_core::{Bytes, GateAction, Member};
 use cedargate_policy::Resource;
 
-/// How many codes a set has.
+/// The number of codes in a set.
 const COUNT: usize = 10;
-/// Symbols of one code. 13 of 5 bits are 65 bits, above the 64 that SP 800-63B-4 §3.1.2.1 asks of
-/// a saved recovery code; below 112 it asks for a password hashing scheme.
+/// The number of symbols in a code. 13 symbols of 5 bits are 65 bits. SP 800-63B-4 §3.1.2.1 requires 64
+/// bits for a saved recovery code, and a password hashing scheme for codes of less than 112 bits.
 const SYMBOLS: usize = 13;
-/// Crockford's base 32: no I, L, O or U.
+/// Crockford's base 32, which leaves out I, L, O and U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const SALT_BYTES: usize = 16;
 const ROUNDS: NonZeroU32 = NonZeroU32::new(10_000).expect("not zero");
 
 /// The answer that shows backup codes.
-// No `Debug`, so that no log can. (What stands above is in the API description.)
+// No `Debug`, so that no log can contain it. The doc comment is part of the API description.
 #[derive(JsonSchema, Serialize)]
 pub struct BackupCodes {
-    /// New codes, shown this once; empty while older ones still work.
+    /// New codes, shown only in this answer. Empty while older ones still work.
     pub codes: Vec<String>,
-    /// How many codes work now.
+    /// The number of codes that work now.
     pub remaining: usize,
 }
 
-/// Codes that were made and are not stored yet.
-pub type Fresh = (Vec<String>, CodeSet);
+/// Codes that are not stored yet: the codes to show, and the set to store.
+pub type NewCodes = (Vec<String>, CodeSet);
 
-/// A backup code as somebody typed it: the symbols alone.
+/// A code that a user typed, normalised to its symbols.
 #[derive(Clone)]
 pub(super) struct Code(SecretString);
 
 impl Code {
-    /// Reads a code: case, spaces and hyphens do not matter, and letters that look like a digit are
-    /// that digit. None when it cannot be one.
+    /// Reads a code. It ignores case, spaces and hyphens, and reads letters that look like a digit as that
+    /// digit. Returns `None` if the text cannot be a code.
     pub(super) fn read(typed: &str) -> Option<Self> {
         let mut symbols = String::new();
         for symbol in typed.chars().filter(|c| !c.is_whitespace() && *c != '-') {
@@ -70,7 +70,7 @@ impl Code {
     }
 }
 
-/// To get a new set of backup codes.
+/// Replaces the caller's backup codes.
 pub struct RegenerateCodes;
 
 impl Operation for RegenerateCodes {
@@ -82,22 +82,22 @@ impl Operation for RegenerateCodes {
 }
 
 impl Mfa {
-    /// Puts a new set in the place of the old one.
+    /// Replaces the caller's backup codes with a new set.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a user without an authenticator; what the policies answer when they
-    /// are asked again; the store.
+    /// [`Error::NotFound`] for a user without an authenticator; [`Error::CodesReplaced`]; the policies
+    /// refuse a further attempt; or the store fails.
     pub async fn regenerate_codes(
         &self,
         gate: &Gate,
         permit: Permit<RegenerateCodes>,
         event: &mut RequestEvent,
     ) -> Result<BackupCodes, Error> {
-        // The set that was first decided on: whoever asks again after another request replaced it
-        // would take away the codes that request has shown.
+        // The set of the first decision. If another request replaces it first, a further attempt must not
+        // replace the codes that the other request has shown.
         let old = permit.account().codes.as_ref();
         let old = old.map(|codes| codes.salt.salt.clone());
-        let mut fresh = None;
+        let mut new_codes = None;
         let mut attempts = Attempts::new(gate, permit);
         loop {
             let permit = attempts.next(event).await?;
@@ -105,8 +105,8 @@ impl Mfa {
             if account.authenticators.is_empty() {
                 return Err(Error::NotFound(Missing::AuthenticatorForCodes));
             }
-            let (codes, set) = match &mut fresh {
-                Some(fresh) => fresh,
+            let (codes, set) = match &mut new_codes {
+                Some(new_codes) => new_codes,
                 none => none.insert(self.issue(permit.member()).await?),
             };
             let change = AccountChange::of_account(AccountChangeKind::CodesRegenerated, user);
@@ -126,13 +126,13 @@ impl Mfa {
         }
     }
 
-    /// Makes a set of codes, for this caller.
-    pub(super) async fn issue(&self, member: &Member) -> Result<Fresh, Error> {
+    /// Makes a set of codes on behalf of this caller.
+    pub(super) async fn issue(&self, member: &Member) -> Result<NewCodes, Error> {
         let peppers = Arc::clone(&self.parts.peppers);
-        self.hashing(member, move || peppers.issue()).await?
+        self.hash_in_queue(member, move || peppers.issue()).await?
     }
 
-    /// Makes a recovery code, for this administrator: the code to show, and what to store of it.
+    /// Makes a recovery code on behalf of this administrator: the code to show, and the set to store.
     pub(super) async fn issue_recovery(
         &self,
         member: &Member,
@@ -141,7 +141,7 @@ impl Mfa {
             Arc::clone(&self.parts.peppers),
             self.parts.recovery_code_ttl,
         );
-        self.hashing(member, move || peppers.issue_recovery(ttl))
+        self.hash_in_queue(member, move || peppers.issue_recovery(ttl))
             .await?
     }
 
@@ -153,23 +153,23 @@ impl Mfa {
         salt: &CodeSalt,
     ) -> Result<Option<Bytes>, Error> {
         let (peppers, salt) = (Arc::clone(&self.parts.peppers), salt.clone());
-        self.hashing(member, move || peppers.hash(&code, &salt))
+        self.hash_in_queue(member, move || peppers.hash(&code, &salt))
             .await
     }
 
-    /// Hashes off the I/O threads, when it is this caller's turn.
-    async fn hashing<T: Send + 'static>(
+    /// Runs `work` on a thread for blocking work, once the caller has a slot in the queue.
+    async fn hash_in_queue<T: Send + 'static>(
         &self,
         member: &Member,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let turn = self
-            .hashing
+        let slot = self
+            .hash_queue
             .take(&member.user.id, &member.user.session.key)
             .await?;
         let work = move || {
-            // Kept until it is done, also when the caller has hung up.
-            let _turn = turn;
+            // Held until the work is done, even if the client has hung up.
+            let _slot = slot;
             work()
         };
         tokio::task::spawn_blocking(work)
@@ -178,16 +178,16 @@ impl Mfa {
     }
 }
 
-/// A key that every code hash needs besides the code, kept outside the store: what is stolen from
-/// the store alone cannot be searched.
+/// A key for the hashes of codes. It is kept outside the store, so that codes cannot be searched for in a
+/// stolen store.
 pub struct Pepper {
     id: String,
     key: hmac::Key,
 }
 
 impl Pepper {
-    /// A pepper from a secret of at least 32 bytes. Its id is a hash of the secret, so that
-    /// renaming its file changes nothing.
+    /// Makes a pepper from a secret of at least 32 bytes. Its id is a hash of the secret, so that its file
+    /// can be renamed.
     pub fn new(secret: &SecretSlice<u8>) -> Self {
         let mut hash = digest::Context::new(&digest::SHA256);
         hash.update(b"cedargate pepper id");
@@ -199,11 +199,10 @@ impl Pepper {
     }
 }
 
-/// The peppers: the first hashes new sets, each is found by its id for those that it has hashed.
+/// The configured peppers. The first one hashes new sets. A stored set names its pepper by id.
 pub struct Peppers(Vec<Pepper>);
 
 impl Peppers {
-    /// Of these, the first hashes new sets.
     pub fn new(peppers: Vec<Pepper>) -> Self {
         Self(peppers)
     }
@@ -213,27 +212,26 @@ impl Peppers {
         first.ok_or_else(|| Error::Internal("there is no pepper".into()))
     }
 
-    /// The hash of a code in a set that was hashed so; none when its pepper is not there any more.
-    /// Takes some 3 ms of a processor: not for an I/O thread.
+    /// Hashes a code with its set's salt and pepper. Returns `None` if that pepper is no longer configured.
+    /// Takes about 3 ms of processor time, so it must not run on an I/O thread.
     fn hash(&self, code: &Code, salt: &CodeSalt) -> Option<Bytes> {
-        let pepper = self.0.iter().find(|one| one.id == salt.pepper_id)?;
+        let pepper = self.0.iter().find(|pepper| pepper.id == salt.pepper_id)?;
         Some(hash(pepper, &salt.salt.0, code.0.expose_secret()))
     }
 
-    /// Makes a set: the codes to show, and what to store of them. Takes some 25 ms of a processor:
-    /// not for an I/O thread.
+    /// Makes a set of codes. Takes about 25 ms of processor time, so it must not run on an I/O thread.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system has no randomness.
-    pub fn issue(&self) -> Result<Fresh, Error> {
+    /// [`Error::Internal`] if the system provides no randomness.
+    pub fn issue(&self) -> Result<NewCodes, Error> {
         self.issue_many(COUNT)
     }
 
-    /// Makes a recovery code that works for `ttl`: the code to show, and what to store of it. Takes
-    /// some 3 ms of a processor: not for an I/O thread.
+    /// Makes a recovery code that works for `ttl`: the code to show, and the set to store. Takes about 3 ms
+    /// of processor time, so it must not run on an I/O thread.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system has no randomness.
+    /// [`Error::Internal`] if the system provides no randomness.
     pub fn issue_recovery(&self, ttl: Duration) -> Result<(String, RecoveryCode), Error> {
         let (codes, set) = self.issue_many(1)?;
         let code = codes.into_iter().next();
@@ -241,7 +239,7 @@ impl Peppers {
         Ok((code, RecoveryCode { set, ttl }))
     }
 
-    fn issue_many(&self, count: usize) -> Result<Fresh, Error> {
+    fn issue_many(&self, count: usize) -> Result<NewCodes, Error> {
         let pepper = self.first()?;
         let mut salt = vec![0; SALT_BYTES];
         fill(&mut salt)?;
@@ -274,7 +272,7 @@ fn random_code() -> Result<String, Error> {
         .collect())
 }
 
-/// HMAC-SHA-256(pepper, PBKDF2-HMAC-SHA-256(code, salt)), the code without hyphens.
+/// Computes HMAC-SHA-256(pepper, PBKDF2-HMAC-SHA-256(code, salt)). The code has no hyphens.
 fn hash(pepper: &Pepper, salt: &[u8], code: &str) -> Bytes {
     let mut stretched = [0; digest::SHA256_OUTPUT_LEN];
     pbkdf2::derive(
@@ -288,7 +286,7 @@ fn hash(pepper: &Pepper, salt: &[u8], code: &str) -> Bytes {
 }
 
 fn fill(bytes: &mut [u8]) -> Result<(), Error> {
-    rand::fill(bytes).map_err(|_| Error::Internal("the system gave no randomness".into()))
+    rand::fill(bytes).map_err(|_| Error::Internal("the system provided no randomness".into()))
 }
 
 #[cfg(test)]
@@ -301,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_ten_different_codes_of_65_bits_in_groups() {
+    fn new_set_has_ten_different_codes_of_65_bits_in_groups() {
         let (codes, set) = peppers(1).issue().unwrap();
         assert_eq!(codes.iter().collect::<HashSet<_>>().len(), COUNT);
         assert_eq!(set.hashes.iter().collect::<HashSet<_>>().len(), COUNT);
@@ -316,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_the_hash_of_each_code_without_hyphens_under_a_salt_of_the_sets_own() {
+    fn new_set_is_stored_as_hashes_of_its_codes_with_its_own_salt() {
         let (codes, set) = peppers(1).issue().unwrap();
         let pepper = Pepper::new(&SecretSlice::from(vec![1; 32]));
         assert_eq!(set.pepper_id, pepper.id);
@@ -331,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_read_as_people_type_it() {
+    fn typed_code_is_normalised_and_a_malformed_one_is_refused() {
         let read = |typed: &str| Code::read(typed).map(|code| code.symbols().to_owned());
         let code = Some("0123456789ABC".to_owned());
         for typed in [
@@ -358,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_checked_with_the_pepper_that_hashed_it() {
+    fn older_set_is_checked_with_the_pepper_that_hashed_it() {
         let (old, new) = (vec![1; 32], vec![2; 32]);
         let pepper = |secret: &Vec<u8>| Pepper::new(&SecretSlice::from(secret.clone()));
         let (codes, set) = Peppers::new(vec![pepper(&old)]).issue().unwrap();
@@ -374,15 +372,15 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_depends_on_code_salt_and_pepper_and_is_pinned() {
-        let one = Pepper::new(&SecretSlice::from(vec![1; 32]));
-        let two = Pepper::new(&SecretSlice::from(vec![2; 32]));
-        let base = hash(&one, b"salt", "0123456789ABC");
-        assert_ne!(one.id, two.id);
-        assert_ne!(base, hash(&two, b"salt", "0123456789ABC"));
-        assert_ne!(base, hash(&one, b"pepper", "0123456789ABC"));
-        assert_ne!(base, hash(&one, b"salt", "0123456789ABD"));
-        // computed with Python's hashlib.pbkdf2_hmac and hmac: what is stored must stay readable
+    fn hash_depends_on_code_salt_and_pepper_and_does_not_change() {
+        let first = Pepper::new(&SecretSlice::from(vec![1; 32]));
+        let second = Pepper::new(&SecretSlice::from(vec![2; 32]));
+        let base = hash(&first, b"salt", "0123456789ABC");
+        assert_ne!(first.id, second.id);
+        assert_ne!(base, hash(&second, b"salt", "0123456789ABC"));
+        assert_ne!(base, hash(&first, b"pepper", "0123456789ABC"));
+        assert_ne!(base, hash(&first, b"salt", "0123456789ABD"));
+        // Computed with Python's hashlib.pbkdf2_hmac and hmac. Stored codes must keep working.
         insta::assert_snapshot!(base, @"4b8C_R9Vc0_bgadI6cgjQCDzQK5uW6Axu_lyV7SkiW0");
     }
 }

@@ -1,7 +1,7 @@
-//! Bodies of requests. One type of each is both the schema in the API description and what is parsed.
+//! The bodies of requests. Each has one type, which gives its schema in the API description and parses it.
 //!
-//! Every wrong member of a body is named, and serde stops at the first one. So deserialising an
-//! [`Unchecked`] never fails: it keeps what was sent, and its value is checked afterwards.
+//! An error lists every wrong member of a body, but serde stops at the first one. So deserialising an
+//! [`Unchecked`] never fails: it keeps the JSON value, which is checked afterwards.
 
 use std::marker::PhantomData;
 
@@ -15,20 +15,20 @@ use cedargate_core::MethodType;
 /// The longest `device_name`, in Unicode scalar values.
 const DEVICE_NAME_CHARACTERS: usize = 100;
 
-/// Reads a body. Members that its type does not have are ignored.
+/// Reads a body. Unknown members are ignored.
 pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a Map<String, Value>) -> Result<T, Error> {
     T::deserialize(body).map_err(|error| Error::field("body", error.to_string()))
 }
 
-/// A member of a body that is to be a `T`, as it was sent.
+/// The JSON of a member of a body that should be a `T`.
 pub(super) struct Unchecked<T> {
-    /// `None` if it was left out.
+    /// `None` if the member was left out.
     sent: Option<Value>,
     value: PhantomData<fn() -> T>,
 }
 
 impl<T> Unchecked<T> {
-    /// Returns true if the member was left out. The schema of a member that may be names this function.
+    /// Returns true if the member was left out. The schemas of optional members name this function.
     pub(super) fn is_left_out(&self) -> bool {
         self.sent.is_none()
     }
@@ -52,16 +52,19 @@ impl<'de, T> Deserialize<'de> for Unchecked<T> {
 }
 
 impl<T: FromJson> Unchecked<T> {
-    /// Returns the value. Adds to `faults` what is wrong with it, or that it was left out.
+    /// Returns the value. If it is wrong or was left out, adds the rules that it breaks to `faults`.
     pub(super) fn required(self, name: &'static str, faults: &mut Vec<Field>) -> Option<T> {
         let value = match &self.sent {
             Some(sent) => T::from_json(name, sent),
             None => Err(wrong(name, "is required")),
         };
-        value.map_err(|found| faults.extend(found)).ok()
+        value.map_err(|broken| faults.extend(broken)).ok()
     }
 
-    /// As [`Self::required`], for a body that has no other member.
+    /// Returns the value of the only member of a body.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is wrong or was left out.
     pub(super) fn only(self, name: &'static str) -> Result<T, Error> {
         let mut faults = Vec::new();
         self.required(name, &mut faults)
@@ -69,15 +72,18 @@ impl<T: FromJson> Unchecked<T> {
     }
 
     /// Returns the value, or `None` if it was left out.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is wrong.
     pub(super) fn optional(self, name: &'static str) -> Result<Option<T>, Error> {
         let value = self.sent.map(|sent| T::from_json(name, &sent));
         value.transpose().map_err(Error::Invalid)
     }
 }
 
-/// A type that a member of a body can be.
+/// The types that a member of a body can have.
 pub(super) trait FromJson: Sized {
-    /// Checks the member of this name.
+    /// Parses the member with this name, or returns the rules that it breaks.
     fn from_json(name: &'static str, sent: &Value) -> Result<Self, Vec<Field>>;
 }
 
@@ -122,14 +128,14 @@ impl FromJson for DeviceName {
     }
 }
 
-/// Its faults name the members inside, and begin with `credential`.
+/// The faults name the members inside. Their names begin with `credential`.
 impl FromJson for RegistrationResponse {
     fn from_json(_: &'static str, sent: &Value) -> Result<Self, Vec<Field>> {
         RegistrationResponse::parse(sent).map_err(fields)
     }
 }
 
-/// As that of [`RegistrationResponse`].
+/// The faults are those of a [`RegistrationResponse`].
 impl FromJson for Assertion {
     fn from_json(_: &'static str, sent: &Value) -> Result<Self, Vec<Field>> {
         Assertion::parse(sent).map_err(fields)
@@ -141,18 +147,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn device_name_is_a_hundred_scalar_values_without_controls() {
-        let of = |name: &str| DeviceName::from_json("device_name", &Value::from(name));
+    fn device_name_over_100_characters_or_with_a_control_character_is_refused() {
+        let parse = |name: &str| DeviceName::from_json("device_name", &Value::from(name));
         let refused = |rule| Err(wrong("device_name", rule));
         let long = "\u{1f511}".repeat(100);
-        assert_eq!(of(&long), Ok(DeviceName(long.clone())));
-        let longer = of(&format!("{long}x"));
+        assert_eq!(parse(&long), Ok(DeviceName(long.clone())));
+        let longer = parse(&format!("{long}x"));
         assert_eq!(longer, refused("must be at most 100 characters"));
         for control in ["a\u{0}", "a\nb", "\u{7f}", "\u{85}"] {
             let rule = "must not hold control characters";
-            assert_eq!(of(control), refused(rule), "{control:?}");
+            assert_eq!(parse(control), refused(rule), "{control:?}");
         }
-        let odd = " \u{a0}\u{200d}";
-        assert_eq!(of(odd), Ok(DeviceName(odd.to_owned())));
+        let unusual = " \u{a0}\u{200d}";
+        assert_eq!(parse(unusual), Ok(DeviceName(unusual.to_owned())));
     }
 }

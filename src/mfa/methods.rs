@@ -1,4 +1,4 @@
-//! The caller's authenticators.
+//! Listing, renaming and removing the caller's own authenticators.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::body::{self, DeviceName, Unchecked};
-use super::{Attempts, Mfa, model_name, name_or};
+use super::{Attempts, Mfa, display_name, model_name};
 use crate::error::{Error, Missing};
 use crate::event::{AccountChange, AccountChangeKind, RequestEvent};
 use crate::gate::{Gate, Operation, Permit};
@@ -17,7 +17,7 @@ use cedargate_core::{
 };
 use cedargate_policy::Resource;
 
-/// To list one's authenticators.
+/// Lists the caller's authenticators.
 pub struct ListMethods;
 
 impl Operation for ListMethods {
@@ -28,58 +28,58 @@ impl Operation for ListMethods {
     }
 }
 
-/// A user's authenticators, oldest first, and how many backup codes remain.
+/// A user's authenticators and the number of their backup codes.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Methods {
-    /// Oldest first.
+    /// The authenticators, oldest first.
     pub methods: Vec<Method>,
-    /// What remains of the backup codes.
+    /// The backup codes that still work.
     pub backup_codes: Remaining,
 }
 
-/// One authenticator.
+/// An authenticator.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Method {
-    /// Its id.
+    /// The id of the authenticator.
     pub id: Uuid,
-    /// How it was enrolled.
+    /// The method type with which it was enrolled.
     pub method_type: MethodType,
-    /// What its owner calls it.
+    /// The name that its owner gave it.
     pub device_name: String,
-    /// Always true: an enrolment that is not verified is not kept.
+    /// Always true, because only verified authenticators are stored.
     pub verified: bool,
-    /// When it was enrolled.
+    /// The time at which it was enrolled.
     pub created_at: Timestamp,
-    /// When it was last used.
+    /// The time at which it was last used.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Timestamp")]
     pub last_used_at: Option<Timestamp>,
-    /// The name of its model, where it is known.
+    /// The name of its model, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub model: Option<String>,
-    /// Whether it may be synced to other devices.
+    /// True if it can be synced to other devices.
     pub backup_eligible: bool,
-    /// Whether it is.
+    /// True if it is synced to other devices.
     pub backed_up: bool,
-    /// Whether it can confirm a session here. False for one that was enrolled at another relying
-    /// party, as when the site's domain has changed: it can only be removed.
+    /// True if it can confirm a session here. False if it was enrolled at another relying party, for
+    /// example before the site's domain changed. It can then only be removed.
     pub usable: bool,
-    /// Whether a session that it confirms is trusted, as administration asks: it was enrolled under a
-    /// strong sign-in, with a recovery code, or in a session that such an authenticator confirmed.
+    /// True if a session that it confirms is trusted, as administration requires: it was enrolled after a
+    /// strong sign-in, with a recovery code, or in a session that a trusted authenticator confirmed.
     pub trusted: bool,
 }
 
-/// How many backup codes work now.
+/// The backup codes that still work.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Remaining {
-    /// How many.
+    /// The number of codes that still work.
     pub remaining: usize,
 }
 
-/// To rename one of one's authenticators.
+/// Renames one of the caller's authenticators.
 pub struct RenameMethod {
-    /// None when the path names nothing that could be one.
+    /// `None` if the segment of the path is not a UUID.
     id: Option<Uuid>,
     device_name: String,
 }
@@ -87,14 +87,14 @@ pub struct RenameMethod {
 /// The body that renames an authenticator.
 #[derive(Deserialize, JsonSchema)]
 pub struct RenameBody {
-    /// What the user calls it; blank: its model or its kind.
+    /// The new name. If it is blank, the authenticator is named after its model or its method type.
     #[serde(default)]
     #[schemars(with = "String", length(max = 100))]
     device_name: Unchecked<DeviceName>,
 }
 
 impl RenameMethod {
-    /// Of the authenticator that the path names; reads a [`RenameBody`].
+    /// Reads the id of the authenticator from the path, and a [`RenameBody`].
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field that breaks a rule.
@@ -110,18 +110,18 @@ impl Operation for RenameMethod {
     const ACTION: GateAction = GateAction::RenameMfaMethod;
 
     fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>> {
-        let one = find(account, self.id)?;
-        Some(Resource::Authenticator(&member.user.id, one))
+        let authenticator = find(account, self.id)?;
+        Some(Resource::Authenticator(&member.user.id, authenticator))
     }
 }
 
-/// To remove one of one's authenticators.
+/// Removes one of the caller's authenticators.
 pub struct DeleteMethod {
     id: Option<Uuid>,
 }
 
 impl DeleteMethod {
-    /// The authenticator that the path names.
+    /// Makes the operation for the authenticator with the id in the path.
     pub fn of(id: &str) -> Self {
         Self { id: hyphenated(id) }
     }
@@ -131,65 +131,66 @@ impl Operation for DeleteMethod {
     const ACTION: GateAction = GateAction::DeleteMfaMethod;
 
     fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>> {
-        let one = find(account, self.id)?;
-        Some(Resource::Authenticator(&member.user.id, one))
+        let authenticator = find(account, self.id)?;
+        Some(Resource::Authenticator(&member.user.id, authenticator))
     }
 }
 
-/// After a removal.
+/// The answer to a removal.
 #[derive(JsonSchema, Serialize)]
 pub struct Deleted {
-    /// What the browser's `signalAllAcceptedCredentials` takes.
+    /// The argument of the browser's `signalAllAcceptedCredentials`.
     pub signal: AcceptedCredentials,
-    /// After an administrator removed the last authenticator: how the user gets in again.
+    /// The recovery code, if an administrator removed the last authenticator.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryAnswer>,
 }
 
-/// A recovery code, shown this once. The administrator hands it to the user by a channel that reaches
-/// nobody else.
-// No `Debug`, so that no log can hold it. (What stands above is in the API description.)
+/// A recovery code, shown only in this answer. The administrator gives it to the user through a channel
+/// that only the user can read.
+// No `Debug`, so that no log can contain it. The doc comment is part of the API description.
 #[derive(JsonSchema, Serialize)]
 pub struct RecoveryAnswer {
-    /// The code. `POST …/backup-codes/verify` takes it, once.
+    /// The code. `POST …/backup-codes/verify` accepts it once.
     pub recovery_code: String,
-    /// Until when it works.
+    /// The time until which the code works.
     pub expires_at: Timestamp,
 }
 
-/// What remains, as `PublicKeyCredential.signalAllAcceptedCredentials` takes it (WebAuthn Level 3
-/// §5.1.10.2).
+/// The remaining credentials, as the argument of `PublicKeyCredential.signalAllAcceptedCredentials`
+/// (WebAuthn Level 3 §5.1.10.2).
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AcceptedCredentials {
-    /// The relying party of the one that was removed.
+    /// The id of the relying party of the removed authenticator.
     pub rp_id: String,
     /// The user handle, base64url.
     pub user_id: String,
-    /// The credential ids that are left there, base64url.
+    /// The remaining credential ids at that relying party, base64url.
     pub all_accepted_credential_ids: Vec<String>,
 }
 
 impl AcceptedCredentials {
-    /// What an account has left at the relying party of what was removed.
+    /// Lists the credentials that an account still has at the relying party of `removed`.
     pub(super) fn after(account: &Account, removed: &Authenticator) -> Self {
-        let left = account.authenticators.iter();
-        let left = left.filter(|one| one.id != removed.id && one.rp_id == removed.rp_id);
+        let remaining = account
+            .authenticators
+            .iter()
+            .filter(|it| it.id != removed.id && it.rp_id == removed.rp_id);
         let handle = account.handle.unwrap_or_default();
         Self {
             rp_id: removed.rp_id.clone(),
             user_id: Bytes(handle.as_bytes().to_vec()).to_string(),
-            all_accepted_credential_ids: left.map(|one| one.credential_id.to_string()).collect(),
+            all_accepted_credential_ids: remaining.map(|it| it.credential_id.to_string()).collect(),
         }
     }
 }
 
 fn find(account: &Account, id: Option<Uuid>) -> Option<&Authenticator> {
-    account.authenticators.iter().find(|one| Some(one.id) == id)
+    account.authenticators.iter().find(|it| Some(it.id) == id)
 }
 
 impl Mfa {
-    /// Lists the caller's authenticators.
     pub fn list(&self, permit: &Permit<ListMethods>) -> Methods {
         self.methods(permit.member().user.id.tenant, permit.account())
     }
@@ -197,7 +198,7 @@ impl Mfa {
     /// Renames one of the caller's authenticators.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it went meanwhile; the store.
+    /// [`Error::NotFound`] if it was removed in the meantime, or the store fails.
     pub async fn rename(
         &self,
         permit: &Permit<RenameMethod>,
@@ -206,12 +207,14 @@ impl Mfa {
         let RenameMethod { id, device_name } = permit.operation();
         let user = &permit.member().user.id;
         let party = self.parts.parties.for_tenant(user.tenant);
-        let one = find(permit.account(), *id).ok_or(Error::NotFound(Missing::Authenticator))?;
-        let device_name = name_or(device_name, party, one.claimed_model, one.method_type);
-        let mut renamed = one.clone();
-        renamed.device_name = device_name;
+        let found = find(permit.account(), *id);
+        let mut renamed = found
+            .ok_or(Error::NotFound(Missing::Authenticator))?
+            .clone();
+        let (model, method_type) = (renamed.claimed_model, renamed.method_type);
+        renamed.device_name = display_name(device_name, party, model, method_type);
         let change = AccountChange::of_authenticator(AccountChangeKind::Renamed, user, &renamed);
-        let step = self.store.rename(user, one.id, &renamed.device_name);
+        let step = self.store.rename(user, renamed.id, &renamed.device_name);
         if !event.attempt(change.clone(), step).await? {
             return Err(Error::NotFound(Missing::Authenticator));
         }
@@ -219,11 +222,11 @@ impl Mfa {
         Ok(method(party, &renamed))
     }
 
-    /// Removes one of the caller's authenticators; with the last one the backup codes go too.
+    /// Removes one of the caller's authenticators. With the last one, the backup codes are removed too.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it went meanwhile; what the policies answer when they are asked
-    /// again; the store.
+    /// [`Error::NotFound`] if it was removed in the meantime; the policies refuse a further attempt; or
+    /// the store fails.
     pub async fn delete(
         &self,
         gate: &Gate,
@@ -234,19 +237,16 @@ impl Mfa {
         loop {
             let permit = attempts.next(event).await?;
             let (user, account) = (&permit.member().user.id, permit.account());
-            let one = find(account, permit.operation().id)
+            let authenticator = find(account, permit.operation().id)
                 .ok_or(Error::NotFound(Missing::Authenticator))?;
-            let change = AccountChange::of_authenticator(AccountChangeKind::Deleted, user, one);
+            let kind = AccountChangeKind::Deleted;
+            let change = AccountChange::of_authenticator(kind, user, authenticator);
             let step = self
                 .store
-                .remove(user, account.version, one.id, Remover::Owner);
+                .remove(user, account.version, authenticator.id, Remover::Owner);
             match event.attempt(change, step).await? {
                 RemoveOutcome::Removed { authenticator, .. } => {
-                    event.changed(AccountChange::of_authenticator(
-                        AccountChangeKind::Deleted,
-                        user,
-                        &authenticator,
-                    ));
+                    event.changed(AccountChange::of_authenticator(kind, user, &authenticator));
                     return Ok(Deleted {
                         signal: AcceptedCredentials::after(account, &authenticator),
                         recovery: None,
@@ -258,12 +258,12 @@ impl Mfa {
         }
     }
 
-    /// The authenticators of an account in this tenant.
+    /// Lists the authenticators of an account in this tenant.
     pub(super) fn methods(&self, tenant: Option<Tenant>, account: &Account) -> Methods {
         let party = self.parts.parties.for_tenant(tenant);
         let methods = account.authenticators.iter();
         Methods {
-            methods: methods.map(|one| method(party, one)).collect(),
+            methods: methods.map(|it| method(party, it)).collect(),
             backup_codes: Remaining {
                 remaining: account.codes_remaining,
             },
@@ -271,18 +271,18 @@ impl Mfa {
     }
 }
 
-fn method(party: Option<&RelyingParty>, one: &Authenticator) -> Method {
+fn method(party: Option<&RelyingParty>, authenticator: &Authenticator) -> Method {
     Method {
-        id: one.id,
-        method_type: one.method_type,
-        device_name: one.device_name.clone(),
+        id: authenticator.id,
+        method_type: authenticator.method_type,
+        device_name: authenticator.device_name.clone(),
         verified: true,
-        created_at: one.created_at,
-        last_used_at: one.last_used_at,
-        model: model_name(party, one.claimed_model),
-        backup_eligible: one.backup_eligible,
-        backed_up: one.backed_up,
-        usable: party.is_some_and(|party| party.can_use(one)),
-        trusted: one.trusted,
+        created_at: authenticator.created_at,
+        last_used_at: authenticator.last_used_at,
+        model: model_name(party, authenticator.claimed_model),
+        backup_eligible: authenticator.backup_eligible,
+        backed_up: authenticator.backed_up,
+        usable: party.is_some_and(|party| party.can_use(authenticator)),
+        trusted: authenticator.trusted,
     }
 }

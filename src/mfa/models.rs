@@ -1,15 +1,15 @@
-//! Names of well-known models, by AAGUID. They are for people only: what a policy may rely on is
-//! whether a model is proven.
+//! The names of well-known models, by AAGUID. They are shown to people only. Policies rely on whether the
+//! model is proven.
 
 use uuid::{Uuid, uuid};
 
-/// The name of a model, if it is well known.
+/// Returns the name of a well-known model.
 pub(super) fn name(aaguid: Uuid) -> Option<&'static str> {
     let at = MODELS.binary_search_by_key(&aaguid, |(known, _)| *known);
     at.ok().map(|at| MODELS[at].1)
 }
 
-/// In the order of their ids: as providers of passkeys and makers of keys publish them.
+/// The models sorted by AAGUID, with the names that their makers publish.
 const MODELS: [(Uuid, &str); 25] = [
     (
         uuid!("08987058-cadc-4b81-b6e1-30de50dcbe96"),
@@ -94,8 +94,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_model_is_found_and_no_other() {
-        assert!(MODELS.is_sorted_by(|(one, _), (next, _)| one < next));
+    fn every_listed_model_has_its_name_and_others_have_none() {
+        assert!(MODELS.is_sorted_by(|(aaguid, _), (next, _)| aaguid < next));
         for (aaguid, known) in MODELS {
             assert_eq!(name(aaguid), Some(known));
         }

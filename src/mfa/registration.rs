@@ -1,11 +1,12 @@
-//! Enrolling an authenticator: begun, completed, and kept only when the policies trust it.
+//! Enrolments of authenticators. A verified authenticator is stored only if the policies trust it.
 
 mod operations;
 
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::backup_codes::{BackupCodes, Fresh};
-use super::{Attempts, Mfa, begins_too_fast, browser_timeout, name_or};
+use super::backup_codes::{BackupCodes, NewCodes};
+use super::{Attempts, Mfa, browser_timeout, display_name, too_many_ceremonies};
 use crate::error::{Error, Missing, Signal};
 use crate::event::{AccountChange, AccountChangeKind, RequestEvent};
 use crate::gate::{Gate, Permit};
@@ -17,8 +18,8 @@ pub use operations::{
     Begin, BeginRegistration, CompleteBody, CompleteRegistration, TrustAuthenticator,
 };
 
-/// The outcome of [`Mfa::keep`].
-enum KeepOutcome {
+/// The outcome of [`Mfa::store_trusted`]. See [`CompleteOutcome`].
+enum StoreTrustedOutcome {
     Stored(BackupCodes),
     Gone,
     Exists,
@@ -30,8 +31,8 @@ impl Mfa {
     /// Starts an enrolment.
     ///
     /// # Errors
-    /// [`Error::NotSetUp`] without a relying party; [`Error::LimitReached`]; [`Error::TooMany`]; the
-    /// store fails; or the policies refuse it when they are asked again.
+    /// [`Error::NotSetUp`] without a relying party that offers the method type; [`Error::LimitReached`];
+    /// [`Error::TooMany`]; the store fails; or the policies refuse a further attempt.
     pub async fn begin(
         &self,
         gate: &Gate,
@@ -40,46 +41,60 @@ impl Mfa {
     ) -> Result<Begin, Error> {
         let method_type = permit.operation().method_type;
         let party = self.party_for(&permit, method_type)?;
-        let ttl = self.parts.enrollment_ttl;
         let mut attempts = Attempts::new(gate, permit);
         loop {
             let permit = attempts.next(event).await?;
-            let (user, account) = (&permit.member().user, permit.account());
-            self.refuse_one_more(account)?;
-            let handle = account.handle.unwrap_or_else(Uuid::new_v4);
-            let person = Person {
-                handle,
-                name: &user.name,
-                display_name: &user.display_name,
-            };
-            let enrolled = &account.authenticators;
-            let started = party.start(method_type, &person, enrolled, browser_timeout(ttl))?;
-            let enrolment = Enrolment {
-                challenge: started.challenge,
-                method_type,
-                rp_id: party.id().to_owned(),
-                session_key: user.session.key.clone(),
-            };
-            let step = self
-                .store
-                .begin(&user.id, account.version, handle, &enrolment, ttl);
-            match step.await? {
+            self.check_limit(permit.account())?;
+            let (options, outcome) = self.store_enrolment(party, permit).await?;
+            match outcome {
                 BeginOutcome::Stored { expires_at } => {
                     return Ok(Begin {
-                        options: started.options,
+                        options,
                         method_type,
                         expires_at,
                     });
                 }
                 BeginOutcome::Stale => {}
-                BeginOutcome::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
+                BeginOutcome::TooMany { retry_after } => {
+                    return Err(too_many_ceremonies(retry_after));
+                }
             }
         }
     }
 
-    /// 409 where the account has as many authenticators as it may have: the store would refuse one
-    /// more when the ceremony is over.
-    fn refuse_one_more(&self, account: &Account) -> Result<(), Error> {
+    /// Makes the options for the browser, and stores the pending enrolment.
+    async fn store_enrolment(
+        &self,
+        party: &RelyingParty,
+        permit: &Permit<BeginRegistration>,
+    ) -> Result<(Value, BeginOutcome), Error> {
+        let (user, account) = (&permit.member().user, permit.account());
+        let method_type = permit.operation().method_type;
+        let ttl = self.parts.enrollment_ttl;
+        let handle = account.handle.unwrap_or_else(Uuid::new_v4);
+        let person = Person {
+            handle,
+            name: &user.name,
+            display_name: &user.display_name,
+        };
+        let enrolled = &account.authenticators;
+        let started = party.start(method_type, &person, enrolled, browser_timeout(ttl))?;
+        let enrolment = Enrolment {
+            challenge: started.challenge,
+            method_type,
+            rp_id: party.id().to_owned(),
+            session_key: user.session.key.clone(),
+        };
+        let outcome = self
+            .store
+            .begin(&user.id, account.version, handle, &enrolment, ttl)
+            .await?;
+        Ok((started.options, outcome))
+    }
+
+    /// Refuses to start an enrolment if the account has the maximum number of authenticators, because
+    /// the store would refuse to complete it.
+    fn check_limit(&self, account: &Account) -> Result<(), Error> {
         if account.authenticators.len() < self.parts.max_authenticators {
             return Ok(());
         }
@@ -91,12 +106,13 @@ impl Mfa {
         Error::LimitReached { limit }
     }
 
-    /// Finishes an enrolment: the ceremony is verified once, `trustAuthenticator` is decided on
-    /// what was verified, and credential and codes are stored in one step.
+    /// Finishes an enrolment. It verifies the response once, has `trustAuthenticator` decided on the
+    /// verified authenticator, and stores credential and codes in one step.
     ///
     /// # Errors
-    /// As `http-api` orders them: not set up, the caller's own credential, no pending enrolment, a
-    /// response that does not verify, not trusted, another user's credential, the store.
+    /// In this order: the method type is not set up, the caller already has the credential, there is no
+    /// pending enrolment, the response does not verify, the policies do not trust the authenticator, the
+    /// credential belongs to another user, or the store fails.
     pub async fn complete(
         &self,
         gate: &Gate,
@@ -105,11 +121,11 @@ impl Mfa {
     ) -> Result<BackupCodes, Error> {
         let party = self.party_for(&permit, permit.operation().method_type)?;
         let mut verified = None;
-        let mut fresh = None;
+        let mut new_codes = None;
         let mut attempts = Attempts::new(gate, permit);
         loop {
             let permit = attempts.next(event).await?;
-            self.refuse_own(party, permit).await?;
+            self.refuse_own_credential(party, permit).await?;
             let pending = pending(party, permit)?;
             let authenticator = match &verified {
                 Some(authenticator) => authenticator,
@@ -119,23 +135,27 @@ impl Mfa {
             let user = &permit.member().user.id;
             let change =
                 AccountChange::of_authenticator(AccountChangeKind::Enrolled, user, authenticator);
-            let step = self.keep(&trusted, &mut fresh);
+            let step = self.store_trusted(&trusted, &mut new_codes);
             match event.attempt(change.clone(), step).await? {
-                KeepOutcome::Stored(codes) => {
+                StoreTrustedOutcome::Stored(codes) => {
                     event.changed(change);
                     return Ok(codes);
                 }
-                KeepOutcome::Gone => return Err(self.gone(party, permit).await),
-                KeepOutcome::Exists => {
-                    return Err(self.use_up(party, permit, Error::CredentialExists).await);
+                StoreTrustedOutcome::Gone => {
+                    return Err(self.already_consumed(party, permit).await);
                 }
-                KeepOutcome::LimitReached => return Err(self.limit_reached()),
-                KeepOutcome::Stale => {}
+                StoreTrustedOutcome::Exists => {
+                    let error = Error::CredentialExists;
+                    return Err(self.consume_pending(party, permit, error).await);
+                }
+                StoreTrustedOutcome::LimitReached => return Err(self.limit_reached()),
+                StoreTrustedOutcome::Stale => {}
             }
         }
     }
 
-    /// Asks the policies whether to keep what was verified. A refusal uses up the enrolment.
+    /// Has the policies decide whether to trust the verified authenticator. If they refuse, the pending
+    /// enrolment is consumed.
     async fn trust(
         &self,
         party: &RelyingParty,
@@ -149,16 +169,16 @@ impl Mfa {
         };
         match permit.confirm(trust, event) {
             Err(refused @ Error::Refused { .. }) => {
-                let answer = refused.forgetting(signal(party, permit));
-                Err(self.use_up(party, permit, answer).await)
+                let error = refused.forgetting(signal(party, permit));
+                Err(self.consume_pending(party, permit, error).await)
             }
             other => other,
         }
     }
 
-    /// 409 for a credential that the caller has, whatever its challenge: so that nothing that was
-    /// stored looks lost after an answer was.
-    async fn refuse_own(
+    /// Fails with [`Error::CredentialExists`] if the caller already has this credential, so that a retry
+    /// after a lost response shows that the enrolment succeeded.
+    async fn refuse_own_credential(
         &self,
         party: &RelyingParty,
         permit: &Permit<CompleteRegistration>,
@@ -190,30 +210,30 @@ impl Mfa {
         ) {
             Ok(verified) => Ok(authenticator(party, permit, verified)),
             Err(fault) => {
-                let answer = Error::from(fault).forgetting(signal(party, permit));
-                Err(self.use_up(party, permit, answer).await)
+                let error = Error::from(fault).forgetting(signal(party, permit));
+                Err(self.consume_pending(party, permit, error).await)
             }
         }
     }
 
-    /// Stores a trusted authenticator, and a set of codes if none are left.
-    async fn keep(
+    /// Stores a trusted authenticator, with a new set of codes if the account has none left.
+    async fn store_trusted(
         &self,
         permit: &Permit<TrustAuthenticator>,
-        fresh: &mut Option<Fresh>,
-    ) -> Result<KeepOutcome, Error> {
+        new_codes: &mut Option<NewCodes>,
+    ) -> Result<StoreTrustedOutcome, Error> {
         let account = permit.account();
-        if account.codes_remaining == 0 && fresh.is_none() {
-            *fresh = Some(self.issue(permit.member()).await?);
+        if account.codes_remaining == 0 && new_codes.is_none() {
+            *new_codes = Some(self.issue(permit.member()).await?);
         }
         let TrustAuthenticator {
             authenticator,
             challenge,
         } = permit.operation();
-        let codes = fresh.as_ref().map(|(_, set)| set);
+        let codes = new_codes.as_ref().map(|(_, set)| set);
         let user = &permit.member().user;
-        let opened_by = account.codes.as_ref().map(|set| &set.salt.salt);
-        let opened_by = opened_by.filter(|salt| {
+        let salt = account.codes.as_ref().map(|set| &set.salt.salt);
+        let opened_by = salt.filter(|salt| {
             let code = user.session.code.as_ref();
             code.is_some_and(|code| code.set == CodeSetId::of(salt))
         });
@@ -225,32 +245,30 @@ impl Mfa {
             max_authenticators: self.parts.max_authenticators,
             opened_by,
         };
-        let committed = self.store.complete(&user.id, &completion).await?;
-        Ok(match committed {
+        let outcome = self.store.complete(&user.id, &completion).await?;
+        Ok(match outcome {
             CompleteOutcome::Stored {
                 codes_stored,
                 remaining,
             } => {
-                let codes = fresh
-                    .take()
-                    .filter(|_| codes_stored)
-                    .map_or_else(Vec::new, |it| it.0);
-                KeepOutcome::Stored(BackupCodes { codes, remaining })
+                let shown = new_codes.take().filter(|_| codes_stored);
+                let codes = shown.map_or_else(Vec::new, |(codes, _)| codes);
+                StoreTrustedOutcome::Stored(BackupCodes { codes, remaining })
             }
-            CompleteOutcome::Gone => KeepOutcome::Gone,
-            CompleteOutcome::Exists => KeepOutcome::Exists,
-            CompleteOutcome::LimitReached => KeepOutcome::LimitReached,
-            CompleteOutcome::Stale => KeepOutcome::Stale,
+            CompleteOutcome::Gone => StoreTrustedOutcome::Gone,
+            CompleteOutcome::Exists => StoreTrustedOutcome::Exists,
+            CompleteOutcome::LimitReached => StoreTrustedOutcome::LimitReached,
+            CompleteOutcome::Stale => StoreTrustedOutcome::Stale,
         })
     }
 
-    /// Uses up the pending enrolment and gives `answer`; another answer when it was used up in the
-    /// meantime, or the store did not do it.
-    async fn use_up(
+    /// Removes the pending enrolment and returns `error`. Returns another error if a concurrent request
+    /// removed it first, or if the store fails.
+    async fn consume_pending(
         &self,
         party: &RelyingParty,
         permit: &Permit<CompleteRegistration>,
-        answer: Error,
+        error: Error,
     ) -> Error {
         let challenge = permit.operation().response.challenge();
         match self
@@ -258,15 +276,19 @@ impl Mfa {
             .discard(&permit.member().user.id, challenge)
             .await
         {
-            Ok(true) => answer,
-            Ok(false) => self.gone(party, permit).await,
+            Ok(true) => error,
+            Ok(false) => self.already_consumed(party, permit).await,
             Err(error) => error.into(),
         }
     }
 
-    /// The pending enrolment went while it was worked on: by the caller's own other request, which
-    /// may have stored this very credential.
-    async fn gone(&self, party: &RelyingParty, permit: &Permit<CompleteRegistration>) -> Error {
+    /// Returns the error for a pending enrolment that was removed during this request. A concurrent request
+    /// of the caller did it, and may have stored the credential.
+    async fn already_consumed(
+        &self,
+        party: &RelyingParty,
+        permit: &Permit<CompleteRegistration>,
+    ) -> Error {
         let credential_id = permit.operation().response.credential_id();
         match self.store.read(&permit.member().user.id, None).await {
             Ok(account) if account.holds(party.id(), credential_id) => Error::CredentialExists,
@@ -276,7 +298,7 @@ impl Mfa {
     }
 }
 
-/// The pending enrolment of this caller, method type and relying party.
+/// Returns the pending enrolment of the caller at this relying party, if it has the same method type.
 fn pending<'a>(
     party: &RelyingParty,
     permit: &'a Permit<CompleteRegistration>,
@@ -284,7 +306,7 @@ fn pending<'a>(
     let method_type = permit.operation().method_type;
     let pending = permit.account().pending.as_ref();
     pending
-        .filter(|it| it.method_type == method_type && it.rp_id == party.id())
+        .filter(|pending| pending.method_type == method_type && pending.rp_id == party.id())
         .ok_or_else(|| not_found(party, permit))
 }
 
@@ -306,7 +328,7 @@ fn authenticator(
 ) -> Authenticator {
     let operation = permit.operation();
     let method_type = operation.method_type;
-    let device_name = name_or(
+    let device_name = display_name(
         &operation.device_name,
         Some(party),
         verified.claimed_model,

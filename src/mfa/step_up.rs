@@ -1,190 +1,68 @@
-//! Step-up: an authenticator is used, or a backup code, and a short-lived token says so (RFC 9470).
+//! Step-ups: an authenticator or a code confirms the session, and a short-lived token proves it (RFC 9470).
+
+mod operations;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::backup_codes::Code;
-use super::body::{self, Unchecked};
-use super::{Attempts, Mfa, begins_too_fast, browser_timeout};
+use super::{Attempts, Mfa, browser_timeout, too_many_ceremonies};
 use crate::authn;
 use crate::authn::step_up::{Proof, StepUpIssuer};
 use crate::error::{Error, Feature, Missing, Throttled};
 use crate::event::{AccountChange, AccountChangeKind, RequestEvent};
-use crate::gate::{Gate, Operation, Permit};
+use crate::gate::{Gate, Permit};
 use crate::store::{
-    Account, AllowCredentials, AuthenticateOutcome, Authentication, BeginOutcome, TryCodeOutcome,
-    Use,
+    AllowCredentials, AuthenticateOutcome, Authentication, BeginOutcome, TryCodeOutcome, Use,
 };
-use crate::webauthn::{Asserted, Assertion, AssertionRequest, RelyingParty, counter_back};
-use cedargate_core::{
-    Authenticator, Bytes, CodeKind, CodeSetId, GateAction, Member, MethodType, Timestamp, User,
+use crate::webauthn::{Asserted, AssertionRequest, RelyingParty, counter_back};
+use cedargate_core::{Authenticator, CodeKind, CodeSetId, Member, Timestamp, User};
+
+pub use operations::{
+    AssertionBody, BeginAuthentication, BeginBody, BegunStepUp, CodeBody, CompleteAuthentication,
+    VerifyBackupCode,
 };
-use cedargate_policy::Resource;
 
-/// The body that starts a step-up; all of it may be left out.
-#[derive(Deserialize, JsonSchema)]
-pub struct BeginBody {
-    /// Only authenticators of this type; all when it is left out.
-    #[serde(default)]
-    #[schemars(with = "MethodType", skip_serializing_if = "Unchecked::is_left_out")]
-    method_type: Unchecked<MethodType>,
-}
-
-/// To start a step-up.
-pub struct BeginAuthentication {
-    /// Only authenticators of this type.
-    pub(super) method_type: Option<MethodType>,
-}
-
-impl BeginAuthentication {
-    /// Reads a [`BeginBody`]. Members that it does not have are ignored.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with the field that breaks a rule.
-    pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
-        let body: BeginBody = body::read(body)?;
-        let method_type = body.method_type.optional("method_type")?;
-        Ok(Self { method_type })
-    }
-}
-
-impl Operation for BeginAuthentication {
-    const ACTION: GateAction = GateAction::BeginWebauthnAuthentication;
-
-    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
-        Some(Resource::Account(&member.user.id))
-    }
-}
-
-/// A started step-up.
-#[derive(Debug, JsonSchema, Serialize)]
-pub struct BegunStepUp {
-    /// `PublicKeyCredentialRequestOptionsJSON`, for `parseRequestOptionsFromJSON`.
-    #[schemars(with = "serde_json::Map<String, Value>")]
-    pub options: Value,
-    /// Until when it can be completed.
-    pub expires_at: Timestamp,
-}
-
-/// The body that finishes a step-up.
-#[derive(Deserialize, JsonSchema)]
-pub struct AssertionBody {
-    /// `AuthenticationResponseJSON`: what `PublicKeyCredential.toJSON()` gives.
-    #[serde(default)]
-    #[schemars(with = "Map<String, Value>")]
-    credential: Unchecked<Assertion>,
-}
-
-/// To finish a step-up.
-pub struct CompleteAuthentication {
-    assertion: Assertion,
-}
-
-impl CompleteAuthentication {
-    /// Reads an [`AssertionBody`]. Members that it does not have are ignored.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with every field that breaks a rule.
-    pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
-        let body: AssertionBody = body::read(body)?;
-        let assertion = body.credential.only("credential")?;
-        Ok(Self { assertion })
-    }
-
-    /// The authenticator that answers: that of the party where the step-up was begun, if that is
-    /// known.
-    fn authenticator<'a>(&self, account: &'a Account) -> Option<&'a Authenticator> {
-        let begun_at = account.authentication.as_ref().map(|one| &one.rp_id);
-        account.authenticators.iter().find(|one| {
-            one.credential_id == *self.assertion.credential_id()
-                && begun_at.is_none_or(|rp_id| one.rp_id == *rp_id)
-        })
-    }
-}
-
-impl Operation for CompleteAuthentication {
-    const ACTION: GateAction = GateAction::CompleteWebauthnAuthentication;
-
-    fn resource<'a>(&'a self, member: &'a Member, account: &'a Account) -> Option<Resource<'a>> {
-        let one = self.authenticator(account)?;
-        Some(Resource::Authenticator(&member.user.id, one))
-    }
-
-    fn challenge(&self) -> Option<&Bytes> {
-        Some(self.assertion.challenge())
-    }
-}
-
-/// The body that uses a backup code.
-#[derive(Deserialize, JsonSchema)]
-pub struct CodeBody {
-    /// The code; case, spaces and hyphens do not matter.
-    #[serde(default)]
-    #[schemars(with = "String")]
-    code: Unchecked<String>,
-}
-
-/// To use a backup code.
-pub struct VerifyBackupCode {
-    /// None when it cannot be one.
-    code: Option<Code>,
-}
-
-impl VerifyBackupCode {
-    /// Reads a [`CodeBody`]. Members that it does not have are ignored.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where there is no text. A text that cannot be a code is answered as a
-    /// wrong one is.
-    pub fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
-        let body: CodeBody = body::read(body)?;
-        let code = body.code.only("code")?;
-        Ok(Self {
-            code: Code::read(&code),
-        })
-    }
-}
-
-impl Operation for VerifyBackupCode {
-    const ACTION: GateAction = GateAction::VerifyBackupCode;
-
-    fn resource<'a>(&'a self, member: &'a Member, _: &'a Account) -> Option<Resource<'a>> {
-        Some(Resource::Account(&member.user.id))
-    }
-}
-
-/// A token that says what was proved (RFC 6749 §5.1).
-// No `Debug`, so that no log can hold it. (What stands above is in the API description.)
+/// A step-up token (RFC 6749 §5.1).
+// No `Debug`, so that no log can contain it. The doc comment is part of the API description.
 #[derive(JsonSchema, Serialize)]
 pub struct StepUpToken {
-    /// To be sent in the place of the token that was presented, to the same API.
+    /// The token. The client sends it to this API instead of the token that it presented.
     pub access_token: String,
     /// Always `Bearer`.
     pub token_type: &'static str,
-    /// For how many seconds it is good.
+    /// The lifetime of the token in seconds.
     pub expires_in: u64,
-    /// The authentication context class, where an authenticator was used.
+    /// The authentication context class, if an authenticator was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub acr: Option<&'static str>,
-    /// Authentication methods (RFC 8176).
+    /// The authentication methods (RFC 8176).
     pub amr: Vec<String>,
-    /// How many backup codes work now, where one was used.
+    /// The number of backup codes that still work, if one was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "usize")]
     pub remaining: Option<usize>,
+}
+
+/// A code that was accepted.
+struct UsedCode {
+    proof: Proof,
+    /// The epoch of the account when the code was used.
+    epoch: u64,
+    /// The number of codes that still work.
+    remaining: usize,
 }
 
 impl Mfa {
     /// Starts a step-up.
     ///
     /// # Errors
-    /// [`Error::NotSetUp`]; [`Error::NotFound`] without an authenticator that fits; [`Error::TooMany`];
-    /// the store fails; or the policies refuse it when they are asked again.
+    /// [`Error::NotSetUp`]; [`Error::NotFound`] without an authenticator that can be used;
+    /// [`Error::TooMany`]; the store fails; or the policies refuse a further attempt.
     pub async fn begin_authentication(
         &self,
         gate: &Gate,
@@ -193,120 +71,141 @@ impl Mfa {
     ) -> Result<BegunStepUp, Error> {
         self.step_up_issuer()?;
         let party = self.party(&permit)?;
-        let ttl = self.parts.enrollment_ttl;
         let mut attempts = Attempts::new(gate, permit);
         loop {
             let permit = attempts.next(event).await?;
-            let (user, account) = (&permit.member().user, permit.account());
-            let allowed = allowed(party, permit);
-            if allowed.is_empty() {
-                return Err(Error::NotFound(Missing::FittingAuthenticator));
-            }
-            let started = party.start_authentication(&allowed, browser_timeout(ttl))?;
-            let authentication = Authentication {
-                challenge: started.challenge,
-                rp_id: party.id().to_owned(),
-                session: user.session.id.clone(),
-                session_key: user.session.key.clone(),
-                allow_credentials: AllowCredentials {
-                    allowed: allowed.iter().map(|one| one.id).collect(),
-                },
-            };
-            let step =
-                self.store
-                    .begin_authentication(&user.id, account.version, &authentication, ttl);
-            match step.await? {
+            let (options, outcome) = self.store_authentication(party, permit).await?;
+            match outcome {
                 BeginOutcome::Stored { expires_at } => {
                     return Ok(BegunStepUp {
-                        options: started.options,
+                        options,
                         expires_at,
                     });
                 }
                 BeginOutcome::Stale => {}
-                BeginOutcome::TooMany { retry_after } => return Err(begins_too_fast(retry_after)),
+                BeginOutcome::TooMany { retry_after } => {
+                    return Err(too_many_ceremonies(retry_after));
+                }
             }
         }
     }
 
-    /// Finishes a step-up: the assertion is verified, the use stored in one step with the counter's
-    /// comparison, and a token issued.
+    /// Makes the options for the browser, and stores the pending step-up.
+    async fn store_authentication(
+        &self,
+        party: &RelyingParty,
+        permit: &Permit<BeginAuthentication>,
+    ) -> Result<(Value, BeginOutcome), Error> {
+        let (user, account) = (&permit.member().user, permit.account());
+        let allowed = allowed(party, permit);
+        if allowed.is_empty() {
+            return Err(Error::NotFound(Missing::FittingAuthenticator));
+        }
+        let ttl = self.parts.enrollment_ttl;
+        let started = party.start_authentication(&allowed, browser_timeout(ttl))?;
+        let authentication = Authentication {
+            challenge: started.challenge,
+            rp_id: party.id().to_owned(),
+            session: user.session.id.clone(),
+            session_key: user.session.key.clone(),
+            allow_credentials: AllowCredentials {
+                allowed: allowed.iter().map(|it| it.id).collect(),
+            },
+        };
+        let outcome = self
+            .store
+            .begin_authentication(&user.id, account.version, &authentication, ttl)
+            .await?;
+        Ok((started.options, outcome))
+    }
+
+    /// Finishes a step-up. It verifies the assertion, stores the use if the signature counter is still
+    /// higher than the stored one, and issues a token.
     ///
     /// # Errors
-    /// Not set up, no pending step-up of this session, an assertion that does not verify, the store.
+    /// Step-ups are not set up, the session has no pending step-up, the assertion does not verify, or the
+    /// store fails.
     pub async fn complete_authentication(
         &self,
         permit: &Permit<CompleteAuthentication>,
         event: &mut RequestEvent,
     ) -> Result<StepUpToken, Error> {
         let issuer = self.step_up_issuer()?;
-        outlives(permit)?;
+        check_remaining_lifetime(permit)?;
         let party = self.party(permit)?;
         let pending = pending(party, permit)?;
-        let (member, account) = (permit.member(), permit.account());
-        let CompleteAuthentication { assertion } = permit.operation();
-        let one = permit
+        let authenticator = permit
             .operation()
-            .authenticator(account)
+            .authenticator(permit.account())
             .ok_or_else(not_pending)?;
-        let request = AssertionRequest {
-            challenge: &pending.challenge,
-            allowed: &pending.allow_credentials.allowed,
-        };
-        let verified = party.finish_authentication(request, assertion, one, account.handle);
-        let user = &member.user.id;
-        let asserted = match verified {
-            Ok(asserted) => asserted,
-            Err(fault) => {
-                if fault == counter_back() {
-                    event.changed(AccountChange::of_authenticator(
-                        AccountChangeKind::CounterBack,
-                        user,
-                        one,
-                    ));
-                }
-                let is_used_up = self.store.discard(user, assertion.challenge()).await?;
-                return Err(if is_used_up {
-                    fault.into()
-                } else {
-                    not_pending()
-                });
-            }
-        };
-        let epoch = self.store_use(permit, one, asserted, event).await?;
-        event.changed(AccountChange::of_authenticator(
-            AccountChangeKind::Used,
-            user,
-            one,
-        ));
+        let asserted = self
+            .verify_assertion(party, permit, (pending, authenticator), event)
+            .await?;
+        let epoch = self
+            .store_use(permit, authenticator, asserted, event)
+            .await?;
+        let user = &permit.member().user.id;
+        let change = AccountChange::of_authenticator(AccountChangeKind::Used, user, authenticator);
+        event.changed(change);
         let proof = Proof::Assertion {
-            proven_model: one.proven_model.is_some(),
+            proven_model: authenticator.proven_model.is_some(),
             user_verified: asserted.user_verified,
-            enrolled_at: one.created_at,
-            trusted: one.trusted,
+            enrolled_at: authenticator.created_at,
+            trusted: authenticator.trusted,
         };
         token(issuer, permit, proof, epoch, None)
     }
 
-    /// Stores the use, and returns the epoch that the account had in that moment: a removal may have
-    /// raised it since the account was read.
+    /// Verifies the assertion of a pending step-up. If it does not verify, the pending step-up is removed.
+    async fn verify_assertion(
+        &self,
+        party: &RelyingParty,
+        permit: &Permit<CompleteAuthentication>,
+        (pending, authenticator): (&Authentication, &Authenticator),
+        event: &mut RequestEvent,
+    ) -> Result<Asserted, Error> {
+        let CompleteAuthentication { assertion } = permit.operation();
+        let request = AssertionRequest {
+            challenge: &pending.challenge,
+            allowed: &pending.allow_credentials.allowed,
+        };
+        let handle = permit.account().handle;
+        let fault = match party.finish_authentication(request, assertion, authenticator, handle) {
+            Ok(asserted) => return Ok(asserted),
+            Err(fault) => fault,
+        };
+        let user = &permit.member().user.id;
+        if fault == counter_back() {
+            let kind = AccountChangeKind::CounterBack;
+            event.changed(AccountChange::of_authenticator(kind, user, authenticator));
+        }
+        if self.store.discard(user, assertion.challenge()).await? {
+            Err(fault.into())
+        } else {
+            Err(not_pending())
+        }
+    }
+
+    /// Stores the use of an authenticator. Returns the epoch that the account has then: the removal of
+    /// another authenticator may have raised it since the account was read.
     async fn store_use(
         &self,
         permit: &Permit<CompleteAuthentication>,
-        one: &Authenticator,
+        authenticator: &Authenticator,
         asserted: Asserted,
         event: &mut RequestEvent,
     ) -> Result<u64, Error> {
         let member = permit.member();
-        let made = Use {
-            id: one.id,
+        let authenticator_use = Use {
+            id: authenticator.id,
             sign_count: asserted.sign_count,
             backed_up: asserted.backed_up,
             at: member.now,
         };
         let challenge = permit.operation().assertion.challenge();
         let user = &member.user.id;
-        let change = AccountChange::of_authenticator(AccountChangeKind::Used, user, one);
-        let step = self.store.authenticate(user, challenge, &made);
+        let change = AccountChange::of_authenticator(AccountChangeKind::Used, user, authenticator);
+        let step = self.store.authenticate(user, challenge, &authenticator_use);
         match event.attempt(change, step).await? {
             AuthenticateOutcome::Stored { epoch } => Ok(epoch),
             AuthenticateOutcome::Gone | AuthenticateOutcome::NoAuthenticator => Err(not_pending()),
@@ -314,7 +213,7 @@ impl Mfa {
                 event.changed(AccountChange::of_authenticator(
                     AccountChangeKind::CounterBack,
                     user,
-                    one,
+                    authenticator,
                 ));
                 Err(counter_back().into())
             }
@@ -324,7 +223,8 @@ impl Mfa {
     /// Uses a backup or recovery code.
     ///
     /// # Errors
-    /// [`Error::WrongCode`], the same for every reason; [`Error::TooMany`]; not set up; the store.
+    /// [`Error::WrongCode`] for every code that does not work; [`Error::TooMany`] after too many wrong
+    /// codes; step-ups are not set up; the policies refuse a further attempt; or the store fails.
     pub async fn verify_code(
         &self,
         gate: &Gate,
@@ -332,56 +232,70 @@ impl Mfa {
         event: &mut RequestEvent,
     ) -> Result<StepUpToken, Error> {
         let issuer = self.step_up_issuer()?;
-        outlives(&permit)?;
+        check_remaining_lifetime(&permit)?;
         let mut attempts = Attempts::new(gate, permit);
         loop {
             let permit = attempts.next(event).await?;
-            // Before it is hashed, which is slow on purpose; the store counts once more.
-            let user = &permit.member().user;
-            if let Some(retry_after) = permit.account().codes_retry_after {
-                return Err(self.throttled(user, permit.member().now, retry_after, event));
-            }
-            let code = permit.operation().code.clone();
-            // Answered as a wrong code is, and not counted: there is nothing that could be guessed.
-            let (Some(code), Some(set)) = (code, &permit.account().codes) else {
-                return Err(Error::WrongCode);
-            };
-            let salt = &set.salt;
-            let hash = self.hash(permit.member(), code, salt).await?;
-            let hash = hash.ok_or(Error::WrongCode)?;
-            let kind = match set.kind {
-                CodeKind::Backup => AccountChangeKind::CodeUsed,
-                CodeKind::Recovery => AccountChangeKind::RecoveryCodeUsed,
-            };
-            let change = AccountChange::of_account(kind, &user.id);
-            let session = &user.session.key;
-            let step = self.store.try_code(session, &user.id, &salt.salt, &hash);
-            match event.attempt(change.clone(), step).await? {
-                TryCodeOutcome::Used { remaining, epoch } => {
-                    event.changed(change);
-                    let proof = Proof::Code {
-                        set: CodeSetId::of(&salt.salt),
-                        kind: set.kind,
-                    };
-                    return token(issuer, permit, proof, epoch, Some(remaining));
-                }
-                TryCodeOutcome::Wrong => {
-                    event.changed(AccountChange::of_account(
-                        AccountChangeKind::CodeWrong,
-                        &user.id,
-                    ));
-                    return Err(Error::WrongCode);
-                }
-                TryCodeOutcome::TooMany { retry_after } => {
-                    return Err(self.throttled(user, permit.member().now, retry_after, event));
-                }
-                TryCodeOutcome::OtherSet => {}
+            if let Some(used) = self.try_code(permit, event).await? {
+                return token(issuer, permit, used.proof, used.epoch, Some(used.remaining));
             }
         }
     }
 
-    /// Notes once in a while that a session is throttled: a line for each request would let one session
-    /// flood the audit stream.
+    /// Tries the code on the code set of the account. Returns `None` if the set was replaced since the
+    /// account was read.
+    async fn try_code(
+        &self,
+        permit: &Permit<VerifyBackupCode>,
+        event: &mut RequestEvent,
+    ) -> Result<Option<UsedCode>, Error> {
+        let user = &permit.member().user;
+        // Checked before the code is hashed, which is slow on purpose. The store checks it again.
+        if let Some(retry_after) = permit.account().codes_shut {
+            return Err(self.throttled(user, permit.member().now, retry_after, event));
+        }
+        let code = permit.operation().code.clone();
+        // Answered like a wrong code, and not counted, because no code can be guessed in this way.
+        let (Some(code), Some(set)) = (code, &permit.account().codes) else {
+            return Err(Error::WrongCode);
+        };
+        let salt = &set.salt;
+        let hash = self.hash(permit.member(), code, salt).await?;
+        let hash = hash.ok_or(Error::WrongCode)?;
+        let kind = match set.kind {
+            CodeKind::Backup => AccountChangeKind::CodeUsed,
+            CodeKind::Recovery => AccountChangeKind::RecoveryCodeUsed,
+        };
+        let change = AccountChange::of_account(kind, &user.id);
+        let session = &user.session.key;
+        let step = self.store.try_code(session, &user.id, &salt.salt, &hash);
+        match event.attempt(change.clone(), step).await? {
+            TryCodeOutcome::Used { remaining, epoch } => {
+                event.changed(change);
+                let proof = Proof::Code {
+                    set: CodeSetId::of(&salt.salt),
+                    kind: set.kind,
+                };
+                Ok(Some(UsedCode {
+                    proof,
+                    epoch,
+                    remaining,
+                }))
+            }
+            TryCodeOutcome::Wrong => {
+                let kind = AccountChangeKind::CodeWrong;
+                event.changed(AccountChange::of_account(kind, &user.id));
+                Err(Error::WrongCode)
+            }
+            TryCodeOutcome::TooMany { retry_after } => {
+                Err(self.throttled(user, permit.member().now, retry_after, event))
+            }
+            TryCodeOutcome::OtherSet => Ok(None),
+        }
+    }
+
+    /// Returns the error for a throttled session. The event has the change once in a window only, so that
+    /// a session cannot flood the audit stream.
     fn throttled(
         &self,
         user: &User,
@@ -389,7 +303,7 @@ impl Mfa {
         retry_after: Duration,
         event: &mut RequestEvent,
     ) -> Error {
-        if self.throttled.is_first(&user.id, &user.session.key, now) {
+        if self.reported.is_first(&user.id, &user.session.key, now) {
             event.changed(AccountChange::of_account(
                 AccountChangeKind::CodesThrottled,
                 &user.id,
@@ -407,21 +321,22 @@ impl Mfa {
     }
 }
 
-/// The authenticators of the caller that can answer here and are of the wanted type.
+/// Lists the caller's authenticators that can be used at this relying party and have the wanted type.
 fn allowed<'a>(
     party: &RelyingParty,
     permit: &'a Permit<BeginAuthentication>,
 ) -> Vec<&'a Authenticator> {
     let wanted = permit.operation().method_type;
-    let held = permit.account().authenticators.iter();
-    held.filter(|one| party.can_use(one))
-        .filter(|one| wanted.is_none_or(|wanted| one.method_type == wanted))
+    let authenticators = permit.account().authenticators.iter();
+    authenticators
+        .filter(|it| party.can_use(it))
+        .filter(|it| wanted.is_none_or(|wanted| it.method_type == wanted))
         .collect()
 }
 
-/// Whether a step-up is of use: its token ends with the one that was presented, which may be in the
-/// leeway after its end. Asked before anything is used up.
-fn outlives<O>(permit: &Permit<O>) -> Result<(), Error> {
+/// Refuses a step-up whose token would be expired. The step-up token expires with the presented token,
+/// which is accepted for a leeway after its end. Checked before an assertion or a code is used up.
+fn check_remaining_lifetime<O>(permit: &Permit<O>) -> Result<(), Error> {
     let Member { user, now, .. } = permit.member();
     if user.session.expires_at.since(*now) < Duration::from_secs(1) {
         return Err(authn::Error::InvalidToken("the token has expired").into());
@@ -449,7 +364,7 @@ fn token<O>(
     })
 }
 
-/// The pending step-up of this caller, session and relying party.
+/// Returns the pending step-up of the caller's session at this relying party.
 fn pending<'a>(
     party: &RelyingParty,
     permit: &'a Permit<CompleteAuthentication>,
@@ -457,7 +372,7 @@ fn pending<'a>(
     let session = &permit.member().user.session.id;
     let pending = permit.account().authentication.as_ref();
     pending
-        .filter(|it| it.rp_id == party.id() && it.session == *session)
+        .filter(|pending| pending.rp_id == party.id() && pending.session == *session)
         .ok_or_else(not_pending)
 }
 

@@ -1,4 +1,4 @@
-//! Anything at all, in place of what the routes read.
+//! Property tests with arbitrary bodies, codes and path segments.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -34,8 +34,8 @@ fn any_body() -> impl Strategy<Value = Map<String, Value>> {
     prop::collection::btree_map(names, any_value(), 0..5).prop_map(|it| it.into_iter().collect())
 }
 
-/// The fields that are said to be wrong; none when it was read.
-fn wrong<T>(outcome: Result<T, Error>) -> Vec<String> {
+/// Returns the fields that the error names. Empty if there is no error.
+fn refused_fields<T>(outcome: Result<T, Error>) -> Vec<String> {
     match outcome {
         Ok(_) => Vec::new(),
         Err(Error::Invalid(fields)) => {
@@ -48,44 +48,43 @@ fn wrong<T>(outcome: Result<T, Error>) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn any_body_is_read_or_the_field_that_is_wrong_is_named(body in any_body()) {
+    fn any_body_is_read_or_refused_with_its_wrong_field(body in any_body()) {
         let type_fits = body.get("method_type").is_none_or(|it| {
             *it == json!("webauthn_fido") || *it == json!("webauthn_passkey")
         });
-        let named = wrong(BeginAuthentication::parse(&body));
-        prop_assert_eq!(named, if type_fits { vec![] } else { vec!["method_type"] });
+        let refused = refused_fields(BeginAuthentication::parse(&body));
+        prop_assert_eq!(refused, if type_fits { vec![] } else { vec!["method_type"] });
 
-        // none of these values is a whole credential
-        let named = wrong(CompleteAuthentication::parse(&body));
-        prop_assert!(!named.is_empty() && named.iter().all(|it| it.starts_with("credential")));
+        // None of the generated values is a complete credential.
+        let refused = refused_fields(CompleteAuthentication::parse(&body));
+        prop_assert!(!refused.is_empty() && refused.iter().all(|it| it.starts_with("credential")));
 
         let is_text = body.get("code").is_some_and(Value::is_string);
-        let named = wrong(VerifyBackupCode::parse(&body));
-        prop_assert_eq!(named, if is_text { vec![] } else { vec!["code"] });
+        let refused = refused_fields(VerifyBackupCode::parse(&body));
+        prop_assert_eq!(refused, if is_text { vec![] } else { vec!["code"] });
 
         let name = body.get("device_name").and_then(Value::as_str);
         let fits = name.is_some_and(|it| it.chars().count() <= 100 && !it.contains(char::is_control));
-        let named = wrong(RenameMethod::parse("7", &body));
-        prop_assert_eq!(named, if fits { vec![] } else { vec!["device_name"] });
+        let refused = refused_fields(RenameMethod::parse("7", &body));
+        prop_assert_eq!(refused, if fits { vec![] } else { vec!["device_name"] });
     }
 
     #[test]
-    fn any_text_is_a_code_or_none(text in any::<String>()) {
+    fn text_without_13_symbols_is_no_code(text in any::<String>()) {
         let symbols = text.chars().filter(|c| !c.is_whitespace() && *c != '-').count();
         prop_assert!(symbols == 13 || Code::read(&text).is_none());
     }
 
-    /// However a code is typed, it is the same: case, look-alikes, spaces and hyphens anywhere.
     #[test]
-    fn a_code_is_read_however_it_is_typed(
+    fn code_with_other_case_look_alikes_spaces_and_hyphens_is_the_same_code(
         typed in prop::collection::vec(
             (select("0123456789ABCDEFGHJKMNPQRSTVWXYZ".chars().collect::<Vec<_>>()),
              any::<bool>(), "[ \u{a0}\u{2003}\t\n-]{0,3}"),
             13,
         )
     ) {
-        let plain: String = typed.iter().map(|(symbol, ..)| *symbol).collect();
-        let odd: String = typed.iter().map(|(symbol, other, gap)| {
+        let symbols: String = typed.iter().map(|(symbol, ..)| *symbol).collect();
+        let typed: String = typed.iter().map(|(symbol, other, gap)| {
             let symbol = match (symbol, other) {
                 ('1', true) => 'l',
                 ('1', false) => 'I',
@@ -95,12 +94,12 @@ proptest! {
             };
             format!("{gap}{symbol}")
         }).collect();
-        let code = Code::read(&odd).unwrap();
-        prop_assert_eq!(code.symbols(), plain);
+        let code = Code::read(&typed).unwrap();
+        prop_assert_eq!(code.symbols(), symbols);
     }
 
     #[test]
-    fn any_segment_is_one_user_or_says_how_it_is_written(
+    fn any_segment_names_one_user_or_is_refused(
         segment in "(corp\\||\\PC{0,6}\\||)\\PC{0,40}|~[a-zA-Z0-9_=-]{0,20}|~Y29ycH[w-z][a-z]{0,9}",
     ) {
         let tenant: Tenant = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap();
@@ -112,12 +111,12 @@ proptest! {
                 prop_assert_eq!(user.tenant, Some(tenant));
                 prop_assert!(!user.subject.is_empty());
             }
-            error => prop_assert_eq!(wrong(error), ["user"]),
+            error => prop_assert_eq!(refused_fields(error), ["user"]),
         }
     }
 
     #[test]
-    fn any_segment_is_an_id_in_its_one_form_or_none(segment in "[0-9a-fA-F-]{30,40}|\\PC{0,40}") {
+    fn parsed_id_has_the_hyphenated_form(segment in "[0-9a-fA-F-]{30,40}|\\PC{0,40}") {
         if let Some(id) = hyphenated(&segment) {
             prop_assert_eq!(id.as_hyphenated().to_string(), segment.to_lowercase());
         }
@@ -125,7 +124,7 @@ proptest! {
 }
 
 #[test]
-fn an_id_is_read_in_any_letter_case_and_in_no_other_form() {
+fn id_is_read_in_any_letter_case_and_in_no_other_form() {
     let id = "0a1b2c3d-4e5f-4a6b-8c7d-9e0fa1b2c3d4";
     assert!(hyphenated(id).is_some() && hyphenated(id) == hyphenated(&id.to_uppercase()));
     for other in [
@@ -140,7 +139,7 @@ fn an_id_is_read_in_any_letter_case_and_in_no_other_form() {
 }
 
 #[test]
-fn segment_that_names_no_user_says_both_forms() {
+fn segment_that_names_no_user_is_refused_with_both_forms() {
     let tenant = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap();
     let encoded = |text: &[u8]| format!("~{}", Bytes(text.to_vec()));
     let rule = "must be <issuer name>|<sub>, percent-encoded, such as corp%7Calice, or ~ followed by \

@@ -1,4 +1,4 @@
-//! What is asked for when an authenticator is enrolled, and the answer that starts it.
+//! The operations of an enrolment, with their bodies.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,8 @@ use crate::webauthn::RegistrationResponse;
 use cedargate_core::{Authenticator, Bytes, GateAction, Member, MethodType, Timestamp};
 use cedargate_policy::Resource;
 
-/// To start an enrolment.
+/// Starts an enrolment.
 pub struct BeginRegistration {
-    /// What is to be enrolled.
     pub method_type: MethodType,
 }
 
@@ -36,30 +35,31 @@ pub struct Begin {
     /// `PublicKeyCredentialCreationOptionsJSON`, for `parseCreationOptionsFromJSON`.
     #[schemars(with = "serde_json::Map<String, Value>")]
     pub options: Value,
-    /// What is being enrolled.
+    /// The method type that is being enrolled.
     pub method_type: MethodType,
-    /// Until when it can be completed.
+    /// The time until which the enrolment can be completed.
     pub expires_at: Timestamp,
 }
 
 /// The body that finishes an enrolment.
 #[derive(Deserialize, JsonSchema)]
 pub struct CompleteBody {
-    /// `RegistrationResponseJSON`: what `PublicKeyCredential.toJSON()` gives.
+    /// `RegistrationResponseJSON`, as `PublicKeyCredential.toJSON()` returns it.
     #[serde(default)]
     #[schemars(with = "Map<String, Value>")]
     credential: Unchecked<RegistrationResponse>,
-    /// What the user calls the authenticator; blank: its model or its kind.
+    /// The name that the user gives to the authenticator. If it is blank, the authenticator is named after
+    /// its model or its method type.
     #[serde(default)]
     #[schemars(with = "String", length(max = 100))]
     device_name: Unchecked<DeviceName>,
-    /// What is being enrolled: as it was begun.
+    /// The method type with which the enrolment was started.
     #[serde(default)]
     #[schemars(with = "MethodType")]
     method_type: Unchecked<MethodType>,
 }
 
-/// To finish an enrolment.
+/// Finishes an enrolment.
 pub struct CompleteRegistration {
     pub(super) response: RegistrationResponse,
     pub(super) device_name: String,
@@ -67,7 +67,7 @@ pub struct CompleteRegistration {
 }
 
 impl CompleteRegistration {
-    /// Reads a [`CompleteBody`]. Members that it does not have are ignored.
+    /// Reads a [`CompleteBody`]. Unknown members are ignored.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every field that breaks a rule.
@@ -104,14 +104,15 @@ impl Operation for CompleteRegistration {
     }
 
     fn is_repetition(&self, account: &Account) -> bool {
-        // While an enrolment is pending, the request could complete it.
-        let mut held = account.authenticators.iter();
+        // While the enrolment is pending, the request can complete it, so it repeats nothing.
+        let credential_id = self.response.credential_id();
+        let mut authenticators = account.authenticators.iter();
         account.pending.is_none()
-            && held.any(|one| one.credential_id == *self.response.credential_id())
+            && authenticators.any(|authenticator| authenticator.credential_id == *credential_id)
     }
 }
 
-/// To keep an authenticator whose ceremony verified.
+/// Stores a verified authenticator.
 pub struct TrustAuthenticator {
     pub(super) authenticator: Authenticator,
     pub(super) challenge: Bytes,
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named_at_once() {
+    fn body_with_several_wrong_fields_is_refused_with_all_of_them() {
         let expected = [
             named("device_name", "is required"),
             named("method_type", "is required"),
@@ -187,21 +188,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_body_is_read_or_every_field_that_is_wrong_is_named(
+        fn any_body_is_read_or_refused_with_every_wrong_field(
             body in prop::collection::btree_map(
                 "device_name|method_type|credential|.{0,4}", any_value(), 0..5
             )
         ) {
             let body: Map<String, Value> = body.into_iter().collect();
             let named = fields(Value::Object(body.clone()));
-            let about = |field: &str| named.iter().any(|(name, _)| name.starts_with(field));
-            // none of these values is a whole credential
-            prop_assert!(about("credential"));
+            let is_refused = |field: &str| named.iter().any(|(name, _)| name.starts_with(field));
+            // None of the generated values is a complete credential.
+            prop_assert!(is_refused("credential"));
             let name = body.get("device_name").and_then(Value::as_str);
-            let good = name.is_some_and(|it| it.chars().count() <= 100 && !it.contains(char::is_control));
-            prop_assert_eq!(about("device_name"), !good);
+            let is_valid = name.is_some_and(|it| it.chars().count() <= 100 && !it.contains(char::is_control));
+            prop_assert_eq!(is_refused("device_name"), !is_valid);
             let is_type = body.get("method_type") == Some(&json!("webauthn_fido"));
-            prop_assert_eq!(about("method_type"), !is_type);
+            prop_assert_eq!(is_refused("method_type"), !is_type);
         }
     }
 }
