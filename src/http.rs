@@ -1,5 +1,4 @@
-//! The HTTP API: takes a request through the checks in their order, and answers it. Only [`server`]
-//! needs a socket.
+//! The HTTP API: checks a request in a fixed order and answers it. Only [`server`] needs a socket.
 
 pub mod admin;
 mod body;
@@ -33,24 +32,24 @@ use crate::error::Error as GatewayError;
 use crate::event::{RequestEvent, Sink};
 use cedargate_core::{Member, Timestamp, User, Visitor};
 
-use body::Cause;
+use body::BoxError;
 use endpoint::Arguments;
 pub use error::{Error, Framing};
 pub use respond::{Reply, respond};
-use route::{Access, Found, Public, RelatedOrigins};
+use route::{Access, Public, RelatedOrigins, RouteMatch};
 use target::Target;
 
-/// The JWKS of a gateway that signs nothing.
+/// The JWKS of a gateway without a signing key.
 const NO_KEYS: Bytes = Bytes::from_static(br#"{"keys":[]}"#);
 
-/// The longest `X-Request-ID` that is echoed.
+/// The longest `X-Request-ID` that is echoed, in bytes.
 const REQUEST_ID_BYTES: usize = 128;
-/// How much of a method is recorded. Methods that exist are shorter; one that a caller made up could
-/// fill the log.
+/// The length in bytes to which a method is truncated in the request event. Every registered method is
+/// shorter; an invented one could fill the log.
 const METHOD_BYTES: usize = 32;
 
-/// Reads the clock and opens the record of a request.
-fn open<B>(sink: &Arc<dyn Sink>, request: &Request<B>) -> (Timestamp, RequestEvent) {
+/// Reads the clock and opens the event of a request.
+fn open_event<B>(sink: &Arc<dyn Sink>, request: &Request<B>) -> (Timestamp, RequestEvent) {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the clock"
@@ -63,20 +62,19 @@ fn open<B>(sink: &Arc<dyn Sink>, request: &Request<B>) -> (Timestamp, RequestEve
     (now, RequestEvent::open(Arc::clone(sink), now, id, method))
 }
 
-/// Turns whatever becomes of `answer` into a response: a panic and a request that takes longer than
-/// `time` too.
+/// Awaits `answer` and writes its outcome as a response. A panic becomes a 500, and an answer that takes
+/// longer than `time` a 503.
 ///
-/// The record is written when the future ends, or when it is dropped because the caller hung up.
-async fn observe(
+/// The event is written when the future ends, or when it is dropped because the caller hung up.
+async fn respond_in_time(
     mut event: RequestEvent,
     time: Duration,
     answer: impl AsyncFnOnce(&mut RequestEvent) -> Result<Reply, Error>,
 ) -> Response<Full<Bytes>> {
     let answer = timeout(time, answer(&mut event));
-    let outcome = AssertUnwindSafe(answer).catch_unwind().await;
-    let outcome = match outcome {
+    let outcome = match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err(out_of_time(&event)),
+        Ok(Err(_)) => Err(timed_out(&event)),
         Err(_) => Err(Error::internal("the handler panicked")),
     };
     respond(outcome, &mut event)
@@ -88,20 +86,20 @@ impl server::Handler for App {
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
-        let (now, event) = open(&self.sink, &request);
-        let sender = cors::Sender::of(request.headers(), &self.cors_origins);
+        let (now, event) = open_event(&self.sink, &request);
+        let origin = cors::RequestOrigin::of(request.headers(), &self.cors_origins);
         async move {
             let answer =
                 async |event: &mut RequestEvent| answer(&self, request, peer, now, event).await;
-            let mut response = observe(event, self.times.request, answer).await;
-            sender.mark(&mut response);
+            let mut response = respond_in_time(event, self.times.request, answer).await;
+            origin.add_headers(&mut response);
             response
         }
     }
 }
 
-/// What was permitted may have been done when the time was over; a GET changes nothing.
-fn out_of_time(event: &RequestEvent) -> Error {
+/// A permitted change may have been stored before the time was over. A GET changes nothing.
+fn timed_out(event: &RequestEvent) -> Error {
     let event = event.event();
     Error::TimedOut {
         outcome_unknown: event.effect == Some("allow") && event.method != "GET",
@@ -109,7 +107,7 @@ fn out_of_time(event: &RequestEvent) -> Error {
 }
 
 fn request_id(headers: &HeaderMap, now: Timestamp) -> String {
-    let good = |id: &&str| {
+    let is_plain = |id: &&str| {
         (1..=REQUEST_ID_BYTES).contains(&id.len())
             && id
                 .bytes()
@@ -118,15 +116,15 @@ fn request_id(headers: &HeaderMap, now: Timestamp) -> String {
     headers
         .get(respond::REQUEST_ID)
         .and_then(head::text)
-        .filter(good)
+        .filter(is_plain)
         .map_or_else(|| now.uuid().to_string(), str::to_owned)
 }
 
-/// Answers one request, in the order of checks that the API promises: the head, the token, the
-/// tenant, the body, the facts, the decision, and only then what was asked for.
+/// Answers one request. The API promises this order of checks: the head, the token, the tenant, the
+/// body, the facts, the decision. The operation runs last.
 ///
 /// # Errors
-/// Whatever keeps it from being answered well.
+/// The first check that fails, or the failure of the operation.
 pub async fn answer<B>(
     app: &App,
     request: Request<B>,
@@ -136,7 +134,7 @@ pub async fn answer<B>(
 ) -> Result<Reply, Error>
 where
     B: Body,
-    B::Error: Into<Cause>,
+    B::Error: Into<BoxError>,
 {
     event.address(peer.to_canonical());
     let (head, body) = request.into_parts();
@@ -145,11 +143,11 @@ where
     let target = Target::parse(&head.uri)?;
     let address = head::client(peer, &head.headers, &app.trusted_proxies)?;
     event.address(address);
-    let mut found = route::find(&head.method, &target.path);
+    let mut matched = route::find(&head.method, &target.path);
     if cors::is_preflight(&head.method, &head.headers) {
-        found = found.preflight();
+        matched = matched.preflight();
     }
-    let route = found.route();
+    let route = matched.route();
     event.route(route);
 
     let user = authenticate(app, &head.headers, now, event).await?;
@@ -159,7 +157,7 @@ where
         now,
         route,
     };
-    match (access(found), user) {
+    match (access(matched), user) {
         (Ok((Access::Public(public), _)), user) => {
             app.gate
                 .admit_visitor(&visitor(user), public.action(), event)?;
@@ -190,9 +188,9 @@ where
             app.gate.decide_unknown(&visitor(None), event);
             Err(GatewayError::from(authn::Error::MissingToken).into())
         }
-        (Err(answer), user) => {
+        (Err(error), user) => {
             app.gate.decide_unknown(&visitor(user), event);
-            Err(answer)
+            Err(error)
         }
     }
 }
@@ -211,15 +209,18 @@ async fn authenticate(
     Ok(user)
 }
 
-/// Returns what may answer the request, or the error where nothing does.
-fn access(found: Found<'_>) -> Result<(Access, Params<'static, '_>), Error> {
-    match found {
-        Found::Row(row, parameters) => Ok((row.access, parameters)),
-        Found::Preflight(_) => Ok((Access::Public(Public::Preflight), Params::new())),
-        Found::OtherMethod(route) => Err(Error::MethodNotAllowed {
+/// Returns the access and the path parameters of the matched row.
+///
+/// # Errors
+/// No row has the path, or none has it with this method.
+fn access(matched: RouteMatch<'_>) -> Result<(Access, Params<'static, '_>), Error> {
+    match matched {
+        RouteMatch::Row(row, parameters) => Ok((row.access, parameters)),
+        RouteMatch::Preflight(_) => Ok((Access::Public(Public::Preflight), Params::new())),
+        RouteMatch::OtherMethod(route) => Err(Error::MethodNotAllowed {
             allow: route.allow(),
         }),
-        Found::Nothing => Err(Error::UnknownPath),
+        RouteMatch::Nothing => Err(Error::UnknownPath),
     }
 }
 
@@ -227,12 +228,12 @@ fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
     match public {
         Public::ApiDescription => Ok(Reply::public(openapi::description())),
         Public::Keys => {
-            let keys = app.step_up.as_ref().map(|one| one.jwks().to_vec());
+            let keys = app.step_up.as_ref().map(|it| it.jwks().to_vec());
             Ok(Reply::public(keys.map_or(NO_KEYS, Bytes::from)))
         }
-        Public::Preflight => Ok(Reply::nothing()),
+        Public::Preflight => Ok(Reply::no_content()),
         Public::RelatedOrigins => {
-            // A host is compared without regard to case (RFC 9110 §4.2.3); a party's id is lower case.
+            // A host is case-insensitive (RFC 9110 §4.2.3), and the id of a relying party is lower case.
             let party = app.parties.by_host(&host.to_ascii_lowercase());
             match party.map(|it| it.related_origins()) {
                 None | Some([]) => Err(Error::NoRelatedOrigins),
@@ -252,15 +253,15 @@ mod tests {
     use cedargate_core::{Effect, GateAction};
     use hyper::header::HeaderValue;
 
-    struct Nowhere;
+    struct NullSink;
 
-    impl Sink for Nowhere {
+    impl Sink for NullSink {
         fn take(&self, _: &crate::event::WideEvent) {}
     }
 
-    fn record_of(method: &str, effect: Option<Effect>) -> RequestEvent {
+    fn event_of(method: &str, effect: Option<Effect>) -> RequestEvent {
         let now = Timestamp::from_millis(0);
-        let mut event = RequestEvent::open(Arc::new(Nowhere), now, "id".into(), method.into());
+        let mut event = RequestEvent::open(Arc::new(NullSink), now, "id".into(), method.into());
         if let Some(effect) = effect {
             event.decided(entry(GateAction::Unknown, effect));
         }
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_permitted_and_changes_something_may_have_been_done() {
+    fn timeout_of_a_permitted_change_is_outcome_unknown() {
         let denied = || Some(Effect::Deny("forbidden".into()));
         for (method, effect, unknown) in [
             ("POST", Some(Effect::Allow), true),
@@ -276,7 +277,7 @@ mod tests {
             ("POST", denied(), false),
             ("POST", None, false),
         ] {
-            let error = out_of_time(&record_of(method, effect.clone()));
+            let error = timed_out(&event_of(method, effect.clone()));
             let outcome_unknown = matches!(
                 error,
                 Error::TimedOut {
@@ -288,20 +289,20 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_request_id_is_kept_and_any_other_replaced() {
+    fn plain_request_id_is_kept_and_any_other_is_replaced() {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let of = |id: &[u8]| {
             let id = HeaderValue::from_bytes(id).unwrap();
             request_id(&HeaderMap::from_iter([(respond::REQUEST_ID, id)]), now)
         };
         let longest = "a".repeat(REQUEST_ID_BYTES);
-        for good in ["a", "A-9_.z", &longest] {
-            assert_eq!(of(good.as_bytes()), good);
+        for plain in ["a", "A-9_.z", &longest] {
+            assert_eq!(of(plain.as_bytes()), plain);
         }
         let long = "a".repeat(REQUEST_ID_BYTES + 1);
-        for bad in [&b""[..], b"a b", b"a\"b", b"\xff", long.as_bytes()] {
-            let id: uuid::Uuid = of(bad).parse().unwrap();
-            assert_eq!(id.get_version_num(), 7, "{bad:?}");
+        for other in [&b""[..], b"a b", b"a\"b", b"\xff", long.as_bytes()] {
+            let id: uuid::Uuid = of(other).parse().unwrap();
+            assert_eq!(id.get_version_num(), 7, "{other:?}");
         }
         assert_eq!(request_id(&HeaderMap::new(), now).len(), 36);
     }

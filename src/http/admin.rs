@@ -1,7 +1,6 @@
-//! The admin listener: whether the process lives, whether it is of use, what it has done, its
-//! policies, and what they say to a request that is sent to it. It decides no caller's request and
-//! shows no user's data. Who is no operator (see [`operator`]) gets the status of the two probes, and
-//! 403 for everything else.
+//! The admin listener: liveness, readiness, metrics, the policies in force, and explanations of their
+//! decisions. It decides no caller's request and shows no user's data. A request that is not an
+//! operator's (see [`operator`]) gets only the status of the two probes, and 403 for everything else.
 
 mod explain;
 mod metrics;
@@ -24,14 +23,14 @@ use crate::authn;
 use crate::store::Health;
 use crate::streams;
 
-use metrics::Elsewhere;
 pub use metrics::Metrics;
+use metrics::Readings;
 
 use super::respond::{JSON, json_bytes};
 use super::server::{Connections, Handler};
 use super::target;
 
-/// Answers the admin listener.
+/// The handler of the admin listener.
 pub struct Admin {
     app: Arc<App>,
     policies: Arc<Policies>,
@@ -41,26 +40,26 @@ pub struct Admin {
     hosts: Vec<String>,
 }
 
-/// What a request to the admin listener is for.
+/// The paths of the admin listener, or why a request matches none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Endpoint {
     Live,
     Ready,
     Metrics,
-    /// What the policies in force are.
+    /// Lists the policies in force.
     Policies,
-    /// Loads them anew.
+    /// Reloads the policies.
     Reload,
-    /// Why a request is decided as it is.
+    /// Explains the decision on a request.
     Explain,
-    /// The path has this method only.
+    /// The path exists, but only with this method.
     OtherMethod(&'static str),
     Nothing,
 }
 
 impl Admin {
-    /// Of this gateway, its policies, its sink of metrics, the connections of its public listener, and
-    /// its streams. `hosts` are the names that operators call it by, in lower case.
+    /// Makes the handler. `connections` are those of the public listener. `hosts` are the host names that
+    /// operators use for the admin address, in lower case.
     pub fn new(
         app: Arc<App>,
         policies: Arc<Policies>,
@@ -89,28 +88,29 @@ impl Admin {
         }
         let endpoint = find(&head.method, head.uri.path());
         if operator::is_operator(head, &self.hosts) {
-            return self.tell(endpoint, body).await;
+            return self.answer_operator(endpoint, body).await;
         }
         match endpoint {
-            // A load balancer probes by a name of its own, and needs no more than the status.
-            Endpoint::Live | Endpoint::Ready => bare(self.tell(endpoint, body).await.status()),
+            // A load balancer probes by a host name of its own and needs only the status.
+            Endpoint::Live | Endpoint::Ready => {
+                status_only(self.answer_operator(endpoint, body).await.status())
+            }
             _ => json(StatusCode::FORBIDDEN, &operator::REFUSAL),
         }
     }
 
-    /// Answers an operator.
-    async fn tell(&self, endpoint: Endpoint, body: Incoming) -> Response<Full<Bytes>> {
+    async fn answer_operator(&self, endpoint: Endpoint, body: Incoming) -> Response<Full<Bytes>> {
         match endpoint {
             Endpoint::Live => json(StatusCode::OK, &Live { status: "ok" }),
             Endpoint::Ready => {
                 let store = self.app.store.health().await;
                 let stale = self.policies.status().reason();
-                let streams = self.streams.iter().flat_map(|one| one.warnings());
+                let streams = self.streams.iter().flat_map(|it| it.warnings());
                 let warnings = self.policies.warning().into_iter().chain(streams);
                 readiness(store, self.app.authn.health(), stale, warnings)
             }
             Endpoint::Metrics => {
-                let text = self.metrics.text(&Elsewhere {
+                let text = self.metrics.text(&Readings {
                     store_errors: self.app.store.failures(),
                     failed_fetches: self.app.authn.failed_fetches(),
                     connections: self.connections.total(),
@@ -119,7 +119,7 @@ impl Admin {
                     lost: self
                         .streams
                         .iter()
-                        .map(|one| (one.name(), one.lost()))
+                        .map(|it| (it.name(), it.lost()))
                         .collect(),
                 });
                 answer(StatusCode::OK, metrics::CONTENT_TYPE, text.into())
@@ -132,8 +132,8 @@ impl Admin {
                 StatusCode::NOT_FOUND,
                 &Refusal {
                     code: "not_found",
-                    message: "There are /healthz, /readyz, /metrics, /policies, /policies/reload and \
-                              /policies/explain.",
+                    message: "There is no such path. The paths are /healthz, /readyz, /metrics, /policies, \
+                              /policies/reload and /policies/explain.",
                 },
             ),
         }
@@ -170,8 +170,8 @@ fn find(method: &Method, path: &str) -> Endpoint {
 
 fn method_not_allowed(allow: &'static str) -> Response<Full<Bytes>> {
     let message = match allow {
-        "POST" => "This path has POST only.",
-        _ => "This path has GET only.",
+        "POST" => "This path accepts only POST.",
+        _ => "This path accepts only GET.",
     };
     let refusal = Refusal {
         code: "method_not_allowed",
@@ -184,7 +184,8 @@ fn method_not_allowed(allow: &'static str) -> Response<Full<Bytes>> {
     response
 }
 
-/// Whether requests can be served, and what an operator should know even if they can.
+/// Reports whether requests can be served, with the reasons and warnings for operators. Faults come first
+/// and make it a 503.
 fn readiness(
     store: Health,
     keys: authn::Health,
@@ -195,7 +196,7 @@ fn readiness(
     faults.extend(keys.faults);
     let (status, word) = match (faults.is_empty(), &stale) {
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
-        // A slip in a policy must not take every gateway out of service: the last good ones decide.
+        // A mistake in a policy must not take every gateway out of service: the last good bundle decides.
         (true, Some(_)) => (StatusCode::OK, "stale"),
         (true, None) => (StatusCode::OK, "ready"),
     };
@@ -230,7 +231,7 @@ struct Refusal {
     message: &'static str,
 }
 
-fn bare(status: StatusCode) -> Response<Full<Bytes>> {
+fn status_only(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
     let no_store = HeaderValue::from_static("no-store");
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn readiness_tells_every_reason() {
+    async fn readiness_lists_every_reason() {
         let ready = readiness(Health::default(), authn::Health::default(), None, []);
         assert_eq!(ready.status(), 200);
         assert_eq!(ready.headers()["cache-control"], "no-store");

@@ -1,4 +1,4 @@
-//! A request's body: read within a size and a time, and as strict JSON.
+//! The request body: it is read within limits of size and time, and parsed as strict JSON.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use tokio::time::timeout;
 use cedargate_core::json;
 
 use super::error::{Error, Framing};
-use super::schema::{SchemaOf, schema};
+use super::schema::{SchemaFn, schema};
 
-/// The largest body that the API reads.
+/// The largest body that the API reads, in bytes.
 pub(super) const BODY_BYTES: usize = 64 * 1024;
-/// How deep arrays and objects may be nested.
+/// The largest nesting depth of arrays and objects.
 const JSON_DEPTH: usize = 32;
 
 /// The body that a route expects.
 #[derive(Clone, Copy)]
-pub(super) enum Content {
-    /// Anything: it is not read.
+pub(super) enum ExpectedBody {
+    /// Any body. It is not read.
     Unread,
-    /// Nothing, or an empty object.
-    Nothing,
-    /// An object of this schema. It may be left out.
-    Optional(SchemaOf),
+    /// No body, or an empty object.
+    Empty,
+    /// An object of this schema, or no body.
+    Optional(SchemaFn),
     /// An object of this schema.
-    Object(SchemaOf),
+    Object(SchemaFn),
 }
 
-impl Content {
+impl ExpectedBody {
     pub(super) const fn optional<T: JsonSchema>() -> Self {
         Self::Optional(schema::<T>)
     }
@@ -41,19 +41,19 @@ impl Content {
         Self::Object(schema::<T>)
     }
 
-    /// Whether the API description calls it required, and its schema. `None` where there is none.
-    pub(super) fn described(self) -> Option<(bool, SchemaOf)> {
+    /// Returns `required` and the schema for the API description. `None` if the route needs no body.
+    pub(super) fn documented(self) -> Option<(bool, SchemaFn)> {
         match self {
-            Content::Unread | Content::Nothing => None,
-            Content::Optional(schema) => Some((false, schema)),
-            Content::Object(schema) => Some((true, schema)),
+            ExpectedBody::Unread | ExpectedBody::Empty => None,
+            ExpectedBody::Optional(schema) => Some((false, schema)),
+            ExpectedBody::Object(schema) => Some((true, schema)),
         }
     }
 
-    /// Reads the members of the body.
+    /// Reads the body and returns its members.
     ///
     /// # Errors
-    /// As [`object`].
+    /// Those of [`object`], and a malformed field if a body that must be empty has members.
     pub(super) async fn read<B>(
         self,
         headers: &HeaderMap,
@@ -62,13 +62,13 @@ impl Content {
     ) -> Result<Map<String, Value>, Error>
     where
         B: Body,
-        B::Error: Into<Cause>,
+        B::Error: Into<BoxError>,
     {
         match self {
-            Content::Unread => Ok(Map::new()),
-            Content::Nothing => nothing(headers, body, time).await,
-            Content::Optional(_) => optional(headers, body, time).await,
-            Content::Object(_) => object(headers, body, time).await,
+            ExpectedBody::Unread => Ok(Map::new()),
+            ExpectedBody::Empty => empty(headers, body, time).await,
+            ExpectedBody::Optional(_) => optional(headers, body, time).await,
+            ExpectedBody::Object(_) => object(headers, body, time).await,
         }
     }
 }
@@ -76,8 +76,8 @@ impl Content {
 /// Reads a body that must be a JSON object.
 ///
 /// # Errors
-/// [`Framing`] for its media type, size and time. A malformed field if it is not an object, or not JSON
-/// that every parser reads alike.
+/// [`Framing`] for the body's media type, size and time. A malformed field if the body is not an object,
+/// or not JSON that every parser reads alike.
 pub(super) async fn object<B>(
     headers: &HeaderMap,
     body: B,
@@ -85,7 +85,7 @@ pub(super) async fn object<B>(
 ) -> Result<Map<String, Value>, Error>
 where
     B: Body,
-    B::Error: Into<Cause>,
+    B::Error: Into<BoxError>,
 {
     if !is_json(headers)? {
         return Err(Error::Framing(Framing::MediaType));
@@ -93,10 +93,10 @@ where
     parse(&read(body, time).await?)
 }
 
-/// Reads a body that may be left out, or be empty: then it has no members.
+/// Reads a body that may be left out. A missing or empty body has no members.
 ///
 /// # Errors
-/// As [`object`].
+/// Those of [`object`].
 async fn optional<B>(
     headers: &HeaderMap,
     body: B,
@@ -104,33 +104,28 @@ async fn optional<B>(
 ) -> Result<Map<String, Value>, Error>
 where
     B: Body,
-    B::Error: Into<Cause>,
+    B::Error: Into<BoxError>,
 {
     let bytes = read(body, time).await?;
     if bytes.is_empty() {
         return Ok(Map::new());
     }
-    let says_what_it_is =
-        headers.contains_key(CONTENT_TYPE) || headers.contains_key(CONTENT_ENCODING);
-    if says_what_it_is && !is_json(headers)? {
+    let is_labelled = headers.contains_key(CONTENT_TYPE) || headers.contains_key(CONTENT_ENCODING);
+    if is_labelled && !is_json(headers)? {
         return Err(Error::Framing(Framing::MediaType));
     }
     parse(&bytes)
 }
 
-/// Reads a body where none is needed: it may be an empty object too. Members are refused, so that
-/// nobody believes that they were heeded.
+/// Reads the body of a route that needs none, which may also be an empty object. Members are refused, so
+/// that no client believes that they had an effect.
 ///
 /// # Errors
-/// As [`object`].
-async fn nothing<B>(
-    headers: &HeaderMap,
-    body: B,
-    time: Duration,
-) -> Result<Map<String, Value>, Error>
+/// Those of [`object`], and a malformed field if there are members.
+async fn empty<B>(headers: &HeaderMap, body: B, time: Duration) -> Result<Map<String, Value>, Error>
 where
     B: Body,
-    B::Error: Into<Cause>,
+    B::Error: Into<BoxError>,
 {
     let members = optional(headers, body, time).await?;
     if members.is_empty() {
@@ -142,7 +137,7 @@ where
     ))
 }
 
-/// Whether the body is said to be JSON, without a content coding (RFC 9110 §8.3, §8.4).
+/// Returns true if the headers announce JSON without a content coding (RFC 9110 §8.3, §8.4).
 fn is_json(headers: &HeaderMap) -> Result<bool, Error> {
     if headers.contains_key(CONTENT_ENCODING) {
         return Ok(false);
@@ -160,45 +155,53 @@ fn is_json(headers: &HeaderMap) -> Result<bool, Error> {
 async fn read<B>(body: B, time: Duration) -> Result<Bytes, Error>
 where
     B: Body,
-    B::Error: Into<Cause>,
+    B::Error: Into<BoxError>,
 {
     let read = read_limited(body, BODY_BYTES, time).await;
-    read.map_err(|unread| match unread {
-        Unread::Late => Error::Framing(Framing::BodyTimeout),
-        Unread::TooLarge => Error::Framing(Framing::BodyTooLarge(BODY_BYTES)),
-        Unread::Broken => Error::field("body", "must arrive whole"),
+    read.map_err(|error| match error {
+        ReadError::Late => Error::Framing(Framing::BodyTimeout),
+        ReadError::TooLarge => Error::Framing(Framing::BodyTooLarge(BODY_BYTES)),
+        ReadError::Broken => Error::field("body", "must arrive whole"),
     })
 }
 
-/// The error of a body, of whatever type.
-pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+/// The error of a body of any type.
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a body was not read.
+/// The reason why a body could not be read.
 #[derive(Debug)]
-pub(super) enum Unread {
-    /// It did not arrive in time.
+pub(super) enum ReadError {
+    /// The body did not arrive in time.
     Late,
-    /// It is larger than the limit.
+    /// The body is larger than the limit.
     TooLarge,
-    /// The connection broke before its end.
+    /// The connection broke before the end of the body.
     Broken,
 }
 
 /// Reads a body of at most `limit` bytes that arrives within `time`. Trailers are ignored.
-pub(super) async fn read_limited<B>(body: B, limit: usize, time: Duration) -> Result<Bytes, Unread>
+///
+/// # Errors
+/// The body is late, too large or incomplete.
+pub(super) async fn read_limited<B>(
+    body: B,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, ReadError>
 where
     B: Body,
-    B::Error: Into<Cause>,
+    B::Error: Into<BoxError>,
 {
     match timeout(time, Limited::new(body, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
-        Ok(Err(_)) => Err(Unread::Broken),
-        Err(_) => Err(Unread::Late),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ReadError::TooLarge),
+        Ok(Err(_)) => Err(ReadError::Broken),
+        Err(_) => Err(ReadError::Late),
     }
 }
 
-/// Reads an object: UTF-8, nothing behind it, no member twice anywhere, not too deep.
+/// Parses a JSON object in UTF-8. Refuses trailing characters, repeated members at any depth, and nesting
+/// deeper than [`JSON_DEPTH`].
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
     match json::parse(bytes, JSON_DEPTH) {
         Ok(Value::Object(members)) => Ok(members),
@@ -241,14 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn json_is_read_as_it_is() {
+    fn json_object_is_parsed_unchanged() {
         let text = r#" {"a": [1, -1, 1.5, "é\n", null, true], "b": {"a": {}}} "#;
         let value: Value = serde_json::from_str(text).unwrap();
         assert_eq!(Value::Object(parse(text.as_bytes()).unwrap()), value);
     }
 
     #[test]
-    fn what_is_not_one_strict_object_is_refused_with_its_place() {
+    fn body_that_is_not_one_strict_object_is_refused_with_its_position() {
         assert_eq!(rule(b"[]"), "must be a JSON object");
         assert_eq!(rule(b"\"text\""), "must be a JSON object");
         assert_eq!(rule(b"null"), "must be a JSON object");
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn thirty_two_levels_are_read_and_no_more() {
+    fn json_nested_deeper_than_32_levels_is_refused() {
         assert!(parse(&nested(JSON_DEPTH)).is_ok());
         let why = "arrays and objects are nested more than 32 deep";
         assert!(rule(&nested(JSON_DEPTH + 1)).contains(why));
@@ -282,22 +285,22 @@ mod tests {
     }
 
     #[test]
-    fn the_media_type_is_json_with_any_parameters_and_no_coding() {
-        for good in [
+    fn media_type_is_json_with_any_parameters_and_no_content_coding() {
+        for json in [
             "application/json",
             "Application/JSON",
             "application/json; charset=utf-8",
             "application/json;x=y",
         ] {
-            assert_eq!(is_json(&headers(good)), Ok(true), "{good}");
+            assert_eq!(is_json(&headers(json)), Ok(true), "{json}");
         }
-        for bad in [
+        for other in [
             "",
             "text/plain",
             "application/jsonp",
             "application/json, text/plain",
         ] {
-            assert_eq!(is_json(&headers(bad)), Ok(false), "{bad}");
+            assert_eq!(is_json(&headers(other)), Ok(false), "{other}");
         }
         assert_eq!(is_json(&HeaderMap::new()), Ok(false));
         let mut coded = headers("application/json");
@@ -310,7 +313,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_object_needs_its_media_type_and_fits_the_limit() {
+    async fn object_without_its_media_type_or_over_the_limit_is_refused() {
         let json = headers("application/json");
         let of = |length: usize| {
             let text = format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
@@ -325,25 +328,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_no_body_is_needed_an_empty_object_will_do() {
+    async fn empty_object_is_accepted_where_no_body_is_needed() {
         let none = HeaderMap::new();
         let form = headers("application/x-www-form-urlencoded");
         let body = |text: &'static str| Full::new(Bytes::from_static(text.as_bytes()));
         let ok = Ok(Map::new());
-        assert_eq!(nothing(&none, Empty::<Bytes>::new(), TIME).await, ok);
-        assert_eq!(nothing(&form, body(""), TIME).await, ok);
-        assert_eq!(nothing(&none, body("{}"), TIME).await, ok);
+        assert_eq!(empty(&none, Empty::<Bytes>::new(), TIME).await, ok);
+        assert_eq!(empty(&form, body(""), TIME).await, ok);
+        assert_eq!(empty(&none, body("{}"), TIME).await, ok);
         let json = headers("application/json");
-        assert_eq!(nothing(&json, body(" {} "), TIME).await, ok);
+        assert_eq!(empty(&json, body(" {} "), TIME).await, ok);
         let media_type = Err(Error::Framing(Framing::MediaType));
-        assert_eq!(nothing(&form, body("{}"), TIME).await, media_type);
+        assert_eq!(empty(&form, body("{}"), TIME).await, media_type);
         let rule = "must be empty or {}: all that is needed is in the path and the query";
-        let heeded = nothing(&json, body("{\"method_type\":1}"), TIME).await;
-        assert_eq!(heeded, Err(Error::field("body", rule)));
+        let with_members = empty(&json, body("{\"method_type\":1}"), TIME).await;
+        assert_eq!(with_members, Err(Error::field("body", rule)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_stops_arriving_is_given_up() {
+    async fn body_that_stops_arriving_is_refused_as_timed_out() {
         let first = futures_util::stream::iter([Ok::<_, std::io::Error>(Frame::data(
             Bytes::from_static(b"{"),
         ))]);
@@ -353,7 +356,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_is_the_callers_fault() {
+    async fn body_that_breaks_off_is_refused_as_invalid() {
         let broken = futures_util::stream::iter([Err::<Frame<Bytes>, _>("reset")]);
         let answer = object(&headers("application/json"), StreamBody::new(broken), TIME).await;
         assert_eq!(answer, Err(Error::field("body", "must arrive whole")));
@@ -361,8 +364,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = parse(&bytes).map_err(|error| assert!(matches!(error, Error::Gateway(GatewayError::Invalid(_)))));
+        fn any_bytes_are_parsed_or_refused_as_invalid(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            if let Err(error) = parse(&bytes) {
+                prop_assert!(matches!(error, Error::Gateway(GatewayError::Invalid(_))));
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Pages of other origins: what their browsers are told (Fetch Standard, "CORS protocol"). The
-//! policies decide on preflights as on anything else; here is only which pages may read answers.
+//! The headers for pages of other origins (Fetch Standard, "CORS protocol"). They say which pages may
+//! read answers. Policies decide on preflights as on any other request.
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -10,59 +10,57 @@ use hyper::{Method, Response, StatusCode};
 
 use cedargate_core::Origin;
 
-/// The methods that the API has, as a preflight hears them.
+/// The methods of the API, for the answer to a preflight.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
-/// The request headers that the API reads and that need leave.
+/// The request headers that the API reads and that a preflight must allow.
 const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("Authorization, Content-Type, X-Tenant-ID, X-Request-ID");
-/// The headers of answers that a page needs and cannot read without leave.
+/// The response headers that a page needs and that the Fetch Standard hides unless they are exposed.
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("WWW-Authenticate, Retry-After, X-Request-ID");
-/// How long a browser remembers the answer to a preflight, in seconds.
+/// The time that a browser caches the answer to a preflight, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Whether a browser asks for leave, rather than a page for an answer.
+/// Returns true for a CORS preflight request.
 pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS
         && headers.contains_key(ORIGIN)
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Who sent a request, as far as its answer depends on that.
+/// The origin of a request, as far as its answer depends on it.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Sender {
-    /// A page whose origin is configured.
-    Page(HeaderValue),
-    /// Anybody else. Their answers say nothing of origins, so that their browsers keep them from
-    /// pages.
+pub(super) enum RequestOrigin {
+    /// The origin of a page, which is configured.
+    Allowed(HeaderValue),
+    /// Any other or no origin. Without CORS headers, the browser withholds the answer from the page.
     Other,
 }
 
-impl Sender {
+impl RequestOrigin {
     pub(super) fn of(headers: &HeaderMap, origins: &[Origin]) -> Self {
         let mut sent = headers.get_all(ORIGIN).iter();
         match (sent.next(), sent.next()) {
-            (Some(one), None) if origins.iter().any(|it| one == it.as_str()) => {
-                Sender::Page(one.clone())
+            (Some(origin), None) if origins.iter().any(|it| origin == it.as_str()) => {
+                RequestOrigin::Allowed(origin.clone())
             }
-            _ => Sender::Other,
+            _ => RequestOrigin::Other,
         }
     }
 
-    /// Puts on an answer what the sender's browser has to know. Credentials are not allowed: the API
-    /// reads no cookies.
-    pub(super) fn mark<B>(self, response: &mut Response<B>) {
+    /// Adds the CORS headers to an answer. Credentials are not allowed because the API reads no cookies.
+    pub(super) fn add_headers<B>(self, response: &mut Response<B>) {
         // Only a permitted preflight is answered without content.
-        let is_leave = response.status() == StatusCode::NO_CONTENT;
+        let is_preflight = response.status() == StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        // A cache must not give one origin's answer to another, nor one that says nothing.
+        // A cache must not reuse the answer to one origin, or to none, for another origin.
         headers.append(VARY, HeaderValue::from_static("Origin"));
-        let Sender::Page(origin) = self else {
+        let RequestOrigin::Allowed(origin) = self else {
             return;
         };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-        if is_leave {
+        if is_preflight {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
             headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
@@ -74,7 +72,7 @@ impl Sender {
 mod tests {
     use super::*;
 
-    fn sender(origins: &[&[u8]]) -> Sender {
+    fn origin(origins: &[&[u8]]) -> RequestOrigin {
         let values = origins
             .iter()
             .map(|it| (ORIGIN, HeaderValue::from_bytes(it).unwrap()));
@@ -84,13 +82,13 @@ mod tests {
         for (name, value) in values {
             headers.append(name, value);
         }
-        Sender::of(&headers, &configured)
+        RequestOrigin::of(&headers, &configured)
     }
 
     #[test]
     fn origins_are_compared_byte_for_byte() {
-        let page = Sender::Page(HeaderValue::from_static("https://app.example.com"));
-        assert_eq!(sender(&[b"https://app.example.com"]), page);
+        let page = RequestOrigin::Allowed(HeaderValue::from_static("https://app.example.com"));
+        assert_eq!(origin(&[b"https://app.example.com"]), page);
         for other in [
             &b"https://app.example.com:443"[..],
             b"https://app.example.com/",
@@ -104,15 +102,15 @@ mod tests {
             b"",
             b"\xff",
         ] {
-            assert_eq!(sender(&[other]), Sender::Other, "{other:?}");
+            assert_eq!(origin(&[other]), RequestOrigin::Other, "{other:?}");
         }
-        assert_eq!(sender(&[]), Sender::Other);
+        assert_eq!(origin(&[]), RequestOrigin::Other);
         let twice: [&[u8]; 2] = [b"https://app.example.com", b"http://localhost:3000"];
-        assert_eq!(sender(&twice), Sender::Other);
+        assert_eq!(origin(&twice), RequestOrigin::Other);
     }
 
     #[test]
-    fn a_preflight_is_what_a_browser_sends_before_it_asks() {
+    fn preflight_is_options_with_origin_and_requested_method() {
         let of = |method: Method, names: &[hyper::header::HeaderName]| {
             let headers = names
                 .iter()

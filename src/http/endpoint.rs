@@ -1,4 +1,4 @@
-//! The operations of members: each is parsed from a request, decided, and done.
+//! The operations for callers with a token and a tenant: each is parsed from a request, decided and run.
 
 use std::pin::Pin;
 
@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::body::Content;
+use super::body::ExpectedBody;
 use super::error::Error;
 use super::respond::Reply;
 use super::target::Target;
@@ -34,14 +34,14 @@ pub(super) struct Arguments<'a> {
     pub(super) target: &'a Target<'a>,
     pub(super) parameters: &'a Params<'static, 'a>,
     pub(super) tenant: Tenant,
-    /// The members of the body. Empty where none is read.
+    /// The members of the JSON body; empty if the operation reads no body.
     pub(super) body: Map<String, Value>,
 }
 
 impl Arguments<'_> {
     fn parameter(&self, name: &str) -> Result<&str, Error> {
-        let found = self.parameters.get(name);
-        found.ok_or_else(|| Error::internal("a route has no such parameter"))
+        let value = self.parameters.get(name);
+        value.ok_or_else(|| Error::internal("a route has no such parameter"))
     }
 
     fn user(&self) -> Result<UserId, Error> {
@@ -51,7 +51,7 @@ impl Arguments<'_> {
 
 /// An operation that a route serves.
 pub(super) trait Serve: Operation + Send + Sized + Sync {
-    const BODY: Content = Content::Unread;
+    const BODY: ExpectedBody = ExpectedBody::Unread;
     type Answer: JsonSchema + Serialize;
 
     fn parse(arguments: &Arguments<'_>) -> Result<Self, Error>;
@@ -60,21 +60,21 @@ pub(super) trait Serve: Operation + Send + Sized + Sync {
         app: &App,
         permit: Permit<Self>,
         event: &mut RequestEvent,
-    ) -> impl Future<Output = Served<Self>> + Send;
+    ) -> impl Future<Output = Answered<Self>> + Send;
 }
 
-type Served<O> = Result<<O as Serve>::Answer, GatewayError>;
+type Answered<O> = Result<<O as Serve>::Answer, GatewayError>;
 
-/// A [`Serve`] as a value, for the table of routes.
+/// An implementation of [`Serve`] as a value, for the table of routes.
 #[derive(Clone, Copy)]
 pub(super) struct Endpoint {
-    pub(super) body: Content,
-    /// Parses the operation, has it decided, and does it.
+    pub(super) body: ExpectedBody,
+    /// Parses the operation, asks the gate for a permit and runs the operation.
     pub(super) serve: ServeFn,
 }
 
-type ServeFn = for<'a> fn(&'a App, Member, Arguments<'a>, &'a mut RequestEvent) -> Serving<'a>;
-type Serving<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
+type ServeFn = for<'a> fn(&'a App, Member, Arguments<'a>, &'a mut RequestEvent) -> ReplyFuture<'a>;
+type ReplyFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
 
 impl Endpoint {
     pub(super) const fn of<O: Serve>() -> Self {
@@ -90,7 +90,7 @@ fn serve<'a, O: Serve>(
     member: Member,
     arguments: Arguments<'a>,
     event: &'a mut RequestEvent,
-) -> Serving<'a> {
+) -> ReplyFuture<'a> {
     Box::pin(async move {
         let operation = O::parse(&arguments)?;
         let permit = app.gate.admit(member, operation, event).await?;
@@ -99,7 +99,7 @@ fn serve<'a, O: Serve>(
 }
 
 impl Serve for BeginRegistration {
-    const BODY: Content = Content::Nothing;
+    const BODY: ExpectedBody = ExpectedBody::Empty;
     type Answer = Begin;
 
     fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
@@ -107,46 +107,46 @@ impl Serve for BeginRegistration {
         Ok(Self { method_type })
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.begin(&app.gate, permit, event).await
     }
 }
 
 impl Serve for CompleteRegistration {
-    const BODY: Content = Content::object::<CompleteBody>();
+    const BODY: ExpectedBody = ExpectedBody::object::<CompleteBody>();
     type Answer = BackupCodes;
 
     fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
         Ok(Self::parse(&arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.complete(&app.gate, permit, event).await
     }
 }
 
 impl Serve for BeginAuthentication {
-    const BODY: Content = Content::optional::<BeginBody>();
+    const BODY: ExpectedBody = ExpectedBody::optional::<BeginBody>();
     type Answer = BegunStepUp;
 
     fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
         Ok(Self::parse(&arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.begin_authentication(&app.gate, permit, event).await
     }
 }
 
 impl Serve for CompleteAuthentication {
-    const BODY: Content = Content::object::<AssertionBody>();
+    const BODY: ExpectedBody = ExpectedBody::object::<AssertionBody>();
     type Answer = StepUpToken;
 
     fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
         Ok(Self::parse(&arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.complete_authentication(&permit, event).await
     }
 }
@@ -158,20 +158,20 @@ impl Serve for ListMethods {
         Ok(Self)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, _: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, _: &mut RequestEvent) -> Answered<Self> {
         Ok(app.mfa.list(&permit))
     }
 }
 
 impl Serve for RenameMethod {
-    const BODY: Content = Content::object::<RenameBody>();
+    const BODY: ExpectedBody = ExpectedBody::object::<RenameBody>();
     type Answer = Method;
 
     fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
         Ok(Self::parse(arguments.parameter("id")?, &arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.rename(&permit, event).await
     }
 }
@@ -183,33 +183,33 @@ impl Serve for DeleteMethod {
         Ok(Self::of(arguments.parameter("id")?))
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.delete(&app.gate, permit, event).await
     }
 }
 
 impl Serve for RegenerateCodes {
-    const BODY: Content = Content::Nothing;
+    const BODY: ExpectedBody = ExpectedBody::Empty;
     type Answer = BackupCodes;
 
     fn parse(_: &Arguments<'_>) -> Result<Self, Error> {
         Ok(Self)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.regenerate_codes(&app.gate, permit, event).await
     }
 }
 
 impl Serve for VerifyBackupCode {
-    const BODY: Content = Content::object::<CodeBody>();
+    const BODY: ExpectedBody = ExpectedBody::object::<CodeBody>();
     type Answer = StepUpToken;
 
     fn parse(arguments: &Arguments<'_>) -> Result<Self, Error> {
         Ok(Self::parse(&arguments.body)?)
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.verify_code(&app.gate, permit, event).await
     }
 }
@@ -221,7 +221,7 @@ impl Serve for AdminListMethods {
         Ok(Self(arguments.user()?))
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, _: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, _: &mut RequestEvent) -> Answered<Self> {
         app.mfa.admin_list(&permit).await
     }
 }
@@ -233,7 +233,7 @@ impl Serve for AdminDeleteMethod {
         Ok(Self::of(arguments.user()?, arguments.parameter("id")?))
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.admin_delete(&permit, event).await
     }
 }
@@ -245,7 +245,7 @@ impl Serve for AdminReset {
         Ok(Self(arguments.user()?))
     }
 
-    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Served<Self> {
+    async fn serve(app: &App, permit: Permit<Self>, event: &mut RequestEvent) -> Answered<Self> {
         app.mfa.admin_reset(&permit, event).await
     }
 }

@@ -4,20 +4,20 @@ use std::borrow::Cow;
 
 use crate::error::Error as GatewayError;
 
-/// The reason why a request was not answered well. `http/respond` maps it to a status.
+/// The reason why a request got an error. `http/respond` maps it to a status.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The gateway did not serve the request.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
-    /// The request is over a limit of the server, or of a form that it does not read.
+    /// The request exceeds a limit of the server, or has a form that the server does not read.
     #[error(transparent)]
     Framing(#[from] Framing),
     /// No route has this path.
-    #[error("there is no such path")]
+    #[error("the path does not exist")]
     UnknownPath,
-    /// A route has this path, and none has it with this method.
-    #[error("the path has only {allow}")]
+    /// The path exists, but not with this method.
+    #[error("the path accepts only {allow}")]
     MethodNotAllowed {
         /// The methods of the path, as the `Allow` header lists them.
         allow: String,
@@ -28,13 +28,13 @@ pub enum Error {
     /// The request took longer than a request may.
     #[error("the request took longer than a request may")]
     TimedOut {
-        /// True if a change may have been made all the same.
+        /// True if a change may have been stored before the time was over.
         outcome_unknown: bool,
     },
 }
 
 impl Error {
-    /// Makes the error for one malformed header, or another part of the request.
+    /// Makes the error for one malformed header or another part of the request.
     pub(super) fn field(
         field: impl Into<Cow<'static, str>>,
         rule: impl Into<Cow<'static, str>>,
@@ -42,13 +42,13 @@ impl Error {
         GatewayError::field(field, rule).into()
     }
 
-    /// Makes the error for a fault of the gateway. The text is for the log.
+    /// Makes the error for a fault of the gateway. The cause is logged and not sent to the caller.
     pub(super) fn internal(cause: impl Into<Cow<'static, str>>) -> Self {
         GatewayError::Internal(cause.into()).into()
     }
 }
 
-/// A limit of the server that a request is over, or a form that it does not read.
+/// A limit of the server that a request exceeds, or a form that the server does not read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Framing {
     /// The body did not arrive in time.
@@ -60,10 +60,10 @@ pub enum Framing {
     /// The target is longer than this many bytes.
     #[error("the target is longer than {0} bytes")]
     TargetTooLong(usize),
-    /// The body is not of the media type that is read.
+    /// The body is not uncompressed JSON.
     #[error("the body is not JSON")]
     MediaType,
-    /// There are more headers, or more bytes of them, than are read.
+    /// The headers are too many or too large.
     #[error("the headers are too many or too large")]
     HeadersTooLarge,
 }

@@ -1,5 +1,4 @@
-//! What must be right about a request's head before anything else is looked at, and the headers
-//! that are read from it.
+//! The checks of a request's head that come before all others, and the headers that are read from it.
 
 use std::net::IpAddr;
 
@@ -15,19 +14,19 @@ use cedargate_core::Tenant;
 use super::body::BODY_BYTES;
 use super::error::{Error, Framing};
 
-/// The most headers that are read.
-const HEADERS: usize = 100;
-/// The largest head that is read: request line and headers.
+/// The largest number of headers that is read.
+const MAX_HEADERS: usize = 100;
+/// The largest head that is read, in bytes: the request line and the headers.
 const HEAD_BYTES: usize = 64 * 1024;
-/// `: ` and CRLF around each header, as HTTP/1.1 writes it.
+/// The bytes that HTTP/1.1 adds to each header: `: ` and CRLF.
 const HEADER_OVERHEAD: usize = 4;
 
 const TENANT: HeaderName = HeaderName::from_static("x-tenant-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Headers of which a second one could be read by one reader and the first one by another, as
-/// errors spell them.
-const ONCE: [(HeaderName, &str); 6] = [
+/// Headers that must not be repeated, because one reader could take the first and another the second.
+/// Each has the spelling that errors use.
+const SINGLE_VALUED: [(HeaderName, &str); 6] = [
     (AUTHORIZATION, "Authorization"),
     (CONTENT_LENGTH, "Content-Length"),
     (CONTENT_TYPE, "Content-Type"),
@@ -36,21 +35,21 @@ const ONCE: [(HeaderName, &str); 6] = [
     (TENANT, "X-Tenant-ID"),
 ];
 
-/// Checks size, repetitions, and the announced coding and length of the body.
+/// Checks the size of the head, repeated headers, and the announced coding and length of the body.
 ///
 /// # Errors
-/// [`Framing::HeadersTooLarge`], [`Framing::BodyTooLarge`], or the header that is wrong.
+/// [`Framing::HeadersTooLarge`], [`Framing::BodyTooLarge`], or the malformed header with its rule.
 pub(super) fn check(head: &Parts) -> Result<(), Error> {
     let headers = &head.headers;
-    if headers.len() > HEADERS || size(head) > HEAD_BYTES {
+    if headers.len() > MAX_HEADERS || size(head) > HEAD_BYTES {
         return Err(Error::Framing(Framing::HeadersTooLarge));
     }
-    for (name, spelling) in &ONCE {
+    for (name, spelling) in &SINGLE_VALUED {
         if headers.get_all(name).iter().nth(1).is_some() {
             return Err(Error::field(*spelling, "must not be repeated"));
         }
     }
-    // hyper lets anything stand before `chunked` and decodes nothing of it (RFC 9112 §6.1).
+    // hyper accepts other codings before `chunked`, but does not decode them (RFC 9112 §6.1).
     let is_chunked = |coding: &HeaderValue| {
         text(coding).is_some_and(|it| it.trim().eq_ignore_ascii_case("chunked"))
     };
@@ -64,7 +63,7 @@ pub(super) fn check(head: &Parts) -> Result<(), Error> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Error::field("Content-Length", "must be a number of bytes"));
     }
-    // A number that does not fit is too large as well.
+    // A number that overflows is too large as well.
     match text(length).and_then(|it| it.parse::<usize>().ok()) {
         Some(length) if length <= BODY_BYTES => Ok(()),
         _ => Err(Error::Framing(Framing::BodyTooLarge(BODY_BYTES))),
@@ -79,11 +78,11 @@ fn size(head: &Parts) -> usize {
     head.method.as_str().len() + target + head.headers.iter().map(header).sum::<usize>()
 }
 
-/// The host that the request is for, without its port (RFC 9110 §7.2, RFC 9113 §8.3.1).
+/// Returns the host of the request without its port (RFC 9110 §7.2, RFC 9113 §8.3.1).
 ///
 /// # Errors
-/// There is none, it is malformed, or `Host` and the target (`:authority`, or the absolute form) name
-/// different ones.
+/// The host is missing or malformed, or `Host` and the target (`:authority`, or the absolute form)
+/// name different hosts.
 pub(super) fn host(head: &Parts) -> Result<&str, Error> {
     let wrong = |rule| Error::field("Host", rule);
     let header = match head.headers.get(HOST) {
@@ -107,21 +106,22 @@ fn without_port(host: &str) -> Option<&str> {
     };
     let (name, port) = host.split_at(end);
     let port = port.strip_prefix(':').unwrap_or(port);
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~[]:".contains(&b);
-    let good =
-        !name.is_empty() && name.bytes().all(plain) && port.bytes().all(|b| b.is_ascii_digit());
-    good.then_some(name)
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~[]:".contains(&b);
+    let is_valid = !name.is_empty()
+        && name.bytes().all(is_allowed)
+        && port.bytes().all(|b| b.is_ascii_digit());
+    is_valid.then_some(name)
 }
 
-/// The bytes of `Authorization`, good or bad.
+/// Returns the bytes of `Authorization` unchecked.
 pub(super) fn authorization(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)
 }
 
-/// The tenant that `X-Tenant-ID` names.
+/// Returns the tenant that `X-Tenant-ID` names.
 ///
 /// # Errors
-/// It is missing, or not a UUID.
+/// The header is missing or not a UUID.
 pub(super) fn tenant(headers: &HeaderMap) -> Result<Tenant, Error> {
     let wrong = |rule| Error::field("X-Tenant-ID", rule);
     let value = headers.get(TENANT).ok_or_else(|| wrong("is required"))?;
@@ -130,11 +130,12 @@ pub(super) fn tenant(headers: &HeaderMap) -> Result<Tenant, Error> {
         .ok_or_else(|| wrong("must be a UUID with hyphens"))
 }
 
-/// The client's address, seen through proxies that are trusted: the rightmost `X-Forwarded-For`
-/// address that is none of theirs. IPv4-mapped IPv6 becomes IPv4.
+/// Returns the client's address: the peer's, or behind trusted proxies the rightmost `X-Forwarded-For`
+/// address that is not a trusted proxy's. An IPv4-mapped IPv6 address becomes IPv4.
 ///
 /// # Errors
-/// Anybody else sends the header, or it is malformed: then nobody can say whose request this is.
+/// The header is malformed, or the peer that sent it is not a trusted proxy. The client's address is
+/// then unknown.
 pub(super) fn client(
     peer: IpAddr,
     headers: &HeaderMap,
@@ -165,7 +166,8 @@ pub(super) fn client(
     Ok(client)
 }
 
-/// The text of a header's value, if it is visible ASCII with spaces and tabs.
+/// Returns the text of a header's value, or `None` if it has bytes other than visible ASCII, spaces and
+/// tabs.
 pub(super) fn text(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok()
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 description of the API, made of the route table and the serving types.
+//! The OpenAPI 3.1 description of the API, made from the route table and the types of its bodies.
 
 use std::sync::LazyLock;
 
@@ -9,28 +9,31 @@ use serde_json::{Map, Value, json};
 use super::respond::{ErrorBody, json_bytes};
 use super::route::{Access, Row, TABLE};
 
-/// The description: the same for the whole life of the process.
+/// Returns the description as JSON. It is generated once per process.
 pub(super) fn description() -> Bytes {
     static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| json_bytes(&document()));
     DESCRIPTION.clone()
 }
 
-/// The error statuses that rows have, and what they mean.
+/// The error statuses of the API with their descriptions.
 const ERRORS: [(u16, &str); 14] = [
     (
         400,
-        "Malformed, or the authenticator's response does not verify",
+        "The request is malformed, or the authenticator's response does not verify",
     ),
     (
         401,
-        "No token, a bad one, or a fresher or stronger sign-in is needed",
+        "The token is missing or not accepted, or a fresher or stronger sign-in is needed",
     ),
     (
         403,
-        "The policies do not permit it, or a step-up would help and the caller has nothing to step \
-         up with (recovery_required)",
+        "The policies do not permit the request, or a step-up would help and the caller has no \
+         authenticator or code to step up with (recovery_required)",
     ),
-    (404, "Not there, or not the caller's"),
+    (
+        404,
+        "The path or the resource does not exist, or the resource is not the caller's",
+    ),
     (408, "The body did not arrive in time"),
     (
         409,
@@ -42,16 +45,24 @@ const ERRORS: [(u16, &str); 14] = [
     (415, "The body is not application/json"),
     (
         429,
-        "Too many wrong codes, ceremonies or new sets of codes in one session",
+        "The session tried too many wrong codes, started too many ceremonies, or asked for too many \
+         sets of codes",
     ),
     (431, "The headers are too large"),
-    (500, "A policy failed, or something on our side"),
-    (501, "Not set up for this tenant or deployment"),
-    (503, "Not possible right now: repeat it"),
+    (500, "A policy or the gateway failed"),
+    (
+        501,
+        "The feature is not set up for this tenant or deployment",
+    ),
+    (
+        503,
+        "The service is unavailable for the moment. With `details.outcome` `unknown`, the change may \
+         have been made",
+    ),
 ];
 
 /// The error statuses that every row has.
-const EVERYWHERE: [u16; 8] = [400, 401, 403, 413, 414, 431, 500, 503];
+const COMMON_ERRORS: [u16; 8] = [400, 401, 403, 413, 414, 431, 500, 503];
 
 fn document() -> Value {
     let mut schemas = SchemaSettings::draft2020_12()
@@ -89,15 +100,15 @@ fn document() -> Value {
 }
 
 fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
-    let about = &row.about;
-    let mut parameters: Vec<_> = about
+    let documentation = &row.documentation;
+    let mut parameters: Vec<_> = documentation
         .query
         .iter()
         .map(|it| {
             json!({
                 "name": it.name,
                 "in": "query",
-                "description": it.about,
+                "description": it.description,
                 "schema": (it.schema)(schemas),
             })
         })
@@ -105,18 +116,18 @@ fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
     let mut responses = Map::from_iter([(
         "200".to_owned(),
         json!({
-            "description": about.answer,
+            "description": documentation.answer,
             "headers": {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}},
             "content": {"application/json": {"schema": (row.answer)(schemas)}},
         }),
     )]);
-    let mut statuses = [&EVERYWHERE, about.errors].concat();
+    let mut statuses = [&COMMON_ERRORS, documentation.errors].concat();
     statuses.sort_unstable();
     for status in statuses {
         let reference = json!({"$ref": format!("#/components/responses/Error{status}")});
         responses.insert(status.to_string(), reference);
     }
-    // Without a token the policies still decide: an empty requirement says that none is needed.
+    // The empty requirement marks the token as optional; policies also decide without one.
     let security = match row.access {
         Access::Public(_) => json!([{}, {"bearer": []}]),
         Access::Member(_) => {
@@ -126,8 +137,8 @@ fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
         }
     };
     let mut operation = json!({
-        "operationId": about.id,
-        "summary": about.summary,
+        "operationId": documentation.id,
+        "summary": documentation.summary,
         "security": security,
         "responses": responses,
     });
@@ -135,7 +146,7 @@ fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
         operation["parameters"] = parameters.into();
     }
     if let Access::Member(endpoint) = row.access
-        && let Some((required, schema)) = endpoint.body.described()
+        && let Some((required, schema)) = endpoint.body.documented()
     {
         operation["requestBody"] = json!({
             "required": required,
@@ -145,7 +156,7 @@ fn operation(row: &Row, schemas: &mut SchemaGenerator) -> Value {
     operation
 }
 
-/// What stands in the path in braces.
+/// Describes the parameters of a path pattern.
 fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
     let named = path.split('/').filter_map(|segment| {
         let name = segment.strip_prefix('{')?;
@@ -181,7 +192,7 @@ fn errors(schema: &Value) -> Value {
         match status {
             401 => headers["WWW-Authenticate"] = text_header("RFC 6750 and RFC 9470"),
             429 | 503 => {
-                headers["Retry-After"] = text_header("Seconds until it is worth repeating")
+                headers["Retry-After"] = text_header("Seconds to wait before repeating the request")
             }
             _ => {}
         }
@@ -219,7 +230,7 @@ fn tenant_header() -> Value {
 mod tests {
     use super::*;
 
-    /// Everything that a `$ref` names is there.
+    /// Asserts that the target of every `$ref` exists.
     fn check_references(value: &Value, document: &Value) {
         match value {
             Value::Object(members) => {
@@ -237,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_description_has_every_row_and_no_loose_end() {
+    fn description_has_every_row_and_no_dangling_reference() {
         let document = document();
         check_references(&document, &document);
         let methods = document["paths"].as_object().unwrap().values();
@@ -246,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contract_is_described_as_it_is_published() {
+    fn described_contract_is_the_published_one() {
         let document = document();
         let complete = &document["paths"]["/v1/users/me/mfa/webauthn/register/complete"]["post"];
         insta::assert_json_snapshot!("complete", complete);

@@ -1,4 +1,4 @@
-//! Answers: how a reply or an error is written. `respond/table` is the only table of statuses and codes.
+//! Writes replies and errors as responses. `respond/table` is the only table of statuses and codes.
 
 mod table;
 
@@ -16,56 +16,56 @@ use super::error::Error;
 use crate::event::RequestEvent;
 use table::Wire;
 
-/// The header that carries the id of a request, both ways.
+/// The header with the id of a request. Callers may send it, and every answer has it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The media type of every body but metrics.
+/// The media type of every body except metrics.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// A good answer. It may hold backup codes: no `Debug`, so that no log can.
+/// A successful answer. It may hold backup codes, so it has no `Debug` with which a log could print it.
 #[derive(Clone)]
 pub struct Reply(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    /// JSON that no cache keeps.
+    /// JSON for the caller alone, which no cache may store.
     Private(Bytes),
-    /// JSON that is the same for everybody.
+    /// JSON that is the same for every caller.
     Public(Bytes),
-    /// No content.
-    Nothing,
+    NoContent,
 }
 
 impl Reply {
-    /// For the caller alone: no cache keeps it.
+    /// Makes an answer for the caller alone, which no cache may store.
     ///
     /// # Errors
-    /// The body cannot be written as JSON.
+    /// The body cannot be serialized as JSON.
     pub(super) fn private(body: &impl Serialize) -> Result<Self, Error> {
-        let body = serde_json::to_vec(body)
-            .map_err(|cause| Error::internal(format!("an answer is no JSON: {cause}")))?;
+        let body = serde_json::to_vec(body).map_err(|cause| {
+            Error::internal(format!("an answer cannot be serialized as JSON: {cause}"))
+        })?;
         Ok(Self(Kind::Private(body.into())))
     }
 
-    /// The same for everybody whom the policies let read it: already JSON.
+    /// Makes an answer that is the same for every caller whom the policies permit. The body is JSON.
     pub(super) fn public(body: Bytes) -> Self {
         Self(Kind::Public(body))
     }
 
-    /// A yes, and nothing more to say.
-    pub(super) fn nothing() -> Self {
-        Self(Kind::Nothing)
+    /// Makes an answer with the status 204.
+    pub(super) fn no_content() -> Self {
+        Self(Kind::NoContent)
     }
 }
 
-/// The body of every error.
+/// The body of every error answer.
 #[derive(Debug, JsonSchema, Serialize)]
 #[schemars(rename = "Error")]
 pub(super) struct ErrorBody<'a> {
-    /// Machine-readable and stable, such as `not_found` or `tenant_mismatch`.
+    /// A stable code for programs, such as `not_found` or `tenant_mismatch`.
     code: &'a str,
-    /// For a person: what is wrong, and what to do.
+    /// A message for people that says what is wrong and what to do.
     message: Cow<'a, str>,
-    /// More about it; its members depend on the code.
+    /// Further data. The members depend on the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Map<String, Value>")]
     details: Option<Map<String, Value>>,
@@ -74,16 +74,16 @@ pub(super) struct ErrorBody<'a> {
     notices: &'a [String],
 }
 
-/// Writes the answer, and notes it in the event. The notices of the decisions so far are on every
-/// error, whatever it is: those that come before a decision find none.
+/// Writes the response and notes it in the event. An error contains the notices of all decisions on the
+/// request so far.
 pub fn respond(outcome: Result<Reply, Error>, event: &mut RequestEvent) -> Response<Full<Bytes>> {
     let mut response = match outcome {
         Ok(reply) => {
-            let response = good(reply);
+            let response = success(reply);
             event.answered(response.status().as_u16(), None, None);
             response
         }
-        Err(error) => refusal(error, event),
+        Err(error) => failure(error, event),
     };
     let has_content = response.status() != StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -97,7 +97,7 @@ pub fn respond(outcome: Result<Reply, Error>, event: &mut RequestEvent) -> Respo
     response
 }
 
-fn good(reply: Reply) -> Response<Full<Bytes>> {
+fn success(reply: Reply) -> Response<Full<Bytes>> {
     match reply.0 {
         Kind::Private(body) => {
             let mut response = Response::new(Full::new(body));
@@ -105,7 +105,7 @@ fn good(reply: Reply) -> Response<Full<Bytes>> {
             response
         }
         Kind::Public(body) => Response::new(Full::new(body)),
-        Kind::Nothing => {
+        Kind::NoContent => {
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::NO_CONTENT;
             response
@@ -113,7 +113,7 @@ fn good(reply: Reply) -> Response<Full<Bytes>> {
     }
 }
 
-fn refusal(error: Error, event: &mut RequestEvent) -> Response<Full<Bytes>> {
+fn failure(error: Error, event: &mut RequestEvent) -> Response<Full<Bytes>> {
     let wire = Wire::of(error, &event.event().request_id);
     event.answered(wire.status.as_u16(), Some(&wire.code), wire.cause);
     let body = json_bytes(&ErrorBody {
@@ -124,7 +124,7 @@ fn refusal(error: Error, event: &mut RequestEvent) -> Response<Full<Bytes>> {
     });
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = wire.status;
-    // Without it a cache may keep a 404, 405, 414 or 501 (RFC 9110 §15.1).
+    // Otherwise a cache may store a 404, 405, 414 or 501 (RFC 9110 §15.1).
     no_store(&mut response);
     if let Some((name, value)) = wire.header {
         response.headers_mut().insert(name, value);
@@ -132,7 +132,8 @@ fn refusal(error: Error, event: &mut RequestEvent) -> Response<Full<Bytes>> {
     response
 }
 
-/// A small answer of the gateway's own: strings, numbers and lists, which cannot fail to be JSON.
+/// Serializes a body of the gateway's own types. They hold only strings, numbers and lists, so this
+/// cannot fail.
 pub(super) fn json_bytes(body: &impl Serialize) -> Bytes {
     serde_json::to_vec(body).unwrap_or_default().into()
 }

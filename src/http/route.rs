@@ -1,4 +1,4 @@
-//! The one table of routes: it is looked up for each request, and the API description is made of it.
+//! The table of routes. Requests are looked up in it, and the API description is made from it.
 
 mod table;
 
@@ -11,43 +11,42 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::endpoint::Endpoint;
-use super::schema::SchemaOf;
+use super::schema::SchemaFn;
 use cedargate_core::{GateAction, path};
 
 pub(super) use table::TABLE;
 
-/// One method on one path.
+/// A row of the table: one method on one path.
 pub(super) struct Row {
     pub(super) method: Method,
-    /// The path as it is described, and the id of its `Gate::Route`.
+    /// The path pattern, which is also the id of the route's `Gate::Route` entity.
     pub(super) path: &'static str,
     pub(super) access: Access,
-    /// The schema of the answer.
-    pub(super) answer: SchemaOf,
-    pub(super) about: About,
+    pub(super) answer: SchemaFn,
+    pub(super) documentation: Documentation,
 }
 
 /// Who may send a request, and what answers it.
 #[derive(Clone, Copy)]
 pub(super) enum Access {
-    /// Anybody: neither a token nor a tenant is needed.
+    /// Any caller: neither a token nor a tenant is needed.
     Public(Public),
     /// A caller with a token and a tenant header.
     Member(Endpoint),
 }
 
-/// What answers anybody.
+/// The answers that need neither a token nor a tenant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Public {
     ApiDescription,
     Keys,
     RelatedOrigins,
-    /// Whether pages of other origins may call a path. Every path answers it: it is no row.
+    /// The answer to a CORS preflight. Every path has it, so it has no row.
     Preflight,
 }
 
 impl Public {
-    /// What the policies are asked.
+    /// The action that the policies decide on.
     pub(super) fn action(self) -> GateAction {
         match self {
             Public::ApiDescription => GateAction::ReadApiDescription,
@@ -58,58 +57,59 @@ impl Public {
     }
 }
 
-/// What the API description says of a row.
-pub(super) struct About {
+/// The texts of a row in the API description.
+pub(super) struct Documentation {
+    /// The `operationId`.
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
-    /// What its query takes besides what is ignored.
+    /// The query members that are read; others are ignored.
     pub(super) query: &'static [Query],
     pub(super) answer: &'static str,
-    /// The statuses of its errors besides those that every row has.
+    /// The error statuses besides those that every row has.
     pub(super) errors: &'static [u16],
 }
 
 /// A query member.
 pub(super) struct Query {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    pub(super) schema: SchemaOf,
+    pub(super) description: &'static str,
+    pub(super) schema: SchemaFn,
 }
 
 /// The related origins of a relying party (WebAuthn Level 3 §5.11.1).
 #[derive(JsonSchema, Serialize)]
 pub(super) struct RelatedOrigins<'a> {
-    /// Origins that may use the relying party's id.
+    /// The origins that may use the relying party's id.
     pub(super) origins: &'a [String],
 }
 
-/// The outcome of looking a request up.
-pub(super) enum Found<'p> {
-    /// A row, with the parameters of the path.
+/// The result of looking up a method and a path.
+pub(super) enum RouteMatch<'p> {
+    /// A row has the path and the method. The parameters are those of the path.
     Row(&'static Row, Params<'static, 'p>),
-    /// A preflight to a path.
+    /// The request is a preflight to a path that has rows.
     Preflight(&'static Route),
-    /// The path has rows, but none with this method.
+    /// No row of the path has the method.
     OtherMethod(&'static Route),
-    /// There is no such path.
+    /// No row has the path.
     Nothing,
 }
 
-impl Found<'_> {
-    /// The id of the `Gate::Route`.
+impl RouteMatch<'_> {
+    /// The id of the `Gate::Route` entity.
     pub(super) fn route(&self) -> &'static str {
         match self {
-            Found::Row(row, _) => row.path,
-            Found::Preflight(route) | Found::OtherMethod(route) => route.pattern,
-            Found::Nothing => path::UNKNOWN,
+            RouteMatch::Row(row, _) => row.path,
+            RouteMatch::Preflight(route) | RouteMatch::OtherMethod(route) => route.pattern,
+            RouteMatch::Nothing => path::UNKNOWN,
         }
     }
 
-    /// Makes of what OPTIONS found on a path the answer to a preflight.
+    /// Turns the match of an OPTIONS request, a method that no row has, into that of a preflight.
     pub(super) fn preflight(self) -> Self {
         match self {
-            Found::OtherMethod(route) => Found::Preflight(route),
-            found => found,
+            RouteMatch::OtherMethod(route) => RouteMatch::Preflight(route),
+            other => other,
         }
     }
 }
@@ -121,7 +121,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// The methods, as the `Allow` header lists them.
+    /// The methods as the `Allow` header lists them.
     pub(super) fn allow(&self) -> String {
         let methods: Vec<_> = self.rows.iter().map(|row| row.method.as_str()).collect();
         methods.join(", ")
@@ -142,16 +142,15 @@ static ROUTES: LazyLock<Router<Route>> = LazyLock::new(|| {
     routes
 });
 
-/// Looks a method and a decoded path up. A path that stands in the table as it is comes before one
-/// that a pattern matches.
-pub(super) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
+/// Looks up a method and a decoded path. A literal path takes precedence over a pattern.
+pub(super) fn find<'p>(method: &Method, path: &'p str) -> RouteMatch<'p> {
     let Ok(matched) = ROUTES.at(path) else {
-        return Found::Nothing;
+        return RouteMatch::Nothing;
     };
     let route = matched.value;
     match route.rows.iter().find(|row| row.method == *method) {
-        Some(row) => Found::Row(row, matched.params),
-        None => Found::OtherMethod(route),
+        Some(row) => RouteMatch::Row(row, matched.params),
+        None => RouteMatch::OtherMethod(route),
     }
 }
 
@@ -167,11 +166,11 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    /// Any `sub` that a token may have: 1 to 255 bytes without control characters.
+    /// Generates every `sub` that a token may have: 1 to 255 bytes without control characters.
     fn sub() -> impl Strategy<Value = String> {
         let awkward = "/\\.%;|~?#:@&=+ é€𝕏\u{feff}\u{2028}a0".chars();
-        let one = prop_oneof![select(awkward.collect::<Vec<_>>()), any::<char>()];
-        let any_sub = prop::collection::vec(one, 1..80).prop_map(String::from_iter);
+        let character = prop_oneof![select(awkward.collect::<Vec<_>>()), any::<char>()];
+        let any_sub = prop::collection::vec(character, 1..80).prop_map(String::from_iter);
         let known = [
             "a/b\\c", "/", "\\", "..", "a/../b", "%2F", "%", ";x", "~", "|",
         ];
@@ -180,22 +179,22 @@ mod tests {
             .prop_filter("control character", |it| !it.contains(char::is_control))
     }
 
-    /// The user that this segment names, as a request to remove one of their authenticators has it.
-    fn named(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
+    /// Returns the user that the segment names in the path that removes an authenticator of theirs.
+    fn user_in(segment: &str, tenant: Tenant) -> Result<UserId, Error> {
         let uri: Uri = format!("/v1/admin/users/{segment}/mfa/7").parse().unwrap();
         let target = Target::parse(&uri)?;
         let found = find(&Method::DELETE, &target.path);
-        let Found::Row(row, parameters) = found else {
+        let RouteMatch::Row(row, parameters) = found else {
             panic!("{} is no row", target.path);
         };
-        assert_eq!(row.about.id, "adminDeleteMfaMethod");
+        assert_eq!(row.documentation.id, "adminDeleteMfaMethod");
         assert_eq!(parameters.get("id"), Some("7"));
         Ok(named_user(parameters.get("user").unwrap(), tenant)?)
     }
 
     proptest! {
         #[test]
-        fn every_sub_can_be_named_in_a_path_and_none_as_another(sub in sub()) {
+        fn every_sub_has_an_unambiguous_path_segment(sub in sub()) {
             let tenant: Tenant = "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0".parse().unwrap();
             let user = UserId {
                 issuer: "corp".parse().unwrap(),
@@ -208,9 +207,9 @@ mod tests {
             };
             let encoded = format!("~{}", Bytes(plain.clone().into_bytes()));
             for segment in [percents(&encoded), encoded] {
-                prop_assert_eq!(named(&segment, tenant), Ok(user.clone()));
+                prop_assert_eq!(user_in(&segment, tenant), Ok(user.clone()));
             }
-            let in_percents = named(&percents(&plain), tenant);
+            let in_percents = user_in(&percents(&plain), tenant);
             if plain.contains(['/', '\\']) {
                 prop_assert!(matches!(in_percents, Err(Error::Gateway(GatewayError::Invalid(_)))));
             } else {
@@ -220,20 +219,20 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_stands_in_the_table_comes_before_a_pattern() {
+    fn literal_path_takes_precedence_over_a_pattern() {
         let of = |method, path| find(&method, path).route();
-        let found = |method, path| match find(&method, path) {
-            Found::OtherMethod(route) => route.allow(),
+        let allow = |method, path| match find(&method, path) {
+            RouteMatch::OtherMethod(route) => route.allow(),
             _ => panic!("{method} {path}"),
         };
         assert_eq!(of(Method::POST, path::BACKUP_CODES), path::BACKUP_CODES);
         assert_eq!(of(Method::DELETE, path::BACKUP_CODES), path::BACKUP_CODES);
         assert_eq!(of(Method::DELETE, "/v1/users/me/mfa/7"), path::METHOD);
-        assert_eq!(found(Method::GET, "/v1/users/me/mfa/7"), "PATCH, DELETE");
-        assert_eq!(found(Method::DELETE, path::BACKUP_CODES), "POST");
+        assert_eq!(allow(Method::GET, "/v1/users/me/mfa/7"), "PATCH, DELETE");
+        assert_eq!(allow(Method::DELETE, path::BACKUP_CODES), "POST");
         let path = "/v1/admin/users/corp|a b/mfa/7";
         assert_eq!(of(Method::DELETE, path), path::ADMIN_METHOD);
-        let Found::Row(_, parameters) = find(&Method::DELETE, path) else {
+        let RouteMatch::Row(_, parameters) = find(&Method::DELETE, path) else {
             panic!("{path}");
         };
         let parameters: Vec<_> = parameters.iter().collect();
@@ -244,18 +243,18 @@ mod tests {
     fn each_row_is_found_and_its_route_is_known_to_the_schema() {
         for row in &TABLE {
             let found = find(&row.method, row.path);
-            assert!(matches!(found, Found::Row(found, _) if std::ptr::eq(found, row)));
+            assert!(matches!(found, RouteMatch::Row(found, _) if std::ptr::eq(found, row)));
             assert!(path::ALL.contains(&row.path), "{}", row.path);
         }
     }
 
     #[test]
-    fn methods_and_paths_are_exact() {
+    fn path_or_method_that_differs_from_every_row_is_not_found() {
         for method in ["HEAD", "OPTIONS", "POST", "get", "CONNECT"] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let found = find(&method, path::METHODS);
             assert_eq!(found.route(), path::METHODS);
-            let Found::OtherMethod(route) = found else {
+            let RouteMatch::OtherMethod(route) = found else {
                 panic!("{method}");
             };
             assert_eq!(route.allow(), "GET");
@@ -271,12 +270,12 @@ mod tests {
         }
     }
 
-    /// Compares segment by segment; `{…}` is any segment that is not empty.
+    /// Compares segment by segment. `{…}` stands for any segment that is not empty.
     fn fits(pattern: &str, path: &str) -> bool {
         let (pattern, path): (Vec<_>, Vec<_>) =
             (pattern.split('/').collect(), path.split('/').collect());
-        let fits = |(wanted, one): (&&str, &&str)| {
-            wanted == one || (wanted.starts_with('{') && !one.is_empty())
+        let fits = |(wanted, segment): (&&str, &&str)| {
+            wanted == segment || (wanted.starts_with('{') && !segment.is_empty())
         };
         pattern.len() == path.len() && pattern.iter().zip(&path).all(fits)
     }
@@ -300,9 +299,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn path_is_found_as_by_comparing_its_segments(path in any_path()) {
-            let stands = TABLE.iter().any(|row| row.path == path);
-            let fitting = |row: &&Row| row.path == path || (!stands && fits(row.path, &path));
+        fn route_lookup_agrees_with_comparing_segments(path in any_path()) {
+            let is_literal = TABLE.iter().any(|row| row.path == path);
+            let fitting = |row: &&Row| row.path == path || (!is_literal && fits(row.path, &path));
             let expected = TABLE.iter().find(fitting).map_or(path::UNKNOWN, |row| row.path);
             prop_assert_eq!(find(&Method::TRACE, &path).route(), expected);
         }

@@ -1,4 +1,4 @@
-//! The one parse of the target: the policies, the route table and the handlers see the same value.
+//! The request target. It is parsed once, so policies, the route table and handlers see the same value.
 
 use std::borrow::Cow;
 
@@ -8,28 +8,27 @@ use url::form_urlencoded;
 use super::error::{Error, Framing};
 use cedargate_core::MethodType;
 
-/// The longest path and query that is read, in bytes as they are sent.
+/// The longest path and query that is read, in bytes as sent.
 const TARGET_BYTES: usize = 8 * 1024;
 
-/// What a request is for.
+/// A parsed target.
 #[derive(Debug, PartialEq)]
 pub(super) struct Target<'a> {
-    /// The path, decoded once. It begins with `/`, and no two readers can take it for different
-    /// paths: see [`Target::parse`].
+    /// The path, decoded once. It begins with `/` and has no ambiguous parts (see [`Target::parse`]).
     pub(super) path: Cow<'a, str>,
     query: &'a str,
 }
 
 impl<'a> Target<'a> {
-    /// Reads a target in origin form, or in absolute form (whose host `head` compares). Requests for
-    /// URLs of other schemes are not for this server (RFC 9110 §4.2).
+    /// Parses a target in origin form or in absolute form (`head` compares its host). This server only
+    /// serves `http` and `https` URLs (RFC 9110 §4.2).
     ///
-    /// Everything that servers and proxies are known to read differently is refused rather than
-    /// normalised: empty and dot segments, slashes and backslashes in disguise, NUL, path
-    /// parameters, and escapes that are not UTF-8 or not escapes (RFC 3986 §2.1, §3.3, §6.2.2.3).
+    /// Parts that servers and proxies are known to read differently are refused, not normalised: empty
+    /// and dot segments, encoded slashes, backslashes, NUL, path parameters, and percent-encoding that
+    /// is malformed or not UTF-8 (RFC 3986 §2.1, §3.3, §6.2.2.3).
     ///
     /// # Errors
-    /// A malformed target, with the rule that it breaks; [`Framing::TargetTooLong`].
+    /// [`Framing::TargetTooLong`], or a malformed target with the rule that it breaks.
     pub(super) fn parse(uri: &'a Uri) -> Result<Self, Error> {
         let length = uri.path_and_query().map_or(0, |it| it.as_str().len());
         if length > TARGET_BYTES {
@@ -44,10 +43,10 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// The query's `method_type`; a passkey without one. Other members are ignored.
+    /// Returns the `method_type` of the query, or a passkey if it is left out. Other members are ignored.
     ///
     /// # Errors
-    /// It is repeated or unknown.
+    /// The member is repeated, or names no method type.
     pub(super) fn method_type(&self) -> Result<MethodType, Error> {
         let mut values = form_urlencoded::parse(self.query.as_bytes())
             .filter(|(name, _)| name == "method_type")
@@ -64,10 +63,10 @@ impl<'a> Target<'a> {
     }
 }
 
-/// What a target that is not [`is_http`] is told.
+/// The rule that a target breaks if it is not [`is_http`].
 pub(super) const SCHEME_RULE: &str = "must be a path, or an http or https URL";
 
-/// Returns true for a target without a scheme or with that of HTTP.
+/// Returns true for a target without a scheme, or with `http` or `https`.
 pub(super) fn is_http(uri: &Uri) -> bool {
     uri.scheme_str().is_none_or(|scheme| {
         scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
@@ -106,22 +105,22 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, &'static str> {
 
 fn unescape(raw: &str) -> Result<String, &'static str> {
     const INVALID: &str = "must not have % without two hexadecimal digits";
-    let mut plain = Vec::with_capacity(raw.len());
+    let mut decoded = Vec::with_capacity(raw.len());
     let mut bytes = raw.bytes();
     let digit = |byte: Option<u8>| byte.and_then(|it| char::from(it).to_digit(16));
     while let Some(byte) = bytes.next() {
         if byte != b'%' {
-            plain.push(byte);
+            decoded.push(byte);
             continue;
         }
         let high = digit(bytes.next()).ok_or(INVALID)?;
         let low = digit(bytes.next()).ok_or(INVALID)?;
         match u8::try_from(high * 16 + low).map_err(|_| INVALID)? {
             b'/' => return Err("must not have encoded slashes"),
-            byte => plain.push(byte),
+            byte => decoded.push(byte),
         }
     }
-    String::from_utf8(plain).map_err(|_| "must be UTF-8 where it is percent-encoded")
+    String::from_utf8(decoded).map_err(|_| "must be UTF-8 where it is percent-encoded")
 }
 
 #[cfg(test)]
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_could_be_read_in_two_ways_is_refused_by_its_rule() {
+    fn ambiguous_target_is_refused_with_the_rule_it_breaks() {
         for (target, word) in [
             ("//v1", "empty segment"),
             ("/v1//users", "empty segment"),
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_decoded_exactly_once() {
+    fn path_is_decoded_exactly_once() {
         for (target, path) in [
             ("/v1/users/me/mfa", "/v1/users/me/mfa"),
             ("/v1/users/me/mf%61?x=//", "/v1/users/me/mfa"),
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_kibibytes_are_read_and_no_byte_more() {
+    fn target_longer_than_8_kib_is_refused() {
         let uri: Uri = format!("/{}?{}", "a".repeat(8000), "b".repeat(190))
             .parse()
             .unwrap();
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn method_type_is_read_once_and_by_name() {
+    fn method_type_that_is_repeated_or_unknown_is_refused() {
         let of = |target: &str| {
             let uri: Uri = target.parse().unwrap();
             Target::parse(&uri).unwrap().method_type()
@@ -236,7 +235,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_target_gives_a_plain_path_or_a_rule(target in "[ -~é]{0,40}") {
+        fn any_target_gives_an_unambiguous_path_or_an_error(target in "[ -~é]{0,40}") {
             let Ok(uri) = target.parse::<Uri>() else { return Ok(()) };
             if let Ok(target) = Target::parse(&uri) {
                 prop_assert!(target.path.starts_with('/'));
@@ -247,7 +246,7 @@ mod tests {
         }
 
         #[test]
-        fn escaping_any_character_changes_nothing(path in "(/[a-z%.é;]{1,4}){1,4}") {
+        fn percent_encoded_path_decodes_to_the_original(path in "(/[a-z%.é;]{1,4}){1,4}") {
             let escaped: String = path
                 .bytes()
                 .map(|b| if b == b'/' { "/".to_owned() } else { format!("%{b:02x}") })

@@ -1,4 +1,4 @@
-//! `/policies/explain`.
+//! The endpoint `/policies/explain`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use crate::app::App;
 use cedargate_policy::{Explanation, PreparedRequest, RequestError};
 
 use super::json;
-use crate::http::body::{Cause, Unread, read_limited};
+use crate::http::body::{BoxError, ReadError, read_limited};
 
-/// The largest body that is read: a token can name thousands of groups.
+/// The largest body that is read, in bytes. A token can name thousands of groups.
 const BODY_BYTES: usize = 1 << 20;
 
-/// Why nothing is explained.
+/// The answer to a request that cannot be explained.
 #[derive(Debug, Serialize)]
-struct Unexplained {
+struct ExplainError {
     #[serde(skip)]
     status: StatusCode,
     code: &'static str,
     message: String,
 }
 
-impl Unexplained {
+impl ExplainError {
     fn invalid(message: String) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
@@ -36,62 +36,66 @@ impl Unexplained {
     }
 }
 
-/// Answers `POST /policies/explain`: the request of a test case or a line of the decision log comes
-/// in, what the policies in force say to it goes out. Nothing is recorded: nobody asked for it.
+/// Answers `POST /policies/explain`: explains how the policies in force decide on the request of a test
+/// case or of a line of the decision log. The explanation is not logged as a decision.
 pub(super) async fn explain<B>(app: &Arc<App>, body: B) -> Response<Full<Bytes>>
 where
     B: Body,
-    B::Error: Into<Cause>,
+    B::Error: Into<BoxError>,
 {
     let explained = match read(body, app.times.body).await {
-        Ok(text) => explained(Arc::clone(app), text).await,
-        Err(why) => Err(why),
+        Ok(text) => explain_text(Arc::clone(app), text).await,
+        Err(error) => Err(error),
     };
     match explained {
         Ok(explanation) => json(StatusCode::OK, &explanation),
-        Err(why) => json(why.status, &why),
+        Err(error) => json(error.status, &error),
     }
 }
 
-async fn read<B>(body: B, time: Duration) -> Result<String, Unexplained>
+async fn read<B>(body: B, time: Duration) -> Result<String, ExplainError>
 where
     B: Body,
-    B::Error: Into<Cause>,
+    B::Error: Into<BoxError>,
 {
     let bytes = read_limited(body, BODY_BYTES, time)
         .await
-        .map_err(|unread| match unread {
-            Unread::Late => Unexplained {
+        .map_err(|error| match error {
+            ReadError::Late => ExplainError {
                 status: StatusCode::REQUEST_TIMEOUT,
                 code: "request_timeout",
                 message: "The body did not arrive in time.".to_owned(),
             },
-            Unread::TooLarge => Unexplained {
+            ReadError::TooLarge => ExplainError {
                 status: StatusCode::PAYLOAD_TOO_LARGE,
                 code: "payload_too_large",
-                message: format!("Send at most {BODY_BYTES} bytes."),
+                message: format!("The body is larger than {BODY_BYTES} bytes. Send a smaller one."),
             },
-            Unread::Broken => Unexplained::invalid("The body broke off.".to_owned()),
+            ReadError::Broken => ExplainError::invalid("The body broke off.".to_owned()),
         })?;
     String::from_utf8(bytes.into())
-        .map_err(|_| Unexplained::invalid("The body is not UTF-8.".to_owned()))
+        .map_err(|_| ExplainError::invalid("The body is not UTF-8.".to_owned()))
 }
 
-/// Off the I/O threads: this decides many times over.
-async fn explained(app: Arc<App>, text: String) -> Result<Explanation, Unexplained> {
+/// Runs on a blocking thread, because an explanation evaluates the policies many times.
+async fn explain_text(app: Arc<App>, text: String) -> Result<Explanation, ExplainError> {
     let work = tokio::task::spawn_blocking(move || {
         let in_force = app.gate.in_force();
         let bundle = in_force.bundle();
         Ok(bundle.explain(&PreparedRequest::parse(bundle, &text)?))
     });
-    let explained: Result<_, RequestError> = work.await.map_err(|_| Unexplained {
+    let explained: Result<_, RequestError> = work.await.map_err(|_| ExplainError {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         code: "internal",
-        message: "This is a bug of cedargate; stderr says where it happened.".to_owned(),
+        message:
+            "This is a bug in cedargate. Report it with the panic message that cedargate wrote to \
+                  stderr."
+                .to_owned(),
     })?;
-    explained.map_err(|sentence| {
-        Unexplained::invalid(format!(
-            "Send {{\"request\", \"entities\", \"strong_acr\"?, \"means\"?}} as in a test case, or a line of the decision log: {sentence}."
+    explained.map_err(|error| {
+        ExplainError::invalid(format!(
+            "Send {{\"request\", \"entities\", \"strong_acr\"?, \"means\"?}} as in a test \
+             case, or a line of the decision log: {error}."
         ))
     })
 }
@@ -103,7 +107,7 @@ mod tests {
     use hyper::body::Frame;
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_is_read_within_its_size_and_time() {
+    async fn body_over_its_size_or_time_is_refused() {
         let time = Duration::from_secs(15);
         let full = |bytes: Vec<u8>| Full::new(Bytes::from(bytes));
         let text = read(full(vec![b' '; BODY_BYTES]), time).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the process has done, as OpenMetrics text.
+//! The metrics of the process as OpenMetrics text.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,130 +19,128 @@ use cedargate_core::{Action, ShadowDecision};
 pub(super) const CONTENT_TYPE: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
-/// What stands for the status of a request whose caller hung up, after nginx.
+/// The status label of a request whose caller hung up; nginx uses the same number.
 const HUNG_UP: u16 = 499;
 
-/// Upper bounds in seconds: from a decision in memory to the whole time of a request.
+/// Upper bounds of the histogram in seconds, from a decision in memory to the time limit of a request.
 const BUCKETS: [f64; 14] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0,
 ];
 
-/// Every label has few values: none comes from a caller.
+/// Every label has few values, because none is taken from a request.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Request {
+struct RequestLabels {
     action: &'static str,
     effect: &'static str,
     status: u32,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Asked {
+struct ActionLabels {
     action: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Reload {
+struct ReloadLabels {
     outcome: &'static str,
 }
 
-/// What is counted elsewhere, at the moment of a scrape.
+/// The values of counters that other modules keep, read for a scrape.
 #[derive(Default)]
-pub(super) struct Elsewhere {
+pub(super) struct Readings {
     pub(super) store_errors: u64,
     pub(super) failed_fetches: u64,
     pub(super) connections: usize,
     pub(super) reloads: ReloadCounts,
-    /// Whether the policies in force are not those in the folders.
+    /// True while the policies in force are not those in the folders.
     pub(super) stale: bool,
-    /// Lines of each stream that there is.
+    /// The lost lines of each configured stream.
     pub(super) lost: Vec<(&'static str, LostLines)>,
 }
 
-/// Of a decision that shadow policies would have changed. Ids of policies are few, and the admin's.
+/// The labels of a decision that shadow policies would have changed. Policy ids are few, and come from
+/// the policy author.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Shadowed {
-    /// Empty where none of them determined it.
+struct ShadowLabels {
+    /// Empty if no shadow policy determined the outcome.
     policy: String,
     effect: &'static str,
     would_be: &'static str,
 }
 
-/// What happened to an account.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Changed {
+struct ChangeLabels {
     kind: &'static str,
 }
 
-/// Which stream a line is missing in, and why.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Missing {
+struct LostLabels {
     stream: &'static str,
     reason: &'static str,
 }
 
-/// Counts requests, and reports what else can be counted.
+/// The metrics: a sink that counts requests, and a registry that also reports other counters.
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Request, Counter>,
-    durations: Family<Asked, Histogram, fn() -> Histogram>,
-    shadows: Family<Shadowed, Counter>,
-    changes: Family<Changed, Counter>,
-    lost: Family<Missing, Counter<u64, AtomicU64>>,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<ActionLabels, Histogram, fn() -> Histogram>,
+    shadows: Family<ShadowLabels, Counter>,
+    changes: Family<ChangeLabels, Counter>,
+    lost: Family<LostLabels, Counter<u64, AtomicU64>>,
     store_errors: Counter<u64, AtomicU64>,
     failed_fetches: Counter<u64, AtomicU64>,
     connections: Gauge,
-    reloads: Family<Reload, Counter<u64, AtomicU64>>,
+    reloads: Family<ReloadLabels, Counter<u64, AtomicU64>>,
     stale: Gauge,
 }
 
 impl Metrics {
-    /// All at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("cedargate");
         let requests = Family::default();
         registry.register(
             "requests",
-            "Requests by the action that settled them (none: undecided), its effect, and status \
-             (499: the caller hung up)",
+            "Requests by the action of the determining decision (none: undecided), its effect, and \
+             status (499: the caller hung up)",
             requests.clone(),
         );
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
         let durations = Family::new_with_constructor(histogram);
         registry.register_with_unit(
             "request_duration",
-            "From a request's head to its answer",
+            "Time from a request's head to its answer",
             Unit::Seconds,
             durations.clone(),
         );
         let shadows = Family::default();
         registry.register(
             "shadow_decisions",
-            "Decisions that a shadow policy would have changed: their effect, and what it would be",
+            "Decisions that a shadow policy would have changed: their effect, and the effect it would be",
             shadows.clone(),
         );
         let changes = Family::default();
         registry.register(
             "account_changes",
-            "What happened to accounts, such as enrolled or counter_back",
+            "Changes to accounts by kind, such as enrolled or counter_back",
             changes.clone(),
         );
         let lost = Family::default();
         registry.register(
             "lost_lines",
-            "Lines that are not in the decision log or the audit stream: it took them too slowly, or \
-             could not be written",
+            "Lines missing from the decision log or the audit stream, because it was too slow or could \
+             not be written",
             lost.clone(),
         );
         let store_errors = Counter::default();
         registry.register(
             "store_errors",
-            "Operations of the store that failed",
+            "Failed operations of the store",
             store_errors.clone(),
         );
         let failed_fetches = Counter::default();
         registry.register(
             "jwks_fetch_errors",
-            "Fetches of an issuer's keys that failed",
+            "Failed fetches of an issuer's keys",
             failed_fetches.clone(),
         );
         let connections = Gauge::default();
@@ -154,13 +152,13 @@ impl Metrics {
         let reloads = Family::default();
         registry.register(
             "policy_reloads",
-            "Loads of changed policies, and those asked for, by outcome (replaced, unchanged, failed)",
+            "Automatic and requested policy reloads by outcome (replaced, unchanged, failed)",
             reloads.clone(),
         );
         let stale = Gauge::default();
         registry.register(
             "policies_stale",
-            "1 while the policies in the folders do not load and the last good ones serve, else 0",
+            "1 while the policies in the folders do not load and the last good ones decide, else 0",
             stale.clone(),
         );
         Self {
@@ -178,28 +176,31 @@ impl Metrics {
         }
     }
 
-    /// Everything as text, with what is counted elsewhere.
-    pub(super) fn text(&self, elsewhere: &Elsewhere) -> String {
+    /// Returns all metrics as text. `readings` are the values of the other counters.
+    pub(super) fn text(&self, readings: &Readings) -> String {
         let set = |counter: &Counter<u64, AtomicU64>, count| {
             counter.inner().store(count, Ordering::Relaxed);
         };
-        set(&self.store_errors, elsewhere.store_errors);
-        set(&self.failed_fetches, elsewhere.failed_fetches);
+        set(&self.store_errors, readings.store_errors);
+        set(&self.failed_fetches, readings.failed_fetches);
         self.connections
-            .set(i64::try_from(elsewhere.connections).unwrap_or(i64::MAX));
-        let reloads = elsewhere.reloads;
+            .set(i64::try_from(readings.connections).unwrap_or(i64::MAX));
+        let reloads = readings.reloads;
         for (outcome, count) in [
             ("replaced", reloads.replaced),
             ("unchanged", reloads.unchanged),
             ("failed", reloads.failed),
         ] {
-            set(&self.reloads.get_or_create(&Reload { outcome }), count);
+            set(
+                &self.reloads.get_or_create(&ReloadLabels { outcome }),
+                count,
+            );
         }
-        self.stale.set(i64::from(elsewhere.stale));
-        for &(stream, lost) in &elsewhere.lost {
+        self.stale.set(i64::from(readings.stale));
+        for &(stream, lost) in &readings.lost {
             for (reason, count) in [("too_slow", lost.too_slow), ("unwritable", lost.unwritable)] {
-                let missing = Missing { stream, reason };
-                set(&self.lost.get_or_create(&missing), count);
+                let labels = LostLabels { stream, reason };
+                set(&self.lost.get_or_create(&labels), count);
             }
         }
         let mut out = String::new();
@@ -222,42 +223,42 @@ impl Sink for Metrics {
             Some(Action::Gate(action)) => action.as_str(),
             Some(_) => "other",
         };
-        let request = Request {
+        let labels = RequestLabels {
             action,
             effect: event.effect.unwrap_or("none"),
             status: event.status.unwrap_or(HUNG_UP).into(),
         };
-        self.requests.get_or_create(&request).inc();
+        self.requests.get_or_create(&labels).inc();
         #[expect(
             clippy::cast_precision_loss,
-            reason = "of a request's time nothing is lost"
+            reason = "the microseconds of a request fit a f64 exactly"
         )]
         let seconds = event.duration_us as f64 / 1e6;
         self.durations
-            .get_or_create(&Asked { action })
+            .get_or_create(&ActionLabels { action })
             .observe(seconds);
         for change in &event.changes {
             let kind = change.kind.as_str();
-            self.changes.get_or_create(&Changed { kind }).inc();
+            self.changes.get_or_create(&ChangeLabels { kind }).inc();
         }
         for DecisionEntry { decision, .. } in &event.decisions {
             if let Some(shadow) = &decision.shadow {
-                self.shadow(decision.effect.as_str(), shadow);
+                self.count_shadow(decision.effect.as_str(), shadow);
             }
         }
     }
 }
 
 impl Metrics {
-    /// Each shadow policy is counted, so that the sum over policies may be more than the decisions.
-    fn shadow(&self, effect: &'static str, shadow: &ShadowDecision) {
+    /// Counts the decision once for each shadow policy. The sum over policies may exceed the decisions.
+    fn count_shadow(&self, effect: &'static str, shadow: &ShadowDecision) {
         let count = |policy: &str| {
-            let shadowed = Shadowed {
+            let labels = ShadowLabels {
                 policy: policy.to_owned(),
                 effect,
                 would_be: shadow.decision.effect.as_str(),
             };
-            self.shadows.get_or_create(&shadowed).inc();
+            self.shadows.get_or_create(&labels).inc();
         };
         if shadow.shadow_policies.is_empty() {
             count("");
@@ -288,7 +289,7 @@ mod tests {
         open().answered(400, Some("invalid_request"), None);
         open().answered(400, Some("invalid_request"), None);
         drop(open());
-        let text = metrics.text(&Elsewhere {
+        let text = metrics.text(&Readings {
             store_errors: 3,
             failed_fetches: 5,
             connections: 7,
@@ -327,8 +328,9 @@ mod tests {
             );
         }
     }
+
     #[test]
-    fn what_shadow_policies_would_have_changed_is_counted_by_policy_and_effect() {
+    fn shadow_decisions_are_counted_by_policy_and_effect() {
         let metrics = Arc::new(Metrics::new());
         let decided = |shadow: Option<&[&str]>| {
             let mut decided = entry(GateAction::Unknown, Effect::Allow);
@@ -348,8 +350,8 @@ mod tests {
             event.decided(decided(shadow));
         }
         drop(event);
-        let text = metrics.text(&Elsewhere::default());
-        let told: Vec<_> = text
+        let text = metrics.text(&Readings::default());
+        let series: Vec<_> = text
             .lines()
             .filter_map(|line| line.strip_prefix("cedargate_shadow_decisions_total"))
             .collect();
@@ -358,8 +360,8 @@ mod tests {
             r#"{policy="b",effect="allow",would_be="deny"} 1"#,
             r#"{policy="",effect="allow",would_be="deny"} 1"#,
         ] {
-            assert!(told.contains(&line), "{line} is not in {told:?}");
+            assert!(series.contains(&line), "{line} is not in {series:?}");
         }
-        assert_eq!(told.len(), 3);
+        assert_eq!(series.len(), 3);
     }
 }

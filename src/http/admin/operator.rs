@@ -1,14 +1,15 @@
-//! Whether a request comes from an operator, and not from a page in an operator's browser.
+//! Tells requests of operators from those of web pages in an operator's browser.
 //!
-//! The admin address has no password: who reaches it may use it. A browser reaches what its machine
-//! does, and runs the code of every page. Two things keep such a page out:
+//! The admin address has no password: every client that can reach it may use it. A browser on such a
+//! machine can reach it too, and runs the code of any page. Two headers keep pages out:
 //!
-//! - **`Origin`.** Browsers send it with each request of a page that could change something, those of
-//!   forms too, and with each whose answer a page of another origin could read. Tools do not.
-//! - **`Host`.** A page whose own host name is pointed at the admin address after it was loaded (DNS
-//!   rebinding) is of the same origin, so it may read, and its GET has no `Origin`. Its `Host` is that
-//!   name. An IP address and `localhost` are taken, which nobody can point elsewhere, and the names in
-//!   `admin_hosts`, which are the operator's own.
+//! - **`Origin`.** Browsers send it with every request of a page that could change something, forms
+//!   included, and with every request whose answer a page of another origin could read. Tools do not
+//!   send it.
+//! - **`Host`.** An attacker can point the host name of a page at the admin address after the page was
+//!   loaded (DNS rebinding). The page then has the same origin, so its GET has no `Origin` and it may
+//!   read the answer, but its `Host` is the attacker's name. Only an IP address, `localhost` and the
+//!   names in `admin_hosts` are accepted, because an attacker cannot redirect those.
 
 use std::net::IpAddr;
 
@@ -19,24 +20,25 @@ use crate::http::head;
 
 use super::Refusal;
 
-/// What everybody else is told.
+/// The answer to requests that are not an operator's.
 pub(super) const REFUSAL: Refusal = Refusal {
     code: "forbidden",
-    message: "This is not for web pages. Call it without Origin, and by an IP address, localhost or a \
-              name in `admin_hosts` of the configuration as its Host.",
+    message: "The admin listener does not answer web pages. Send the request without Origin, and with an \
+              IP address, localhost or a name in `admin_hosts` of the configuration as Host.",
 };
 
-/// Returns true for a request that no web page sends. `hosts` are the names that operators call this
-/// gateway by, in lower case.
+/// Returns true for a request that no web page can send. `hosts` are the configured `admin_hosts`, in
+/// lower case.
 pub(super) fn is_operator(head: &Parts, hosts: &[String]) -> bool {
     let one_host = head.headers.get_all(HOST).iter().nth(1).is_none();
     let is_known =
-        |host: &str| names_a_machine(host) || hosts.iter().any(|it| it.eq_ignore_ascii_case(host));
+        |host: &str| is_fixed_name(host) || hosts.iter().any(|it| it.eq_ignore_ascii_case(host));
     let host = head::host(head);
     !head.headers.contains_key(ORIGIN) && one_host && host.is_ok_and(is_known)
 }
 
-fn names_a_machine(host: &str) -> bool {
+/// Returns true for names that no DNS record can redirect.
+fn is_fixed_name(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     address.unwrap_or(host).parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost")
 }
@@ -46,7 +48,7 @@ mod tests {
     use super::*;
     use hyper::Request;
 
-    fn may(target: &str, headers: &[(&str, &str)]) -> bool {
+    fn is_operators(target: &str, headers: &[(&str, &str)]) -> bool {
         let mut request = Request::post(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -56,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn operator_calls_by_address_localhost_or_configured_name() {
+    fn request_by_address_localhost_or_configured_name_is_an_operators() {
         for host in [
             "127.0.0.1:9090",
             "127.0.0.1",
@@ -68,13 +70,16 @@ mod tests {
             "gateway.internal",
             "Gateway.Internal:9090",
         ] {
-            assert!(may("/policies", &[("host", host)]), "{host}");
+            assert!(is_operators("/policies", &[("host", host)]), "{host}");
         }
-        assert!(may("http://127.0.0.1:9090/policies", &[]), "over HTTP/2");
+        assert!(
+            is_operators("http://127.0.0.1:9090/policies", &[]),
+            "over HTTP/2"
+        );
     }
 
     #[test]
-    fn a_page_does_not() {
+    fn request_that_a_page_can_send_is_not_an_operators() {
         for host in [
             "evil.example:9090",
             "evil.example",
@@ -93,19 +98,25 @@ mod tests {
             "",
             "a b",
         ] {
-            assert!(!may("/policies", &[("host", host)]), "{host}");
+            assert!(!is_operators("/policies", &[("host", host)]), "{host}");
         }
         let host = ("host", "127.0.0.1:9090");
         for origin in ["https://evil.example", "http://127.0.0.1:9090", "null", ""] {
-            assert!(!may("/policies", &[host, ("origin", origin)]), "{origin}");
+            assert!(
+                !is_operators("/policies", &[host, ("origin", origin)]),
+                "{origin}"
+            );
         }
-        assert!(!may("/policies", &[]), "no Host");
-        assert!(!may("/policies", &[host, ("host", "evil.example")]));
-        assert!(!may("http://evil.example/policies", &[host]));
+        assert!(!is_operators("/policies", &[]), "no Host");
+        assert!(!is_operators(
+            "/policies",
+            &[host, ("host", "evil.example")]
+        ));
+        assert!(!is_operators("http://evil.example/policies", &[host]));
         let long = ("content-length", "1000000");
         assert!(
-            may("/policies", &[host, long]),
-            "how long a body may be is another question"
+            is_operators("/policies", &[host, long]),
+            "the length of the body does not matter here"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `/policies` and `/policies/reload`.
+//! The endpoints `/policies` and `/policies/reload`.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use cedargate_policy::PolicyEntry;
 
 use super::{Refusal, json};
 
-/// How long who asks for a load waits for it: a network mount may hang.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time that `POST /policies/reload` waits for the load. A network mount may hang.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The policies in force. Members are only ever added.
+/// The body of `GET /policies`. Members are never removed or renamed.
 #[derive(Serialize)]
 struct List<'a> {
-    /// `ready` or `stale`, as `/readyz` says.
+    /// `ready` or `stale`, as in `/readyz`.
     status: &'static str,
     reasons: Vec<String>,
     revision: &'a str,
     loaded_at: String,
     policies: Vec<Entry<'a>>,
-    /// Why the policies are stale, in full.
+    /// The findings that keep the changed policies from loading; empty unless `stale`.
     findings: &'a [Finding],
 }
 
@@ -35,18 +35,18 @@ struct List<'a> {
 struct Entry<'a> {
     #[serde(flatten)]
     entry: &'a PolicyEntry,
-    /// How many decisions it determined since `loaded_at`.
+    /// The number of decisions that the policy determined since `loaded_at`.
     determined: u64,
 }
 
-/// What a reload led to. Members are only ever added.
+/// The body of a successful reload. Members are never removed or renamed.
 #[derive(Serialize)]
 struct Reloaded<'a> {
     revision: &'a str,
     loaded_at: String,
-    /// How many there are.
+    /// The number of policies.
     policies: usize,
-    /// Whether others are in force than before.
+    /// True if the reload replaced the policies in force.
     changed: bool,
 }
 
@@ -76,11 +76,12 @@ pub(super) fn list(status: &PolicyStatus) -> Response<Full<Bytes>> {
 
 /// Answers `POST /policies/reload`.
 pub(super) async fn reload(policies: &Policies) -> Response<Full<Bytes>> {
-    match timeout(PATIENCE, policies.reload()).await {
+    match timeout(RELOAD_TIMEOUT, policies.reload()).await {
         Ok(Some(outcome)) => answer(&outcome),
-        Ok(None) => unavailable("The thread that loads policies has ended: restart the gateway."),
+        Ok(None) => unavailable("The thread that loads policies has ended. Restart the gateway."),
         Err(_) => unavailable(
-            "The policies are still being loaded: look at GET /policies, and at where they are kept.",
+            "The policies are still being loaded. Check GET /policies later, and check that the policy \
+             folders can be read.",
         ),
     }
 }

@@ -12,7 +12,7 @@ fn head(target: &str, headers: &[(&str, &[u8])]) -> Parts {
 }
 
 #[test]
-fn a_hundred_headers_are_read_and_one_more_is_not() {
+fn head_with_more_than_100_headers_is_refused() {
     let names: Vec<_> = (0..101).map(|n| format!("x-{n}")).collect();
     let headers: Vec<_> = names.iter().map(|it| (it.as_str(), &b"v"[..])).collect();
     assert_eq!(check(&head("/", &headers[..100])), Ok(()));
@@ -21,7 +21,7 @@ fn a_hundred_headers_are_read_and_one_more_is_not() {
 }
 
 #[test]
-fn sixty_four_kibibytes_of_head_are_read_and_one_byte_more_is_not() {
+fn head_larger_than_64_kib_is_refused() {
     let value = vec![b'v'; HEAD_BYTES - "GET".len() - "/".len() - "x".len() - HEADER_OVERHEAD];
     assert_eq!(check(&head("/", &[("x", &value)])), Ok(()));
     let too_large = Err(Error::Framing(Framing::HeadersTooLarge));
@@ -29,8 +29,8 @@ fn sixty_four_kibibytes_of_head_are_read_and_one_byte_more_is_not() {
 }
 
 #[test]
-fn what_must_be_sent_once_is_refused_twice() {
-    for (name, spelling) in &ONCE {
+fn repeated_single_valued_header_is_refused() {
+    for (name, spelling) in &SINGLE_VALUED {
         let head = head("/", &[(name.as_str(), b"1"), (name.as_str(), b"1")]);
         let repeated = Error::field(*spelling, "must not be repeated");
         assert_eq!(check(&head), Err(repeated));
@@ -40,7 +40,7 @@ fn what_must_be_sent_once_is_refused_twice() {
 }
 
 #[test]
-fn an_announced_body_is_measured_before_it_is_read() {
+fn content_length_that_is_malformed_or_too_large_is_refused() {
     let of = |length: &[u8]| check(&head("/", &[("content-length", length)]));
     assert_eq!(of(b"65536"), Ok(()));
     let too_large = Err(Error::Framing(Framing::BodyTooLarge(65536)));
@@ -53,10 +53,10 @@ fn an_announced_body_is_measured_before_it_is_read() {
 }
 
 #[test]
-fn a_transfer_coding_is_chunked_and_nothing_else() {
+fn transfer_coding_other_than_chunked_is_refused() {
     let of = |coding: &[u8]| check(&head("/", &[("transfer-encoding", coding)]));
-    for good in [&b"chunked"[..], b"Chunked", b" chunked "] {
-        assert_eq!(of(good), Ok(()), "{good:?}");
+    for chunked in [&b"chunked"[..], b"Chunked", b" chunked "] {
+        assert_eq!(of(chunked), Ok(()), "{chunked:?}");
     }
     for coding in [
         &b""[..],
@@ -73,7 +73,7 @@ fn a_transfer_coding_is_chunked_and_nothing_else() {
 }
 
 #[test]
-fn there_is_one_host_and_the_target_names_no_other() {
+fn host_that_is_missing_malformed_or_not_the_targets_is_refused() {
     let of = |target: &str, host: &[u8]| {
         host_of(&head(target, &[("host", host)])).map_err(|rule| rule.to_string())
     };
@@ -119,7 +119,7 @@ fn rule(error: Error) -> String {
 }
 
 #[test]
-fn a_tenant_is_a_uuid_in_any_letter_case() {
+fn tenant_is_a_uuid_in_any_letter_case() {
     let of = |value: &[u8]| tenant(&head("/", &[("x-tenant-id", value)]).headers);
     let upper = of(b"2489E9AD-2EE2-8E00-8EC9-32D5F69181C0").unwrap();
     assert_eq!(upper.to_string(), "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0");
@@ -137,7 +137,7 @@ fn a_tenant_is_a_uuid_in_any_letter_case() {
 }
 
 #[test]
-fn the_client_is_the_rightmost_address_that_is_no_proxy() {
+fn client_is_the_rightmost_address_that_is_no_trusted_proxy() {
     let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
     let of = |peer: &str, values: &[&str]| {
         let values: Vec<_> = values
@@ -186,7 +186,7 @@ fn the_client_is_the_rightmost_address_that_is_no_proxy() {
 
 proptest! {
     #[test]
-    fn any_header_bytes_are_answered(
+    fn any_header_bytes_are_accepted_or_refused_as_invalid(
         values in proptest::collection::vec((0_usize..6, proptest::collection::vec(32_u8..=255, 0..20)), 0..8)
     ) {
         let names = ["host", "authorization", "x-tenant-id", "content-length", "x-forwarded-for", "content-type"];

@@ -1,4 +1,4 @@
-//! The table of statuses, codes and sentences.
+//! The table of statuses, codes and messages.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -15,14 +15,14 @@ use crate::http::error::{Error, Framing};
 use crate::store::Error as StoreError;
 use crate::{authn, webauthn};
 
-/// An error on the wire, without the notices and the headers that every answer has.
+/// An error as it is sent, without the notices and the headers that every answer has.
 pub(super) struct Wire {
     pub(super) status: StatusCode,
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
     pub(super) details: Option<Map<String, Value>>,
     pub(super) header: Option<(HeaderName, HeaderValue)>,
-    /// For the log.
+    /// The cause for the log, which is not sent.
     pub(super) cause: Option<String>,
 }
 
@@ -31,9 +31,9 @@ impl Wire {
         match error {
             Error::Gateway(error) => gateway(error, request_id),
             Error::Framing(framing) => framing_wire(framing),
-            Error::UnknownPath => {
-                not_found("There is no such path. GET /v1/openapi.json lists those that there are.")
-            }
+            Error::UnknownPath => not_found(
+                "There is no such path. GET /v1/openapi.json lists the paths of this API.",
+            ),
             Error::NoRelatedOrigins => {
                 not_found("No related origins are published for the host of this request.")
             }
@@ -103,12 +103,12 @@ fn gateway(error: GatewayError, request_id: &str) -> Wire {
         ),
         GatewayError::NotFound(missing) => not_found(missing_message(missing)),
         GatewayError::Webauthn(error) => webauthn_wire(&error, request_id),
-        // The same for all three: which it is would tell who tries codes how far they are.
+        // One message for all causes: it must not tell an attacker who tries codes which cause it is.
         GatewayError::WrongCode => Wire::new(
             StatusCode::BAD_REQUEST,
             "invalid_credential",
-            "This code does not work: it is mistyped, was used before, has expired, or is of an older \
-             set. Try another one, or ask an administrator for a new recovery code.",
+            "This code does not work: it is mistyped, was used before, has expired, or belongs to an \
+             older set. Try another one, or ask an administrator for a new recovery code.",
         )
         .detail("reason", "code"),
         GatewayError::TooMany { what, retry_after } => too_many(what, retry_after),
@@ -185,10 +185,11 @@ fn missing_message(missing: Missing) -> &'static str {
     match missing {
         Missing::Authenticator => "There is no such authenticator.",
         Missing::FittingAuthenticator => {
-            "You have no authenticator that fits. GET /v1/users/me/mfa lists those that you have."
+            "You have no authenticator that can be used for this. GET /v1/users/me/mfa lists your \
+             authenticators."
         }
         Missing::AuthenticatorForCodes => {
-            "You have no authenticator that backup codes could stand in for: enrol one first."
+            "Backup codes replace an authenticator, and you have none. Enrol one first."
         }
         Missing::PendingEnrolment => {
             "No pending enrolment was found for this credential: it may have expired or been used. \
@@ -196,7 +197,7 @@ fn missing_message(missing: Missing) -> &'static str {
         }
         Missing::PendingStepUp => {
             "No pending step-up was found for this response: it may have expired, have been used, or \
-             have been begun in another session. Start again with POST \
+             have been started in another session. Start again with POST \
              /v1/users/me/mfa/webauthn/authenticate."
         }
         Missing::User => "There is no such user: no issuer of this name is configured.",
@@ -213,7 +214,7 @@ fn not_implemented(feature: Feature) -> Wire {
 }
 
 fn method_not_allowed(allow: &str) -> Wire {
-    let message = format!("This path does not have this method. It has: {allow}.");
+    let message = format!("This path does not accept this method. It accepts: {allow}.");
     let wire = Wire::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
@@ -230,7 +231,7 @@ fn too_many(what: Throttled, retry_after: Duration) -> Wire {
     let what = match what {
         Throttled::Codes => "Too many wrong codes were tried in this session.",
         Throttled::Ceremonies => "This session started too many enrolments and step-ups.",
-        Throttled::Hashing => "This session already waits for codes to be made or checked.",
+        Throttled::Hashing => "This session is already waiting for codes to be made or checked.",
     };
     let message = format!("{what} Try again in {seconds} seconds.");
     let header = HeaderValue::try_from(seconds.to_string());
@@ -253,7 +254,7 @@ fn limit_reached(limit: usize) -> Wire {
 }
 
 fn recovery_required(left: &[Recourse]) -> Wire {
-    let way = |one: &Recourse| match one {
+    let way = |recourse: &Recourse| match recourse {
         Recourse::BackupCode => "use one of your backup codes",
         Recourse::RecoveryCode => "use the recovery code that you were given",
         Recourse::Admin => "ask an administrator to reset your account",
@@ -301,7 +302,7 @@ fn refused_message(code: &str) -> &'static str {
         "tenant_mismatch" => {
             "X-Tenant-ID is not the tenant of your token. Send the tenant that the token is for."
         }
-        _ => "The policies do not permit this. Notices, where there are any, say why.",
+        _ => "The policies do not permit this. Notices, if there are any, say why.",
     }
 }
 
@@ -321,7 +322,7 @@ fn invalid_token(why: &'static str) -> Wire {
         .cause(why)
 }
 
-/// RFC 9470 §3.
+/// Builds the step-up challenge (RFC 9470 §3).
 fn step_up_required(step_up: StepUp) -> Wire {
     let StepUp {
         acr_values,
@@ -352,7 +353,7 @@ fn step_up_required(step_up: StepUp) -> Wire {
 
 fn unavailable(outcome_unknown: bool) -> Wire {
     let message = if outcome_unknown {
-        "The service did not answer in time, and the change may have been made. Look before you \
+        "The service did not answer in time, and the change may have been made. Check before you \
          repeat it."
     } else {
         "The service cannot do this right now. Send the same request again in a second."
@@ -374,7 +375,8 @@ impl Challenge {
         Self(format!("Bearer error=\"{error}\""))
     }
 
-    /// RFC 6750 §3 leaves out `"` and `\`, and what is not printable ASCII cannot stand in a header.
+    /// Adds a parameter. `"` and `\` (RFC 6750 §3) and everything that is not printable ASCII are replaced
+    /// by `'`.
     pub(super) fn parameter(&mut self, name: &str, value: &str) {
         let value = value.replace(
             |c: char| !matches!(c, ' '..='~') || matches!(c, '"' | '\\'),

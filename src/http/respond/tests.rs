@@ -22,15 +22,15 @@ use crate::webauthn::{self, CredentialFault, Reason};
 use cedargate_core::{Effect, GateAction, MethodType, Timestamp};
 use cedargate_policy::{Bundle, Requirements, Sources};
 
-struct Nowhere;
+struct NullSink;
 
-impl Sink for Nowhere {
+impl Sink for NullSink {
     fn take(&self, _: &WideEvent) {}
 }
 
 fn event() -> RequestEvent {
     let now = Timestamp::from_millis(0);
-    RequestEvent::open(Arc::new(Nowhere), now, "the-id".into(), "POST".into())
+    RequestEvent::open(Arc::new(NullSink), now, "the-id".into(), "POST".into())
 }
 
 fn decided(notices: &[&str]) -> DecisionEntry {
@@ -39,7 +39,7 @@ fn decided(notices: &[&str]) -> DecisionEntry {
     entry
 }
 
-/// The answer as a person reads it.
+/// Returns the response as text: status, headers and pretty-printed body.
 async fn written(outcome: Result<Reply, Error>, event: &mut RequestEvent) -> String {
     let response = respond(outcome, event);
     assert_eq!(event.event().status, Some(response.status().as_u16()));
@@ -60,7 +60,7 @@ fn signal() -> Signal {
     }
 }
 
-/// One of each error of HTTP. The match fails to compile for a new kind until it is here.
+/// Returns one of each error of HTTP. The match makes a new variant fail to compile until it is listed.
 fn every_http_error() -> Vec<(&'static str, Error)> {
     let all = vec![
         ("body_timeout", Error::Framing(Framing::BodyTimeout)),
@@ -111,7 +111,7 @@ fn every_http_error() -> Vec<(&'static str, Error)> {
     all
 }
 
-/// One of each error of the gateway and its parts, as [`every_http_error`].
+/// Returns one of each error of the gateway and its parts, like [`every_http_error`].
 fn every_gateway_error() -> Vec<(&'static str, GatewayError)> {
     let fault = CredentialFault {
         reason: Reason::RpId,
@@ -197,9 +197,9 @@ fn every_gateway_error() -> Vec<(&'static str, GatewayError)> {
 }
 
 fn every_error() -> Vec<(&'static str, Error)> {
-    let of_gateway = every_gateway_error().into_iter();
-    let of_gateway = of_gateway.map(|(name, error)| (name, Error::from(error)));
-    every_http_error().into_iter().chain(of_gateway).collect()
+    let gateway = every_gateway_error().into_iter();
+    let gateway = gateway.map(|(name, error)| (name, Error::from(error)));
+    every_http_error().into_iter().chain(gateway).collect()
 }
 
 fn unavailable(cause: &'static str) -> StoreError {
@@ -209,7 +209,7 @@ fn unavailable(cause: &'static str) -> StoreError {
 }
 
 #[tokio::test]
-async fn each_error_is_written_as_the_api_says() {
+async fn each_error_has_its_documented_status_code_and_message() {
     for (name, error) in every_error() {
         let text = written(Err(error), &mut event()).await;
         insta::assert_snapshot!(name, text);
@@ -217,7 +217,7 @@ async fn each_error_is_written_as_the_api_says() {
 }
 
 #[tokio::test]
-async fn notices_are_on_every_error_after_a_decision() {
+async fn every_error_after_a_decision_has_its_notices() {
     for (name, error) in every_error() {
         let mut event = event();
         event.decided(decided(&["Ask the help desk."]));
@@ -230,7 +230,7 @@ async fn notices_are_on_every_error_after_a_decision() {
 }
 
 #[tokio::test]
-async fn causes_go_to_the_record_only() {
+async fn cause_of_an_error_is_in_the_event_and_not_in_the_answer() {
     let unknown_keys = authn::Error::UnknownKeys(authn::IssuerKind::StepUp);
     let not_started = webauthn::Error::NotStarted {
         ceremony: "a registration",
@@ -275,7 +275,7 @@ async fn causes_go_to_the_record_only() {
 }
 
 #[tokio::test]
-async fn good_answers_are_kept_by_no_cache_unless_they_are_public() {
+async fn reply_is_not_cached_unless_it_is_public() {
     let private = written(Reply::private(&json!({"codes": []})), &mut event()).await;
     insta::assert_snapshot!("private", private);
     let public = Reply::public(Bytes::from_static(b"{}"));
@@ -283,9 +283,9 @@ async fn good_answers_are_kept_by_no_cache_unless_they_are_public() {
 }
 
 #[tokio::test]
-async fn an_answer_without_content_has_no_media_type() {
+async fn reply_without_content_has_no_media_type() {
     let mut event = event();
-    let response = respond(Ok(Reply::nothing()), &mut event);
+    let response = respond(Ok(Reply::no_content()), &mut event);
     assert_eq!(event.event().status, Some(204));
     assert_eq!(response.status(), 204);
     assert!(!response.headers().contains_key(CONTENT_TYPE));
@@ -294,9 +294,9 @@ async fn an_answer_without_content_has_no_media_type() {
     assert!(body.to_bytes().is_empty());
 }
 
-/// A client that branches on a code can rely on its status, whatever the policies are.
+/// A client that branches on a code can rely on its status, whichever policies are in force.
 #[test]
-fn no_policy_has_the_code_of_another_status() {
+fn policy_with_the_code_of_another_status_does_not_load() {
     let loads = |code: &str| {
         let policies = format!(
             "@id(\"open\") permit (principal, action in Gate::Action::\"public\", resource);\n\
@@ -306,17 +306,17 @@ fn no_policy_has_the_code_of_another_status() {
         let sources = Sources::of(&[("a.cedar", &policies)], site);
         Bundle::load_with(&sources, &Requirements::none()).is_ok()
     };
-    assert!(loads("an_own_one"));
+    assert!(loads("code_of_the_site"));
     for (name, error) in every_error() {
         let wire = Wire::of(error, "");
-        // The gateway answers with this one by itself, of whatever policies.
+        // The gateway itself gives `recovery_required`, so no policy may have it.
         let is_refusal = wire.status == StatusCode::FORBIDDEN && wire.code != "recovery_required";
         assert_eq!(loads(&wire.code), is_refusal, "{name}: {}", wire.code);
     }
 }
 
 #[test]
-fn a_challenge_parameter_cannot_break_out_of_its_quotes() {
+fn challenge_parameter_cannot_break_out_of_its_quotes() {
     let mut challenge = Challenge::new("invalid_token");
     challenge.parameter("error_description", "a\"b\\c\r\nd é");
     let value = challenge.value();
@@ -327,7 +327,7 @@ fn a_challenge_parameter_cannot_break_out_of_its_quotes() {
 }
 
 #[test]
-fn all_wrong_fields_are_listed() {
+fn every_wrong_field_is_listed() {
     let field = |field: &'static str| Field {
         field: field.into(),
         rule: "is required".into(),

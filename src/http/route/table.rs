@@ -1,10 +1,10 @@
-//! The rows.
+//! The rows of the table.
 
 use hyper::Method;
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
-use super::{About, Access, Public, Query, RelatedOrigins, Row};
+use super::{Access, Documentation, Public, Query, RelatedOrigins, Row};
 use crate::http::endpoint::{Endpoint, Serve};
 use crate::http::schema::schema;
 use crate::mfa::admin::{AdminDeleteMethod, AdminListMethods, AdminReset};
@@ -14,17 +14,16 @@ use crate::mfa::registration::{BeginRegistration, CompleteRegistration};
 use crate::mfa::step_up::{BeginAuthentication, CompleteAuthentication, VerifyBackupCode};
 use cedargate_core::{MethodType, path};
 
-/// Every row.
 pub(in crate::http) static TABLE: [Row; 15] = [
     member::<BeginRegistration>(
         Method::POST,
         path::REGISTER,
-        About {
+        Documentation {
             id: "beginWebauthnRegistration",
             summary: "Start enrolling a passkey or a security key",
             query: &[Query {
                 name: "method_type",
-                about: "What is to be enrolled; a passkey when it is left out.",
+                description: "The type of authenticator to enrol; a passkey if it is left out.",
                 schema: schema::<MethodType>,
             }],
             answer: "Options for the browser",
@@ -34,7 +33,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     member::<CompleteRegistration>(
         Method::POST,
         path::REGISTER_COMPLETE,
-        About {
+        Documentation {
             id: "completeWebauthnRegistration",
             summary: "Complete WebAuthn registration",
             query: &[],
@@ -45,7 +44,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     member::<BeginAuthentication>(
         Method::POST,
         path::AUTHENTICATE,
-        About {
+        Documentation {
             id: "beginWebauthnAuthentication",
             summary: "Start a step-up with an authenticator",
             query: &[],
@@ -56,7 +55,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     member::<CompleteAuthentication>(
         Method::POST,
         path::AUTHENTICATE_COMPLETE,
-        About {
+        Documentation {
             id: "completeWebauthnAuthentication",
             summary: "Complete a step-up with an authenticator",
             query: &[],
@@ -67,7 +66,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     member::<ListMethods>(
         Method::GET,
         path::METHODS,
-        About {
+        Documentation {
             id: "listMfaMethods",
             summary: "List the caller's authenticators",
             query: &[],
@@ -78,7 +77,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     member::<RenameMethod>(
         Method::PATCH,
         path::METHOD,
-        About {
+        Documentation {
             id: "renameMfaMethod",
             summary: "Rename one of the caller's authenticators",
             query: &[],
@@ -89,29 +88,29 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     member::<DeleteMethod>(
         Method::DELETE,
         path::METHOD,
-        About {
+        Documentation {
             id: "deleteMfaMethod",
             summary: "Remove one of the caller's authenticators",
             query: &[],
-            answer: "Removed; what the browser is to be told",
+            answer: "Removed. The signal tells the browser which credentials remain",
             errors: &[404],
         },
     ),
     member::<RegenerateCodes>(
         Method::POST,
         path::BACKUP_CODES,
-        About {
+        Documentation {
             id: "regenerateBackupCodes",
-            summary: "Get new backup codes in the place of the old",
+            summary: "Replace the caller's backup codes with new ones",
             query: &[],
-            answer: "New codes, shown this once",
+            answer: "The new codes, which are shown only once",
             errors: &[404, 408, 409, 415, 429],
         },
     ),
     member::<VerifyBackupCode>(
         Method::POST,
         path::BACKUP_CODES_VERIFY,
-        About {
+        Documentation {
             id: "verifyBackupCode",
             summary: "Step up with a backup or recovery code",
             query: &[],
@@ -122,7 +121,7 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     member::<AdminListMethods>(
         Method::GET,
         path::ADMIN_METHODS,
-        About {
+        Documentation {
             id: "adminListMfaMethods",
             summary: "List another user's authenticators",
             query: &[],
@@ -133,29 +132,29 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     member::<AdminReset>(
         Method::DELETE,
         path::ADMIN_METHODS,
-        About {
+        Documentation {
             id: "adminResetMfa",
             summary: "Remove all of another user's authenticators and codes",
             query: &[],
-            answer: "How many were removed, and the recovery code to hand to the user",
+            answer: "The number of authenticators removed, and the recovery code to give to the user",
             errors: &[404, 429],
         },
     ),
     member::<AdminDeleteMethod>(
         Method::DELETE,
         path::ADMIN_METHOD,
-        About {
+        Documentation {
             id: "adminDeleteMfaMethod",
             summary: "Remove one of another user's authenticators",
             query: &[],
-            answer: "Removed; with the last one, the recovery code to hand to the user",
+            answer: "Removed. After the last one, also the recovery code to give to the user",
             errors: &[404, 429],
         },
     ),
     public::<Map<String, Value>>(
         Public::ApiDescription,
         path::OPENAPI,
-        About {
+        Documentation {
             id: "readApiDescription",
             summary: "Read this description",
             query: &[],
@@ -166,9 +165,9 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     public::<Map<String, Value>>(
         Public::Keys,
         path::KEYS,
-        About {
+        Documentation {
             id: "readKeys",
-            summary: "Read the keys of step-up tokens",
+            summary: "Read the keys that sign step-up tokens",
             query: &[],
             answer: "A JWKS (RFC 7517)",
             errors: &[],
@@ -177,9 +176,9 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     public::<RelatedOrigins<'static>>(
         Public::RelatedOrigins,
         path::RELATED_ORIGINS,
-        About {
+        Documentation {
             id: "readRelatedOrigins",
-            summary: "Read the related origins of the relying party that the Host names",
+            summary: "Read the related origins of the relying party that the Host header names",
             query: &[],
             answer: "The origins (WebAuthn Level 3, section 5.11)",
             errors: &[404],
@@ -187,24 +186,28 @@ pub(in crate::http) static TABLE: [Row; 15] = [
     ),
 ];
 
-/// A row of an operation of members.
-const fn member<O: Serve>(method: Method, path: &'static str, about: About) -> Row {
+/// A row for callers with a token and a tenant.
+const fn member<O: Serve>(method: Method, path: &'static str, documentation: Documentation) -> Row {
     Row {
         method,
         path,
         access: Access::Member(Endpoint::of::<O>()),
         answer: schema::<O::Answer>,
-        about,
+        documentation,
     }
 }
 
-/// A row for anybody, whose answer has the schema of `T`.
-const fn public<T: JsonSchema>(public: Public, path: &'static str, about: About) -> Row {
+/// A row for any caller. Its answer has the schema of `T`.
+const fn public<T: JsonSchema>(
+    public: Public,
+    path: &'static str,
+    documentation: Documentation,
+) -> Row {
     Row {
         method: Method::GET,
         path,
         access: Access::Public(public),
         answer: schema::<T>,
-        about,
+        documentation,
     }
 }

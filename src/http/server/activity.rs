@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn request_starts_the_idle_time_again() {
+    async fn request_restarts_the_idle_time() {
         let activity = Activity::new();
         let request = async {
             sleep(SECOND * 50).await;
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answer_that_nobody_takes_is_due_after_the_stall_time() {
+    async fn unread_answer_is_due_after_the_stall_time() {
         let activity = Activity::new();
         let _in_progress = Ticket::begin(&activity);
         let stuck = async {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answer_that_is_taken_slowly_is_not_stalled() {
+    async fn slowly_read_answer_is_not_stalled() {
         let activity = Activity::new();
         let ticket = Ticket::begin(&activity);
         let slow = async {

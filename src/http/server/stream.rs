@@ -174,7 +174,7 @@ mod tests {
     };
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_that_does_not_say_what_it_speaks_is_given_up() {
+    async fn stream_of_unknown_protocol_times_out() {
         for first in [&b""[..], b"P", &PREFACE[..23]] {
             let (mut client, server) = duplex(64);
             let mut stream = Stream::new(server, TIMES);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn once_it_is_known_a_stream_may_be_silent() {
+    async fn stream_of_known_protocol_may_be_silent() {
         for first in [&b"POST"[..], &PREFACE[..], b"PRI * HTTP/1"] {
             let (mut client, server) = duplex(64);
             let mut stream = Stream::new(server, TIMES);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn write_that_the_peer_does_not_take_is_given_up() {
+    async fn write_that_the_peer_does_not_read_times_out() {
         let (_client, server) = duplex(64);
         let mut stream = Stream::new(server, TIMES);
         let started = Instant::now();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn write_that_the_peer_takes_byte_by_byte_goes_on() {
+    async fn write_that_the_peer_reads_slowly_completes() {
         let (mut client, server) = duplex(64);
         let mut stream = Stream::new(server, TIMES);
         let slow = async {
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_close_reads_what_still_comes_but_not_for_ever() {
+    async fn close_discards_input_until_the_peer_ends_or_the_time_is_over() {
         let (client, server) = duplex(64);
         let mut stream = Stream::new(server, TIMES);
         let (mut reader, mut writer) = tokio::io::split(client);

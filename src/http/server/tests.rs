@@ -1,9 +1,9 @@
 //! Over real sockets, with a handler that needs no store and no policies.
 
-mod crowd;
+mod capacity;
 mod limits;
-mod patience;
 mod shutdown;
+mod timeouts;
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -19,10 +19,10 @@ use super::*;
 use crate::event::{Sink, WideEvent};
 use crate::http::Error;
 use crate::http::target::Target;
-use crate::http::{Reply, body, head, observe, open};
+use crate::http::{Reply, body, head, open_event, respond_in_time};
 
 /// Far more than any test needs: what hangs fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// For limits that are to be reached.
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -30,7 +30,7 @@ const SHORT: Duration = Duration::from_millis(50);
 const LARGE: usize = 16 * 1024 * 1024;
 
 /// Reads heads and bodies as the API does.
-struct Edge {
+struct TestHandler {
     sink: Arc<dyn Sink>,
     body_time: Duration,
     request_time: Duration,
@@ -38,15 +38,15 @@ struct Edge {
     release: Arc<Notify>,
 }
 
-impl Handler for Edge {
+impl Handler for TestHandler {
     fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
         _: IpAddr,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send {
-        let (_, event) = open(&self.sink, &request);
+        let (_, event) = open_event(&self.sink, &request);
         async move {
-            observe(event, self.request_time, async |_| {
+            respond_in_time(event, self.request_time, async |_| {
                 self.answer(request).await
             })
             .await
@@ -54,7 +54,7 @@ impl Handler for Edge {
     }
 }
 
-impl Edge {
+impl TestHandler {
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Error> {
         let (head, body) = request.into_parts();
         head::check(&head)?;
@@ -92,33 +92,33 @@ struct Running {
 }
 
 async fn start(limits: Limits) -> Running {
-    start_with(limits, PATIENCE, PATIENCE).await
+    start_with(limits, TEST_TIMEOUT, TEST_TIMEOUT).await
 }
 
-fn edge(
+fn handler(
     body_time: Duration,
     request_time: Duration,
-) -> (Arc<Edge>, mpsc::UnboundedReceiver<WideEvent>) {
+) -> (Arc<TestHandler>, mpsc::UnboundedReceiver<WideEvent>) {
     let (sender, events) = mpsc::unbounded_channel();
-    let edge = Edge {
+    let handler = TestHandler {
         sink: Arc::new(Events(Mutex::new(sender))),
         body_time,
         request_time,
         waiting: Arc::new(Notify::new()),
         release: Arc::new(Notify::new()),
     };
-    (Arc::new(edge), events)
+    (Arc::new(handler), events)
 }
 
 async fn start_with(limits: Limits, body_time: Duration, request_time: Duration) -> Running {
-    let (edge, events) = edge(body_time, request_time);
-    let (waiting, release) = (Arc::clone(&edge.waiting), Arc::clone(&edge.release));
+    let (handler, events) = handler(body_time, request_time);
+    let (waiting, release) = (Arc::clone(&handler.waiting), Arc::clone(&handler.release));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::new(limits);
     let connections = server.connections();
     let (stop, stopped) = oneshot::channel::<()>();
-    let done = tokio::spawn(server.run(listener, edge, async {
+    let done = tokio::spawn(server.run(listener, handler, async {
         let _ = stopped.await;
     }));
     Running {
@@ -138,7 +138,7 @@ impl Running {
     }
 
     async fn event(&mut self) -> WideEvent {
-        timeout(PATIENCE, self.events.recv())
+        timeout(TEST_TIMEOUT, self.events.recv())
             .await
             .unwrap()
             .unwrap()
@@ -152,7 +152,7 @@ impl Running {
 /// All that comes until the server closes.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut bytes))
+    timeout(TEST_TIMEOUT, stream.read_to_end(&mut bytes))
         .await
         .expect("the server closes in time")
         .expect("it closes without a reset");
@@ -187,7 +187,7 @@ async fn read_response(stream: &mut TcpStream) -> String {
     let mut text = String::new();
     while !text.ends_with("\"hello\"") {
         let mut bytes = [0; 1024];
-        let read = timeout(PATIENCE, stream.read(&mut bytes))
+        let read = timeout(TEST_TIMEOUT, stream.read(&mut bytes))
             .await
             .unwrap()
             .unwrap();
@@ -237,17 +237,17 @@ async fn http_2_serves_requests_side_by_side() {
     let waiting = sender.send_request(to("/wait"));
     let hello = sender.send_request(to("/"));
     server.waiting.notified().await;
-    let response = timeout(PATIENCE, hello).await.unwrap().unwrap();
+    let response = timeout(TEST_TIMEOUT, hello).await.unwrap().unwrap();
     assert_eq!(response.status(), 200);
     server.release.notify_one();
-    let response = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    let response = timeout(TEST_TIMEOUT, waiting).await.unwrap().unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "\"waited\"");
     assert_eq!(server.connections.total(), 1);
 }
 
 #[tokio::test]
-async fn http_2_names_one_host() {
+async fn http_2_request_with_two_hosts_is_400() {
     let server = start(Limits::default()).await;
     let mut sender = http2(&server).await;
     let mut request = to("/");
@@ -275,7 +275,7 @@ async fn target_of_another_scheme_than_http_is_400() {
 }
 
 #[tokio::test]
-async fn a_panic_is_500_and_the_process_lives() {
+async fn panic_is_answered_with_500_and_the_next_request_is_served() {
     let mut server = start(Limits::default()).await;
     let (status, body) = exchange(&server, get("/panic")).await;
     assert_eq!((status, &body["code"]), (500, &Value::from("internal")));
@@ -286,7 +286,7 @@ async fn a_panic_is_500_and_the_process_lives() {
 }
 
 #[tokio::test]
-async fn a_caller_who_hangs_up_leaves_a_record_without_status() {
+async fn caller_who_hangs_up_leaves_an_event_without_a_status() {
     let mut server = start(Limits::default()).await;
     let mut stream = server.connect().await;
     stream.write_all(get("/wait").as_bytes()).await.unwrap();
@@ -298,7 +298,7 @@ async fn a_caller_who_hangs_up_leaves_a_record_without_status() {
 }
 
 #[tokio::test]
-async fn an_old_connection_is_asked_to_finish() {
+async fn connection_over_its_maximum_age_finishes_its_request_and_closes() {
     let limits = Limits {
         age: SHORT,
         ..Limits::default()
@@ -317,7 +317,7 @@ async fn an_old_connection_is_asked_to_finish() {
 }
 
 #[tokio::test]
-async fn one_address_has_only_so_many_connections() {
+async fn connection_over_the_limit_of_its_address_is_closed() {
     let limits = Limits {
         connections_per_address: 1,
         ..Limits::default()
@@ -332,7 +332,7 @@ async fn one_address_has_only_so_many_connections() {
     let mut second = server.connect().await;
     assert_eq!(rest(&mut second).await, "");
     drop(first);
-    timeout(PATIENCE, async {
+    timeout(TEST_TIMEOUT, async {
         while server.connections.total() > 0 {
             tokio::task::yield_now().await;
         }
@@ -343,7 +343,7 @@ async fn one_address_has_only_so_many_connections() {
 }
 
 #[tokio::test]
-async fn one_host_is_asked_for() {
+async fn request_without_exactly_one_host_is_400() {
     let server = start(Limits::default()).await;
     let field = |body: &Value| body["details"]["fields"][0].clone();
     for (request, rule) in [

@@ -26,7 +26,7 @@ fn stays(guard: &Guard) -> bool {
 }
 
 #[tokio::test]
-async fn connections_are_counted_over_all_and_by_address_and_given_back() {
+async fn connections_are_limited_in_total_and_by_address_until_they_close() {
     let table = table(3, 2);
     let (one, two) = (take(&table, 1), take(&table, 1));
     assert!(one.is_some() && two.is_some());
@@ -71,7 +71,7 @@ fn ipv4_mapped_addresses_are_counted_one_by_one() {
 }
 
 #[tokio::test]
-async fn trusted_proxy_is_in_no_count() {
+async fn trusted_proxy_is_in_neither_count() {
     let proxy = address(1);
     let table = Arc::new(Connections::new(2, 1, vec![proxy.into()]));
     let of_proxy: Vec<_> = (0..5).map(|_| take(&table, 1).unwrap()).collect();
@@ -87,7 +87,7 @@ async fn trusted_proxy_is_in_no_count() {
 }
 
 #[tokio::test]
-async fn full_table_drops_silent_connections_before_idle_ones() {
+async fn full_table_closes_silent_connections_before_idle_ones() {
     let table = table(4, 3);
     // The address with the most has idle connections only.
     let idle: Vec<_> = (0..3).map(|_| take_idle(&table, 1)).collect();
@@ -99,7 +99,7 @@ async fn full_table_drops_silent_connections_before_idle_ones() {
 }
 
 #[tokio::test]
-async fn full_table_drops_the_oldest_of_the_address_with_the_most() {
+async fn full_table_closes_the_oldest_of_the_address_with_the_most() {
     let table = table(6, 3);
     let of_two = [take_idle(&table, 1), take_idle(&table, 1)];
     let of_three: Vec<_> = (0..3).map(|_| take_idle(&table, 2)).collect();
@@ -124,7 +124,7 @@ async fn connection_with_a_request_in_flight_never_makes_room() {
 }
 
 #[tokio::test]
-async fn connections_that_leave_are_closed_at_once_when_too_many_do() {
+async fn leaving_connections_are_aborted_when_there_are_too_many() {
     let table = table(2, 8);
     let mut leaving = vec![take(&table, 1).unwrap(), take(&table, 1).unwrap()];
     leaving.push(take(&table, 1).unwrap());
@@ -139,7 +139,7 @@ async fn connections_that_leave_are_closed_at_once_when_too_many_do() {
 }
 
 #[tokio::test]
-async fn address_counts_its_connections_that_leave() {
+async fn leaving_connections_count_for_their_address() {
     let table = table(2, 3);
     let all: Vec<_> = (0..3).map(|_| take(&table, 1).unwrap()).collect();
     assert!(!stays(&all[0]));
@@ -149,7 +149,7 @@ async fn address_counts_its_connections_that_leave() {
 }
 
 #[tokio::test]
-async fn room_is_made_for_many_at_a_time_in_a_large_table() {
+async fn large_table_makes_room_for_many_connections_at_a_time() {
     let table = table(500, 250);
     let _all: Vec<_> = (0..500)
         .map(|n| take(&table, u8::from(n < 250)).unwrap())

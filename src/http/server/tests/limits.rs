@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn silence_and_a_slow_head_are_closed() {
+async fn silent_connection_and_slow_head_are_closed() {
     let limits = Limits {
         first_bytes: SHORT,
         header_read: SHORT,
@@ -18,7 +18,7 @@ async fn silence_and_a_slow_head_are_closed() {
 }
 
 #[tokio::test]
-async fn an_http_2_peer_that_does_not_answer_pings_is_closed() {
+async fn http_2_peer_that_does_not_answer_pings_is_closed() {
     let limits = Limits {
         ping_interval: SHORT,
         ping_timeout: SHORT,
@@ -31,7 +31,7 @@ async fn an_http_2_peer_that_does_not_answer_pings_is_closed() {
         let mut stream = server.connect().await;
         stream.write_all(&sent).await.unwrap();
         let mut frames = Vec::new();
-        timeout(PATIENCE, stream.read_to_end(&mut frames))
+        timeout(TEST_TIMEOUT, stream.read_to_end(&mut frames))
             .await
             .expect("the server closes in time")
             .unwrap();
@@ -40,7 +40,7 @@ async fn an_http_2_peer_that_does_not_answer_pings_is_closed() {
 }
 
 #[tokio::test]
-async fn too_much_head_is_answered_with_a_body_and_far_too_much_without() {
+async fn head_over_the_limit_is_431_with_a_body_and_far_over_it_without() {
     let mut server = start(Limits::default()).await;
     let headers: String = (0..101).map(|n| format!("x-{n}: v\r\n")).collect();
     let request = format!("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
@@ -77,7 +77,7 @@ async fn too_much_head_is_answered_with_a_body_and_far_too_much_without() {
 
 /// A method may be anything that is a token: what a caller makes of it must not fill the log.
 #[tokio::test]
-async fn a_method_that_fills_the_head_is_431_and_cut_short_in_the_record() {
+async fn method_that_fills_the_head_is_431_and_truncated_in_the_event() {
     let mut server = start(Limits::default()).await;
     let request = get("/").replace("GET", &"M".repeat(65_536));
     let (status, body) = exchange(&server, request).await;
@@ -89,14 +89,14 @@ async fn a_method_that_fills_the_head_is_431_and_cut_short_in_the_record() {
 }
 
 #[tokio::test]
-async fn a_long_target_is_414() {
+async fn long_target_is_414() {
     let server = start(Limits::default()).await;
     let (status, body) = exchange(&server, get(&format!("/{}", "a".repeat(8192)))).await;
     assert_eq!((status, &body["code"]), (414, &Value::from("uri_too_long")));
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_413_and_the_answer_arrives() {
+async fn body_over_the_limit_is_413_and_the_answer_arrives() {
     let server = start(Limits::default()).await;
     let head = "POST /json HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n";
     let code = Value::from("payload_too_large");
@@ -126,8 +126,8 @@ async fn a_body_that_is_too_large_is_413_and_the_answer_arrives() {
 }
 
 #[tokio::test]
-async fn a_slow_body_is_408_and_a_slow_request_503() {
-    let server = start_with(Limits::default(), SHORT, PATIENCE).await;
+async fn slow_body_is_408_and_slow_request_is_503() {
+    let server = start_with(Limits::default(), SHORT, TEST_TIMEOUT).await;
     let slow = "POST /json HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
                 Content-Length: 10\r\n\r\n{";
     let (status, body) = exchange(&server, slow).await;
@@ -136,7 +136,7 @@ async fn a_slow_body_is_408_and_a_slow_request_503() {
         (408, &Value::from("request_timeout"))
     );
 
-    let mut server = start_with(Limits::default(), PATIENCE, SHORT).await;
+    let mut server = start_with(Limits::default(), TEST_TIMEOUT, SHORT).await;
     let (status, body) = exchange(&server, get("/wait")).await;
     assert_eq!((status, &body["code"]), (503, &Value::from("unavailable")));
     assert_eq!(
@@ -149,9 +149,9 @@ async fn a_slow_body_is_408_and_a_slow_request_503() {
 }
 
 #[tokio::test]
-async fn a_caller_who_sends_on_after_the_answer_is_not_reset() {
+async fn caller_who_keeps_sending_after_the_answer_is_not_reset() {
     let limits = Limits {
-        linger: PATIENCE,
+        linger: TEST_TIMEOUT,
         ..Limits::default()
     };
     let server = start(limits).await;

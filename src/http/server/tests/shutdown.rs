@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
+async fn shutdown_finishes_requests_in_flight_and_accepts_no_connection() {
     let mut server = start(Limits::default()).await;
     let mut idle = server.connect().await;
     idle.write_all(get("/").replace("close", "keep-alive").as_bytes())
@@ -28,7 +28,7 @@ async fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
     let (status, body) = parse(&rest(&mut stream).await);
     assert_eq!((status, body), (200, Value::from("waited")));
     assert_eq!(
-        timeout(PATIENCE, over_http2)
+        timeout(TEST_TIMEOUT, over_http2)
             .await
             .unwrap()
             .unwrap()
@@ -36,7 +36,7 @@ async fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
         200
     );
     drop((idle, stream, sender));
-    timeout(PATIENCE, server.done).await.unwrap().unwrap();
+    timeout(TEST_TIMEOUT, server.done).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -50,13 +50,13 @@ async fn shutdown_waits_no_longer_than_the_drain_time() {
     stream.write_all(get("/wait").as_bytes()).await.unwrap();
     server.waiting.notified().await;
     server.stop();
-    timeout(PATIENCE, server.done).await.unwrap().unwrap();
+    timeout(TEST_TIMEOUT, server.done).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_request_that_was_on_its_way_at_the_shutdown_is_answered_as_the_last() {
+async fn request_in_transit_at_the_shutdown_is_answered_with_close() {
     let limits = Limits {
-        last_request: PATIENCE,
+        last_request: TEST_TIMEOUT,
         ..Limits::default()
     };
     let mut server = start(limits).await;
@@ -73,11 +73,11 @@ async fn a_request_that_was_on_its_way_at_the_shutdown_is_answered_as_the_last()
     assert!(last.contains("\r\nconnection: close\r\n"), "{last}");
     assert_eq!(parse(&last), (200, Value::from("hello")));
     drop(idle);
-    timeout(PATIENCE, server.done).await.unwrap().unwrap();
+    timeout(TEST_TIMEOUT, server.done).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_connection_that_was_not_accepted_yet_at_the_shutdown_is_served() {
+async fn connection_in_the_backlog_at_the_shutdown_is_served() {
     for _ in 0..20 {
         let mut server = start(Limits::default()).await;
         // Nothing is awaited, so the server on this thread sees all of it at once.
@@ -91,7 +91,7 @@ async fn a_connection_that_was_not_accepted_yet_at_the_shutdown_is_served() {
 }
 
 #[tokio::test]
-async fn a_process_too_busy_to_look_in_time_serves_what_came_in_time() {
+async fn request_that_came_in_time_is_served_by_a_busy_process() {
     for _ in 0..20 {
         let limits = Limits {
             last_request: SHORT,

@@ -8,18 +8,18 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// One connection, and a task that ends with it.
-fn connection(limits: Limits) -> (DuplexStream, Arc<Edge>, JoinHandle<()>) {
-    let (edge, _) = edge(PATIENCE, PATIENCE);
+fn connection(limits: Limits) -> (DuplexStream, Arc<TestHandler>, JoinHandle<()>) {
+    let (handler, _) = handler(TEST_TIMEOUT, TEST_TIMEOUT);
     let (client, io) = duplex(1024);
-    let handler = Arc::clone(&edge);
+    let served = Arc::clone(&handler);
     let done = tokio::spawn(async move {
         let (_stop, stopped) = watch::channel(());
         let server = Server::new(limits);
         let peer = IpAddr::from([192, 0, 2, 1]);
         let activity = Activity::new();
-        server.serve(io, peer, &activity, handler, stopped).await;
+        server.serve(io, peer, &activity, served, stopped).await;
     });
-    (client, edge, done)
+    (client, handler, done)
 }
 
 async fn http2_over(
@@ -49,7 +49,7 @@ async fn http_2_connection_without_a_stream_is_closed_after_60_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn http_2_peer_that_takes_no_part_in_the_end_is_not_waited_for() {
+async fn http_2_peer_that_ignores_the_graceful_shutdown_is_closed() {
     let limits = Limits {
         ping_interval: SECOND * 1000,
         ..Limits::default()
@@ -64,8 +64,8 @@ async fn http_2_peer_that_takes_no_part_in_the_end_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn http_2_connection_lives_on_with_its_streams_and_is_closed_60_seconds_after_the_last() {
-    let (client, edge, done) = connection(Limits::default());
+async fn http_2_connection_is_closed_60_seconds_after_its_last_stream() {
+    let (client, handler, done) = connection(Limits::default());
     let mut sender = http2_over(client, WINDOW).await;
     for _ in 0..5 {
         sleep(SECOND * 50).await;
@@ -73,10 +73,10 @@ async fn http_2_connection_lives_on_with_its_streams_and_is_closed_60_seconds_af
     }
     sleep(SECOND * 59).await;
     let waiting = sender.send_request(to("/wait"));
-    edge.waiting.notified().await;
+    handler.waiting.notified().await;
     sleep(SECOND * 10).await;
     assert!(!done.is_finished(), "a request is in flight");
-    edge.release.notify_one();
+    handler.release.notify_one();
     assert_eq!(waiting.await.unwrap().status(), 200);
     let last = Instant::now();
     done.await.unwrap();
@@ -84,7 +84,7 @@ async fn http_2_connection_lives_on_with_its_streams_and_is_closed_60_seconds_af
 }
 
 #[tokio::test(start_paused = true)]
-async fn http_2_answer_that_nobody_takes_is_cut_after_15_seconds() {
+async fn http_2_connection_whose_peer_does_not_read_is_closed_after_15_seconds() {
     for window in [0, 1] {
         let (client, _, done) = connection(Limits::default());
         let mut sender = http2_over(client, window).await;
@@ -98,16 +98,16 @@ async fn http_2_answer_that_nobody_takes_is_cut_after_15_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn http_2_request_in_flight_is_answered_before_another_answer_is_cut() {
-    let (client, edge, done) = connection(Limits::default());
+async fn http_2_request_in_flight_is_answered_before_a_stalled_answer_is_cut() {
+    let (client, handler, done) = connection(Limits::default());
     let mut sender = http2_over(client, 10).await;
     let stuck = sender.send_request(to("/large")).await.unwrap();
     sleep(SECOND * 10).await;
     let waiting = sender.send_request(to("/wait"));
-    edge.waiting.notified().await;
+    handler.waiting.notified().await;
     sleep(SECOND * 10).await;
     assert!(!done.is_finished());
-    edge.release.notify_one();
+    handler.release.notify_one();
     let answer = waiting.await.unwrap().into_body().collect().await.unwrap();
     assert_eq!(answer.to_bytes(), "\"waited\"");
     done.await.unwrap();
@@ -115,7 +115,7 @@ async fn http_2_request_in_flight_is_answered_before_another_answer_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn http_1_answer_that_nobody_takes_is_cut_after_15_seconds() {
+async fn http_1_connection_whose_peer_does_not_read_is_closed_after_15_seconds() {
     for path in ["/large", "/"] {
         let (mut client, _, done) = connection(Limits::default());
         let started = Instant::now();
@@ -128,7 +128,7 @@ async fn http_1_answer_that_nobody_takes_is_cut_after_15_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answer_that_is_taken_byte_by_byte_is_cut_by_the_age_of_its_connection() {
+async fn slowly_read_answer_ends_at_the_maximum_age_of_its_connection() {
     let limits = Limits::default();
     let most = limits.age + limits.last_request + limits.drain;
     let (mut client, _, done) = connection(limits);
@@ -144,7 +144,7 @@ async fn answer_that_is_taken_byte_by_byte_is_cut_by_the_age_of_its_connection()
 }
 
 #[tokio::test]
-async fn answer_that_nobody_takes_is_cut_over_a_socket() {
+async fn connection_whose_peer_does_not_read_is_closed_over_a_socket() {
     let limits = Limits {
         stalled: SHORT,
         ..Limits::default()
@@ -152,7 +152,7 @@ async fn answer_that_nobody_takes_is_cut_over_a_socket() {
     let server = start(limits).await;
     let mut stream = server.connect().await;
     stream.write_all(get("/large").as_bytes()).await.unwrap();
-    timeout(PATIENCE, async {
+    timeout(TEST_TIMEOUT, async {
         while server.connections.total() == 0 {
             tokio::task::yield_now().await;
         }
@@ -175,7 +175,7 @@ async fn http_2_connection_without_a_stream_is_closed_over_a_socket() {
     };
     let server = start(limits).await;
     let sender = http2(&server).await;
-    timeout(PATIENCE, async {
+    timeout(TEST_TIMEOUT, async {
         while !sender.is_closed() {
             tokio::task::yield_now().await;
         }

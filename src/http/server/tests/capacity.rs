@@ -8,21 +8,21 @@ struct Crowd {
     listener: TcpListener,
     address: SocketAddr,
     server: Arc<Server>,
-    edge: Arc<Edge>,
+    handler: Arc<TestHandler>,
     stopped: watch::Receiver<()>,
     _stop: watch::Sender<()>,
 }
 
 impl Crowd {
     async fn new(limits: Limits) -> Self {
-        let (edge, _) = edge(PATIENCE, PATIENCE);
+        let (handler, _) = handler(TEST_TIMEOUT, TEST_TIMEOUT);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (stop, stopped) = watch::channel(());
         Self {
             address: listener.local_addr().unwrap(),
             listener,
             server: Arc::new(Server::new(limits)),
-            edge,
+            handler,
             stopped,
             _stop: stop,
         }
@@ -34,7 +34,8 @@ impl Crowd {
             tokio::join!(TcpStream::connect(self.address), self.listener.accept());
         let peer = SocketAddr::new(from.parse().unwrap(), 1);
         let (stream, _) = accepted.unwrap();
-        self.server.spawn(stream, peer, &self.edge, &self.stopped);
+        self.server
+            .spawn(stream, peer, &self.handler, &self.stopped);
         client.unwrap()
     }
 
@@ -58,7 +59,10 @@ async fn ask(stream: &mut TcpStream) -> u16 {
         return 0;
     }
     let mut bytes = [0; 4096];
-    match timeout(PATIENCE, stream.read(&mut bytes)).await.unwrap() {
+    match timeout(TEST_TIMEOUT, stream.read(&mut bytes))
+        .await
+        .unwrap()
+    {
         Ok(length) if length > 12 => std::str::from_utf8(&bytes[9..12]).unwrap().parse().unwrap(),
         _ => 0,
     }
@@ -77,7 +81,7 @@ fn room_for(connections: usize, connections_per_address: usize) -> Limits {
 }
 
 #[tokio::test]
-async fn ipv6_network_gets_the_connections_of_one_address() {
+async fn ipv6_64_is_limited_like_one_address() {
     let crowd = Crowd::new(room_for(100, 4)).await;
     let mut flood = Vec::new();
     for n in 1..=20 {
@@ -91,13 +95,13 @@ async fn ipv6_network_gets_the_connections_of_one_address() {
 }
 
 #[tokio::test]
-async fn newcomer_is_served_while_silent_connections_fill_the_table() {
+async fn new_connection_is_served_while_silent_ones_fill_the_table() {
     for sent in [&b""[..], b"GET / HTTP/1.1\r\nHo", PREFACE_AND_SETTINGS] {
         let crowd = Crowd::new(room_for(16, 8)).await;
         let mut waiting = crowd.connect("192.0.2.9").await;
         let request = get("/wait");
         waiting.write_all(request.as_bytes()).await.unwrap();
-        crowd.edge.waiting.notified().await;
+        crowd.handler.waiting.notified().await;
         let mut flood = Vec::new();
         for n in 0..64 {
             let from = format!("2001:db8:0:{:x}::1", n % 8);
@@ -109,7 +113,7 @@ async fn newcomer_is_served_while_silent_connections_fill_the_table() {
             let from = format!("192.0.2.{n}");
             assert!(crowd.is_served(&from).await, "{from} {sent:?}");
         }
-        crowd.edge.release.notify_one();
+        crowd.handler.release.notify_one();
         assert_eq!(parse(&rest(&mut waiting).await).0, 200, "{sent:?}");
     }
 }
@@ -130,9 +134,9 @@ async fn idle_connection_of_the_largest_address_makes_room_without_a_reset() {
 }
 
 #[tokio::test]
-async fn request_that_comes_as_its_connection_makes_room_is_answered_as_the_last() {
+async fn request_on_a_connection_that_makes_room_is_answered_with_close() {
     let limits = Limits {
-        last_request: PATIENCE,
+        last_request: TEST_TIMEOUT,
         ..room_for(1, 8)
     };
     let crowd = Crowd::new(limits).await;
@@ -146,24 +150,24 @@ async fn request_that_comes_as_its_connection_makes_room_is_answered_as_the_last
 }
 
 #[tokio::test]
-async fn full_table_of_requests_in_flight_takes_no_newcomer() {
+async fn table_full_of_requests_in_flight_takes_no_new_connection() {
     let crowd = Crowd::new(room_for(2, 8)).await;
     let mut busy = Vec::new();
     for _ in 0..2 {
         let mut stream = crowd.connect("192.0.2.1").await;
         stream.write_all(get("/wait").as_bytes()).await.unwrap();
-        crowd.edge.waiting.notified().await;
+        crowd.handler.waiting.notified().await;
         busy.push(stream);
     }
     assert!(!crowd.is_served("192.0.2.2").await);
-    crowd.edge.release.notify_waiters();
+    crowd.handler.release.notify_waiters();
     for stream in &mut busy {
         assert_eq!(parse(&rest(stream).await).0, 200);
     }
 }
 
 #[tokio::test]
-async fn proxy_is_served_while_its_neighbours_fill_the_table() {
+async fn proxy_is_served_while_other_addresses_fill_the_table() {
     let limits = Limits {
         proxies: vec!["10.0.0.0/8".parse().unwrap()],
         ..room_for(2, 2)
@@ -173,7 +177,7 @@ async fn proxy_is_served_while_its_neighbours_fill_the_table() {
     for _ in 0..2 {
         let mut stream = crowd.connect("192.0.2.1").await;
         stream.write_all(get("/wait").as_bytes()).await.unwrap();
-        crowd.edge.waiting.notified().await;
+        crowd.handler.waiting.notified().await;
         busy.push(stream);
     }
     let mut of_proxy = Vec::new();
