@@ -1,4 +1,4 @@
-//! Connections: accepted, counted, limited in every respect, and finished on shutdown.
+//! The server: accepts connections, enforces the limits on them, and finishes them on shutdown.
 
 mod activity;
 mod answer;
@@ -28,54 +28,57 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use activity::{Activity, Due, Phase, Ticket};
-use answer::Answer;
+use answer::AnswerBody;
 pub use connections::Connections;
 use connections::Guard;
 use stream::{Stream, Times};
 
-/// What one server and each of its connections may use. hyper has few limits by itself.
+/// The limits of a server and of each of its connections. hyper sets few by default.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Until a new connection has shown which protocol it speaks.
+    /// The time for a new connection to show which protocol it speaks.
     pub first_bytes: Duration,
-    /// For the head of a request; over HTTP/1.1 also the longest pause between two requests.
+    /// The time for the head of a request. Over HTTP/1.1 also the longest pause between two requests.
     pub header_read: Duration,
-    /// Headers that hyper parses. One step above what is answered with a body, as is `head_bytes`.
+    /// The number of headers that hyper parses. This and `head_bytes` are larger than the limits in
+    /// `head`, so that a request between the two gets an answer with a body.
     pub headers: usize,
-    /// Bytes of a head that hyper parses.
+    /// The bytes of a head that hyper parses.
     pub head_bytes: u32,
-    /// Requests at a time over one HTTP/2 connection.
+    /// The number of concurrent requests on one HTTP/2 connection.
     pub streams: u32,
     /// The receive window of an HTTP/2 stream, in bytes.
     pub stream_window: u32,
     /// The receive window of an HTTP/2 connection, in bytes.
     pub connection_window: u32,
-    /// How often an HTTP/2 peer is asked whether it is there.
+    /// The interval of pings to an HTTP/2 peer.
     pub ping_interval: Duration,
-    /// How long it has to answer.
+    /// The time for the peer to answer a ping.
     pub ping_timeout: Duration,
-    /// Connections over all. When there are as many, those that never carried a request make room for
-    /// new ones, then idle ones of the address with the most.
+    /// The total number of connections. At the limit, connections that never carried a request make room
+    /// for new ones first, then idle ones of the address with the most connections.
     pub connections: usize,
-    /// Connections of one address. An IPv6 address is counted as its /64.
+    /// The number of connections of one address. An IPv6 address is counted as its /64.
     pub connections_per_address: usize,
-    /// Proxies, which are in neither count: behind each of them are many callers.
+    /// Trusted proxies. They are in neither count, because each stands for many callers.
     pub proxies: Vec<IpNet>,
-    /// How long a connection stays open without a request in flight. HTTP/1.1 has `header_read` too.
+    /// The time that a connection may be without a request in flight. Over HTTP/1.1, `header_read` limits
+    /// it too.
     pub idle: Duration,
-    /// How long the peer may take nothing of an answer. Each byte that it takes starts the time again;
-    /// how long an answer takes in all is bounded by `age` and `drain`.
+    /// The time that a peer may read nothing of an answer. Each byte read restarts it. `age` and `drain`
+    /// limit the total time of an answer.
     pub stalled: Duration,
-    /// How old a connection gets before it is asked to finish.
+    /// The age at which a connection is asked to finish.
     pub age: Duration,
-    /// How long it then has, and how long a shutdown takes at most.
+    /// The time that a connection then has to finish, and the longest time of a shutdown.
     pub drain: Duration,
-    /// How long a connection that is to end still takes requests, each answered as its last.
+    /// The time that a connection which is to end still accepts requests. Over HTTP/1.1, their answers
+    /// have `Connection: close`.
     pub last_request: Duration,
-    /// How long what a caller still sends is read after the last answer, so that the answer is not
-    /// lost to a reset.
+    /// The time that input is read and discarded after the last answer. Closing with unread input would
+    /// reset the connection and could lose the answer.
     pub linger: Duration,
-    /// How long accepting pauses when the process or the system is out of file descriptors.
+    /// The pause of accepting when the process or the system is out of file descriptors.
     pub accept_pause: Duration,
 }
 
@@ -115,10 +118,10 @@ impl Limits {
     }
 }
 
-/// What answers requests: the caller's side of the connection comes with each.
+/// Answers requests. Each comes with the address of the connection's peer.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request. Dropped where it awaits when the caller hangs up, and that may be before
-    /// it was ever polled: what is to happen for each request happens in the call.
+    /// Answers one request. The future is dropped when the caller hangs up, possibly before its first poll.
+    /// Work that must happen for every request therefore belongs in the call, not in the future.
     fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
@@ -140,7 +143,7 @@ where
     }
 }
 
-/// Something that serves connections. Clones count their connections together.
+/// A server. Clones share one table of connections.
 #[derive(Clone)]
 pub struct Server {
     limits: Limits,
@@ -149,7 +152,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with these limits.
     pub fn new(limits: Limits) -> Self {
         Self {
             builder: builder(&limits),
@@ -162,13 +164,13 @@ impl Server {
         }
     }
 
-    /// The connections that are open, for a gauge.
+    /// Returns the table of open connections, for a gauge.
     pub fn connections(&self) -> Arc<Connections> {
         Arc::clone(&self.connections)
     }
 
-    /// Serves until `shutdown`; then accepts no more, says so on HTTP/2, and returns when what is
-    /// in flight is finished or the drain time is over.
+    /// Serves until `shutdown`. Then accepts no more connections, sends GOAWAY on HTTP/2, and returns when
+    /// the requests in flight are finished or the drain time is over.
     pub async fn run<H: Handler>(
         self,
         listener: TcpListener,
@@ -205,11 +207,11 @@ impl Server {
         stopped: &watch::Receiver<()>,
     ) {
         let peer = peer.ip().to_canonical();
-        // Over the limit it is closed: an answer would cost what there is too little of.
+        // A connection over the limit is closed without an answer, which would need the same resources.
         let Some(guard) = Guard::take(&self.connections, peer) else {
             return;
         };
-        // Small answers are not held back for more. A socket that is gone says so when it is read.
+        // Nagle's algorithm would delay small answers. The error of a closed socket shows when it is read.
         let _ = stream.set_nodelay(true);
         let (server, handler) = (Arc::clone(self), Arc::clone(handler));
         let stopped = stopped.clone();
@@ -234,20 +236,21 @@ impl Server {
         let io = TokioIo::new(Stream::new(io, limits.times()));
         let mut connection = pin!(self.builder.serve_connection(io, service));
         let last_request = tokio::select! {
-            // The connection first: a process that was stopped for a while writes before it judges.
+            // Poll the connection first: after a pause of the process, it may have bytes to read or write
+            // that keep a time limit from applying.
             biased;
-            // How a connection ended is nobody's business but the caller's, who broke it.
+            // The errors of a connection are the caller's and are not logged.
             _ = connection.as_mut() => return,
-            until = self.reason_to_end(activity, &mut stopped) => until,
+            deadline = self.reason_to_end(activity, &mut stopped) => deadline,
         };
         let Some(last_request) = last_request else {
             return;
         };
-        // HTTP/1.1 has no way to say that no further request will be read but in an answer. Whoever
-        // keeps asking hears it there; who has not asked for a while has nothing on its way.
+        // HTTP/1.1 can announce the end of a connection only in an answer. A caller that sends another
+        // request sees it there; a caller that has been quiet is unlikely to have a request in transit.
         ending.store(true, Ordering::Relaxed);
         tokio::select! {
-            // Looks at the connection first, also when the time is over before a busy process did.
+            // Poll the connection first, even if a busy process gets here after the deadline.
             biased;
             _ = connection.as_mut() => return,
             () = activity.aborted() => return,
@@ -258,14 +261,14 @@ impl Server {
             biased;
             _ = connection => {}
             () = activity.aborted() => {}
-            // A peer that does not take part in the end is not waited for. The close itself lingers.
+            // A peer that ignores the shutdown is not waited for. The close itself lingers.
             () = activity.unserved(limits.linger * 2, limits.stalled) => {}
             () = sleep(limits.drain) => {}
         }
     }
 
-    /// Waits until a connection must end. Returns until when it takes a last request; `None` if there
-    /// is nobody to wait for.
+    /// Waits until the connection must end. Returns the deadline for a last request, or `None` if the
+    /// connection is to be closed at once.
     async fn reason_to_end(
         &self,
         activity: &Activity,
@@ -281,15 +284,15 @@ impl Server {
             }),
             due = activity.overdue(limits.idle, limits.stalled) => match due {
                 Due::Stalled if activity.only_stalled(limits.stalled) => None,
-                // HTTP/2 says that it is going away. A quiet HTTP/1.1 connection is ended before this
-                // by the time for a head.
+                // HTTP/2 announces the end with GOAWAY. An idle HTTP/1.1 connection ends earlier, by
+                // `header_read`.
                 Due::Stalled | Due::Idle => Some(Instant::now()),
             },
         }
     }
 
     async fn after_failed_accept(&self, error: &io::Error) {
-        // These are about the connection that was to be accepted (accept(2)), and it is gone.
+        // These errors concern only the connection that was to be accepted (accept(2)).
         if !matches!(
             error.kind(),
             io::ErrorKind::ConnectionAborted
@@ -320,9 +323,9 @@ fn service<H: Handler>(
     ending: Arc<AtomicBool>,
 ) -> impl Service<
     Request<Incoming>,
-    Response = Response<Answer>,
+    Response = Response<AnswerBody>,
     Error = Infallible,
-    Future = impl Future<Output = Result<Response<Answer>, Infallible>> + Send + 'static,
+    Future = impl Future<Output = Result<Response<AnswerBody>, Infallible>> + Send + 'static,
 > {
     service_fn(move |request: Request<Incoming>| {
         let version = request.version();
@@ -334,17 +337,17 @@ fn service<H: Handler>(
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);
             }
-            Ok(answer.map(|body| Answer::new(body, ticket)))
+            Ok(answer.map(|body| AnswerBody::new(body, ticket)))
         })
     })
 }
 
-/// Closes a listener, and gives the connections that the system has made for it. To their callers
-/// these are connected: they may have sent a request already. The system is asked, because tokio
-/// hears of them only when it next waits.
+/// Closes a listener and returns the connections in its backlog. Their callers are already connected and
+/// may have sent a request. This calls accept(2) directly, because tokio learns of them only when it next
+/// polls.
 fn backlog(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
     let listener = listener.into_std().ok();
-    // It does not block: there are no more when it fails.
+    // The listener is non-blocking: accepting fails when the backlog is empty.
     let accepted = std::iter::from_fn(move || listener.as_ref()?.accept().ok());
     accepted.filter_map(|(stream, peer)| {
         stream.set_nonblocking(true).ok()?;
@@ -356,7 +359,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        // Without a timer hyper silently has no timeouts.
+        // Without a timer, hyper ignores its timeouts.
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read)
         .max_headers(limits.headers)

@@ -1,4 +1,4 @@
-//! What one connection is doing: its requests in flight, and how far the peer takes the answers.
+//! The activity of one connection: its requests in flight, and whether the peer reads the answers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Shared by a connection's task, its requests, and the table of connections.
+/// The activity of a connection, shared by its task, its requests and the table of connections.
 pub(super) struct Activity {
     opened: Instant,
     state: Mutex<State>,
@@ -15,9 +15,9 @@ pub(super) struct Activity {
 }
 
 struct State {
-    /// Whether the whole head of a request has ever arrived.
+    /// True once the whole head of a request has arrived.
     carried: bool,
-    /// When the last request in flight ended; when the connection was opened if there was none.
+    /// The time when the last request in flight ended, or when the connection was opened.
     quiet_since: Instant,
     requests: Vec<InFlight>,
     next: u64,
@@ -25,11 +25,11 @@ struct State {
 
 struct InFlight {
     id: u64,
-    /// When the peer last took bytes of the answer. `None` while the request is being answered.
+    /// The time when the peer last took bytes of the answer. `None` while the handler runs.
     taken: Option<Instant>,
 }
 
-/// How much it would cost a peer to lose a connection.
+/// The phase of a connection. The later the phase, the more its peer loses if it is closed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
     /// No request has arrived yet.
@@ -43,9 +43,9 @@ pub(super) enum Phase {
 /// The time limit that a connection has reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Due {
-    /// No request was in flight for too long.
+    /// No request has been in flight for too long.
     Idle,
-    /// The peer took nothing of an answer for too long.
+    /// The peer has taken no bytes of an answer for too long.
     Stalled,
 }
 
@@ -74,12 +74,11 @@ impl Activity {
         }
     }
 
-    /// When the connection was opened.
     pub(super) fn opened(&self) -> Instant {
         self.opened
     }
 
-    /// Asks the connection to make room: it finishes what is in flight and closes.
+    /// Asks the connection to finish its requests in flight and close.
     pub(super) fn ask_to_leave(&self) {
         self.leave.notify_one();
     }
@@ -89,7 +88,7 @@ impl Activity {
         self.leave.notified().await;
     }
 
-    /// Has the connection closed at once. For connections without a request in flight.
+    /// Closes the connection at once. For connections without a request in flight.
     pub(super) fn abort(&self) {
         self.abort.notify_one();
     }
@@ -99,7 +98,7 @@ impl Activity {
         self.abort.notified().await;
     }
 
-    /// Waits until no request was in flight for the time `idle`, or the peer took nothing of an
+    /// Waits until no request has been in flight for the time `idle`, or the peer has taken no bytes of an
     /// answer for the time `stalled`.
     pub(super) async fn overdue(&self, idle: Duration, stalled: Duration) -> Due {
         loop {
@@ -114,7 +113,7 @@ impl Activity {
                 if quiet.is_some_and(|since| since + idle <= now) {
                     return Due::Idle;
                 }
-                // Nothing that begins after this look is due before the shorter limit has passed.
+                // Activity that begins after this check is not due before the shorter limit has passed.
                 let ends = [oldest.map(|it| it + stalled), quiet.map(|it| it + idle)];
                 let ends = ends.into_iter().flatten();
                 ends.fold(now + idle.min(stalled), Instant::min)
@@ -123,14 +122,15 @@ impl Activity {
         }
     }
 
-    /// Whether every request in flight is an answer of which the peer took nothing for the time
-    /// `stalled`.
+    /// Returns true if every request in flight is an answer of which the peer has taken no bytes for the
+    /// time `stalled`.
     pub(super) fn only_stalled(&self, stalled: Duration) -> bool {
         self.unserved_since(stalled)
             .is_some_and(|since| since <= Instant::now())
     }
 
-    /// Waits until nobody was served for this long from now on. A stalled answer serves nobody.
+    /// Waits until no request has been served for this time, counted from now. A stalled answer counts as
+    /// not served.
     pub(super) async fn unserved(&self, time: Duration, stalled: Duration) {
         let started = Instant::now();
         loop {
@@ -145,8 +145,8 @@ impl Activity {
         }
     }
 
-    /// When the last request ended or its answer will count as stalled. `None` while a request is
-    /// being answered.
+    /// Returns the time from which no request is served: when the last one ended, or when its answer counts
+    /// as stalled. `None` while a handler runs.
     fn unserved_since(&self, stalled: Duration) -> Option<Instant> {
         let state = self.state();
         let mut requests = state.requests.iter();
@@ -156,13 +156,13 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
+        // No code panics while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A request in flight, from the arrival of its head until the last byte of its answer is handed to
-/// the socket or the request is given up.
+/// A guard for a request in flight, from the arrival of its head until the last byte of its answer is
+/// handed to the socket or the request is dropped.
 pub(super) struct Ticket {
     activity: Arc<Activity>,
     id: u64,
@@ -181,8 +181,8 @@ impl Ticket {
         }
     }
 
-    /// The peer took some of the answer, or there is an answer to take from now on.
-    pub(super) fn taken(&self) {
+    /// Notes that the peer took bytes of the answer, or that the answer is ready to be taken.
+    pub(super) fn note_taken(&self) {
         let mut state = self.activity.state();
         if let Some(request) = state.requests.iter_mut().find(|it| it.id == self.id) {
             request.taken = Some(Instant::now());
@@ -242,7 +242,7 @@ mod tests {
             sleep(SECOND * 20).await;
             let ticket = Ticket::begin(&activity);
             sleep(SECOND * 2).await;
-            ticket.taken();
+            ticket.note_taken();
             (ticket, Instant::now())
         };
         let (due, (_ticket, answered)) = tokio::join!(activity.overdue(IDLE, STALLED), stuck);
@@ -256,7 +256,7 @@ mod tests {
         let ticket = Ticket::begin(&activity);
         let slow = async {
             for _ in 0..100 {
-                ticket.taken();
+                ticket.note_taken();
                 sleep(STALLED - SECOND).await;
             }
         };
@@ -271,7 +271,7 @@ mod tests {
     async fn connection_is_unserved_once_its_requests_ended_or_stalled() {
         let activity = Activity::new();
         let stuck = Ticket::begin(&activity);
-        stuck.taken();
+        stuck.note_taken();
         let ticket = Ticket::begin(&activity);
         let started = Instant::now();
         let served = timeout(IDLE, activity.unserved(SECOND, STALLED)).await;

@@ -1,4 +1,4 @@
-//! The body of an answer, which tells when the peer takes it.
+//! The body of an answer. It notes when the peer takes its bytes.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,23 +9,23 @@ use hyper::body::{Body, Buf, Bytes, Frame, SizeHint};
 
 use super::activity::Ticket;
 
-/// A body whose request is in flight until all of it was handed to the socket. hyper drops a body as
-/// soon as it has queued its bytes, which a peer without an HTTP/2 window may never take.
-pub(super) struct Answer {
+/// A body that keeps its request in flight until all bytes are handed to the socket. hyper drops a body
+/// as soon as its bytes are queued, but a peer without an open HTTP/2 window may never take them.
+pub(super) struct AnswerBody {
     body: Full<Bytes>,
-    /// Moves on with the bytes.
+    /// Moves into the [`Piece`] with the bytes.
     ticket: Option<Ticket>,
 }
 
-impl Answer {
+impl AnswerBody {
     pub(super) fn new(body: Full<Bytes>, ticket: Ticket) -> Self {
-        ticket.taken();
+        ticket.note_taken();
         let ticket = Some(ticket);
         Self { body, ticket }
     }
 }
 
-impl Body for Answer {
+impl Body for AnswerBody {
     type Data = Piece;
     type Error = Infallible;
 
@@ -35,7 +35,7 @@ impl Body for Answer {
     ) -> Poll<Option<Result<Frame<Piece>, Infallible>>> {
         let this = self.get_mut();
         let frame = Pin::new(&mut this.body).poll_frame(cx);
-        // A full body is one frame.
+        // A `Full` body has one frame.
         let ticket = this.ticket.take();
         frame.map_ok(|frame| frame.map_data(|bytes| Piece { bytes, ticket }))
     }
@@ -67,7 +67,7 @@ impl Buf for Piece {
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
         if let Some(ticket) = &self.ticket {
-            ticket.taken();
+            ticket.note_taken();
         }
     }
 }

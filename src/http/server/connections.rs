@@ -1,4 +1,4 @@
-//! The table of open connections: how many there may be, and which make room when it is full.
+//! The table of open connections. It limits their number, and chooses which make room when it is full.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
@@ -9,24 +9,24 @@ use ipnet::IpNet;
 
 use super::activity::{Activity, Phase};
 
-/// The open connections.
+/// The open connections of a server.
 pub struct Connections {
     limit: usize,
     limit_per_address: usize,
     proxies: Vec<IpNet>,
-    open: Mutex<Open>,
+    table: Mutex<Table>,
 }
 
 #[derive(Default)]
-struct Open {
-    /// All connections, also those that are not in the table.
+struct Table {
+    /// The number of all connections, including those of proxies, which have no entry.
     total: usize,
     next: u64,
-    /// The table, oldest first.
+    /// The connections that may stay open, oldest first.
     staying: BTreeMap<u64, Entry>,
     /// Connections that were asked to make room and may still serve a last request.
     leaving: BTreeMap<u64, Entry>,
-    /// Connections of each [`counted_as`], staying and leaving.
+    /// The number of connections by [`counted_as`], both staying and leaving.
     per_address: HashMap<IpAddr, usize>,
 }
 
@@ -35,8 +35,8 @@ struct Entry {
     activity: Arc<Activity>,
 }
 
-/// The address that a connection counts for: an IPv6 subscriber has a /64 to choose addresses from
-/// (RFC 6177), so that all of a /64 count as one.
+/// Returns the address that a connection counts for. All addresses of an IPv6 /64 count as one, because
+/// one subscriber has at least a /64 (RFC 6177).
 fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -48,60 +48,60 @@ fn counted_as(address: IpAddr) -> IpAddr {
 }
 
 impl Connections {
-    /// The limits are over all and for each address. `proxies` are in neither count: many callers are
-    /// behind each of them, and the connections of others must not keep theirs out.
+    /// Makes an empty table. `proxies` are in neither count: each stands for many callers, and connections
+    /// from elsewhere must not keep those callers out.
     pub(super) fn new(limit: usize, limit_per_address: usize, proxies: Vec<IpNet>) -> Self {
         Self {
             limit,
             limit_per_address,
             proxies,
-            open: Mutex::default(),
+            table: Mutex::default(),
         }
     }
 
-    /// How many are open, those of proxies too.
+    /// Returns the number of open connections, including those of proxies.
     pub fn total(&self) -> usize {
-        self.open().total
+        self.lock().total
     }
 
-    /// Asks a tenth of the connections to make room, at least one. For a process that is out of file
+    /// Asks a tenth of the connections, and at least one, to leave. For a process that is out of file
     /// descriptors.
     pub(super) fn make_room(&self) {
-        let mut open = self.open();
-        let many = open.staying.len() / 10 + 1;
-        open.make_room(many);
+        let mut table = self.lock();
+        let count = table.staying.len() / 10 + 1;
+        table.make_room(count);
     }
 
-    /// Makes room where the table is full. Returns whether there is room for one.
-    fn has_room(&self, open: &mut Open) -> bool {
-        if open.staying.len() < self.limit {
+    /// Makes room if the table is full. Returns true if there is room for a connection.
+    fn ensure_room(&self, table: &mut Table) -> bool {
+        if table.staying.len() < self.limit {
             return true;
         }
-        // Those that leave no longer count, so that nobody waits for them. They are limited too.
-        let spare = (self.limit / 10).max(1);
-        // The search looks at every connection: in a flood it is made once for many.
-        let many = (self.limit / 100).max(1);
-        open.abort(many.saturating_sub(spare.saturating_sub(open.leaving.len())));
-        let many = many.min(spare.saturating_sub(open.leaving.len()));
-        open.make_room(many);
-        open.staying.len() < self.limit
+        // Leaving connections no longer count, so that a new one need not wait for them. This limits them.
+        let max_leaving = (self.limit / 10).max(1);
+        // The search visits every connection, so in a flood one search makes room for many.
+        let wanted = (self.limit / 100).max(1);
+        table.abort(wanted.saturating_sub(max_leaving.saturating_sub(table.leaving.len())));
+        let possible = max_leaving.saturating_sub(table.leaving.len());
+        table.make_room(wanted.min(possible));
+        table.staying.len() < self.limit
     }
 
     fn is_proxy(&self, address: IpAddr) -> bool {
         self.proxies.iter().any(|net| net.contains(&address))
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
-        // Nothing panics while it is held, and numbers cannot be half-changed.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // No code panics while the lock is held.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Open {
-    /// Asks up to this many connections to leave: those that never carried a request first, then idle
-    /// ones; of each the oldest of the address that then has the most. None with a request in flight
-    /// is asked.
-    fn make_room(&mut self, many: usize) {
+impl Table {
+    /// Asks up to `max` connections to leave: first those that never carried a request, then idle ones.
+    /// In each group, the next is the oldest connection of the address with the most connections left.
+    /// Connections with a request in flight stay.
+    fn make_room(&mut self, max: usize) {
         let mut silent: HashMap<IpAddr, VecDeque<u64>> = HashMap::new();
         let mut idle: HashMap<IpAddr, VecDeque<u64>> = HashMap::new();
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
@@ -117,8 +117,8 @@ impl Open {
                 .or_default()
                 .push_back(*id);
         }
-        let mut chosen = choose(silent, &mut counts, many);
-        chosen.extend(choose(idle, &mut counts, many - chosen.len()));
+        let mut chosen = choose(silent, &mut counts, max);
+        chosen.extend(choose(idle, &mut counts, max - chosen.len()));
         for id in chosen {
             if let Some(entry) = self.staying.remove(&id) {
                 entry.activity.ask_to_leave();
@@ -127,14 +127,13 @@ impl Open {
         }
     }
 
-    /// Closes up to this many of the connections that are leaving and have no request in flight, the
-    /// oldest first.
-    fn abort(&mut self, many: usize) {
+    /// Closes up to `max` of the leaving connections that have no request in flight, oldest first.
+    fn abort(&mut self, max: usize) {
         let closed = self
             .leaving
             .iter()
             .filter(|(_, entry)| entry.activity.phase() != Phase::Busy);
-        let closed: Vec<_> = closed.map(|(id, _)| *id).take(many).collect();
+        let closed: Vec<_> = closed.map(|(id, _)| *id).take(max).collect();
         for id in closed {
             if let Some(entry) = self.leaving.remove(&id) {
                 entry.activity.abort();
@@ -143,12 +142,12 @@ impl Open {
     }
 }
 
-/// Chooses up to this many connections, each the oldest of the address with the highest count at that
-/// time.
+/// Chooses up to `max` connections. Each is the oldest of the address with the highest count, which is
+/// then reduced by one.
 fn choose(
     mut candidates: HashMap<IpAddr, VecDeque<u64>>,
     counts: &mut HashMap<IpAddr, usize>,
-    many: usize,
+    max: usize,
 ) -> Vec<u64> {
     let rank = |address: IpAddr, ids: &VecDeque<u64>, counts: &HashMap<IpAddr, usize>| {
         let count = counts.get(&address).copied().unwrap_or(0);
@@ -159,7 +158,7 @@ fn choose(
         .filter_map(|(address, ids)| rank(*address, ids, counts))
         .collect();
     let mut chosen = Vec::new();
-    while chosen.len() < many
+    while chosen.len() < max
         && let Some((_, Reverse(id), address)) = ranked.pop()
     {
         chosen.push(id);
@@ -174,47 +173,46 @@ fn choose(
     chosen
 }
 
-/// One open connection, until it is dropped.
+/// A guard that counts one open connection until it is dropped.
 pub(super) struct Guard {
     connections: Arc<Connections>,
     activity: Arc<Activity>,
-    /// Its place in the table. `None` for a proxy.
-    place: Option<(u64, IpAddr)>,
+    /// The id and counted address of the entry in the table. `None` for a proxy.
+    entry: Option<(u64, IpAddr)>,
 }
 
 impl Guard {
-    /// Counts a connection. Returns `None` if there are too many of its address, or over all without
-    /// one that can make room.
+    /// Counts a connection. Returns `None` if its address has too many, or if the table is full and no
+    /// connection can make room.
     pub(super) fn take(connections: &Arc<Connections>, address: IpAddr) -> Option<Self> {
         let activity = Activity::new();
-        let mut open = connections.open();
-        let place = if connections.is_proxy(address) {
+        let mut table = connections.lock();
+        let entry = if connections.is_proxy(address) {
             None
         } else {
             let counted_as = counted_as(address);
-            let count = open.per_address.get(&counted_as).copied().unwrap_or(0);
-            if count >= connections.limit_per_address || !connections.has_room(&mut open) {
+            let count = table.per_address.get(&counted_as).copied().unwrap_or(0);
+            if count >= connections.limit_per_address || !connections.ensure_room(&mut table) {
                 return None;
             }
-            open.per_address.insert(counted_as, count + 1);
-            let id = open.next;
-            open.next += 1;
+            table.per_address.insert(counted_as, count + 1);
+            let id = table.next;
+            table.next += 1;
             let entry = Entry {
                 counted_as,
                 activity: Arc::clone(&activity),
             };
-            open.staying.insert(id, entry);
+            table.staying.insert(id, entry);
             Some((id, counted_as))
         };
-        open.total += 1;
+        table.total += 1;
         Some(Self {
             connections: Arc::clone(connections),
             activity,
-            place,
+            entry,
         })
     }
 
-    /// What the connection is doing.
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
@@ -222,18 +220,18 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let mut open = self.connections.open();
-        open.total -= 1;
-        let Some((id, counted_as)) = self.place else {
+        let mut table = self.connections.lock();
+        table.total -= 1;
+        let Some((id, counted_as)) = self.entry else {
             return;
         };
-        if open.staying.remove(&id).is_none() {
-            open.leaving.remove(&id);
+        if table.staying.remove(&id).is_none() {
+            table.leaving.remove(&id);
         }
-        if let Some(count) = open.per_address.get_mut(&counted_as) {
+        if let Some(count) = table.per_address.get_mut(&counted_as) {
             *count -= 1;
             if *count == 0 {
-                open.per_address.remove(&counted_as);
+                table.per_address.remove(&counted_as);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A connection's bytes, with the time limits that hyper does not have.
+//! The byte stream of a connection, with time limits that hyper lacks.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,43 +8,46 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// What an HTTP/2 client sends first (RFC 9113 §3.4). hyper-util's detection reads on, without a
-/// limit of time, as long as it may become this.
+/// The connection preface of an HTTP/2 client (RFC 9113 §3.4). hyper-util's protocol detection reads on
+/// without a time limit while the bytes are a prefix of it.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A stream that must show in time which protocol it speaks, whose peer must take what is written,
-/// and that is closed without a reset: a socket that is closed while unread bytes wait in it is reset,
-/// and the reset can overtake the answer to a request whose body was too much to read (RFC 9112 §9.6).
+/// A stream with three time limits: on protocol detection, on blocked writes, and on a lingering close.
+///
+/// The close lingers to avoid a reset. The system resets a socket that is closed with unread input, and
+/// the reset can overtake the answer to a request whose body was too large to read (RFC 9112 §9.6).
 pub(super) struct Stream<I> {
     io: I,
     times: Times,
+    /// `None` once the protocol is known.
     detection: Option<Detection>,
-    /// How long the peer may go on taking nothing. `None` while it takes what is written.
+    /// The deadline of a blocked write. `None` while writes make progress.
     blocked: Option<Pin<Box<Sleep>>>,
+    /// The deadline of the close. `None` before it begins.
     closing: Option<Pin<Box<Sleep>>>,
 }
 
 /// The time limits of a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
-    /// For the detection of the protocol.
+    /// The limit for protocol detection.
     pub(super) first_bytes: Duration,
-    /// For a peer that takes nothing of what is written.
+    /// The limit for a blocked write.
     pub(super) stalled: Duration,
-    /// For a close.
+    /// The limit for a close.
     pub(super) linger: Duration,
 }
 
-/// The protocol is not known yet.
+/// The state of protocol detection.
 struct Detection {
     deadline: Pin<Box<Sleep>>,
-    /// How many bytes of the preface were read.
+    /// The number of bytes of the preface that were read.
     matched: usize,
 }
 
 impl Detection {
-    /// Whether the protocol is known with these further bytes.
-    fn settles(&mut self, bytes: &[u8]) -> bool {
+    /// Returns true if the protocol is known after these further bytes.
+    fn is_complete_with(&mut self, bytes: &[u8]) -> bool {
         let rest = &PREFACE[self.matched..];
         self.matched += bytes.len();
         bytes.len() >= rest.len() || !rest.starts_with(bytes)
@@ -65,9 +68,8 @@ impl<I> Stream<I> {
         }
     }
 
-    /// Fails a write that has been blocked for too long. Any byte that is written starts the time
-    /// again.
-    fn in_time(
+    /// Fails a write that has been blocked for too long. Any written byte restarts the time.
+    fn limit_blocking(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
@@ -97,13 +99,13 @@ impl<I: AsyncRead + Unpin> AsyncRead for Stream<I> {
         };
         if read.is_ready() {
             let bytes = &buffer.filled()[before..];
-            if bytes.is_empty() || detection.settles(bytes) {
+            if bytes.is_empty() || detection.is_complete_with(bytes) {
                 this.detection = None;
                 return read;
             }
         }
-        // Also after bytes that settle nothing: the timer must have been polled to wake anybody,
-        // and a trickle must not outrun it.
+        // The timer is also polled after bytes that do not complete the detection: it wakes the task only
+        // if polled, and a slow trickle of bytes must not outrun it.
         match detection.deadline.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => read,
@@ -119,7 +121,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(cx, bytes);
-        this.in_time(cx, written)
+        this.limit_blocking(cx, written)
     }
 
     fn poll_write_vectored(
@@ -129,7 +131,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
-        this.in_time(cx, written)
+        this.limit_blocking(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -140,7 +142,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         Pin::new(&mut self.get_mut().io).poll_flush(cx)
     }
 
-    /// Sends the end, then reads and forgets until the peer has sent its own or the time is over.
+    /// Ends the write side, then discards input until the peer ends its side or the time is over.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.closing.is_none() {
@@ -237,7 +239,7 @@ mod tests {
         stream.write_all(b"answer").await.unwrap();
         let started = Instant::now();
         let client = async {
-            // More than the pipe holds: it is only sent when it is read.
+            // More than the pipe holds, so it is sent only if the server reads it.
             writer.write_all(&[0; 100_000]).await.unwrap();
             let mut answer = Vec::new();
             reader.read_to_end(&mut answer).await.unwrap();

@@ -1,4 +1,4 @@
-//! Over real sockets, with a handler that needs no store and no policies.
+//! Tests over real sockets, with a handler that needs no store and no policies.
 
 mod capacity;
 mod limits;
@@ -21,15 +21,16 @@ use crate::http::Error;
 use crate::http::target::Target;
 use crate::http::{Reply, body, head, open_event, respond_in_time};
 
-/// Far more than any test needs: what hangs fails.
+/// Far more time than any test needs, so that a test that hangs fails.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// For limits that are to be reached.
+/// A time limit that a test is to reach.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// More than the buffers of two sockets hold.
+/// The size of an answer in bytes: more than the buffers of two sockets hold.
 const LARGE: usize = 16 * 1024 * 1024;
 
-/// Reads heads and bodies as the API does.
+/// A handler that reads heads and bodies like the API. `/wait` notifies `waiting` and then waits for
+/// `release`.
 struct TestHandler {
     sink: Arc<dyn Sink>,
     body_time: Duration,
@@ -62,7 +63,7 @@ impl TestHandler {
         match &*Target::parse(&head.uri)?.path {
             "/json" => Reply::private(&body::object(&head.headers, body, self.body_time).await?),
             "/large" => Reply::private(&"x".repeat(LARGE)),
-            "/panic" => panic!("as asked"),
+            "/panic" => panic!("the request asks for a panic"),
             "/wait" => {
                 self.waiting.notify_one();
                 self.release.notified().await;
@@ -149,7 +150,7 @@ impl Running {
     }
 }
 
-/// All that comes until the server closes.
+/// Returns everything that arrives until the server closes.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     timeout(TEST_TIMEOUT, stream.read_to_end(&mut bytes))
@@ -165,7 +166,7 @@ async fn exchange(server: &Running, request: impl AsRef<[u8]>) -> (u16, Value) {
     parse(&rest(&mut stream).await)
 }
 
-/// The status and the body of the only response in a text.
+/// Returns the status and the body of the only response in a text.
 fn parse(response: &str) -> (u16, Value) {
     let (head, body) = response.split_once("\r\n\r\n").expect(response);
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -313,7 +314,7 @@ async fn connection_over_its_maximum_age_finishes_its_request_and_closes() {
     sleep(SHORT * 2).await;
     server.release.notify_one();
     let (status, _) = parse(&rest(&mut stream).await);
-    assert_eq!(status, 200, "what is in flight is finished");
+    assert_eq!(status, 200, "the request in flight is finished");
 }
 
 #[tokio::test]

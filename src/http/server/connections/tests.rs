@@ -21,8 +21,8 @@ fn take_idle(table: &Arc<Connections>, last: u8) -> Guard {
 }
 
 fn stays(guard: &Guard) -> bool {
-    let (id, _) = guard.place.unwrap();
-    guard.connections.open().staying.contains_key(&id)
+    let (id, _) = guard.entry.unwrap();
+    guard.connections.lock().staying.contains_key(&id)
 }
 
 #[tokio::test]
@@ -38,9 +38,9 @@ async fn connections_are_limited_in_total_and_by_address_until_they_close() {
     assert!(take(&table, 1).is_some());
     drop((two, three));
     assert_eq!(table.total(), 0);
-    let open = table.open();
-    assert!(open.per_address.is_empty(), "nothing is left behind");
-    assert!(open.staying.is_empty() && open.leaving.is_empty());
+    let table = table.lock();
+    assert!(table.per_address.is_empty());
+    assert!(table.staying.is_empty() && table.leaving.is_empty());
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn trusted_proxy_is_in_neither_count() {
 #[tokio::test]
 async fn full_table_closes_silent_connections_before_idle_ones() {
     let table = table(4, 3);
-    // The address with the most has idle connections only.
+    // The address with the most connections has only idle ones.
     let idle: Vec<_> = (0..3).map(|_| take_idle(&table, 1)).collect();
     let silent = take(&table, 2).unwrap();
     let new = take_idle(&table, 3);
@@ -128,11 +128,11 @@ async fn leaving_connections_are_aborted_when_there_are_too_many() {
     let table = table(2, 8);
     let mut leaving = vec![take(&table, 1).unwrap(), take(&table, 1).unwrap()];
     leaving.push(take(&table, 1).unwrap());
-    assert_eq!(table.open().leaving.len(), 1);
+    assert_eq!(table.lock().leaving.len(), 1);
     leaving.push(take(&table, 1).unwrap());
-    assert_eq!(table.open().leaving.len(), 1, "the first has been aborted");
+    assert_eq!(table.lock().leaving.len(), 1, "the first has been aborted");
     leaving[0].activity().aborted().await;
-    // One that leaves and was given a last request is not aborted: nobody else can leave then.
+    // A leaving connection with a last request in flight is not aborted, so no other can leave.
     let _request = Ticket::begin(leaving[1].activity());
     assert!(take(&table, 2).is_none());
     assert_eq!(table.total(), 4);
@@ -143,9 +143,12 @@ async fn leaving_connections_count_for_their_address() {
     let table = table(2, 3);
     let all: Vec<_> = (0..3).map(|_| take(&table, 1).unwrap()).collect();
     assert!(!stays(&all[0]));
-    assert!(take(&table, 1).is_none(), "it is not closed yet");
+    assert!(
+        take(&table, 1).is_none(),
+        "the leaving one is not closed yet"
+    );
     drop(all);
-    assert!(table.open().per_address.is_empty());
+    assert!(table.lock().per_address.is_empty());
 }
 
 #[tokio::test]
@@ -156,11 +159,11 @@ async fn large_table_makes_room_for_many_connections_at_a_time() {
         .collect();
     let new = take(&table, 2).unwrap();
     assert!(stays(&new));
-    let open = table.open();
-    assert_eq!((open.staying.len(), open.leaving.len()), (496, 5));
+    let table = table.lock();
+    assert_eq!((table.staying.len(), table.leaving.len()), (496, 5));
     let of = |last| {
-        let counted = open.leaving.values();
+        let counted = table.leaving.values();
         counted.filter(|it| it.counted_as == address(last)).count()
     };
-    assert!(of(0).abs_diff(of(1)) == 1, "both addresses have as many");
+    assert!(of(0).abs_diff(of(1)) == 1, "room is made evenly");
 }

@@ -1,4 +1,4 @@
-//! What takes too long or is too much.
+//! Requests that take too long or are too large.
 
 use super::*;
 
@@ -71,11 +71,11 @@ async fn head_over_the_limit_is_431_with_a_body_and_far_over_it_without() {
     assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
     assert!(
         server.events.is_empty(),
-        "hyper answers what it does not parse"
+        "hyper answers a head that it does not parse"
     );
 }
 
-/// A method may be anything that is a token: what a caller makes of it must not fill the log.
+/// Any token is a valid method (RFC 9110 §9.1), so an invented method must not fill the log.
 #[tokio::test]
 async fn method_that_fills_the_head_is_431_and_truncated_in_the_event() {
     let mut server = start(Limits::default()).await;
@@ -106,13 +106,17 @@ async fn body_over_the_limit_is_413_and_the_answer_arrives() {
     assert_eq!(
         (status, &body["code"]),
         (413, &code),
-        "before a byte is sent"
+        "before the body is sent"
     );
 
     let mut sent = format!("{head}Content-Length: 2000000\r\n\r\n").into_bytes();
     sent.resize(sent.len() + 2_000_000, b' ');
     let (status, body) = exchange(&server, sent).await;
-    assert_eq!((status, &body["code"]), (413, &code), "after all is sent");
+    assert_eq!(
+        (status, &body["code"]),
+        (413, &code),
+        "after the whole body is sent"
+    );
 
     let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
     for _ in 0..20 {
@@ -142,7 +146,7 @@ async fn slow_body_is_408_and_slow_request_is_503() {
     assert_eq!(
         body.get("details"),
         None,
-        "nothing was permitted, so nothing was done"
+        "no change was permitted, so none was made"
     );
     let cause = server.event().await.cause.unwrap();
     assert_eq!(cause, "the request took longer than a request may");

@@ -1,4 +1,4 @@
-//! What was sent before a shutdown is answered.
+//! Requests that were sent before a shutdown are answered.
 
 use super::*;
 
@@ -21,7 +21,7 @@ async fn shutdown_finishes_requests_in_flight_and_accepts_no_connection() {
     assert_eq!(rest(&mut idle).await, "", "idle connections are closed");
     assert!(
         TcpStream::connect(server.address).await.is_err(),
-        "nobody listens"
+        "the listener is closed"
     );
     assert!(!server.done.is_finished());
     server.release.notify_waiters();
@@ -80,7 +80,7 @@ async fn request_in_transit_at_the_shutdown_is_answered_with_close() {
 async fn connection_in_the_backlog_at_the_shutdown_is_served() {
     for _ in 0..20 {
         let mut server = start(Limits::default()).await;
-        // Nothing is awaited, so the server on this thread sees all of it at once.
+        // There is no await, so the server on this thread sees the connection and the stop at once.
         let mut stream = std::net::TcpStream::connect(server.address).unwrap();
         std::io::Write::write_all(&mut stream, get("/").as_bytes()).unwrap();
         server.stop();
@@ -105,7 +105,7 @@ async fn request_that_came_in_time_is_served_by_a_busy_process() {
         server.stop();
         tokio::task::yield_now().await;
         idle.write_all(request.as_bytes()).await.unwrap();
-        // The only thread does something else until the time is over.
+        // Blocks the only thread until the time is over.
         std::thread::sleep(SHORT * 2);
         let last = rest(&mut idle).await;
         assert_eq!(parse(&last), (200, Value::from("hello")));

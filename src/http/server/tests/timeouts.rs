@@ -1,4 +1,5 @@
-//! What a quiet or slow connection may take, by a paused clock; one limit of each kind over sockets.
+//! Time limits of quiet and slow connections, mostly with a paused clock. One limit of each kind is also
+//! tested over sockets.
 
 use tokio::io::{DuplexStream, duplex};
 use tokio::time::Instant;
@@ -7,7 +8,8 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// One connection, and a task that ends with it.
+/// Serves one connection. Returns the client's side, the handler, and a task that ends with the
+/// connection.
 fn connection(limits: Limits) -> (DuplexStream, Arc<TestHandler>, JoinHandle<()>) {
     let (handler, _) = handler(TEST_TIMEOUT, TEST_TIMEOUT);
     let (client, io) = duplex(1024);
@@ -35,7 +37,7 @@ async fn http2_over(
     sender
 }
 
-/// The window of a stream unless the client says another (RFC 9113 §6.9.2).
+/// The initial window of a stream (RFC 9113 §6.9.2), in bytes.
 const WINDOW: u32 = 65_535;
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +121,7 @@ async fn http_1_connection_whose_peer_does_not_read_is_closed_after_15_seconds()
     for path in ["/large", "/"] {
         let (mut client, _, done) = connection(Limits::default());
         let started = Instant::now();
-        // Pipelined: small answers fill the pipe as well as a large one does.
+        // The requests are pipelined: many small answers fill the pipe like a large one.
         let requests = get(path).replace("close", "keep-alive").repeat(16);
         client.write_all(requests.as_bytes()).await.unwrap();
         done.await.unwrap();
@@ -161,7 +163,7 @@ async fn connection_whose_peer_does_not_read_is_closed_over_a_socket() {
         }
     })
     .await
-    .expect("it is closed while nobody reads");
+    .expect("the connection is closed while the client does not read");
     let mut taken = Vec::new();
     let _ = stream.read_to_end(&mut taken).await;
     assert!(taken.len() < LARGE);
