@@ -251,7 +251,7 @@ impl Mfa {
     ) -> Result<Option<UsedCode>, Error> {
         let user = &permit.member().user;
         // Checked before the code is hashed, which is slow on purpose. The store checks it again.
-        if let Some(retry_after) = permit.account().codes_shut {
+        if let Some(retry_after) = permit.account().codes_retry_after {
             return Err(self.throttled(user, permit.member().now, retry_after, event));
         }
         let code = permit.operation().code.clone();

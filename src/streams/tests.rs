@@ -57,20 +57,20 @@ fn decision_entry(effect: Effect) -> DecisionEntry {
     entry
 }
 
-/// The record of a request with these decisions.
+/// Writes the event of a request with these decisions.
 fn request(sink: &Arc<dyn Sink>, id: &str, decisions: &[DecisionEntry]) {
     let mut event = RequestEvent::open(Arc::clone(sink), now(), id.to_owned(), "GET".to_owned());
     event.address([203, 0, 113, 7].into());
     for entry in decisions {
         event.decided(DecisionEntry {
             input: Some(input()),
-            ..decided.clone()
+            ..entry.clone()
         });
     }
 }
 
 fn allowed(sink: &Arc<dyn Sink>, id: &str) {
-    request(sink, id, &[decided(Effect::Allow)]);
+    request(sink, id, &[decision_entry(Effect::Allow)]);
 }
 
 fn open(file: &Path, masks: &[&str]) -> Stream {
@@ -88,7 +88,7 @@ struct Weighing {
     weight: usize,
 }
 
-impl Lines for Weighing {
+impl PendingLines for Weighing {
     fn weight(&self) -> usize {
         self.weight
     }
@@ -105,13 +105,13 @@ impl Lines for Weighing {
 
 /// A stream whose lines each have this weight.
 fn open_weighing(file: &Path, weight: usize) -> Stream {
-    let take: Take = Box::new(move |event| {
+    let select: SelectLines = Box::new(move |event| {
         Some(Box::new(Weighing {
             request_id: event.request_id.clone(),
             weight,
         }))
     });
-    Stream::open(file.to_owned(), "decision log", "decisions", true, take).unwrap()
+    Stream::open(file.to_owned(), "decision log", "decisions", true, select).unwrap()
 }
 
 fn lines(file: &Path) -> Vec<Value> {
@@ -152,7 +152,7 @@ fn line_holds_the_whole_decision_and_is_read_back() {
         shadow_policies: vec!["s".into()],
     }));
     let sink = log.sink();
-    request(&sink, "r-1", &[decided(Effect::Allow), told]);
+    request(&sink, "r-1", &[decision_entry(Effect::Allow), denied]);
     // Without a decision there is no line.
     request(&sink, "r-2", &[]);
     assert_eq!(log.finish(), Vec::<String>::new());
@@ -225,7 +225,7 @@ fn decision_before_reopening_is_written_to_the_renamed_file() {
     let folder = TempDir::new().unwrap();
     let [file, renamed] = ["d.jsonl", "d.jsonl.1"].map(|name| folder.path().join(name));
     let log = open(&file, &[]);
-    let (sink, reopen) = (log.sink(), log.reopening());
+    let (sink, reopen) = (log.sink(), log.reopener());
     allowed(&sink, "before");
     fs::rename(&file, &renamed).unwrap();
     allowed(&sink, "between");
@@ -243,7 +243,7 @@ fn open_file_stays_in_use_if_it_cannot_be_opened_again() {
     let log = open(&file, &[]);
     fs::rename(&file, &renamed).unwrap();
     fs::create_dir(&file).unwrap();
-    log.reopening()();
+    log.reopener()();
     allowed(&log.sink(), "r");
     assert_eq!(log.finish(), Vec::<String>::new());
     assert_eq!(request_ids(&renamed), ["r"]);
@@ -261,7 +261,7 @@ fn unwritable_file_loses_lines_until_it_can_be_written_again() {
     request(
         &sink,
         "lost",
-        &[decided(Effect::Allow), decided(Effect::Allow)],
+        &[decision_entry(Effect::Allow), decision_entry(Effect::Allow)],
     );
     until(|| health.lost().unwritable == 3);
     let warnings = health.warnings();
