@@ -249,7 +249,6 @@ fn paths_are_found_in_declarations_and_expressions() {
         "http::X",
         "http::server",
         "mfa",
-        "policy::Bundle",
         "store",
     ];
     assert_eq!(paths, expected);
