@@ -273,7 +273,7 @@ fn unwritable_file_loses_lines_until_it_can_be_written_again() {
     );
     fs::remove_file(&name).unwrap();
     symlink(&file, &name).unwrap();
-    allowed(&sink, "there");
+    allowed(&sink, "written");
     until(|| health.warnings().is_empty());
     let missing = format!("3 decisions are missing in {}", name.display());
     assert_eq!(log.finish(), [missing]);

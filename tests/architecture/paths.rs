@@ -233,7 +233,7 @@ fn absolute(path: &[String], module: &[String], children: &BTreeSet<String>) -> 
 fn paths_are_found_in_declarations_and_expressions() {
     let text = "
         mod child; use crate::{gate::Gate, mfa, http::{self, server as web}};
-        fn f(x: crate::policy::Bundle) { println!(\"{}\", crate::http::X); child::go(other::it); }
+        fn f(x: cedargate_policy::Bundle) { println!(\"{}\", crate::http::X); child::go(other::it); }
         mod inner { use super::super::store; use super::own; } use super::authn::{self};
         #[cfg(test)] fn g() { crate::hidden::x() }
         #[cfg(test)] mod tests; #[cfg(test)] mod more { use crate::hidden; }
