@@ -52,7 +52,7 @@ const METHOD_BYTES: usize = 32;
 fn open_event<B>(sink: &Arc<dyn Sink>, request: &Request<B>) -> (Timestamp, RequestEvent) {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that reads the clock"
+        reason = "the one place where a request reads the clock"
     )]
     let now = Timestamp::from(std::time::SystemTime::now());
     let id = request_id(request.headers(), now);

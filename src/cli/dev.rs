@@ -54,7 +54,7 @@ const RP_ID: &str = "localhost";
 const GREETING_TTL: Duration = Duration::from_secs(4 * 60 * 60);
 const ENROLLMENT_TTL: Duration = Duration::from_secs(5 * 60);
 
-/// Run a gateway to try, which needs nothing else, with a page to enrol authenticators on.
+/// Run a trial gateway without any set-up, with a page for enrolling authenticators.
 ///
 /// It keeps its data in a folder and issues its own tokens. It decides with the policies in ./policies
 /// and the schema in ./schema, or with the shipped ones if neither folder exists. An edited policy is

@@ -80,9 +80,15 @@ impl Chromium {
         self.client.issue_cmd(command).await.unwrap();
     }
 
-    /// Clicks on the element that this CSS selector finds.
+    /// Clicks on the element that this CSS selector finds. If the page redraws it between the two, finds
+    /// it again, as a person would.
     pub async fn click(&self, css: &str) {
-        self.find(css).await.click().await.unwrap();
+        loop {
+            match self.find(css).await.click().await {
+                Err(error) if error.is_stale_element_reference() => {}
+                clicked => return clicked.unwrap(),
+            }
+        }
     }
 
     /// Replaces the text of an input, as typing does.

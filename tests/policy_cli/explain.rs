@@ -291,7 +291,7 @@ fn line_of_the_decision_log_is_explained_and_compared() {
     hidden["masked"] = json!(["input.entities.claims.employment"]);
     let output = explain(&home, &["--log", "-"], &hidden.to_string());
     assert!(
-        stdout(&output).contains("Not in the log, so the decision may have been another: input.entities.claims.employment"),
+        stdout(&output).contains("Masked in the log, so this result may differ from the recorded one: input.entities.claims.employment"),
         "{}",
         stdout(&output)
     );

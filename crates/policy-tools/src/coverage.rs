@@ -22,9 +22,9 @@ pub struct Coverage {
 /// The coverage of a policy or a template link.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyCoverage {
-    /// The id of the policy or template.
+    /// The id of the policy or template link.
     pub id: String,
-    /// The file, as the person named it or its folder.
+    /// The path of the file, relative to what the command line names.
     pub file: String,
     /// The line on which it begins, from 1.
     pub line: usize,
@@ -37,7 +37,7 @@ pub struct PolicyCoverage {
 pub struct TextCoverage {
     /// The id of the policy or template.
     pub id: String,
-    /// The file, as the person named it or its folder.
+    /// The path of the file, relative to what the command line names.
     pub file: String,
     /// Its lines, annotations included, from 1.
     pub lines: Range<usize>,
@@ -47,8 +47,8 @@ pub struct TextCoverage {
     pub clauses: Vec<ClauseCoverage>,
 }
 
-/// The coverage of a top-level clause. A request is not counted if the head did not
-/// match or an earlier clause failed, as Cedar then does not evaluate the clause.
+/// The coverage of a top-level clause. A request is not counted if the scope did not
+/// match or an earlier clause was not satisfied, because Cedar then does not evaluate the clause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClauseCoverage {
     /// The text of the clause.
@@ -144,8 +144,8 @@ pub struct Share {
 }
 
 impl Share {
-    /// Returns the percentage, rounded down to one decimal, so that only the whole is 100. A part of nothing
-    /// is 100 percent.
+    /// Returns the percentage, rounded down to one decimal, so that only full coverage shows 100. The
+    /// percentage of an empty total is 100.
     pub fn percent(self) -> f64 {
         let permille = (self.part * 1000).checked_div(self.whole);
         let permille = u32::try_from(permille.unwrap_or(1000)).unwrap_or_default();

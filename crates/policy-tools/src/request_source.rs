@@ -9,7 +9,7 @@ use cedargate_policy::{Bundle, PreparedRequest, RecordedDecision, RequestError};
 
 use crate::{Error, Result};
 
-/// Deeper than any request is nested.
+/// The greatest nesting of the JSON. Requests are shallower.
 const MAX_DEPTH: usize = 32;
 
 /// Finds the test case with this name in test files and folders of them.
@@ -150,7 +150,7 @@ impl<'a> Log<'a> {
             0 => {
                 let message = format!("no decision has the decision_id or request_id {id:?}");
                 Err(Error::usage("no_decision", self.file, message).help(
-                    "the id is a member of the line, of the wide event, and of the answer as X-Request-ID",
+                    "both ids are members of the line; the request_id is in the request event and in X-Request-ID too",
                 ))
             }
             many => {

@@ -1,4 +1,4 @@
-//! Runs test cases against policies and, if asked, measures what the cases cover and notice.
+//! Runs test cases against policies and, if asked, measures coverage and the mutation score.
 
 use std::path::PathBuf;
 
@@ -119,7 +119,7 @@ fn no_cases(paths: &[PathBuf], filter: Option<&str>, found: usize) -> Finding {
     let (message, help) = match filter {
         Some(text) if found > 0 => (
             format!("none of {found} cases has {text:?} in its name or in that of its file"),
-            "upper and lower case are told apart",
+            "the filter is case-sensitive",
         ),
         _ => (
             "there are no cases here, so nothing was tested".to_owned(),
@@ -161,16 +161,17 @@ impl TestReport {
         paths: &[PathBuf],
         options: &Options<'_>,
     ) -> Result<()> {
-        let asked = self.decide(bundle, cases)?;
+        let prepared = self.decide(bundle, cases)?;
         let all_passed = self.is_ok();
         if options.coverage {
-            let prepared: Vec<&PreparedRequest> = asked.iter().map(|one| &one.request).collect();
-            self.coverage = Some(Coverage::measure(bundle, &prepared)?);
+            let requests: Vec<&PreparedRequest> =
+                prepared.iter().map(|case| &case.request).collect();
+            self.coverage = Some(Coverage::measure(bundle, &requests)?);
         }
         if options.mutation && all_passed {
             let mut equivalents = EquivalentMutants::read(paths, &mut self.findings);
             let progress = options.progress.unwrap_or(&|_, _| {});
-            let report = mutation::measure(bundle, &asked, &mut equivalents, progress)?;
+            let report = mutation::measure(bundle, &prepared, &mut equivalents, progress)?;
             self.findings.extend(equivalents.unused());
             self.mutation = Some(report);
         }
@@ -180,25 +181,25 @@ impl TestReport {
 
     /// Decides the cases and returns those that are well-formed.
     fn decide(&mut self, bundle: &Bundle, cases: Vec<Case>) -> Result<Vec<PreparedCase>> {
-        let answers = cases::run_all(bundle, &cases).map_err(Error::Threads)?;
-        let assumed = cases.iter().zip(&answers).filter_map(|(case, answer)| {
-            let answered = answer.as_ref().ok()?;
-            Some((case, answered.case.request.assumed()))
+        let runs = cases::run_all(bundle, &cases).map_err(Error::Threads)?;
+        let assumed = cases.iter().zip(&runs).filter_map(|(case, run)| {
+            let run = run.as_ref().ok()?;
+            Some((case, run.case.request.assumed()))
         });
         self.notes = old_cases::notes(assumed);
-        let mut asked = Vec::new();
-        for (case, answer) in cases.into_iter().zip(answers) {
-            let outcome = match answer {
-                Ok(answered) => {
-                    let outcome = outcome(bundle, &answered);
-                    asked.push(answered.case);
+        let mut prepared = Vec::new();
+        for (case, run) in cases.into_iter().zip(runs) {
+            let outcome = match run {
+                Ok(run) => {
+                    let outcome = outcome(bundle, &run);
+                    prepared.push(run.case);
                     outcome
                 }
                 Err(why) => CaseOutcome::Invalid(case.finding(&why)),
             };
             self.cases.push(CaseResult { case, outcome });
         }
-        Ok(asked)
+        Ok(prepared)
     }
 }
 

@@ -104,32 +104,32 @@ impl AnnotationReader<'_> {
         }
         match name {
             "id" if is_policy_id(value) => self.id = Some(value.to_owned()),
-            "id" => self.value(annotation, ID_RULE),
+            "id" => self.refuse_value(annotation, ID_RULE),
             "notice" if is_notice(value) => self.read.notice = Some(value.to_owned()),
-            "notice" => self.value(annotation, NOTICE_RULE),
+            "notice" => self.refuse_value(annotation, NOTICE_RULE),
             "code" if RESERVED_CODES.contains(&value) => {
-                self.value(
+                self.refuse_value(
                     annotation,
                     "this code is reserved: the gateway itself answers with it",
                 );
             }
             "code" if is_code(value) => self.read.code = Some(value.to_owned()),
-            "code" => self.value(annotation, CODE_RULE),
+            "code" => self.refuse_value(annotation, CODE_RULE),
             "step_up" if is_acr(value) => self.acr = Some(value.to_owned()),
-            "step_up" => self.value(annotation, ACR_RULE),
+            "step_up" => self.refuse_value(annotation, ACR_RULE),
             "max_age" => match whole_seconds(value) {
                 Some(seconds) => self.max_age = Some(seconds),
-                None => self.value(annotation, AGE_RULE),
+                None => self.refuse_value(annotation, AGE_RULE),
             },
             "mode" if value == "shadow" => self.read.shadow = true,
-            "mode" => self.value(annotation, "the only mode is @mode(\"shadow\")"),
+            "mode" => self.refuse_value(annotation, "the only mode is @mode(\"shadow\")"),
             "description" | "owner" | "ticket" => {}
             _ if name.starts_with("x_") => {}
-            _ => self.unknown(annotation),
+            _ => self.refuse_unknown(annotation),
         }
     }
 
-    /// Combines `@step_up` and `@max_age`, of which neither has a meaning alone.
+    /// Combines `@step_up` and `@max_age`, which are only valid together.
     fn pair(&mut self, syntax: Syntax<'_>) {
         let (annotation, missing) = match (self.acr.take(), self.max_age) {
             (Some(acr), Some(max_age)) => {
@@ -150,7 +150,7 @@ impl AnnotationReader<'_> {
         }
     }
 
-    fn unknown(&mut self, annotation: &Located<Annotation<'_>>) {
+    fn refuse_unknown(&mut self, annotation: &Located<Annotation<'_>>) {
         let name = annotation.item.name;
         let message = format!("there is no annotation @{name}");
         let help = match nearest(&name.to_lowercase(), KNOWN) {
@@ -160,7 +160,7 @@ impl AnnotationReader<'_> {
         self.refuse("annotation_unknown", annotation, message, help);
     }
 
-    fn value(&mut self, annotation: &Located<Annotation<'_>>, rule: &str) {
+    fn refuse_value(&mut self, annotation: &Located<Annotation<'_>>, rule: &str) {
         let message = format!("the value of @{} is invalid", annotation.item.name);
         self.refuse("annotation_value", annotation, message, rule);
     }
@@ -182,7 +182,7 @@ pub(crate) const ID_RULE: &str =
 const NOTICE_RULE: &str = "it is 1 to 300 characters in one line";
 const CODE_RULE: &str = "it is 1 to 64 of a-z, 0-9 and _, and begins with a letter";
 const ACR_RULE: &str =
-    "it is one acr value, such as \"phr\": visible ASCII without spaces, \" and \\";
+    "it is one acr value, such as \"phr\": visible ASCII, except spaces, \" and \\";
 const AGE_RULE: &str = "it is a Cedar duration in whole seconds, 1s or more, such as \"5m\"";
 
 /// `[a-z0-9][a-z0-9-]{0,63}`.

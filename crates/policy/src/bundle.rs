@@ -18,7 +18,7 @@ use crate::{AuthorizationRequest, DecisionInput, PreparedRequest};
 #[derive(Clone, Debug)]
 pub struct Bundle {
     pub(crate) schema: Arc<SchemaIndex>,
-    /// The policies that count: links included, shadow policies not.
+    /// The enforced policies: links included, shadow policies not.
     pub(crate) live: PolicySet,
     /// All policies. `None` if there are no shadow policies.
     pub(crate) with_shadow: Option<PolicySet>,

@@ -54,7 +54,7 @@ pub(in crate::authn) enum FetchError {
     Keys(#[from] KeysError),
 }
 
-/// The reason why the certificate of an issuer's server cannot be verified.
+/// The reason why the HTTPS client for issuers' keys cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     /// The system's root certificates cannot be read.

@@ -24,13 +24,13 @@ use crate::cli::output;
 /// schema/; any other folder is a policy folder with the schema of --schema. A revision has its policies in
 /// the folder of --policies, and its schema in that of --schema.
 ///
-/// A policy is changed only in form if no answer can depend on the change: layout, comments, the order of
+/// A policy is listed as reformatted if the change cannot affect any answer: layout, comments, the order of
 /// actions, @description, @owner, @ticket and @x_…. Files and their names do not matter.
 ///
 /// Each test case and each recorded decision is decided by both sides. A different answer is widening
 /// (deny → allow), narrowing (allow → deny) or answer (other policies, notices, errors or another code). Its
 /// causes are the policies that differ and determine only one of the two answers. If there are none, each
-/// difference is undone alone, and the causes are those that change the answer. Requests that do not fit
+/// changed policy is reverted on its own, and the causes are those whose reversal changes the answer. Requests that do not fit
 /// the schema of a side are listed.
 #[derive(Args, Debug)]
 #[command(
@@ -58,7 +58,8 @@ pub(in crate::cli) struct Arguments {
     /// A decision log whose requests are decided by both sides, too; - is stdin.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// Exit with 1 if an answer widens, or if any answer differs or only one side can decide.
+    /// widening: exit with 1 if a refused request is allowed now. any: exit with 1 if an answer differs, or
+    /// if only one side can decide a request.
     #[arg(long, value_enum, value_name = "WHAT")]
     fail_on: Option<FailOn>,
     /// Print one JSON object instead of sentences.
@@ -70,7 +71,7 @@ pub(in crate::cli) struct Arguments {
 enum FailOn {
     /// A refused request is allowed.
     Widening,
-    /// A request gets another answer.
+    /// A request gets another answer, or is decided by one side only.
     Any,
 }
 

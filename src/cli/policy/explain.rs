@@ -178,7 +178,7 @@ impl fmt::Display for RecordedAnswer {
             let hidden = self.hidden.join(", ");
             writeln!(
                 f,
-                "Not in the log, so the decision may have been another: {hidden}"
+                "Masked in the log, so this result may differ from the recorded one: {hidden}"
             )?;
         }
         Ok(())

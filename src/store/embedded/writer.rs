@@ -105,7 +105,8 @@ impl Writer {
         }
     }
 
-    /// Asks the thread to open the file again. If the queue is full, the next step that fails does so.
+    /// Asks the thread to open the file again. If the queue is full, the request is dropped, and the next
+    /// commit that fails reopens the file.
     pub(super) fn reopen(&self) {
         if let Some(queue) = &self.queue {
             let _full = queue.try_send(Message::Reopen);
@@ -224,8 +225,8 @@ fn commit(file: &StoreFile, clock: &Clock, mut jobs: Vec<Box<dyn Job>>) {
     }
 }
 
-/// Begins a transaction with two-phase commit. After a crash, redb's one-phase commit trusts a checksum
-/// that chosen bytes could forge, and clients choose device names.
+/// Begins a transaction with two-phase commit. After a crash with one-phase commit, redb trusts a
+/// checksum, and a client could forge it through a device name.
 fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);

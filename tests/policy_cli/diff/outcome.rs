@@ -64,7 +64,7 @@ fn recorded_decisions_are_compared_too() {
     assert_eq!(widening["action"], lines[at - 1]["input"]["action"]);
     let output = home.run_on(&["policy", "diff", "old", "--log", "-"], &text.join("\n"));
     assert!(
-        stdout(&output).contains("NOT READ of the log: 1 line"),
+        stdout(&output).contains("NOT READ: 1 line of the log"),
         "{}",
         stdout(&output)
     );

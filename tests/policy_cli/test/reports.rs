@@ -59,7 +59,7 @@ fn filter_matches_names_of_cases_and_of_files() {
     insta::assert_snapshot!(ran.stderr, @r#"
     error[no_cases]: none of 2 cases has "With 2" in its name or in that of its file
     --> ./tests/policies
-     = help: upper and lower case are told apart
+     = help: the filter is case-sensitive
     "#);
 }
 

@@ -24,7 +24,7 @@ pub struct PolicyDifferences {
     pub reformatted: Vec<ListedPolicy>,
     /// Pairs of a removed and an added policy that mean the same: one policy with another id.
     pub renamed: Vec<RenamedPolicy>,
-    /// The differences between the declarations of `MutationSite::Claims`.
+    /// The differences between the declarations of `Site::Claims`.
     pub claims: ClaimDifferences,
 }
 
@@ -125,13 +125,13 @@ type Items<'a> = BTreeMap<&'a str, Item<'a>>;
 
 /// A policy, a template link or a template of a bundle.
 struct Item<'a> {
-    parsed: ParsedFile<'a>,
+    parsed: PolicyOrTemplate<'a>,
     text: String,
     arguments: Option<HashMap<SlotId, EntityUid>>,
     place: Option<(String, usize)>,
 }
 
-enum ParsedFile<'a> {
+enum PolicyOrTemplate<'a> {
     Policy(&'a cedar_policy::Policy),
     Template(&'a cedar_policy::Template),
 }
@@ -148,8 +148,8 @@ impl Item<'_> {
 
     fn canonical(&self) -> Option<Value> {
         match self.parsed {
-            ParsedFile::Policy(policy) => canonical::of_policy(policy),
-            ParsedFile::Template(template) => canonical::of_template(template),
+            PolicyOrTemplate::Policy(policy) => canonical::of_policy(policy),
+            PolicyOrTemplate::Template(template) => canonical::of_template(template),
         }
     }
 
@@ -157,7 +157,7 @@ impl Item<'_> {
         ListedPolicy {
             id: id.to_owned(),
             place: self.place.clone(),
-            is_template: matches!(self.parsed, ParsedFile::Template(_)),
+            is_template: matches!(self.parsed, PolicyOrTemplate::Template(_)),
         }
     }
 }
@@ -167,7 +167,7 @@ fn items(bundle: &Bundle) -> Items<'_> {
     let policies = bundle.entries().iter().filter_map(|entry| {
         let policy = set.policy(&entry.policy_id())?;
         let item = Item {
-            parsed: ParsedFile::Policy(policy),
+            parsed: PolicyOrTemplate::Policy(policy),
             text: entry.text().to_owned(),
             arguments: policy.template_links(),
             place: Some((entry.file.clone(), entry.line)),
@@ -176,7 +176,7 @@ fn items(bundle: &Bundle) -> Items<'_> {
     });
     let templates = set.templates().map(|template| {
         let item = Item {
-            parsed: ParsedFile::Template(template),
+            parsed: PolicyOrTemplate::Template(template),
             text: template.to_cedar(),
             arguments: None,
             place: None,

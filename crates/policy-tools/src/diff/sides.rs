@@ -32,9 +32,9 @@ pub enum Side {
 /// The two sides of a comparison.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sides {
-    /// The side that was.
+    /// The policies before the change.
     pub old: Side,
-    /// The side that is to be.
+    /// The policies after the change.
     pub new: Side,
 }
 
@@ -43,12 +43,12 @@ pub struct Sides {
 pub struct SideSources {
     /// The files.
     pub sources: Sources,
-    /// The path of a `gate.cedarschema` of another version of cedargate, whose place the schema of this
-    /// program took. A revision cannot be repaired, and this program decides for both sides.
+    /// The path of a `gate.cedarschema` of another release that was replaced by the schema of this program. A
+    /// revision cannot be repaired, and this program decides for both sides.
     pub replaced_schema: Option<String>,
 }
 
-/// The folders that a revision, and a folder without a schema of its own, are read from.
+/// The folders of `--policies` and `--schema`, for revisions and for folders without a schema.
 #[derive(Clone, Copy)]
 struct Folders<'a> {
     policies: &'a Path,
@@ -90,7 +90,7 @@ impl Sides {
             }
             _ => Ok(Self {
                 old: folders.side(old)?,
-                new: folders.now(policies.to_owned(), schema.to_owned()),
+                new: folders.folders(policies.to_owned(), schema.to_owned()),
             }),
         }
     }
@@ -111,13 +111,13 @@ impl Folders<'_> {
         Ok(match within("policies") {
             Some(policies) => {
                 let schema = within("schema").unwrap_or_else(|| self.schema.to_owned());
-                self.now(policies, schema)
+                self.folders(policies, schema)
             }
-            None => self.now(path.to_owned(), self.schema.to_owned()),
+            None => self.folders(path.to_owned(), self.schema.to_owned()),
         })
     }
 
-    fn now(self, policies: PathBuf, schema: PathBuf) -> Side {
+    fn folders(self, policies: PathBuf, schema: PathBuf) -> Side {
         Side::Folders { policies, schema }
     }
 

@@ -9,7 +9,7 @@ use crate::Bundle;
 use crate::syntax::{RequiredPrincipal, Syntax};
 use cedargate_core::{GroupId, IssuerName, Tenant, UserId};
 
-/// The issuer of the unknown user. No policy names it by accident.
+/// The issuer of the unknown user: a name that real policies do not use.
 static ISSUER: LazyLock<IssuerName> =
     LazyLock::new(|| "canary".parse().expect("this is the name of an issuer"));
 /// The tenant of the unknown user.
@@ -99,8 +99,8 @@ impl<'a> PolicyMentions<'a> {
         self.policy.effect() == cedar_policy::Effect::Permit
     }
 
-    /// Adds a user of each group, user, issuer and tenant that the policy names, and of each issuer in each
-    /// tenant.
+    /// Adds each user that the policy names, a member of each group that it names, and a user for each pair of
+    /// issuer and tenant.
     fn callers(&self, identities: &mut BTreeSet<CallerIdentity>) {
         let (mut issuers, mut tenants) = (self.issuers(), self.tenants());
         for uid in &self.named {
@@ -205,7 +205,7 @@ impl CallerIdentity {
         }
     }
 
-    /// Returns a user in all named groups of each issuer and tenant with several groups.
+    /// Returns, for each issuer and tenant with several named groups, one user who is in all of them.
     fn of_several_groups(identities: &BTreeSet<Self>) -> Vec<Self> {
         let mut groups: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
         for one in identities {
@@ -280,8 +280,9 @@ impl<'a> MentionIndex<'a> {
         index
     }
 
-    /// Returns `None` for a caller whom no permit and no general policy names. The policies treat such a
-    /// caller like an unknown user, or refuse them for more reasons.
+    /// Returns `None` if no permit for this caller and none of the `general` policies, which can apply to
+    /// every principal, mention them. The policies treat such a caller like an unknown user, or refuse them
+    /// for more reasons.
     fn caller(&self, identity: CallerIdentity, general: &PolicySet) -> Option<CanaryCaller> {
         let entities = identity.entities();
         let indexes = |index: &BTreeMap<&EntityUid, Vec<usize>>| -> BTreeSet<usize> {

@@ -48,24 +48,25 @@ fn finding(bundle: &Bundle, failed: &[FailedCanary]) -> Option<Finding> {
             "keep the shipped 10-tenant-isolation.cedar, without exceptions, and check that the folder was copied completely",
         ),
         Rule::Reset => (
-            "must be refused: a stolen password would take the account over",
+            "must be refused, because a stolen password would be enough to take over the account",
             "let no user enrol while context.factors.reset is true without a recovery code or a strong sign-in, as the shipped 30-step-up.cedar does, and check that the folder was copied completely",
         ),
         Rule::Administration => (
-            "must be refused: a password alone would administer others",
+            "must be refused, because a password alone would be enough to administer others",
             "keep step-up-admin and trusted-admin of the shipped 30-step-up.cedar, and check that the folder was copied completely",
         ),
     };
     let outcome = match first.allowed {
-        true => "is permitted by",
-        false => "is refused for another reason, by",
+        true => "but it is permitted by",
+        false => "but it is refused for another reason, by",
     };
     let more = match failed.len() {
         1 => String::new(),
-        many => format!("; so are {} more such requests", many - 1),
+        2 => "; and 1 more request like it".to_owned(),
+        many => format!("; and {} more requests like it", many - 1),
     };
     let message = format!(
-        "a canary request {must}, and {outcome} {places}: {}{more}",
+        "a canary request {must}, {outcome} {places}: {}{more}",
         first.request
     );
     let file = entries.first().map_or("", |entry| entry.file.as_str());

@@ -21,9 +21,10 @@ use super::callers::{CanaryCaller, OTHER_TENANT};
 pub(super) enum Rule {
     /// `X-Tenant-ID` is not the caller's tenant. The code must be `tenant_mismatch`.
     OtherTenant,
-    /// The account was reset, and the caller signed in by password alone.
+    /// The account was reset, and the caller's proof goes back to a password alone: they signed in with it,
+    /// or confirmed an authenticator that it enrolled.
     Reset,
-    /// The caller administers other users, and signed in by password alone.
+    /// The caller administers other users, and their proof goes back to a password alone.
     Administration,
 }
 
@@ -42,7 +43,7 @@ pub(super) struct Canary<'a> {
     account: UserId,
 }
 
-/// The time of all requests, 2026-01-15T09:00:00Z. The engine reads no clock.
+/// The fixed time of all requests, 2026-01-15T09:00:00Z, because this crate reads no clock.
 fn now() -> Timestamp {
     Timestamp::from_millis(1_768_467_600_000)
 }

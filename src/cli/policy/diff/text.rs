@@ -192,7 +192,7 @@ fn unread(text: &mut String, requests: &RequestDifferences) {
         return;
     }
     let lines = plural(requests.unread.count(), "line", "lines");
-    let _ = writeln!(text, "\nNOT READ of the log: {lines}");
+    let _ = writeln!(text, "\nNOT READ: {lines} of the log");
     for (line, why) in requests.unread.first() {
         let _ = writeln!(text, "  log line {line}: {why}");
     }
