@@ -11,10 +11,8 @@ use super::error::Error;
 use super::issuer::{Issuer, IssuerKind, KeySource};
 use super::keys::{Keys, KeysError};
 use super::signing::{self, SigningKey};
-use cedargate_core::{CodeKind, CodeSetId, CodeUse, Confirmation, Timestamp, User};
+use cedargate_core::{CodeKind, CodeSetId, CodeUse, Confirmation, STEP_UP_ACR, Timestamp, User};
 
-/// The `acr` of a phishing-resistant sign-in (OpenID EAP ACR Values §2).
-pub const ACR: &str = "phr";
 const TENANT: &str = "tenant_id";
 const GROUPS: &str = "groups";
 /// The configured name of the issuer of the sign-in.
@@ -296,7 +294,10 @@ fn acr_and_amr(user: &User, proof: &Proof) -> (Option<&'static str>, Vec<String>
             if *user_verified {
                 amr.push("mfa");
             }
-            (Some(ACR), amr.into_iter().map(str::to_owned).collect())
+            (
+                Some(STEP_UP_ACR),
+                amr.into_iter().map(str::to_owned).collect(),
+            )
         }
         Proof::Code { .. } => {
             // A code may be written on paper, so the new token does not claim a hardware key.

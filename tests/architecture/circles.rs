@@ -15,7 +15,12 @@ use std::path::Path;
 use super::paths::{Names, Read, Source, read, source};
 
 /// The folders of sources without circles.
-const FOLDERS: [&str; 3] = ["src", "crates/core/src", "crates/policy-tools/src"];
+const FOLDERS: [&str; 4] = [
+    "src",
+    "crates/core/src",
+    "crates/policy/src",
+    "crates/policy-tools/src",
+];
 
 /// How many re-exports a name may pass on the way to its definition.
 const RE_EXPORTS: usize = 8;

@@ -35,6 +35,10 @@ pub struct ShadowDecision {
     pub shadow_policies: Vec<String>,
 }
 
+/// The `acr` of a token after a step-up at the gateway: phishing-resistant (OpenID Connect Extended
+/// Authentication Profile ACR Values).
+pub const STEP_UP_ACR: &str = "phr";
+
 impl Decision {
     /// Returns the decision on a request that could not be evaluated: [`Effect::Failed`] with this error.
     pub fn failed(error: String) -> Self {

@@ -43,7 +43,7 @@ pub use account::{Authenticator, Confirmer, Factors, Means};
 pub use action::{Action, GateAction};
 pub use bytes::Bytes;
 pub use caller::{Member, User, Visitor};
-pub use decision::{Decision, Effect, Recourse, ShadowDecision, StepUp};
+pub use decision::{Decision, Effect, Recourse, STEP_UP_ACR, ShadowDecision, StepUp};
 pub use finding::{Finding, Findings, Severity, nearest};
 pub use id::{GroupId, IdError, IssuerName, Tenant, UserId, hyphenated};
 pub use method_type::MethodType;

@@ -7,8 +7,6 @@ use cedargate_core::{
     Action, Authenticator, Factors, Means, MethodType, Session, Tenant, Timestamp, User, UserId,
 };
 
-use crate::request;
-
 /// An authorization request: principal, action and resource, and the facts that policies may read.
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest<'a> {
@@ -25,16 +23,6 @@ pub struct AuthorizationRequest<'a> {
 }
 
 impl AuthorizationRequest<'_> {
-    /// Returns the principal's entity uid as Cedar writes it, such as `Gate::Anonymous::"anonymous"`.
-    pub fn principal_uid(&self) -> String {
-        request::principal(self).to_string()
-    }
-
-    /// Returns the resource's entity uid as Cedar writes it, such as `Gate::Route::"/v1/openapi.json"`.
-    pub fn resource_uid(&self) -> String {
-        request::resource(self).to_string()
-    }
-
     pub(crate) fn user(&self) -> Option<&User> {
         match &self.caller {
             Caller::Visitor(user) => *user,

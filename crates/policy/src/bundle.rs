@@ -5,12 +5,9 @@ use std::sync::Arc;
 
 use cedar_policy::{Authorizer, PolicyId, PolicySet};
 
-use cedargate_core::Decision;
-
 use crate::annotations::Annotations;
 use crate::catalogue::PolicyEntry;
 use crate::schema::SchemaIndex;
-use crate::{AuthorizationRequest, DecisionInput, PreparedRequest};
 
 /// Policies, links and schema, validated and immutable.
 ///
@@ -60,45 +57,6 @@ impl Bundle {
     /// Returns the names of the claims that `Site::Claims` declares.
     pub fn declared_claims(&self) -> impl Iterator<Item = &str> {
         self.schema.claims.iter().map(|(name, _)| name.as_str())
-    }
-
-    /// Decides an authorization request.
-    ///
-    /// An evaluation error, or a request that does not conform to the schema, gives [`Effect::Failed`],
-    /// which is never an allow.
-    ///
-    /// [`Effect::Failed`]: cedargate_core::Effect::Failed
-    pub fn decide(&self, request: &AuthorizationRequest<'_>) -> Decision {
-        match PreparedRequest::new(self, request) {
-            Ok(prepared) => self.decide_with_shadow(&prepared),
-            Err(error) => Decision::failed(error.to_string()),
-        }
-    }
-
-    /// Decides a request like [`Bundle::decide`], and also returns the input of the decision for the
-    /// decision log.
-    pub fn decide_with_input(
-        &self,
-        request: &AuthorizationRequest<'_>,
-    ) -> (Decision, Arc<DecisionInput>) {
-        let prepared = PreparedRequest::new(self, request);
-        let decision = match &prepared {
-            Ok(prepared) => self.decide_with_shadow(prepared),
-            Err(error) => Decision::failed(error.to_string()),
-        };
-        let input = DecisionInput::new(request, prepared.ok(), &self.schema);
-        (decision, Arc::new(input))
-    }
-
-    /// Decides a prepared request, such as one from a test case. Shadow policies are not evaluated.
-    pub fn evaluate(&self, request: &PreparedRequest) -> Decision {
-        self.evaluate_with(&self.live, request)
-    }
-
-    fn decide_with_shadow(&self, request: &PreparedRequest) -> Decision {
-        let mut decision = self.evaluate(request);
-        decision.shadow = self.shadow(request, &decision).map(Box::new);
-        decision
     }
 
     /// Returns all policies, shadow policies included.

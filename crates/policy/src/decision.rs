@@ -4,6 +4,7 @@ mod shadow;
 mod step_up;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cedar_policy::{
     AuthorizationError, Decision as CedarDecision, Entities, PolicyId, PolicySet, Request, Response,
@@ -12,18 +13,54 @@ use cedar_policy::{
 use cedargate_core::{Decision, Effect};
 
 use crate::annotations::Annotations;
-use crate::{Bundle, PreparedRequest, nesting};
+use crate::{AuthorizationRequest, Bundle, DecisionInput, PreparedRequest, nesting};
 
 pub(crate) use step_up::{Denied, Offer};
 
-/// The `acr` of a token after a step-up at the gateway: phishing-resistant (OpenID Connect Extended
-/// Authentication Profile ACR Values).
-pub(crate) const OWN_STEP_UP: &str = "phr";
 /// The code that takes precedence over the code of any other policy, because clients branch on it.
 pub const TENANT_MISMATCH: &str = "tenant_mismatch";
 const FORBIDDEN: &str = "forbidden";
 
 impl Bundle {
+    /// Decides an authorization request.
+    ///
+    /// An evaluation error, or a request that does not conform to the schema, gives [`Effect::Failed`],
+    /// which is never an allow.
+    ///
+    /// [`Effect::Failed`]: cedargate_core::Effect::Failed
+    pub fn decide(&self, request: &AuthorizationRequest<'_>) -> Decision {
+        match PreparedRequest::new(self, request) {
+            Ok(prepared) => self.decide_with_shadow(&prepared),
+            Err(error) => Decision::failed(error.to_string()),
+        }
+    }
+
+    /// Decides a request like [`Bundle::decide`], and also returns the input of the decision for the
+    /// decision log.
+    pub fn decide_with_input(
+        &self,
+        request: &AuthorizationRequest<'_>,
+    ) -> (Decision, Arc<DecisionInput>) {
+        let prepared = PreparedRequest::new(self, request);
+        let decision = match &prepared {
+            Ok(prepared) => self.decide_with_shadow(prepared),
+            Err(error) => Decision::failed(error.to_string()),
+        };
+        let input = DecisionInput::new(request, prepared.ok(), &self.schema);
+        (decision, Arc::new(input))
+    }
+
+    /// Decides a prepared request, such as one from a test case. Shadow policies are not evaluated.
+    pub fn evaluate(&self, request: &PreparedRequest) -> Decision {
+        self.evaluate_with(&self.live, request)
+    }
+
+    fn decide_with_shadow(&self, request: &PreparedRequest) -> Decision {
+        let mut decision = self.evaluate(request);
+        decision.shadow = self.shadow(request, &decision).map(Box::new);
+        decision
+    }
+
     /// Decides a request with a part of this bundle's policies.
     pub(crate) fn evaluate_with(
         &self,

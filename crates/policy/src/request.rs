@@ -22,6 +22,18 @@ use crate::{AuthorizationRequest, RequestError, Resource};
 
 pub(crate) use changed::{Change, Proof, after};
 
+impl AuthorizationRequest<'_> {
+    /// Returns the principal's entity uid as Cedar writes it, such as `Gate::Anonymous::"anonymous"`.
+    pub fn principal_uid(&self) -> String {
+        principal(self).to_string()
+    }
+
+    /// Returns the resource's entity uid as Cedar writes it, such as `Gate::Route::"/v1/openapi.json"`.
+    pub fn resource_uid(&self) -> String {
+        resource(self).to_string()
+    }
+}
+
 pub(crate) fn principal(request: &AuthorizationRequest<'_>) -> EntityUid {
     match request.user() {
         Some(user) => uid(&TYPES.user, &user.id),

@@ -9,7 +9,7 @@ use crate::authn::error::{InvalidToken, invalid};
 use crate::authn::issuer::{Issuer, IssuerKind};
 use crate::authn::step_up;
 use cedargate_core::{
-    Confirmation, IssuerName, Session, SessionKey, Tenant, Timestamp, User, UserId,
+    Confirmation, IssuerName, STEP_UP_ACR, Session, SessionKey, Tenant, Timestamp, User, UserId,
 };
 
 /// The longest `sub`, in bytes (OpenID Connect Core §2).
@@ -163,7 +163,7 @@ fn session(issuer: &Issuer, first: &Issuer, claims: &Claims, id: String) -> Resu
     } else {
         step_up::StepUpClaims::default()
     };
-    let is_strong = first.strong_acr.contains(&acr) || (is_step_up && acr == step_up::ACR);
+    let is_strong = first.strong_acr.contains(&acr) || (is_step_up && acr == STEP_UP_ACR);
     let signed_in_at = at("auth_time");
     let strong_at = signed_in_at.filter(|_| is_strong);
     Ok(Session {

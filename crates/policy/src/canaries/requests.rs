@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::{AuthorizationRequest, Caller, Resource};
 use cedargate_core::{
-    Authenticator, Bytes, Confirmation, Factors, GateAction, Means, MethodType, Session, Tenant,
-    Timestamp, User, UserId,
+    Authenticator, Bytes, Confirmation, Factors, GateAction, Means, MethodType, STEP_UP_ACR,
+    Session, Tenant, Timestamp, User, UserId,
 };
 
 use super::callers::{CanaryCaller, OTHER_TENANT};
@@ -252,7 +252,7 @@ impl Canary<'_> {
         if self.self_enrolled {
             return Session {
                 amr: vec!["pop".to_owned(), "user".to_owned(), "swk".to_owned()],
-                acr: "phr".to_owned(),
+                acr: STEP_UP_ACR.to_owned(),
                 signed_in_at: Some(now()),
                 strong_at: Some(now()),
                 confirmation: Confirmation::Authenticator {
@@ -269,7 +269,7 @@ impl Canary<'_> {
             };
         }
         Session {
-            acr: "phr".to_owned(),
+            acr: STEP_UP_ACR.to_owned(),
             signed_in_at: Some(now()),
             strong_at: Some(now()),
             confirmation: Confirmation::SignIn,

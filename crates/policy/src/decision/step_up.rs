@@ -4,13 +4,11 @@ use std::collections::BTreeSet;
 
 use cedar_policy::{Decision as CedarDecision, PolicySet, Request};
 
-use cedargate_core::{Confirmer, Effect, MethodType, Recourse, StepUp};
+use cedargate_core::{Confirmer, Effect, MethodType, Recourse, STEP_UP_ACR, StepUp};
 
 use crate::annotations::Annotations;
 use crate::request::{self, Proof};
 use crate::{Bundle, PreparedRequest};
-
-use super::OWN_STEP_UP;
 
 /// The greatest age of an authenticator, in seconds. `context.session.authenticatorAge` is the same after
 /// a strong sign-in.
@@ -51,7 +49,7 @@ impl Bundle {
             .filter_map(|acr| self.offer(denied, acr, max_age))
             .collect();
         if offers.is_empty() {
-            if !acr_values.contains(OWN_STEP_UP) {
+            if !acr_values.contains(STEP_UP_ACR) {
                 return None;
             }
             return self.recovery(denied, max_age).map(Effect::RecoveryRequired);
@@ -71,7 +69,7 @@ impl Bundle {
         let sign_in = strong_acr.iter().any(|strong| strong == acr)
             && self.allows_after(denied, &Proof::SignIn { acr, age });
         let mut method_types = Vec::new();
-        if acr == OWN_STEP_UP {
+        if acr == STEP_UP_ACR {
             method_types = self.confirming_types(denied, &denied.request.means.authenticators, age);
         }
         (sign_in || !method_types.is_empty()).then(|| Offer {

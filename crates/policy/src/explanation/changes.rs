@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use cedargate_core::Effect;
+use cedargate_core::{Effect, STEP_UP_ACR};
 
-use crate::decision::{Denied, OWN_STEP_UP, Offer};
+use crate::decision::{Denied, Offer};
 use crate::request::Change;
 use crate::syntax::duration;
 use crate::{Bundle, PreparedRequest};
@@ -62,7 +62,7 @@ impl Bundle {
             }
             _ => {
                 let values = request.strong_acr.iter().map(String::as_str);
-                (values.chain([OWN_STEP_UP]).collect(), 0)
+                (values.chain([STEP_UP_ACR]).collect(), 0)
             }
         };
         let denied = Denied {

@@ -5,9 +5,8 @@ use cedar_policy::{
     Schema,
 };
 
-use cedargate_core::{Means, MethodType};
+use cedargate_core::{Means, MethodType, STEP_UP_ACR};
 
-use crate::decision::OWN_STEP_UP;
 use crate::shape::factors;
 use crate::values::{TYPES, entity, never, seconds, uid};
 
@@ -130,7 +129,7 @@ pub(crate) fn after(context: &Context, proof: &Proof<'_>) -> Option<Context> {
             trusted,
             enrolled,
         } => (
-            OWN_STEP_UP,
+            STEP_UP_ACR,
             seconds(*age),
             never(),
             *trusted,

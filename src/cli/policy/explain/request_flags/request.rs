@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cedargate_core::{
     Authenticator, Bytes, CodeKind, CodeSetId, CodeUse, Confirmation, Factors, GateAction, Means,
-    MethodType, Session, Timestamp, User, UserId, nearest, path,
+    MethodType, STEP_UP_ACR, Session, Timestamp, User, UserId, nearest, path,
 };
 use cedargate_policy::{
     AuthorizationRequest, Bundle, Caller, PreparedRequest, Resource, assumed_means,
@@ -13,9 +13,6 @@ use cedargate_policy::{
 use serde_json::Value;
 
 use super::RequestFlags;
-
-/// The `acr` of the gateway's own step-up, which is strong for every issuer.
-const OWN_STEP_UP: &str = "phr";
 
 /// The kind of resource that an action acts on.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -198,7 +195,7 @@ impl RequestFlags {
         };
         let acr = self.acr.clone().unwrap_or_default();
         let strong_at_issuer = !acr.is_empty() && self.strong_acr.contains(&acr);
-        let strong = acr == OWN_STEP_UP || strong_at_issuer;
+        let strong = acr == STEP_UP_ACR || strong_at_issuer;
         let signed_in_at = self.auth_age.map(ago);
         let code = |age: Option<Duration>, kind| {
             let set = CodeSetId::named("");
