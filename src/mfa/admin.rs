@@ -170,6 +170,7 @@ impl Mfa {
         self.known_issuer(user)?;
         let id = id.ok_or(Error::NotFound(Missing::Authenticator))?;
         let mut new_code = None;
+        // Not `Attempts`: the account is another user's, so it is read again without another decision.
         for _ in 0..=RETRIES {
             // The answer lists the remaining credentials of this account, so that no further read, which
             // could fail, is needed after the removal.

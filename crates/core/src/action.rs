@@ -90,6 +90,55 @@ impl GateAction {
     }
 }
 
+/// The kind of resource that an action acts on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// A path pattern: the action is public.
+    Route,
+    /// The caller's own account.
+    OwnAccount,
+    /// An authenticator of the caller, or the one that is being enrolled.
+    OwnAuthenticator,
+    /// The account of another user.
+    OthersAccount,
+}
+
+impl GateAction {
+    /// Returns the kind of resource that this action acts on.
+    pub fn target(self) -> Target {
+        match self {
+            GateAction::ReadApiDescription
+            | GateAction::ReadKeys
+            | GateAction::ReadRelatedOrigins
+            | GateAction::Preflight
+            | GateAction::Unknown => Target::Route,
+            GateAction::TrustAuthenticator
+            | GateAction::CompleteWebauthnAuthentication
+            | GateAction::RenameMfaMethod
+            | GateAction::DeleteMfaMethod => Target::OwnAuthenticator,
+            GateAction::AdminListMfaMethods
+            | GateAction::AdminDeleteMfaMethod
+            | GateAction::AdminResetMfa => Target::OthersAccount,
+            GateAction::BeginWebauthnRegistration
+            | GateAction::CompleteWebauthnRegistration
+            | GateAction::BeginWebauthnAuthentication
+            | GateAction::ListMfaMethods
+            | GateAction::RegenerateBackupCodes
+            | GateAction::VerifyBackupCode => Target::OwnAccount,
+        }
+    }
+
+    /// Returns true if this action is in the group `enroll`, whose context has a method type.
+    pub fn enrols(self) -> bool {
+        matches!(
+            self,
+            GateAction::BeginWebauthnRegistration
+                | GateAction::CompleteWebauthnRegistration
+                | GateAction::TrustAuthenticator
+        )
+    }
+}
+
 impl fmt::Display for GateAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -40,7 +40,7 @@ mod session;
 mod timestamp;
 
 pub use account::{Authenticator, Confirmer, Factors, Means};
-pub use action::{Action, GateAction};
+pub use action::{Action, GateAction, Target};
 pub use bytes::Bytes;
 pub use caller::{Member, User, Visitor};
 pub use decision::{Decision, Effect, Recourse, STEP_UP_ACR, ShadowDecision, StepUp};

@@ -9,7 +9,7 @@ use cedargate_core::Findings;
 
 use crate::{Bundle, PolicyEntry};
 
-pub use crate::annotations::{Annotations, StepUp, whole_seconds};
+pub use crate::annotations::{Annotations, StepUpAnnotation, whole_seconds};
 pub use crate::decision::TENANT_MISMATCH;
 pub use crate::files::{
     FolderReader, GATE_SCHEMA_FILE, LINKS_SUFFIX, POLICY_SUFFIX, SITE_SCHEMA_FILE, SchemaFile,

@@ -13,14 +13,14 @@ pub struct Annotations {
     /// `@code`: the code of the error if the policy denied the request.
     pub code: Option<String>,
     /// `@step_up` and `@max_age`: the sign-in that satisfies the forbid.
-    pub step_up: Option<StepUp>,
+    pub step_up: Option<StepUpAnnotation>,
     /// `@mode("shadow")`: the policy is evaluated and logged, and never determines a decision.
     pub shadow: bool,
 }
 
 /// The sign-in that satisfies a forbid.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StepUp {
+pub struct StepUpAnnotation {
     /// The required authentication context class.
     pub acr: String,
     /// The greatest age of the sign-in in seconds.
@@ -40,7 +40,7 @@ const KNOWN: [&str; 9] = [
 ];
 
 /// The error codes of the gateway itself, which clients must be able to tell from those of policies.
-const RESERVED_CODES: [&str; 20] = [
+pub(crate) const RESERVED_CODES: [&str; 20] = [
     "invalid_request",
     "invalid_credential",
     "unauthenticated",
@@ -133,7 +133,7 @@ impl AnnotationReader<'_> {
     fn pair(&mut self, syntax: Syntax<'_>) {
         let (annotation, missing) = match (self.acr.take(), self.max_age) {
             (Some(acr), Some(max_age)) => {
-                self.read.step_up = Some(StepUp { acr, max_age });
+                self.read.step_up = Some(StepUpAnnotation { acr, max_age });
                 return;
             }
             _ => match (syntax.annotation("step_up"), syntax.annotation("max_age")) {

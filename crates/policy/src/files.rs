@@ -1,4 +1,4 @@
-//! The policy folder and the schema folder as texts. Only this module reads files.
+//! The policy folder and the schema folder as texts. This module and [`cases`](crate::cases) read files; no other one does.
 
 mod inline;
 mod reader;

@@ -75,8 +75,8 @@
 //! - An evaluation error never allows, whether it is in a permit or in a forbid.
 //! - An allow has at least one determining permit. Adding a forbid never allows more, and the order of
 //!   files and policies never matters.
-//! - A bundle exists only if all of its policies are validated against the schema and permit none of the
-//!   canary requests.
+//! - All policies of a bundle are validated against the schema. [`Bundle::load`] also refuses policies that
+//!   permit a canary request; [`Requirements`] can turn that off.
 
 #![warn(missing_docs)]
 

@@ -27,7 +27,7 @@ fn folder_without_tenant_isolation_is_not_served() {
     let said = stderr(&output);
     for part in [
         "error[canary]",
-        "must be refused with tenant_mismatch, and is permitted by own-factors (",
+        "must be refused with tenant_mismatch, but it is permitted by own-factors (",
         "00-open-doors.cedar:5)",
         "with X-Tenant-ID",
         "10-tenant-isolation.cedar",

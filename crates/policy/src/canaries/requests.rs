@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{AuthorizationRequest, Caller, Resource};
 use cedargate_core::{
     Authenticator, Bytes, Confirmation, Factors, GateAction, Means, MethodType, STEP_UP_ACR,
-    Session, Tenant, Timestamp, User, UserId,
+    Session, Target, Tenant, Timestamp, User, UserId,
 };
 
 use super::callers::{CanaryCaller, OTHER_TENANT};
@@ -48,44 +48,6 @@ fn now() -> Timestamp {
     Timestamp::from_millis(1_768_467_600_000)
 }
 
-const ENROLLING: [GateAction; 3] = [
-    GateAction::BeginWebauthnRegistration,
-    GateAction::CompleteWebauthnRegistration,
-    GateAction::TrustAuthenticator,
-];
-
-/// The resource of an action of `mfa`.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Target {
-    OwnAccount,
-    OwnAuthenticator,
-    OthersAccount,
-}
-
-/// Returns the resource of an action. Returns `None` for public actions.
-fn target(action: GateAction) -> Option<Target> {
-    match action {
-        GateAction::ReadApiDescription
-        | GateAction::ReadKeys
-        | GateAction::ReadRelatedOrigins
-        | GateAction::Preflight
-        | GateAction::Unknown => None,
-        GateAction::TrustAuthenticator
-        | GateAction::CompleteWebauthnAuthentication
-        | GateAction::RenameMfaMethod
-        | GateAction::DeleteMfaMethod => Some(Target::OwnAuthenticator),
-        GateAction::AdminListMfaMethods
-        | GateAction::AdminDeleteMfaMethod
-        | GateAction::AdminResetMfa => Some(Target::OthersAccount),
-        GateAction::BeginWebauthnRegistration
-        | GateAction::CompleteWebauthnRegistration
-        | GateAction::BeginWebauthnAuthentication
-        | GateAction::ListMfaMethods
-        | GateAction::RegenerateBackupCodes
-        | GateAction::VerifyBackupCode => Some(Target::OwnAccount),
-    }
-}
-
 /// Calls `ask` with each canary request of a caller.
 pub(super) fn all(caller: &CanaryCaller, ask: &mut impl FnMut(&Canary<'_>)) {
     let own = caller.id.tenant;
@@ -102,9 +64,10 @@ pub(super) fn all(caller: &CanaryCaller, ask: &mut impl FnMut(&Canary<'_>)) {
 
 fn other_tenant(caller: &CanaryCaller, header: Tenant, ask: &mut impl FnMut(&Canary<'_>)) {
     for action in GateAction::ALL.iter().copied() {
-        let Some(target) = target(action) else {
+        let target = action.target();
+        if target == Target::Route {
             continue;
-        };
+        }
         for account in accounts(caller, target, header) {
             for &(strong, enrolled) in states(caller) {
                 ask(&Canary {
@@ -120,7 +83,7 @@ fn other_tenant(caller: &CanaryCaller, header: Tenant, ask: &mut impl FnMut(&Can
                 });
             }
         }
-        if caller.is_unknown() && ENROLLING.contains(&action) {
+        if caller.is_unknown() && action.enrols() {
             ask(&Canary {
                 rule: Rule::OtherTenant,
                 caller,
@@ -144,7 +107,11 @@ fn states(caller: &CanaryCaller) -> &'static [(bool, bool)] {
 }
 
 fn after_reset(caller: &CanaryCaller, own: Tenant, ask: &mut impl FnMut(&Canary<'_>)) {
-    for action in ENROLLING {
+    for action in GateAction::ALL
+        .iter()
+        .copied()
+        .filter(|action| action.enrols())
+    {
         for method_type in MethodType::ALL {
             ask(&Canary {
                 rule: Rule::Reset,
@@ -165,7 +132,7 @@ fn after_reset(caller: &CanaryCaller, own: Tenant, ask: &mut impl FnMut(&Canary<
 }
 
 fn administration(caller: &CanaryCaller, own: Tenant, ask: &mut impl FnMut(&Canary<'_>)) {
-    let administering = |action: &GateAction| target(*action) == Some(Target::OthersAccount);
+    let administering = |action: &GateAction| action.target() == Target::OthersAccount;
     for action in GateAction::ALL.iter().copied().filter(administering) {
         for account in accounts(caller, Target::OthersAccount, own) {
             for (enrolled, self_enrolled) in [(false, false), (true, false), (true, true)] {
@@ -229,8 +196,8 @@ impl Canary<'_> {
             display_name: String::new(),
         };
         let authenticator = authenticator(self.method_type);
-        let resource = match target(self.action) {
-            Some(Target::OwnAuthenticator) => Resource::Authenticator(&user.id, &authenticator),
+        let resource = match self.action.target() {
+            Target::OwnAuthenticator => Resource::Authenticator(&user.id, &authenticator),
             _ => Resource::Account(&self.account),
         };
         ask(&AuthorizationRequest {
@@ -239,7 +206,7 @@ impl Canary<'_> {
                 tenant: self.header,
                 factors: &self.factors,
                 means: &Means::default(),
-                method_type: ENROLLING.contains(&self.action).then_some(self.method_type),
+                method_type: self.action.enrols().then_some(self.method_type),
             },
             action: self.action.into(),
             resource,
@@ -324,8 +291,8 @@ impl fmt::Display for Canary<'_> {
             _ => "with authenticators, ",
         })?;
         write!(f, "asks for Gate::Action::\"{}\"", self.action)?;
-        match target(self.action) {
-            Some(Target::OthersAccount) => write!(f, " of Gate::Account::\"{}\"", self.account),
+        match self.action.target() {
+            Target::OthersAccount => write!(f, " of Gate::Account::\"{}\"", self.account),
             _ => Ok(()),
         }
     }

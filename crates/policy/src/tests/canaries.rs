@@ -71,7 +71,7 @@ fn has_message(findings: &[Finding], parts: &[&str]) {
     );
 }
 
-const OTHER_TENANT: &str = "must be refused with tenant_mismatch, and is permitted by";
+const OTHER_TENANT: &str = "must be refused with tenant_mismatch, but it is permitted by";
 
 #[test]
 fn shipped_policies_pass_every_canary() {
@@ -247,7 +247,7 @@ fn policies_that_let_a_password_enrol_after_a_reset_do_not_load() {
     has_message(
         &findings,
         &[
-            "a stolen password would take the account over",
+            "a stolen password would be enough to take over the account",
             "own-factors",
             "with an account that was reset",
             "beginWebauthnRegistration",
@@ -304,7 +304,7 @@ fn administration_without_a_strong_sign_in_does_not_load() {
     has_message(
         &findings,
         &[
-            "a password alone would administer others",
+            "a password alone would be enough to administer others",
             "mfa-admins-dev",
             "without authenticators",
             "of the groups mfa-admins",

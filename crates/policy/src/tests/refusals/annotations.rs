@@ -2,6 +2,7 @@
 
 use super::super::load_files;
 use super::{OPEN, TEMPLATE, accepted, only, refused};
+use crate::annotations::RESERVED_CODES;
 
 fn annotated(annotations: &str) -> String {
     format!(
@@ -261,25 +262,7 @@ fn step_up_of_a_template_is_checked() {
 
 #[test]
 fn reserved_code_is_refused() {
-    for code in [
-        "invalid_request",
-        "invalid_credential",
-        "unauthenticated",
-        "step_up_required",
-        "not_found",
-        "method_not_allowed",
-        "request_timeout",
-        "payload_too_large",
-        "uri_too_long",
-        "unsupported_media_type",
-        "headers_too_large",
-        "credential_exists",
-        "rate_limited",
-        "policy_error",
-        "internal",
-        "not_implemented",
-        "unavailable",
-    ] {
+    for code in RESERVED_CODES {
         let bad = format!("@code(\"{code}\")");
         refused(&annotated(&bad), "annotation_value", &bad, "reserved");
     }

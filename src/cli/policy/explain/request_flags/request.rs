@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cedargate_core::{
     Authenticator, Bytes, CodeKind, CodeSetId, CodeUse, Confirmation, Factors, GateAction, Means,
-    MethodType, STEP_UP_ACR, Session, Timestamp, User, UserId, nearest, path,
+    MethodType, STEP_UP_ACR, Session, Target, Timestamp, User, UserId, nearest, path,
 };
 use cedargate_policy::{
     AuthorizationRequest, Bundle, Caller, PreparedRequest, Resource, assumed_means,
@@ -14,52 +14,15 @@ use serde_json::Value;
 
 use super::RequestFlags;
 
-/// The kind of resource that an action acts on.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Target {
-    /// A path, with the default.
-    Route(&'static str),
-    /// The caller's account.
-    OwnAccount,
-    /// The account of another user.
-    OthersAccount,
-    /// An authenticator of the caller, or the new one.
-    Authenticator,
-}
-
-impl Target {
-    fn of(action: GateAction) -> Self {
-        match action {
-            GateAction::ReadApiDescription => Self::Route(path::OPENAPI),
-            GateAction::ReadKeys => Self::Route(path::KEYS),
-            GateAction::ReadRelatedOrigins => Self::Route(path::RELATED_ORIGINS),
-            GateAction::Preflight => Self::Route(path::METHODS),
-            GateAction::Unknown => Self::Route(path::UNKNOWN),
-            GateAction::TrustAuthenticator
-            | GateAction::CompleteWebauthnAuthentication
-            | GateAction::RenameMfaMethod
-            | GateAction::DeleteMfaMethod => Self::Authenticator,
-            GateAction::AdminListMfaMethods
-            | GateAction::AdminDeleteMfaMethod
-            | GateAction::AdminResetMfa => Self::OthersAccount,
-            GateAction::BeginWebauthnRegistration
-            | GateAction::CompleteWebauthnRegistration
-            | GateAction::BeginWebauthnAuthentication
-            | GateAction::ListMfaMethods
-            | GateAction::RegenerateBackupCodes
-            | GateAction::VerifyBackupCode => Self::OwnAccount,
-        }
+/// Returns the path that a public action is usually about.
+fn usual_route(action: GateAction) -> &'static str {
+    match action {
+        GateAction::ReadApiDescription => path::OPENAPI,
+        GateAction::ReadKeys => path::KEYS,
+        GateAction::ReadRelatedOrigins => path::RELATED_ORIGINS,
+        GateAction::Preflight => path::METHODS,
+        _ => path::UNKNOWN,
     }
-}
-
-/// Returns true if the context of the action has a method type.
-fn enrols(action: GateAction) -> bool {
-    matches!(
-        action,
-        GateAction::BeginWebauthnRegistration
-            | GateAction::CompleteWebauthnRegistration
-            | GateAction::TrustAuthenticator
-    )
 }
 
 impl RequestFlags {
@@ -74,7 +37,7 @@ impl RequestFlags {
     ) -> Result<PreparedRequest, String> {
         let action = self.action.ok_or("name an action with --action")?;
         let now = self.moment.unwrap_or(now);
-        let target = Target::of(action);
+        let target = action.target();
         if let Some(flag) = self.misplaced(action, target) {
             return Err(format!("{action} has no {flag}: leave it out"));
         }
@@ -89,8 +52,8 @@ impl RequestFlags {
             address: self.address.to_canonical(),
             now,
         };
-        if let Target::Route(usual) = target {
-            request.resource = Resource::Route(self.route.unwrap_or(usual));
+        if target == Target::Route {
+            request.resource = Resource::Route(self.route.unwrap_or(usual_route(action)));
             return prepare(bundle, &request);
         }
         let user = user.as_ref().ok_or_else(|| {
@@ -107,16 +70,16 @@ impl RequestFlags {
                 .ok_or("this user has no tenant: say with --tenant what X-Tenant-ID says")?,
             factors: &factors,
             means: &means,
-            method_type: enrols(action).then_some(method_type),
+            method_type: action.enrols().then_some(method_type),
         };
         request.resource = match target {
-            Target::Authenticator => Resource::Authenticator(&user.id, &authenticator),
+            Target::OwnAuthenticator => Resource::Authenticator(&user.id, &authenticator),
             Target::OthersAccount => Resource::Account(self.account.as_ref().ok_or_else(|| {
                 format!(
                     "{action} is about another user: name them with --account 'issuer|tenant|sub'"
                 )
             })?),
-            Target::Route(_) | Target::OwnAccount => Resource::Account(&user.id),
+            Target::Route | Target::OwnAccount => Resource::Account(&user.id),
         };
         prepare(bundle, &request)
     }
@@ -159,9 +122,9 @@ impl RequestFlags {
 
     /// Returns a flag that does not apply to the action.
     fn misplaced(&self, action: GateAction, target: Target) -> Option<&'static str> {
-        let public = matches!(target, Target::Route(_));
-        let typed = enrols(action) || target == Target::Authenticator;
-        let authenticator = target == Target::Authenticator;
+        let public = matches!(target, Target::Route);
+        let typed = action.enrols() || target == Target::OwnAuthenticator;
+        let authenticator = target == Target::OwnAuthenticator;
         let flags = [
             ("--route", self.route.is_some() && !public),
             ("--tenant", self.tenant.is_some() && public),
