@@ -65,7 +65,7 @@ fn party(section: &mut Section, files: &Files, problems: &mut Problems<'_>) -> O
     let related_origins = section.parsed_list("related_origins", problems, not_empty);
     let method_types = section.parsed_list("method_types", problems, |text| {
         text.parse::<MethodType>()
-            .map_err(|()| "each entry must be webauthn_passkey or webauthn_fido")
+            .map_err(|_| "each entry must be webauthn_passkey or webauthn_fido")
     });
     let models: Vec<_> = section
         .sections("models", problems)

@@ -59,7 +59,7 @@ impl<'a> Target<'a> {
         }
         value
             .parse()
-            .map_err(|()| Error::field("method_type", MethodType::RULE))
+            .map_err(|_| Error::field("method_type", MethodType::RULE))
     }
 }
 

@@ -51,14 +51,19 @@ impl fmt::Display for MethodType {
     }
 }
 
-impl FromStr for MethodType {
-    type Err = ();
+/// The text is no method type.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("it is webauthn_passkey or webauthn_fido")]
+pub struct UnknownMethodType;
 
-    fn from_str(text: &str) -> Result<Self, ()> {
+impl FromStr for MethodType {
+    type Err = UnknownMethodType;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMethodType> {
         Self::ALL
             .into_iter()
             .find(|method_type| method_type.as_str() == text)
-            .ok_or(())
+            .ok_or(UnknownMethodType)
     }
 }
 

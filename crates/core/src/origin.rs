@@ -24,11 +24,21 @@ impl fmt::Display for Origin {
     }
 }
 
-impl FromStr for Origin {
-    /// A message that says what to write instead.
-    type Err = String;
+/// The reason why a text is no origin: a message that says what to write instead.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct OriginError(String);
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        Self::parse(text).map_err(OriginError)
+    }
+}
+
+impl Origin {
+    fn parse(text: &str) -> Result<Self, String> {
         if text == "null" {
             return Err(
                 "`null` is the origin of every sandboxed page and local file: list the \
@@ -116,7 +126,7 @@ mod tests {
                 "send it: `https://xn--bcher-kva.example`",
             ),
         ] {
-            let error = text.parse::<Origin>().unwrap_err();
+            let error = text.parse::<Origin>().unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");
         }
     }

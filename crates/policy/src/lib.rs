@@ -122,7 +122,7 @@ pub use catalogue::PolicyEntry;
 pub use decision_input::DecisionInput;
 pub use explanation::Explanation;
 pub use files::{DEV_LINKS, InlineFile, InlineSources, Sources};
-pub use mask::{Hidden, Mask};
+pub use mask::{Hidden, Mask, MaskError};
 pub use means::assumed as assumed_means;
 pub use prepared::PreparedRequest;
 pub use recorded_decision::RecordedDecision;

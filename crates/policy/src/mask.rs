@@ -46,11 +46,16 @@ impl Hidden {
 const CLAIMS: &str = "principal.claims";
 const ADDRESS: &str = "context.network.address";
 
-impl FromStr for Mask {
-    /// A message that says how paths are written, or which path was probably meant.
-    type Err = String;
+/// The reason why a text is no path of a request: a message that says how paths are written, or which path
+/// was probably meant.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct MaskError(String);
 
-    fn from_str(path: &str) -> Result<Self, String> {
+impl FromStr for Mask {
+    type Err = MaskError;
+
+    fn from_str(path: &str) -> Result<Self, MaskError> {
         let mask = Self(path.to_owned());
         let claim = path
             .strip_prefix(CLAIMS)
@@ -75,7 +80,8 @@ impl FromStr for Mask {
                 )
             }
         };
-        Err(format!("there is no {path:?} in a request: {hint}"))
+        let message = format!("there is no {path:?} in a request: {hint}");
+        Err(MaskError(message))
     }
 }
 

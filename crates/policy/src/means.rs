@@ -82,7 +82,7 @@ fn confirmer(json: &Value) -> Result<Confirmer, RequestError> {
     Ok(Confirmer {
         method_type: method_type
             .parse()
-            .map_err(|()| format!("there is no method type {method_type:?}"))?,
+            .map_err(|_| format!("there is no method type {method_type:?}"))?,
         trusted: flag(object, "trusted")?,
         age: millis.ok_or_else(|| format!("{age:?} is not a duration as Cedar writes it"))? / 1000,
     })

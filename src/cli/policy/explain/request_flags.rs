@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use cedargate_core::{
-    Confirmer, Factors, GateAction, MethodType, Tenant, Timestamp, UserId, nearest, path,
+    Confirmer, Factors, GateAction, MethodType, Tenant, Timestamp, UnknownMethodType, UserId,
+    nearest, path,
 };
 use clap::Args;
 use serde_json::Value;
@@ -27,7 +28,7 @@ pub(super) struct RequestFlags {
     #[arg(long, value_name = "UUID", requires = "user")]
     tenant: Option<Tenant>,
     /// The method type of the enrolment or of the authenticator [default: webauthn_passkey]
-    #[arg(long, value_name = "TYPE", requires = "user", value_parser = parse_method_type)]
+    #[arg(long, value_name = "TYPE", requires = "user", value_parser = str::parse::<MethodType>)]
     method_type: Option<MethodType>,
     /// The groups in the token, separated by commas.
     #[arg(long, value_name = "GROUPS", value_delimiter = ',', requires = "user")]
@@ -109,11 +110,6 @@ fn parse_action(text: &str) -> Result<GateAction, String> {
     })
 }
 
-fn parse_method_type(text: &str) -> Result<MethodType, &'static str> {
-    text.parse()
-        .map_err(|()| "it is webauthn_passkey or webauthn_fido")
-}
-
 fn parse_route(text: &str) -> Result<&'static str, String> {
     let mut all = path::ALL.into_iter();
     all.find(|pattern| *pattern == text)
@@ -130,7 +126,10 @@ fn parse_factors(text: &str) -> Result<Factors, String> {
     let count: usize = count.parse().map_err(|_| example)?;
     let types = types.split(',').filter(|one| !one.is_empty());
     let mut method_types: Vec<MethodType> = types
-        .map(|one| parse_method_type(one).map_err(|why| format!("{one:?}: {why}")))
+        .map(|one| {
+            one.parse()
+                .map_err(|why: UnknownMethodType| format!("{one:?}: {why}"))
+        })
         .collect::<Result<_, _>>()?;
     method_types.sort_unstable();
     method_types.dedup();
@@ -156,7 +155,8 @@ fn parse_usable(text: &str) -> Result<Usable, String> {
         return Ok(Usable(None));
     }
     let mut parts = text.split(':').peekable();
-    let method_type = parse_method_type(parts.next().unwrap_or_default())?;
+    let method_type = parts.next().unwrap_or_default().parse();
+    let method_type = method_type.map_err(|why: UnknownMethodType| why.to_string())?;
     let trusted = parts.next_if_eq(&"trusted").is_some();
     let age = parts.next().map(humantime::parse_duration).transpose();
     let age = age.map_err(|error| error.to_string())?.unwrap_or_default();

@@ -129,7 +129,7 @@ fn unknown_path_is_refused_with_a_suggestion() {
             "did you mean \"context.network.address\"?",
         ),
     ] {
-        let error = path.parse::<Mask>().unwrap_err();
+        let error = path.parse::<Mask>().unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("there is no {path:?}")),
             "{error}"
