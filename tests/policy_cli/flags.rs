@@ -26,7 +26,7 @@ fn home() -> Home {
         .iter()
         .map(Value::to_string)
         .collect();
-    home.write("decisions.jsonl", &lines.join("\n"));
+    home.write("decisions.jsonl", lines.join("\n"));
     home
 }
 

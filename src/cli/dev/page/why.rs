@@ -35,7 +35,7 @@ impl Page {
                 message: "This decision is no longer stored: send the request again.".to_owned(),
             });
         };
-        let explanation = (self.explain)(&*input).map_err(|error| {
+        let explanation = (self.explain)(&input).map_err(|error| {
             Refusal::invalid(format!(
                 "The decision cannot be explained with the policies in force: {error}."
             ))
