@@ -1,5 +1,5 @@
 //! Streams of JSON lines, each to a file of its own: the decision log, which has all that is needed to
-//! repeat each decision, and the audit stream of changes to accounts. Both are sinks of wide events.
+//! repeat each decision, and the audit stream of changes to accounts. Both are sinks of request events.
 //!
 //! Each stream has a thread that formats and writes its lines. A request only hands the data over. If the
 //! thread cannot keep up, lines are lost and counted.
@@ -44,7 +44,7 @@ trait PendingLines: Send {
     fn write(&self, lines: &mut Vec<u8>);
 }
 
-/// Returns the lines of a wide event, or `None` if the event has none in this stream.
+/// Returns the lines of a request event, or `None` if the event has none in this stream.
 type SelectLines = Box<dyn Fn(&WideEvent) -> Option<Box<dyn PendingLines>> + Send + Sync>;
 
 /// The number of bytes that are collected before they are written.

@@ -185,7 +185,7 @@ impl Place {
     }
 }
 
-/// The wide events in a log.
+/// The request events in a log.
 pub(crate) fn events(log: &str) -> impl Iterator<Item = Value> {
     log.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
