@@ -1,5 +1,5 @@
-//! `cedargate policy`: tools for people who write policies. `cedargate_policy_tools` does the work; this
-//! module has the flags, the reports and the exit codes.
+//! `cedargate policy`: tools for policy authors. `cedargate_policy_tools` implements them; this module has
+//! the flags, the reports and the exit codes.
 
 mod check;
 mod diff;
@@ -63,7 +63,7 @@ impl From<cedargate_policy_tools::Error> for Failure {
     }
 }
 
-/// The failure of a command that has already printed what is wrong.
+/// Returns the failure of a command that has already printed its findings.
 fn reported() -> Failure {
     Failure {
         exit: Exit::Finding,

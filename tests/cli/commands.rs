@@ -91,8 +91,8 @@ fn the_schema_is_printed_and_renewed_byte_for_byte() {
     assert!(stdout(&printed).contains("namespace Gate {"));
     let file = home.path().join("schema/gate.cedarschema");
     for (before, said) in [
-        (None, "is written"),
-        (Some("old"), "is written"),
+        (None, "was written"),
+        (Some("old"), "was written"),
         (None, "is up to date"),
     ] {
         if let Some(text) = before {

@@ -143,12 +143,12 @@ fn unchanged_policies_are_reported_as_such() {
     assert_eq!(
         stdout(&output),
         format!(
-            "Policies: no difference\n\n{cases} test cases decided by both sides: all answered alike\n"
+            "Policies: no difference\n\n{cases} test cases decided by both sides: no answer differs\n"
         )
     );
     std::fs::remove_dir_all(home.path("tests")).unwrap();
     let output = home.run(&["policy", "diff", "old"]);
-    let only = "No test case and no recorded decision: only the policies were compared\n";
+    let only = "No test cases and no recorded decisions: only the policies were compared\n";
     assert!(stdout(&output).ends_with(only), "{}", stdout(&output));
 }
 
@@ -195,7 +195,7 @@ fn policy_with_a_new_id_is_reported_as_renamed() {
         );
     }
     let output = home.run(&["policy", "diff", "old"]);
-    for said in ["which was example-two-models", "which is two-models now"] {
+    for name in ["formerly example-two-models", "now two-models"] {
         assert!(stdout(&output).contains(said), "{}", stdout(&output));
     }
 }
@@ -263,9 +263,9 @@ fn case_that_one_side_cannot_decide_is_listed() {
     );
     let claims = json!({"added": ["shoe_size"], "removed": ["employment"], "changed": []});
     assert_eq!(report["claims"], claims);
-    let unasked = report["unasked"].as_array().unwrap();
-    assert!(!unasked.is_empty());
-    for one in unasked {
+    let undecided = report["unasked"].as_array().unwrap();
+    assert!(!undecided.is_empty());
+    for one in undecided {
         assert!(one["old"]["decision"].is_string(), "{one}");
         let why = one["new"]["message"].as_str().unwrap();
         assert!(why.contains("employment"), "{why}");
@@ -279,7 +279,7 @@ fn case_that_one_side_cannot_decide_is_listed() {
     let output = home.run(&["policy", "diff", "old"]);
     for said in [
         "Claims of the schema: + shoe_size, - employment",
-        "NOT DECIDED by one side",
+        "UNDECIDED by one side",
     ] {
         assert!(stdout(&output).contains(said), "{}", stdout(&output));
     }

@@ -260,7 +260,7 @@ fn line_of_the_decision_log_is_explained_and_compared() {
         "allow"
     );
     let output = explain(&home, &["--log", "-"], &lines[0]);
-    let said = "\nRecorded: allow, by own-factors, of revision 0123456789abcdef\n";
+    let said = "\nRecorded: allow, by own-factors, revision 0123456789abcdef\n";
     assert!(stdout(&output).ends_with(said), "{}", stdout(&output));
 
     for (arguments, stdin, said) in [
@@ -278,9 +278,9 @@ fn line_of_the_decision_log_is_explained_and_compared() {
         (
             &["--log", "decisions.jsonl"],
             "",
-            "there are several decisions in it",
+            "the log has several decisions",
         ),
-        (&["--log", "-"], "\n", "there is no decision in it"),
+        (&["--log", "-"], "\n", "the log has no decision"),
         (&["--log", "-"], "{\"decision_id\": 1}", "stdin:1:1"),
         (&["--log", "missing.jsonl"], "", "missing.jsonl"),
     ] {

@@ -41,7 +41,7 @@ fn unformatted_file_is_shown_and_then_written() {
     let output = home.policy(&["format", "--check"]);
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!(stderr(&output), @r#"
-    warning[not_formatted]: this file is not formatted: it differs from here on
+    warning[not_formatted]: this file is not formatted: this is the first line that differs
      --> ./policies/50-ours.cedar:2:1
       |
     2 | @id("ours") @notice("No.")

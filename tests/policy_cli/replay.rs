@@ -39,7 +39,7 @@ fn same_policies_flip_no_decision() {
     let output = home.run(&REPLAY[..3]);
     assert_eq!(
         stdout(&output),
-        format!("{all} recorded decisions made again: {all} the same, 0 not\n")
+        format!("{all} recorded decisions replayed: {all} unchanged, 0 changed\n")
     );
     let from_stdin = home.run_on(&["policy", "replay", "-"], &home.read("decisions.jsonl"));
     assert_eq!(stdout(&from_stdin), stdout(&output));
@@ -216,7 +216,7 @@ fn decisions_of_an_older_release_have_the_weakest_values_and_one_note() {
     assert_eq!(report["assumed"], lines.len());
     assert_eq!(report["decisions"], lines.len());
     let text = home.run(&REPLAY[..3]);
-    let note = format!("note: {} decisions are of an older release", lines.len());
+    let note = format!("note: {} decisions are from an older release", lines.len());
     assert_eq!(stdout(&text).matches(&note).count(), 1, "{}", stdout(&text));
 }
 

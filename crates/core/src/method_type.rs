@@ -53,7 +53,7 @@ impl fmt::Display for MethodType {
 
 /// The text is no method type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("it is webauthn_passkey or webauthn_fido")]
+#[error("it must be webauthn_passkey or webauthn_fido")]
 pub struct UnknownMethodType;
 
 impl FromStr for MethodType {

@@ -1,5 +1,5 @@
-//! Checks policies, links, schemas and test cases: errors, which do not load, findings, which load and are
-//! probably mistakes, and notes, which are good to know. A gateway computes none of this.
+//! Checks policies, links, schemas and test cases. Errors keep the policies from loading, findings are
+//! probable mistakes in policies that load, and notes are information. A gateway computes none of this.
 
 mod cases;
 mod issuers;
@@ -33,11 +33,11 @@ pub struct CheckReport {
     pub findings: Vec<Finding>,
 }
 
-/// Checks policy files and test cases. If `issuers` are given, the policies may name no others. The policies
-/// must also fulfil `requirements`, as those of a gateway must.
+/// Checks policy files and test cases. If `issuers` is `Some`, policies that name other issuers are
+/// reported. The policies must also fulfil `requirements`, as for a gateway.
 ///
 /// # Errors
-/// [`Error::Threads`] if no thread starts. Everything that is wrong with the files is in the report.
+/// [`Error::Threads`] if no thread starts. Problems with the files are in the report.
 pub fn run(
     files: &PolicyFiles,
     issuers: Option<&[KnownIssuer]>,
@@ -69,7 +69,9 @@ fn check(
     findings.extend(unread_files::findings(&files.unread));
     if let Some(schema) = &examined.schema {
         let subjects = examined.statements.iter();
-        let subjects: Vec<_> = subjects.map(|one| one.examined(schema)).collect();
+        let subjects: Vec<_> = subjects
+            .map(|statement| statement.examined(schema))
+            .collect();
         for subject in &subjects {
             StatementCheck(subject).run(&mut findings);
         }
@@ -92,8 +94,8 @@ fn check(
     CheckReport { policies, findings }
 }
 
-/// Returns a finding if no forbid keeps tenants apart for some actions. These forbids are recognised by
-/// their code, which the API promises.
+/// Returns a finding if no forbid keeps tenants apart for some actions. Such a forbid is recognised by its
+/// code, which is part of the API.
 fn open_tenants(
     subjects: &[ExaminedPolicy<'_>],
     schema: &SchemaIndex,

@@ -24,9 +24,9 @@ pub struct Coverage {
 pub struct PolicyCoverage {
     /// The id of the policy or template link.
     pub id: String,
-    /// The path of the file, relative to what the command line names.
+    /// The path of the file, as the command line names it or its folder.
     pub file: String,
-    /// The line on which it begins, from 1.
+    /// The line on which the policy or link begins, from 1.
     pub line: usize,
     /// The number of requests whose decision this policy determined.
     pub determined: usize,
@@ -37,27 +37,27 @@ pub struct PolicyCoverage {
 pub struct TextCoverage {
     /// The id of the policy or template.
     pub id: String,
-    /// The path of the file, relative to what the command line names.
+    /// The path of the file, as the command line names it or its folder.
     pub file: String,
-    /// Its lines, annotations included, from 1.
+    /// The lines of the text with its annotations, from 1.
     pub lines: Range<usize>,
     /// The number of requests whose decision this policy, or a link of this template, determined.
     pub determined: usize,
-    /// The top-level clauses of its conditions, in order.
+    /// The top-level clauses of the conditions, in order.
     pub clauses: Vec<ClauseCoverage>,
 }
 
-/// The coverage of a top-level clause. A request is not counted if the scope did not
-/// match or an earlier clause was not satisfied, because Cedar then does not evaluate the clause.
+/// The coverage of a top-level clause. A request is not counted if the scope does not match or an earlier
+/// clause is not satisfied, because Cedar then does not evaluate the clause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClauseCoverage {
     /// The text of the clause.
     pub text: String,
-    /// Its lines, from 1.
+    /// The lines of the clause, from 1.
     pub lines: Range<usize>,
-    /// The number of requests for which it was true.
+    /// The number of requests for which the clause was true.
     pub seen_true: usize,
-    /// The number of requests for which it was false.
+    /// The number of requests for which the clause was false.
     pub seen_false: usize,
 }
 
@@ -69,7 +69,7 @@ impl ClauseCoverage {
 }
 
 impl Coverage {
-    /// Decides these requests and counts what each exercises.
+    /// Decides these requests and counts the policies and clauses that each exercises.
     ///
     /// # Errors
     /// [`Error::Threads`] if no thread starts.
@@ -115,16 +115,16 @@ impl Coverage {
         })
     }
 
-    /// Returns how many of the policies determined a decision.
+    /// Returns the share of the policies that determined a decision.
     pub fn policies_covered(&self) -> Share {
-        let covered = self.policies.iter().filter(|one| one.determined > 0);
+        let covered = self.policies.iter().filter(|policy| policy.determined > 0);
         Share {
             part: covered.count(),
             whole: self.policies.len(),
         }
     }
 
-    /// Returns how many of the clauses were true for a request and false for another.
+    /// Returns the share of the clauses that were true for a request and false for another.
     pub fn clauses_covered(&self) -> Share {
         let clauses = || self.texts.iter().flat_map(|text| &text.clauses);
         Share {
@@ -134,12 +134,12 @@ impl Coverage {
     }
 }
 
-/// A count as part of a whole.
+/// A count and its total.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Share {
     /// The count.
     pub part: usize,
-    /// The count of everything.
+    /// The total.
     pub whole: usize,
 }
 
@@ -167,7 +167,7 @@ impl fmt::Display for Share {
 }
 
 impl TextCoverage {
-    /// Counts the clauses that Cedar evaluated: none after a clause that failed.
+    /// Counts the clauses that Cedar evaluated. It evaluates no clause after one that failed.
     fn count(&mut self, trace: &PolicyTrace) {
         if !trace.in_scope() {
             return;

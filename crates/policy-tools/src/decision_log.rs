@@ -1,4 +1,4 @@
-//! A decision log, read in batches of lines, so that a log of any size needs little memory.
+//! Reads a decision log in batches of lines, so that a log of any size needs little memory.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{Error, Result};
 
-/// Longer than any line that the gateway writes.
+/// The limit on the length of a line. The gateway writes shorter lines.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// The number of lines that a worker takes at once.
@@ -25,7 +25,7 @@ pub enum LogInput {
 }
 
 impl LogInput {
-    /// Returns the input that a person names on a command line: `-` is the standard input.
+    /// Returns the input that a path of the command line names. The path `-` is the standard input.
     pub fn named(path: &Path) -> Self {
         match path.as_os_str() == "-" {
             true => LogInput::Stdin,
@@ -49,8 +49,8 @@ impl LogInput {
     }
 }
 
-/// Reads every line on all cores and adds it to one of several results, each of which `start` makes.
-/// The results come back in no order.
+/// Reads every line on all cores and adds it to one of several results, which `start` makes. The order of
+/// the results is not specified.
 ///
 /// # Errors
 /// [`Error::Usage`] if the log cannot be read to its end, [`Error::Threads`] if no thread starts.
@@ -80,17 +80,17 @@ fn unreadable(name: &str, error: &io::Error) -> Error {
 /// One line of a decision log.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LogLine {
-    /// Counted from 1.
+    /// The number of the line, from 1.
     pub(crate) number: usize,
     text: std::result::Result<String, LineError>,
 }
 
-/// The reason why a line of a log is no text.
+/// The reason why a line is not read as text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 enum LineError {
-    #[error("it is longer than 1 MiB")]
+    #[error("the line is longer than 1 MiB")]
     TooLong,
-    #[error("it is not UTF-8")]
+    #[error("the line is not UTF-8")]
     NotUtf8,
 }
 
@@ -98,7 +98,7 @@ impl LogLine {
     /// Parses the decision on this line.
     ///
     /// # Errors
-    /// A sentence that says why the line holds no decision.
+    /// The line does not hold a decision. The message gives the reason.
     pub(crate) fn recorded(&self) -> std::result::Result<RecordedDecision, String> {
         match &self.text {
             Ok(text) => RecordedDecision::read(text).map_err(|error| error.to_string()),
@@ -107,7 +107,7 @@ impl LogLine {
     }
 }
 
-/// A recorded decision in a report: enough to find it in the log and to recognise the request.
+/// A recorded decision in a report, with its place in the log and its request.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoggedRequest {
     /// The id of the decision.
@@ -160,16 +160,16 @@ impl<R: BufRead> Batches<R> {
         let mut bytes = Vec::new();
         let mut length = 0;
         loop {
-            let some = match self.input.fill_buf() {
-                Ok(some) => some,
+            let buffer = match self.input.fill_buf() {
+                Ok(buffer) => buffer,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            if some.is_empty() && length == 0 {
+            if buffer.is_empty() && length == 0 {
                 return Ok(None);
             }
-            let end = some.iter().position(|byte| *byte == b'\n');
-            let part = &some[..end.unwrap_or(some.len())];
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            let part = &buffer[..end.unwrap_or(buffer.len())];
             let room = MAX_LINE_BYTES - bytes.len();
             bytes.extend_from_slice(&part[..part.len().min(room)]);
             length += part.len();
@@ -223,7 +223,11 @@ mod tests {
             lines
         };
         let once = read(1 << 16);
-        assert_eq!(once, read(7), "the size of the buffer shows");
+        assert_eq!(
+            once,
+            read(7),
+            "the result depends on the size of the buffer"
+        );
         once
     }
 
@@ -244,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_no_text_are_reported_and_later_lines_are_read() {
+    fn invalid_lines_are_reported_and_later_lines_are_read() {
         let mut bytes = b"\xff\n".to_vec();
         bytes.extend(vec![b'x'; MAX_LINE_BYTES + 1]);
         bytes.extend(b"\nlast");

@@ -1,5 +1,5 @@
-//! Compares two bundles: how their policies differ, and which test cases and recorded decisions they
-//! decide differently.
+//! Compares two bundles. Lists the differences between their policies, and the test cases and recorded
+//! decisions that they decide differently.
 //!
 //! [`Sides::named`] finds the two folders or git revisions, [`Comparison`] holds the bundles side by side,
 //! and [`compare`] decides cases and recorded decisions with both.
@@ -14,6 +14,6 @@ mod sides;
 pub use comparison::{ChangeKind, ChangedDecision, Comparison, ComparisonResult, suspects};
 pub use differences::{ClaimDifferences, ListedPolicy, PolicyDifferences, RenamedPolicy};
 pub use requests::{
-    ComparedRequest, RequestChange, RequestDifferences, RequestPosition, UncomparedRequest, compare,
+    ComparedRequest, RequestChange, RequestDifferences, RequestPosition, UndecidedRequest, compare,
 };
 pub use sides::{Side, SideSources, Sides};

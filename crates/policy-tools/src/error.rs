@@ -16,8 +16,8 @@ pub enum Error {
     /// with 2.
     #[error(transparent)]
     Usage(Findings),
-    /// The system starts no thread. A command exits with 2.
-    #[error("no thread to work on: {0}")]
+    /// The system cannot start a thread. A command exits with 2.
+    #[error("cannot start a thread to run the tool: {0}")]
     Threads(io::Error),
 }
 
@@ -25,7 +25,7 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An [`Error::Usage`] about a file, a folder or, if `file` is empty, a value.
+    /// Returns an [`Error::Usage`] about a file or a folder, or about a value if `file` is empty.
     pub(crate) fn usage(
         code: &'static str,
         file: impl Into<String>,
@@ -34,7 +34,7 @@ impl Error {
         Self::Usage(Findings(vec![Finding::error(code, file, message)]))
     }
 
-    /// An [`Error::Usage`] about a file that cannot be read.
+    /// Returns an [`Error::Usage`] about a file that cannot be read.
     pub(crate) fn unreadable(file: &str, what: &str, error: &io::Error) -> Self {
         Self::usage(
             "unreadable",
@@ -43,13 +43,13 @@ impl Error {
         )
     }
 
-    /// An [`Error::Usage`] about a path at which there is nothing.
+    /// Returns an [`Error::Usage`] about a path that does not exist.
     pub(crate) fn missing(path: &Path, what: impl fmt::Display) -> Self {
         let message = format!("there is no such {what}");
         Self::usage("missing_path", path.display().to_string(), message)
     }
 
-    /// Adds what to do about it to the last finding.
+    /// Adds advice to the last finding.
     #[must_use]
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         let add = |Findings(mut findings): Findings| {

@@ -14,14 +14,15 @@ use cedargate_policy::analysis::{
     self, FolderReader, POLICY_SUFFIX, ParsedFile, Source, on_large_stack, parse_file,
 };
 
-/// The default line width in columns. The Cedar CLI and Cedar's editors have the same.
+/// The default line width in columns, which is that of the Cedar CLI and of Cedar's editor extensions.
 pub const LINE_WIDTH: usize = 80;
 const INDENT_WIDTH: isize = 2;
 
-/// Cedar's formatter takes time that grows with the square of the length: larger files take minutes.
+/// The limit on the size of a file. The time of Cedar's formatter grows with the square of the size, so
+/// larger files take minutes.
 const MAX_BYTES: usize = 512 << 10;
 
-/// The number of times that the formatter gets its own output until it stays the same.
+/// The number of times that the formatter may run on its own output until the output stays the same.
 const MAX_ROUNDS: usize = 4;
 
 /// The treatment of files that are not formatted.
@@ -29,7 +30,7 @@ const MAX_ROUNDS: usize = 4;
 pub enum Mode {
     /// Writes them.
     Write,
-    /// Leaves them and reports the first line that differs.
+    /// Leaves them unchanged and reports the first line that differs.
     Check,
 }
 
@@ -38,14 +39,14 @@ pub enum Mode {
 pub struct FormatReport {
     /// The number of files that were read.
     pub files: usize,
-    /// The files that were written or, with [`Mode::Check`], would be.
+    /// The files that were written. With [`Mode::Check`], the files that are not formatted.
     pub changed: Vec<PathBuf>,
     /// Files that cannot be read, formatted or written and, with [`Mode::Check`], are not formatted.
     pub findings: Vec<Finding>,
 }
 
-/// Formats the policy files at these paths, which are files and folders. A file is written whole or not at
-/// all, and a problem with one file does not stop the others.
+/// Formats the policy files at these paths, which are files and folders. A file is either replaced as a whole
+/// or left unchanged. After a problem with one file, the others are still formatted.
 pub fn format_files(paths: &[PathBuf], line_width: usize, mode: Mode) -> FormatReport {
     let (files, unreadable) = read(paths);
     let mut report = FormatReport {
@@ -84,8 +85,8 @@ impl FormatReport {
 #[derive(Clone, Debug)]
 pub struct PolicyFile(Source);
 
-/// Reads the policy files at these paths: a folder stands for all `**/*.cedar` in it. A file that cannot be
-/// read yields a finding and does not stop the others.
+/// Reads the policy files at these paths. A folder stands for all `**/*.cedar` in it. A file that cannot be
+/// read yields a finding, and the others are still read.
 pub fn read(paths: &[PathBuf]) -> (Vec<PolicyFile>, Findings) {
     let mut reader = FolderReader::default();
     for path in paths {
@@ -95,7 +96,7 @@ pub fn read(paths: &[PathBuf]) -> (Vec<PolicyFile>, Findings) {
         } else if name.ends_with(POLICY_SUFFIX) || fs::symlink_metadata(path).is_err() {
             reader.policy(path, &name);
         } else {
-            let message = "this is no *.cedar file";
+            let message = "this is not a *.cedar file";
             let finding = Finding::error("not_a_policy", path.display().to_string(), message);
             let help = "name policy folders and *.cedar files";
             reader.findings.push(finding.help(help));
@@ -107,7 +108,7 @@ pub fn read(paths: &[PathBuf]) -> (Vec<PolicyFile>, Findings) {
 }
 
 impl PolicyFile {
-    /// Returns the path of the file, as the person named it or its folder.
+    /// Returns the path of the file, as the caller named the file or its folder.
     pub fn path(&self) -> &Path {
         Path::new(&self.0.display_path)
     }
@@ -124,7 +125,7 @@ impl PolicyFile {
     /// comment.
     pub fn formatted(&self, line_width: usize) -> Result<String, Findings> {
         on_large_stack(|| self.format_until_stable(line_width)).unwrap_or_else(|error| {
-            let message = format!("no thread to format on: {error}");
+            let message = format!("cannot start a thread to format this file: {error}");
             Err(Findings(vec![self.error("system", message)]))
         })
     }
@@ -147,8 +148,8 @@ impl PolicyFile {
         let mut text = self.text().to_owned();
         for _ in 0..MAX_ROUNDS {
             let next = policies_str_to_pretty(&text, &config).map_err(|error| {
-                let said = error.chain().map(ToString::to_string).collect::<Vec<_>>();
-                self.unchanged(&format!("Cedar's formatter fails: {}", said.join(": ")))
+                let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+                self.unchanged(&format!("Cedar's formatter fails: {}", causes.join(": ")))
             })?;
             if next == text {
                 self.compare(&before, &text)?;
@@ -184,7 +185,7 @@ impl PolicyFile {
                 let finding = self
                     .error("format_refused", message)
                     .at(self.text(), at..at + comment.len())
-                    .help("it was left as it is: put the comment on a line of its own, before or behind a policy or a condition");
+                    .help("the file was left unchanged: put the comment on a line of its own, before or after a policy or a condition");
                 Err(Findings(vec![finding]))
             }
         }
@@ -192,7 +193,7 @@ impl PolicyFile {
 
     fn unchanged(&self, message: &str) -> Findings {
         let finding = self.error("format_refused", message);
-        Findings(vec![finding.help("it was left as it is")])
+        Findings(vec![finding.help("the file was left unchanged")])
     }
 
     fn error(&self, code: &'static str, message: impl Into<String>) -> Finding {
@@ -219,7 +220,7 @@ impl PolicyFile {
             Some(wanted) => format!("write `{wanted}` here"),
             None => "end the file before this line".to_owned(),
         };
-        let message = "this file is not formatted: it differs from here on";
+        let message = "this file is not formatted: this is the first line that differs";
         self.error("not_formatted", message)
             .at(text, at..at + line.len())
             .severity(Severity::Finding)
@@ -256,7 +257,7 @@ fn write(path: &Path, text: &str, permissions: fs::Permissions) -> io::Result<()
     file.sync_all()
 }
 
-/// Returns the comments of a text, sorted and without blanks at their ends.
+/// Returns the comments of a text, sorted and without trailing blanks.
 fn comments(text: &str) -> Vec<&str> {
     let mut comments: Vec<_> = analysis::comments(text).map(str::trim_end).collect();
     comments.sort_unstable();

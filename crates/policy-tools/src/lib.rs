@@ -1,20 +1,20 @@
-//! Tools for people who write the Cedar policies of cedargate: what `cedargate policy …` does, as a
+//! Tools for authors of cedargate's Cedar policies: the implementation of `cedargate policy …` as a
 //! library. The command line adds flags, text, JSON and exit codes.
 //!
-//! | tool | module | request it answers |
+//! | tool | module | question |
 //! |---|---|---|
 //! | check | [`check`] | Which policies, links and test cases are wrong or probably a mistake? |
 //! | test | [`test_run`] | Do the policies decide each test case as it expects? |
 //! | coverage | [`coverage`] | Which policies and clauses does no test case exercise? |
-//! | mutation | [`mutation`] | Which slips of the hand would no test case notice? |
-//! | diff | [`diff`] | What does a change of the policies do to them, to test cases and to recorded decisions? |
+//! | mutation | [`mutation`] | Which typical mistakes in a policy would no test case notice? |
+//! | diff | [`diff`] | How do two versions of the policies differ, and which test cases and recorded decisions do they decide differently? |
 //! | replay | [`replay`] | Which recorded decisions would these policies make differently? |
 //! | explain | [`request_source`] | Which request does a test case, a log line or a JSON file describe? |
 //! | format | [`format`](mod@format) | Are the policy files formatted, and how would they be? |
 //!
-//! Three modules serve several tools: [`PolicyFiles`] reads policies as far as they can be read,
-//! [`decision_log`] reads a log in batches, and [`sample`] counts many things and keeps the first few.
-//! Every tool that fails returns an [`Error`], which says whether the policies or the call is wrong.
+//! Three modules serve several tools: [`PolicyFiles`] reads policies and continues after errors,
+//! [`decision_log`] reads a log in batches, and [`sample`] counts items and keeps the first few.
+//! Every tool that fails returns an [`Error`], which tells invalid policies from a wrong call.
 //!
 //! # Example
 //!

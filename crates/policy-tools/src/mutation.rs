@@ -1,5 +1,5 @@
-//! Changes policies in the ways that people get wrong, one change at a time, and runs the test cases
-//! against each: a change that no case notices is a rule that no case tests.
+//! Makes typical mistakes in policies, one at a time, and runs the test cases against each changed policy.
+//! A change that no case notices shows a rule that no case tests.
 
 mod changes;
 mod equivalents;
@@ -17,7 +17,7 @@ use crate::{Error, Result};
 
 pub use equivalents::EquivalentMutants;
 
-/// One change of one policy.
+/// A policy with one change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mutant {
     /// The id of the policy, or of the template whose text is changed.
@@ -26,8 +26,8 @@ pub struct Mutant {
     pub file: String,
     /// The line on which the change begins, from 1.
     pub line: usize,
-    /// The change in one line. Together with [`Mutant::policy`] it names the mutant, wherever the policy
-    /// stands.
+    /// The change in one line. The change and [`Mutant::policy`] identify the mutant, even if the policy
+    /// moves to another place.
     pub change: String,
     /// The index of the changed policy, or of one link of the changed template.
     entry: usize,
@@ -38,11 +38,11 @@ pub struct Mutant {
 /// The result of the test cases with a mutant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MutantOutcome {
-    /// At least one case fails with it.
+    /// At least one case fails with the mutant.
     Killed,
-    /// Every case passes with it.
+    /// Every case passes with the mutant.
     Survived,
-    /// It does not load, for this reason: nobody can make this slip.
+    /// The mutant does not load, for this reason. The gateway would refuse such a mistake.
     Refused(String),
 }
 
@@ -62,19 +62,19 @@ pub struct MutationReport {
 pub struct Survivor {
     /// The mutant.
     pub mutant: Mutant,
-    /// The reason why it makes no difference, if an `equivalent-mutants.toml` declares it.
+    /// The reason why the mutant makes no difference, if an `equivalent-mutants.toml` declares it.
     pub equivalent: Option<String>,
 }
 
 impl MutationReport {
-    /// Returns how many mutants load.
+    /// Returns the number of mutants that load.
     pub fn mutants(&self) -> usize {
         self.killed + self.survivors.len()
     }
 
-    /// Returns how many of the mutants that make a difference were noticed.
+    /// Returns the share of noticed mutants among those that make a difference.
     pub fn score(&self) -> Share {
-        let equivalent = |one: &&Survivor| one.equivalent.is_some();
+        let equivalent = |survivor: &&Survivor| survivor.equivalent.is_some();
         Share {
             part: self.killed,
             whole: self.mutants() - self.survivors.iter().filter(equivalent).count(),
@@ -83,8 +83,8 @@ impl MutationReport {
 }
 
 /// Tries every mutant of a bundle against cases that pass with the bundle itself. Survivors that
-/// `equivalents` declares are marked. `progress` is called from any thread, with how many mutants were
-/// tried and how many there are.
+/// `equivalents` declares are marked. `progress` is called from any thread, with the number of mutants
+/// tried so far and the number of all mutants.
 ///
 /// # Errors
 /// [`Error::Threads`] if no thread starts.
@@ -113,8 +113,8 @@ pub fn measure(
     Ok(report)
 }
 
-/// Returns every mutant of the policies of a bundle. Changes that come to the same are returned once.
-/// Shadow policies have none, as no case could notice one.
+/// Returns every mutant of the policies of a bundle. Equivalent changes are returned once. Shadow policies
+/// have no mutants, because no case can notice a change of one.
 ///
 /// # Errors
 /// [`Error::Threads`] if no thread starts.

@@ -1,4 +1,4 @@
-//! Policy files that are read as far as possible, for tools that report every problem at once.
+//! Reads policy files and continues after errors, for tools that report every problem at once.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,8 +13,8 @@ use cedargate_policy::{DEV_LINKS, Sources};
 
 use crate::{Error, Result};
 
-/// Checks that there is something at a path. `what` names it in the message, such as "policy folder".
-/// A path that exists and cannot be read passes: the tool that reads it reports why.
+/// Checks that a path exists. `what` describes it in the message, such as "policy folder". A path that exists
+/// and cannot be read passes, because the tool that reads it reports the reason.
 ///
 /// # Errors
 /// [`Error::Usage`] if the path or the target of a link does not exist.
@@ -38,19 +38,19 @@ pub struct PolicyFiles {
     pub(crate) notes: Vec<Finding>,
     /// Link files that were left out on purpose.
     pub(crate) dev_links: Vec<Source>,
-    /// Files in the policy folders whose names are neither those of policies nor of links.
+    /// Files in the policy folders whose names are neither `*.cedar` nor `*.links.json`.
     pub(crate) unread: Vec<PathBuf>,
     /// The paths that the caller named.
     pub(crate) paths: Vec<PathBuf>,
-    /// True if these are all policies of a gateway, false if they are a part of them.
+    /// True for all policies of a gateway, false for a part of them.
     complete: bool,
 }
 
 impl PolicyFiles {
     /// Reads policy folders and single files, and both schema files of the folder `schema`.
     ///
-    /// Folders count as all policies that there are. As soon as one path is a file, the files count as a
-    /// part, and nothing is reported as missing.
+    /// Folders are taken to hold all policies of a gateway. If any path is a file, the files are taken as a
+    /// part of the policies, and nothing is reported as missing.
     pub fn read(paths: &[PathBuf], schema: &Path) -> Self {
         let mut reader = FolderReader::default();
         let mut only_folders = true;
@@ -87,7 +87,7 @@ impl PolicyFiles {
         }
     }
 
-    /// Leaves `dev.links.json` out, as `serve` does, and adds a note that says so.
+    /// Leaves `dev.links.json` out, as `serve` does, and adds a note about it.
     pub fn leave_out_dev_links(&mut self) {
         let (dev, links): (Vec<_>, _) = std::mem::take(&mut self.links)
             .into_iter()
@@ -112,8 +112,8 @@ impl PolicyFiles {
         }
     }
 
-    /// Returns the files as a gateway would load them, or `None` if they are a part or one of them cannot
-    /// be read.
+    /// Returns the files as a gateway would load them, or `None` if they are only a part of the policies or
+    /// a file cannot be read.
     pub(crate) fn sources(&self) -> Option<Sources> {
         if !self.complete || !self.findings.is_empty() {
             return None;
@@ -127,7 +127,7 @@ impl PolicyFiles {
     }
 }
 
-/// Reads a file that was named itself. A name that begins with a dot is read too.
+/// Reads a file that the caller named. Unlike in a folder, a name may begin with a dot.
 fn read_file(reader: &mut FolderReader, path: &Path) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if !reader.file_by_name(path, &name) {
@@ -138,7 +138,7 @@ fn read_file(reader: &mut FolderReader, path: &Path) {
     }
 }
 
-/// Removes files that were named twice, or beside their folder.
+/// Removes files that were named twice, or together with their folder.
 fn remove_repeated(sources: &mut Vec<Source>) {
     let mut seen = BTreeSet::new();
     sources.retain(|source| {

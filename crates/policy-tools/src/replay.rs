@@ -1,5 +1,5 @@
-//! Decides recorded requests again and counts the decisions that differ, in memory that does not grow
-//! with the log.
+//! Decides recorded requests again and counts the decisions that differ. The memory that it needs does not
+//! grow with the log.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -20,12 +20,12 @@ pub struct ReplayReport {
     pub same: usize,
     /// The number of decisions with values that were kept out of the log.
     pub masked: usize,
-    /// The number of decisions of an older release, without values that policies read today. The weakest
-    /// values were assumed for them.
+    /// The number of decisions of an older release that lack values that policies read today. The weakest
+    /// values were assumed.
     pub assumed: usize,
-    /// Decisions that do not fit the schema, by line, with the reason.
+    /// Lines whose request does not fit the schema, each with the reason.
     pub undecided: Sample<usize, String>,
-    /// Lines that hold no decision, with the reason.
+    /// Lines that hold no decision, each with the reason.
     pub unread: Sample<usize, String>,
     groups: BTreeMap<(ChangeKind, Vec<String>), FlipGroup>,
 }
@@ -33,15 +33,15 @@ pub struct ReplayReport {
 /// The decisions that changed in the same way because of the same policies.
 #[derive(Debug)]
 pub struct FlipGroup {
-    /// The number of them with values that were kept out of the log.
+    /// The number of decisions in the group with values that were kept out of the log.
     pub masked: usize,
-    /// The number of them that the same policies made which decide now.
+    /// The number of decisions in the group that a bundle of the same revision made.
     pub same_bundle: usize,
-    /// All of them, and the first as an example.
+    /// The decisions in the group. The first is kept as an example.
     pub flips: Sample<usize, Flip>,
 }
 
-/// A recorded decision that is made differently now.
+/// A request whose decision differs from the recorded one.
 #[derive(Debug, Serialize)]
 pub struct Flip {
     /// The request.
@@ -49,7 +49,7 @@ pub struct Flip {
     pub request: LoggedRequest,
     /// The recorded decision.
     pub old: Decision,
-    /// The decision that is made now.
+    /// The new decision.
     pub new: Decision,
 }
 
@@ -146,20 +146,20 @@ impl ReplayReport {
         self.unread.merge(other.unread);
     }
 
-    /// Returns how many decisions were made again.
+    /// Returns the number of requests that were decided again.
     pub fn decisions(&self) -> usize {
         let flips = self.groups.values().map(|group| group.flips.count());
         self.same + flips.sum::<usize>()
     }
 
-    /// Returns how many decisions changed in this way.
+    /// Returns the number of decisions that changed in this way.
     pub fn count(&self, kind: ChangeKind) -> usize {
         let groups = self.groups.iter().filter(|((one, _), _)| *one == kind);
         groups.map(|(_, group)| group.flips.count()).sum()
     }
 
-    /// Returns the groups of changed decisions with their kind and their policies: sorted by kind, the
-    /// largest first.
+    /// Returns the groups of changed decisions with their kind and their policies. They are sorted by kind,
+    /// and within a kind by size, the largest first.
     pub fn groups(&self) -> Vec<(ChangeKind, &[String], &FlipGroup)> {
         let groups = self.groups.iter();
         let mut groups: Vec<_> = groups

@@ -1,5 +1,5 @@
-//! Finds the one request that a person wants explained: a test case by its name, a line of a decision log
-//! by its id, or a JSON object.
+//! Finds the request to explain: a test case by its name, a line of a decision log by its id, or a JSON
+//! object.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use cedargate_policy::{Bundle, PreparedRequest, RecordedDecision, RequestError};
 
 use crate::{Error, Result};
 
-/// The greatest nesting of the JSON. Requests are shallower.
+/// The nesting limit of the JSON: more levels than any request has.
 const MAX_DEPTH: usize = 32;
 
 /// Finds the test case with this name in test files and folders of them.
@@ -26,12 +26,8 @@ pub fn test_case(bundle: &Bundle, name: &str, tests: &[PathBuf]) -> Result<Prepa
         [] => return Err(no_case(name, tests, &cases)),
         _ => return Err(several_cases(name, &named)),
     };
-    case.prepare_request(bundle).map_err(|sentence| {
-        let message = format!("case {name:?}: {sentence}");
-        let mut finding = Finding::error("test_case", case.file.as_str(), message);
-        (finding.line, finding.column) = (case.line, 1);
-        Error::Invalid(Findings(vec![finding]))
-    })
+    case.prepare_request(bundle)
+        .map_err(|error| Error::Invalid(Findings(vec![case.finding(&error)])))
 }
 
 fn no_case(name: &str, tests: &[PathBuf], cases: &[Case]) -> Error {
@@ -61,14 +57,14 @@ fn several_cases(name: &str, named: &[&Case]) -> Error {
         places.join(", ")
     );
     Error::usage("many_cases", "", message)
-        .help("name the test file of the case, or give each case a name of its own")
+        .help("name the test file of the case, or give each case a unique name")
 }
 
-/// Parses a request that is written like a test case: `{"request", "entities", "strong_acr"?, "means"?}`.
+/// Parses a request in the form of a test case: `{"request", "entities", "strong_acr"?, "means"?}`.
 /// `file` is the name that messages use.
 ///
 /// # Errors
-/// [`Error::Usage`] if the text is no such object or does not fit the schema.
+/// [`Error::Usage`] if the text is not such an object or does not fit the schema.
 pub fn json_request(bundle: &Bundle, file: &str, text: &str) -> Result<PreparedRequest> {
     if let Err(error) = json::parse(text.as_bytes(), MAX_DEPTH) {
         let at = json::place(text, &error);
@@ -77,7 +73,7 @@ pub fn json_request(bundle: &Bundle, file: &str, text: &str) -> Result<PreparedR
     }
     PreparedRequest::parse(bundle, text).map_err(|error| {
         Error::usage("request", file, error.to_string())
-            .help("write it as a test case is: {\"request\", \"entities\"}")
+            .help("write the request like a test case: {\"request\", \"entities\"}")
     })
 }
 
@@ -124,12 +120,12 @@ impl<'a> Log<'a> {
             (None, _) => Err(Error::usage(
                 "empty_log",
                 self.file,
-                "there is no decision in it",
+                "the log has no decision",
             )),
             _ => {
-                let message = "there are several decisions in it";
+                let message = "the log has several decisions";
                 Err(Error::usage("many_decisions", self.file, message)
-                    .help("name one by its decision_id or request_id"))
+                    .help("name a decision by its decision_id or request_id with --id"))
             }
         }
     }

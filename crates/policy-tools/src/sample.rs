@@ -1,10 +1,10 @@
-//! Counts of things that are too many to keep, with the first few of them.
+//! Counts items and keeps the first few, so that reports need little memory.
 
 use std::collections::BTreeMap;
 
-/// A count, and the first few of the counted things by their positions.
+/// The number of counted items, and the first few items in the order of their positions.
 ///
-/// Samples of parts can be merged in any order: the result is the same as that of one sample of all.
+/// Samples of parts can be merged in any order. The result equals a single sample of all items.
 #[derive(Clone, Debug)]
 pub struct Sample<P, T> {
     count: usize,
@@ -13,7 +13,7 @@ pub struct Sample<P, T> {
 }
 
 impl<P: Ord, T> Sample<P, T> {
-    /// Returns an empty sample that keeps at most `limit` things.
+    /// Returns an empty sample that keeps at most `limit` items.
     pub fn with_limit(limit: usize) -> Self {
         Self {
             count: 0,
@@ -22,7 +22,7 @@ impl<P: Ord, T> Sample<P, T> {
         }
     }
 
-    /// Counts one thing. `make` is called only if the thing is kept.
+    /// Counts one item. `make` is called only if the item is kept.
     pub fn add(&mut self, position: P, make: impl FnOnce() -> T) {
         self.count += 1;
         let last = self.first.last_key_value().map(|(last, _)| last);
@@ -31,32 +31,32 @@ impl<P: Ord, T> Sample<P, T> {
         }
     }
 
-    /// Adds everything that another sample with the same limit counted.
+    /// Adds the items of another sample with the same limit.
     pub fn merge(&mut self, other: Self) {
         self.count += other.count;
-        for (position, one) in other.first {
-            self.keep(position, one);
+        for (position, item) in other.first {
+            self.keep(position, item);
         }
     }
 
-    fn keep(&mut self, position: P, one: T) {
-        self.first.insert(position, one);
+    fn keep(&mut self, position: P, item: T) {
+        self.first.insert(position, item);
         if self.first.len() > self.limit {
             self.first.pop_last();
         }
     }
 
-    /// Returns how many things were counted.
+    /// Returns the number of counted items.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Returns the things that were kept, in the order of their positions.
+    /// Returns the kept items in the order of their positions.
     pub fn first(&self) -> impl Iterator<Item = (&P, &T)> {
         self.first.iter()
     }
 
-    /// Returns how many things were counted and not kept.
+    /// Returns the number of items that were counted and not kept.
     pub fn omitted(&self) -> usize {
         self.count - self.first.len()
     }
@@ -70,7 +70,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn merged_samples_keep_the_first_things_in_any_order(
+        fn merged_samples_keep_the_first_items_in_any_order(
             positions in prop::collection::hash_set(0_u8..40, 0..30), parts in 1_usize..4, limit in 0_usize..5,
         ) {
             let mut samples = vec![Sample::with_limit(limit); parts];

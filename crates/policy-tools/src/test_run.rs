@@ -1,4 +1,4 @@
-//! Runs test cases against policies and, if asked, measures coverage and the mutation score.
+//! Runs test cases against policies, and optionally measures coverage and the mutation score.
 
 use std::path::PathBuf;
 
@@ -20,55 +20,55 @@ pub struct Options<'a> {
     pub coverage: bool,
     /// Changes the policies and counts the changes that no case notices.
     pub mutation: bool,
-    /// Called from any thread after each mutant, with how many were tried and how many there are.
+    /// Called from any thread after each mutant, with the number of mutants tried so far and of all mutants.
     pub progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
 }
 
 /// The result of a run.
 #[derive(Debug, Default)]
 pub struct TestReport {
-    /// Each case with its outcome, in the order of files and cases.
+    /// Each case with its status, in the order of files and cases.
     pub cases: Vec<CaseResult>,
-    /// The coverage, if it was asked for.
+    /// The coverage, if [`Options::coverage`] is set.
     pub coverage: Option<Coverage>,
-    /// The mutants, if they were asked for and all cases passed.
+    /// The mutants, if [`Options::mutation`] is set and all cases passed.
     pub mutation: Option<MutationReport>,
-    /// True if mutants were asked for and not tried: a run with a failing case says nothing about them.
+    /// True if [`Options::mutation`] is set and no mutant was tried because of a failing case or a finding.
     pub mutation_skipped: bool,
-    /// Remarks that fail nothing.
+    /// Notes, which do not fail the run.
     pub notes: Vec<Finding>,
-    /// Problems beside failing cases, such as a test file that cannot be read.
+    /// Problems other than failing cases, such as a test file that cannot be read.
     pub findings: Vec<Finding>,
 }
 
-/// A test case with its outcome.
+/// A test case with its status.
 #[derive(Debug)]
 pub struct CaseResult {
     /// The case.
     pub case: Case,
-    /// Its outcome.
-    pub outcome: CaseOutcome,
+    /// The status of the case.
+    pub status: CaseStatus,
 }
 
-/// The outcome of a test case.
+/// The status of a test case after a run.
 #[derive(Debug)]
-pub enum CaseOutcome {
-    /// The policies decided as the case expects.
+pub enum CaseStatus {
+    /// The decision is as expected.
     Passed,
-    /// The policies decided otherwise.
+    /// The decision is not as expected.
     Failed(Box<CaseFailure>),
     /// The case is malformed and was not decided.
     Invalid(Finding),
 }
 
-/// The difference between what a case expects and how it was decided.
+/// The difference between the expected and the actual decision of a case.
 #[derive(Debug)]
 pub struct CaseFailure {
     /// The expected decision.
     pub expected: Expected,
     /// The decision of the policies.
     pub actual: Decision,
-    /// One sentence for each member that differs.
+    /// A message for each member that differs.
     pub differences: Vec<String>,
     /// The explanation of the decision.
     pub explanation: Explanation,
@@ -84,11 +84,12 @@ pub fn run(bundle: &Bundle, cases: Vec<Case>, options: &Options<'_>) -> Result<T
     Ok(report)
 }
 
-/// Reads the test files at `paths`, which are files and folders, and runs their cases. Mutants that the
-/// `equivalent-mutants.toml` files beside them declare count as making no difference.
+/// Reads the test files at `paths`, which are files and folders, and runs their cases. Mutants that an
+/// `equivalent-mutants.toml` next to them declares count as making no difference.
 ///
 /// # Errors
-/// As [`run`]. Files that cannot be read, and the absence of cases, are in the report.
+/// [`Error::Threads`] if no thread starts. Files that cannot be read, and the absence of cases, are in the
+/// report.
 pub fn run_files(bundle: &Bundle, paths: &[PathBuf], options: &Options<'_>) -> Result<TestReport> {
     let (all, Findings(findings)) = cases::read_all(paths);
     let mut report = TestReport {
@@ -122,7 +123,7 @@ fn no_cases(paths: &[PathBuf], filter: Option<&str>, found: usize) -> Finding {
             "the filter is case-sensitive",
         ),
         _ => (
-            "there are no cases here, so nothing was tested".to_owned(),
+            "there are no test cases here".to_owned(),
             "name test files, or folders with *.json files of cases as `cedar run-tests` reads them",
         ),
     };
@@ -143,14 +144,14 @@ impl TestReport {
         self.findings.is_empty() && self.failed() == 0
     }
 
-    /// Returns how many cases passed.
+    /// Returns the number of cases that passed.
     pub fn passed(&self) -> usize {
         self.cases.len() - self.failed()
     }
 
-    /// Returns how many cases failed or are malformed.
+    /// Returns the number of cases that failed or are malformed.
     pub fn failed(&self) -> usize {
-        let failed = |one: &&CaseResult| !matches!(one.outcome, CaseOutcome::Passed);
+        let failed = |result: &&CaseResult| !matches!(result.status, CaseStatus::Passed);
         self.cases.iter().filter(failed).count()
     }
 
@@ -189,28 +190,28 @@ impl TestReport {
         self.notes = old_cases::notes(assumed);
         let mut prepared = Vec::new();
         for (case, run) in cases.into_iter().zip(runs) {
-            let outcome = match run {
+            let status = match run {
                 Ok(run) => {
-                    let outcome = outcome(bundle, &run);
+                    let status = status(bundle, &run);
                     prepared.push(run.case);
-                    outcome
+                    status
                 }
-                Err(why) => CaseOutcome::Invalid(case.finding(&why)),
+                Err(error) => CaseStatus::Invalid(case.finding(&error)),
             };
-            self.cases.push(CaseResult { case, outcome });
+            self.cases.push(CaseResult { case, status });
         }
         Ok(prepared)
     }
 }
 
-fn outcome(bundle: &Bundle, answered: &CaseRun) -> CaseOutcome {
-    if answered.failures.is_empty() {
-        return CaseOutcome::Passed;
+fn status(bundle: &Bundle, run: &CaseRun) -> CaseStatus {
+    if run.failures.is_empty() {
+        return CaseStatus::Passed;
     }
-    CaseOutcome::Failed(Box::new(CaseFailure {
-        expected: answered.case.expected.clone(),
-        actual: answered.actual.clone(),
-        differences: answered.failures.clone(),
-        explanation: bundle.explain(&answered.case.request),
+    CaseStatus::Failed(Box::new(CaseFailure {
+        expected: run.case.expected.clone(),
+        actual: run.actual.clone(),
+        differences: run.failures.clone(),
+        explanation: bundle.explain(&run.case.request),
     }))
 }

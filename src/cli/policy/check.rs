@@ -16,26 +16,27 @@ use super::wording::plural;
 use crate::cli::failure::Failure;
 use crate::cli::{github, output};
 
-/// Report everything that is wrong with policies, and what is probably a mistake.
+/// Report errors and probable mistakes in policies and test cases.
 ///
-/// Errors do not load. Findings load and are probably mistakes: a forbid without an explanation, a policy
-/// that changes no decision, a file that is not read. Notes are good to know and fail nothing. A policy
-/// file that is named alone is checked as a part of the policies: nothing is reported as missing.
+/// Errors keep the policies from loading. Findings are probable mistakes in policies that load: a forbid
+/// without a notice, a policy that changes no decision, a file that is not read. Notes are information, and
+/// never fail the check. If PATHS has a file, the files are checked as a part of the policies, and nothing is
+/// reported as missing.
 ///
-/// With --config, policies are checked as `serve` loads them: the issuers that they name must be
+/// With --config, policies are checked as `serve` loads them: each issuer that a policy names must be
 /// configured, and dev.links.json is left out.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   cedargate policy check
-  cedargate policy check --config prod.toml      also report issuers that it does not name
+  cedargate policy check --config prod.toml      also report issuers that are not configured
   cedargate policy check policies/50-ours.cedar  one file
   cedargate policy check --format github         annotations of a GitHub workflow
 
 --json prints one object: {\"ok\", \"policies\", \"findings\": [{\"severity\", \"code\",
 \"file\", \"line\", \"column\", \"message\", \"help\"?}]}; severity is error, finding or note.
 
-Exit codes: 0 fine; 1 an error or, without --warn, a finding; 2 a wrong configuration, or a path that does
+Exit codes: 0 fine; 1 an error or, without --warn, a finding; 2 an invalid configuration, or a path that does
 not exist.")]
 pub(in crate::cli) struct Arguments {
     /// Policy folders or single files, as with --policies.
@@ -43,13 +44,13 @@ pub(in crate::cli) struct Arguments {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     flags: PolicyFlags,
-    /// Let findings pass: exit with 1 for errors only.
+    /// Exit with 1 for errors only, not for findings.
     #[arg(long)]
     warn: bool,
     /// Print one JSON object instead of sentences.
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Print for another program.
+    /// Print in the format of another program.
     #[arg(long, value_enum)]
     format: Option<Format>,
 }

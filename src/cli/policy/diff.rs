@@ -16,37 +16,38 @@ use super::wording::plural;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output;
 
-/// Report what a change of the policies does: to them, to the test cases and to recorded decisions.
+/// Report how policies differ, and which test cases and recorded decisions they decide differently.
 ///
-/// OLD and NEW are folders or revisions of the git repository of the current folder; a folder goes before a
-/// revision of the same name. Without NEW, OLD is a range such as main..HEAD, or is compared with the
-/// folders as they are now. A folder that contains policies/ stands for that and, if it has one, its
-/// schema/; any other folder is a policy folder with the schema of --schema. A revision has its policies in
-/// the folder of --policies, and its schema in that of --schema.
+/// OLD and NEW are folders or revisions of the git repository of the current folder; a folder takes
+/// precedence over a revision of the same name. Without NEW, OLD is a range such as main..HEAD, or is compared with the
+/// folders as they are now. In a folder that contains policies/, the policies are read from there, and the
+/// schema from schema/ if it exists; any other folder is a policy folder with the schema of --schema. The
+/// policies of a revision are in the folder of --policies, and its schema is in that of --schema.
 ///
 /// A policy is listed as reformatted if the change cannot affect any answer: layout, comments, the order of
 /// actions, @description, @owner, @ticket and @x_…. Files and their names do not matter.
 ///
 /// Each test case and each recorded decision is decided by both sides. A different answer is widening
 /// (deny → allow), narrowing (allow → deny) or answer (other policies, notices, errors or another code). Its
-/// causes are the policies that differ and determine only one of the two answers. If there are none, each
-/// changed policy is reverted on its own, and the causes are those whose reversal changes the answer. Requests that do not fit
-/// the schema of a side are listed.
+/// causes are the policies that differ and determine only one of the two answers. If there are no such
+/// policies, each changed policy is reverted on its own, and the causes are those whose reversal changes the
+/// answer. Requests that do not fit the schema of a side are listed as undecided.
 #[derive(Args, Debug)]
 #[command(
     mut_arg("tests", |arg| arg.num_args(1..)),
     after_help = "\
 Examples:
   cedargate policy diff main..HEAD --fail-on widening
-  cedargate policy diff HEAD                       what is edited and not committed
+  cedargate policy diff HEAD                       changes that are not committed
   cedargate policy diff /etc/cedargate . --log decisions.jsonl
   cedargate policy diff v1.0 v1.1 --json
 
 --json prints one object: {\"policies\": {\"added\", \"removed\", \"changed\", \"reformatted\",
 \"renamed\"}, \"claims\", \"cases\", \"decisions\", \"masked\", \"changes\": [{\"kind\", \"case\"?, \"decision_id\"?,
 \"policies\", \"old\", \"new\"}], \"unasked\", \"unread\"}.
+\"unasked\" lists the undecided requests.
 
-Exit codes: 0 fine; 1 policies or test files that cannot be read, or what --fail-on names; 2 wrong usage, or
+Exit codes: 0 fine; 1 policies or test files cannot be read, or --fail-on applies; 2 wrong usage, or
 a path or revision that does not exist.")]
 pub(in crate::cli) struct Arguments {
     /// A folder, a revision, or a range of two revisions.
@@ -86,7 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         inputs.policy_folder()?,
         &inputs.schema,
     )?;
-    // Policies that were in force once need not fulfil today's requirements.
+    // Older policies need not fulfil the requirements of the current configuration.
     let old = load(&sides.old, &Requirements::none())?;
     let new = load(&sides.new, &inputs.requirements())?;
     let comparison = Comparison::of(&old, &new)?;
@@ -114,7 +115,7 @@ fn load(side: &Side, requirements: &Requirements) -> Result<Bundle, Failure> {
     let side = side.read()?;
     if let Some(file) = &side.replaced_schema {
         output::note(&format!(
-            "note: {file} is of another version of cedargate; the schema of this program is used instead"
+            "note: {file} is from another version of cedargate; the schema of this version is used instead"
         ));
     }
     Bundle::load_with(&side.sources, requirements).map_err(Failure::policies)
@@ -130,12 +131,12 @@ fn failed(what: FailOn, requests: &RequestDifferences) -> Option<Finding> {
         FailOn::Any => (
             requests.changes() + requests.decided_by_one_side,
             "any",
-            "would not be answered as before",
+            "would get another answer",
         ),
     };
     (count > 0).then(|| {
         let requests = plural(count, "request", "requests");
         Finding::error("fail_on", "", format!("{requests} {what}"))
-            .help(format!("--fail-on {flag} asks for exit code 1 here"))
+            .help(format!("--fail-on {flag} makes this exit code 1"))
     })
 }

@@ -21,7 +21,7 @@ use request_flags::RequestFlags;
 /// Explain why a request is decided as it is, clause by clause, and what would permit it.
 ///
 /// The request is that of a test case, a line of the decision log, a JSON file, or flags. It is decided by
-/// the policies in the folders, whatever a recorded decision says. Requirements of --config do not matter.
+/// the policies in the folders, even if a recorded decision differs. Requirements of --config are ignored.
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("request_source").args(["case", "log", "request", "action"]).required(true),
@@ -32,14 +32,14 @@ Examples:
   a recorded decision, by its own id or that of the request:
     cedargate policy explain --log decisions.jsonl --id 0198c0de-0000-7000-8000-000000000001
     tail -1 decisions.jsonl | cedargate policy explain --log -
-  a JSON file that is written like a test case, {\"request\", \"entities\", \"strong_acr\"?, \"means\"?}:
+  a JSON file in the form of a test case, {\"request\", \"entities\", \"strong_acr\"?, \"means\"?}:
     cedargate policy explain --request request.json
   flags:
     cedargate policy explain --action beginWebauthnRegistration --factors 1:webauthn_passkey \\
       --user 'corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice' --acr phr --auth-age 20m
 
-Exit codes: 0 whatever the decision is; 1 the policies do not load or the test case is wrong; 2 there is no
-such request, or a path does not exist."
+Exit codes: 0 for any decision; 1 the policies do not load or the test case is invalid; 2 there is no such
+request, or a path does not exist."
 )]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     output::print(&text)
 }
 
-/// Finds the request that the arguments name, with the decision of a log that it was recorded with.
+/// Finds the request that the arguments name. A request of a log comes with its recorded decision.
 fn request(
     arguments: &Arguments,
     inputs: &Inputs,
@@ -125,7 +125,7 @@ fn request(
         return Ok((prepared, None));
     }
     let prepared = arguments.request_flags.prepared(bundle, now());
-    let prepared = prepared.map_err(|sentence| Failure::usage("request", sentence))?;
+    let prepared = prepared.map_err(|message| Failure::usage("request", message))?;
     Ok((prepared, None))
 }
 
@@ -173,7 +173,7 @@ impl fmt::Display for RecordedAnswer {
         if !self.reason.is_empty() {
             write!(f, ", by {}", self.reason.join(", "))?;
         }
-        writeln!(f, ", of revision {}", self.revision)?;
+        writeln!(f, ", revision {}", self.revision)?;
         if !self.hidden.is_empty() {
             let hidden = self.hidden.join(", ");
             writeln!(

@@ -22,8 +22,8 @@ pub(in crate::cli) struct PolicyFlags {
     /// A test file or a folder of them; repeatable [default: ./tests/policies if it exists]
     #[arg(long, value_name = "PATH")]
     tests: Vec<PathBuf>,
-    /// Load the policies as the [policies] section of this configuration says: from its folders, with the
-    /// canary requests and policies that it requires.
+    /// Load the policies like a gateway with this configuration: from the folders of its [policies] section,
+    /// with the canary requests and policies that it requires.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -129,13 +129,12 @@ impl Inputs {
             [_, second, ..] => ("this is a second policy path", second),
             [] => return Ok(Path::new(POLICIES)),
         };
-        let help =
-            "name one folder: a decision takes all policies, and only check and format take a part";
+        let help = "name one folder: this tool needs all policies; only check and format accept single files";
         let failure = Failure::file("not_a_folder", path.display().to_string(), message);
         Err(failure.help(help))
     }
 
-    /// Returns what policies must fulfil to be put in force.
+    /// Returns the requirements that policies must fulfil to be put in force.
     pub(super) fn requirements(&self) -> Requirements {
         let requirements = self.configuration.as_ref().map(|one| &one.requirements);
         requirements.cloned().unwrap_or_default()
@@ -144,7 +143,7 @@ impl Inputs {
     /// Checks that the folders of a tool that loads all policies exist.
     ///
     /// # Errors
-    /// A path does not exist or is no single folder; exit code 2.
+    /// A path does not exist, or the policies are not a single folder; exit code 2.
     pub(super) fn require_folders(&self) -> Result<(), Failure> {
         self.require_policies()?;
         self.require_schema()?;

@@ -15,8 +15,8 @@ use crate::cli::output;
 
 /// Format policy files with Cedar's own formatter.
 ///
-/// Comments and annotations stay. A file is written whole or not at all. It is left unchanged if it does
-/// not parse, is larger than 512 KiB, or the formatter would lose a comment.
+/// Comments and annotations are kept. A file is either replaced as a whole or left unchanged. It is left
+/// unchanged if it does not parse, is larger than 512 KiB, or the formatter would lose a comment.
 #[derive(Args, Debug)]
 #[command(
     mut_arg("schema", |arg| arg.hide(true)),
@@ -28,7 +28,7 @@ Examples:
   cedargate policy format --check            list the files that are not formatted, and write nothing
 
 --json prints one object: {\"ok\", \"files\", \"changed\", \"findings\"}; \"changed\" lists the
-files that were written, or would be without --check.
+files that were written or, with --check, are not formatted.
 
 Exit codes: 0 fine; 1 a file cannot be formatted or, with --check, is not formatted; 2 wrong usage, or a path
 that does not exist.")]

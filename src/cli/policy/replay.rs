@@ -15,11 +15,11 @@ use crate::cli::output;
 
 /// Decide recorded requests again, and report which are decided differently.
 ///
-/// LOG is the file of `[decision_log] file`. Each request in it is decided again by these policies, on what
-/// was known then. A different answer is widening (deny → allow), narrowing (allow → deny) or answer (other
+/// LOG is the file of `[decision_log] file`. Each request in it is decided again by these policies, with the
+/// recorded entities and context. A different answer is widening (deny → allow), narrowing (allow → deny) or answer (other
 /// policies, notices, errors or another code). Differences are counted by the policies that probably cause
 /// them: the forbids that came or went, else the permits; if the effect is the same, the policies that
-/// determine only one of the two answers, else all of them. A log of any size needs little memory.
+/// determine only one of the two answers, else all of them. The memory that a replay needs does not grow with the log.
 #[derive(Args, Debug)]
 #[command(
     mut_arg("tests", |arg| arg.hide(true)),
@@ -31,9 +31,9 @@ Examples:
 
 --json prints one object: {\"decisions\", \"same\", \"flips\": [{\"kind\", \"policies\", \"count\",
 \"masked\", \"same_bundle\", \"example\"}], \"masked\", \"assumed\", \"unasked\": {\"count\", \"first\"}, \"unread\": {\"count\",
-\"first\"}}.
+\"first\"}}. \"unasked\" has the undecided lines: their requests do not fit the schema.
 
-Exit codes: 0 the log was replayed, whatever differs; 1 policies that do not load; 2 a log that cannot be
+Exit codes: 0 the log was replayed, even if answers differ; 1 the policies do not load; 2 the log cannot be
 read or has no decision, or a path that does not exist.")]
 pub(in crate::cli) struct Arguments {
     /// The decision log; - is stdin.
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         output::print(&text::report(&report))?;
     }
     if report.decisions() == 0 && report.unread.count() > 0 {
-        let message = "no line of this is a recorded decision";
+        let message = "no line of this file is a recorded decision";
         let failure = Failure::file("no_decisions", log.name(), message);
         return Err(failure.help("name the file of `[decision_log] file`"));
     }

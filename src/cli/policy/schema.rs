@@ -10,10 +10,10 @@ use clap::Args;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
-/// Print the gateway's Cedar schema, or renew the copy in the schema folder.
+/// Print the gateway's Cedar schema, or update the copy in the schema folder.
 ///
-/// schema/gate.cedarschema belongs to the product and is not edited: after an update of cedargate,
-/// renew it with --write. The claims of your tokens are declared next to it, in site.cedarschema.
+/// schema/gate.cedarschema is part of cedargate: do not edit it, and update it with --write after an update
+/// of cedargate. The claims of your tokens are declared next to it, in site.cedarschema.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -21,7 +21,7 @@ Examples:
   cedargate policy schema --write
   cedargate policy schema --write --schema /etc/cedargate/schema")]
 pub(in crate::cli) struct Arguments {
-    /// Write it to gate.cedarschema in the schema folder instead of printing it.
+    /// Write the schema to gate.cedarschema in the schema folder instead of printing it.
     #[arg(long)]
     write: bool,
     /// The schema folder, for --write.
@@ -54,9 +54,9 @@ fn write(folder: &Path) -> Result<(), Failure> {
             file.display().to_string(),
             format!("the schema cannot be written: {error}"),
         )
-        .help("name the schema folder with --schema; it is made if it does not exist")
+        .help("name the schema folder with --schema; the folder is made if it does not exist")
     })?;
-    report("is written")
+    report("was written")
 }
 
 /// Replaces the schema in one step, so that a gateway that reads the folder never sees half of it.

@@ -20,15 +20,15 @@ use super::reported;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output;
 
-/// Run the test cases of the policies, and see what they leave untested.
+/// Run the test cases of the policies, and report untested policies and clauses.
 ///
 /// Test files have the format of the Cedar CLI's `run-tests`; a case may also expect the `notices` and the
 /// `code` of the answer. Each PATH is a file, or a folder of *.json files.
 ///
 /// --coverage reports for each policy in how many cases it determined the decision, and for each top-level
-/// clause of its conditions whether it was true in one case and false in another. --mutate changes the
-/// policies in the ways that people get wrong, one change at a time, and lists the changes that no case
-/// notices. Declare a change that makes no difference in equivalent-mutants.toml beside the cases.
+/// clause of its conditions whether it was true in one case and false in another. --mutate makes typical
+/// mistakes in the policies, one change at a time, and lists the changes that no case notices. Declare a
+/// change that makes no difference in equivalent-mutants.toml, next to the test files.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -38,11 +38,11 @@ Examples:
   cedargate policy test --min-coverage 100 --lcov policies.lcov --junit policies.xml
   cedargate policy test --mutate --min-mutation 90
 
-An entry of equivalent-mutants.toml names a change as it is listed, and the reason why it makes no difference:
+An entry of equivalent-mutants.toml has a change as --mutate lists it, and the reason why it makes no difference:
   [[equivalent]]
   policy = \"own-factors\"
   change = \"principal is Gate::User → principal\"
-  reason = \"the schema lets nobody else ask for these actions\"
+  reason = \"in the schema, only users have these actions\"
 
 --json prints one object: {\"cases\", \"passed\", \"failed\", \"failures\": [{\"file\", \"line\",
 \"name\", \"expected\", \"actual\", \"differences\", \"explanation\"}], \"coverage\"?, \"mutation\"?,
@@ -62,7 +62,7 @@ pub(in crate::cli) struct Arguments {
     /// Report which policies and clauses the cases exercise.
     #[arg(long)]
     coverage: bool,
-    /// Fail if the cases cover less than this of the policies or of their clauses.
+    /// Fail if the cases cover a smaller share of the policies or of their clauses.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     min_coverage: Option<f64>,
     /// Write the coverage as LCOV.
@@ -71,7 +71,7 @@ pub(in crate::cli) struct Arguments {
     /// Change the policies, and list the changes that no case notices.
     #[arg(long)]
     mutate: bool,
-    /// Fail if the cases notice less than this of the changes.
+    /// Fail if the cases notice a smaller share of the changes.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     min_mutation: Option<f64>,
     /// Write the result of each case as JUnit XML.
@@ -161,10 +161,11 @@ fn shortfalls(arguments: &Arguments, report: &TestReport) -> Vec<Finding> {
         ] {
             if let Some(least) = below(share, arguments.min_coverage) {
                 let message = format!(
-                    "the cases cover {} % of the {what}, and --min-coverage asks for {least} %",
+                    "the cases cover {} % of the {what}, and --min-coverage is {least} %",
                     share.percent()
                 );
-                let help = "--coverage lists what no case covers: write cases for it";
+                let help =
+                    "write cases for the policies and clauses that --coverage lists as not covered";
                 findings.push(Finding::error("coverage", "", message).help(help));
             }
         }
@@ -173,10 +174,10 @@ fn shortfalls(arguments: &Arguments, report: &TestReport) -> Vec<Finding> {
         && let Some(least) = below(score, arguments.min_mutation)
     {
         let message = format!(
-            "the cases notice {} % of the changes, and --min-mutation asks for {least} %",
+            "the cases notice {} % of the changes, and --min-mutation is {least} %",
             score.percent()
         );
-        let help = "write cases that notice the listed changes, or declare in equivalent-mutants.toml why one makes no difference";
+        let help = "write cases that notice the listed changes, or declare a change that makes no difference in equivalent-mutants.toml";
         findings.push(Finding::error("mutation", "", message).help(help));
     }
     findings

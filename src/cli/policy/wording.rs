@@ -8,7 +8,7 @@ pub(super) fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// The heading over a list of changes of one kind.
+/// Returns the heading of a list of changes of one kind.
 pub(super) fn heading(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Widening => "WIDENING, deny → allow",
@@ -26,7 +26,7 @@ pub(super) fn causes(policies: &[String]) -> String {
     }
 }
 
-/// Describes a decision in one line, next to another decision: notices and errors that both have are left
+/// Describes a decision in one line, next to another decision. Notices and errors of both decisions are left
 /// out.
 pub(super) fn describe(decision: &Decision, other: &Decision) -> String {
     let mut text = match decision.code() {
@@ -62,10 +62,10 @@ fn own_notices(decision: &Decision, other: &Decision) -> String {
     }
 }
 
-/// Warns that some decisions may depend on values that the log does not have.
+/// Warns about decisions that may depend on values that the log does not contain.
 pub(super) fn masked(count: usize) -> String {
     format!(
-        "{} masked or erased values in the log, on which the answer may depend",
+        "{} masked or erased values in the log, so the result may differ from the recorded one",
         plural(count, "decision has", "decisions have")
     )
 }

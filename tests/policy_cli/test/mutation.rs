@@ -20,7 +20,7 @@ fn survivors_are_listed_with_line_and_change() {
     insta::assert_snapshot!(ran.stdout, @r"
     2 cases: 2 passed, 0 failed
 
-    no case notices these changes:
+    No case notices these changes:
       ./policies/few.cedar:8  few
         context.factors.count >= 2 → context.factors.count >= 1
     mutation: 7/8 (87.5 %) changes noticed
@@ -53,7 +53,7 @@ fn min_mutation_is_enforced_without_declared_equivalents() {
         assert_eq!(site.run(&["--min-mutation", least]).code, code, "{least}");
     }
     insta::assert_snapshot!(site.run(&["--min-mutation", "100"]).stderr, @r"
-    error[mutation]: the cases notice 87.5 % of the changes, and --min-mutation asks for 100 %
+    error[mutation]: the cases notice 87.5 % of the changes, and --min-mutation is 100 %
      |
      = help: write cases that notice the listed changes, or declare in equivalent-mutants.toml why one makes no difference
     ");
@@ -69,13 +69,13 @@ fn min_mutation_is_enforced_without_declared_equivalents() {
     let ran = site.run(&["--mutate"]);
     assert_eq!(ran.code, 1, "it is noticed now, so it is not equivalent");
     insta::assert_snapshot!(ran.stderr, @r#"
-    error[equivalent_stale]: no change "context.factors.count >= 2 → context.factors.count >= 1" of "few" goes unnoticed any more
+    error[equivalent_stale]: no surviving change of "few" is "context.factors.count >= 2 → context.factors.count >= 1"
      --> ./tests/policies/equivalent-mutants.toml:1:1
       |
     1 | [[equivalent]]
       | ^^^^^^^^^^^^^^
       |
-      = help: remove the entry, or write policy and change as they are listed now
+      = help: remove the entry, or write policy and change as `cedargate policy test --mutate` lists them
     "#);
 }
 

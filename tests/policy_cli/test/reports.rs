@@ -81,10 +81,10 @@ fn json_report_has_a_stable_shape() {
 
 #[test]
 fn junit_has_an_element_for_each_case_and_each_problem() {
-    let mut unasked = none();
-    unasked["name"] = json!("<no> \"request\"");
-    unasked.as_object_mut().unwrap().remove("request");
-    let site = Site::few(&[two(), with_factors(1, "deny", "few"), unasked]);
+    let mut malformed = none();
+    malformed["name"] = json!("<no> \"request\"");
+    malformed.as_object_mut().unwrap().remove("request");
+    let site = Site::few(&[two(), with_factors(1, "deny", "few"), malformed]);
     site.write("tests/policies/cut.json", "[{");
     let ran = site.run(&["--junit", "out.xml"]);
     assert_eq!(ran.code, 1);
@@ -201,11 +201,11 @@ fn uncovered_policies_are_listed_and_min_coverage_is_enforced() {
         assert_eq!(site.run(&["--min-coverage", least]).code, code, "{least}");
     }
     insta::assert_snapshot!(site.run(&["--min-coverage", "50.5"]).stderr, @r"
-    error[coverage]: the cases cover 50 % of the policies, and --min-coverage asks for 50.5 %
+    error[coverage]: the cases cover 50 % of the policies, and --min-coverage is 50.5 %
      |
      = help: --coverage lists what no case covers: write cases for it
 
-    error[coverage]: the cases cover 0 % of the clauses, and --min-coverage asks for 50.5 %
+    error[coverage]: the cases cover 0 % of the clauses, and --min-coverage is 50.5 %
      |
      = help: --coverage lists what no case covers: write cases for it
     ");
@@ -242,7 +242,7 @@ fn run_without_cases_fails() {
     let ran = site.run(&[]);
     assert_eq!(ran.code, 1);
     insta::assert_snapshot!(ran.stderr, @r"
-    error[no_cases]: there are no cases here, so nothing was tested
+    error[no_cases]: there are no test cases here
     --> ./tests/policies
      = help: name test files, or folders with *.json files of cases as `cedar run-tests` reads them
     ");

@@ -1,4 +1,4 @@
-//! Checks test cases for what they seem to test and do not.
+//! Finds test cases that test less than they seem to test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -32,21 +32,17 @@ impl CaseCheck<'_> {
             let assumed = prepared.as_ref()?.assumed();
             Some(assumed.to_vec())
         });
-        let asked = prepared.map(drop);
-        let expected = self.0.expected();
-        match asked.and(expected) {
+        match prepared.map(drop).and(self.0.expected()) {
             Ok(expected) => {
                 if expected.decision == "deny" && takes_any_deny(&expected) {
-                    let message = "passes with any denial: by any policy, or by none";
+                    let message = "passes with any denial: by any policy, or by no policy";
                     let help = "expect policies in \"reason\", a \"code\" or \"notices\"; if no policy permits the request, the code is \"forbidden\"";
                     let at = self.find("\"decision\"");
                     findings.push(self.finding("test_any_deny", at, message).help(help));
                 }
             }
-            Err(why) => {
-                let at = self.0.span.start..self.0.span.start + 1;
-                let finding = self.finding("test_case", at, &format!("cannot be asked: {why}"));
-                findings.push(finding.severity(Severity::Error));
+            Err(error) => {
+                findings.push(self.0.finding(&error));
                 return Vec::new();
             }
         }
@@ -90,19 +86,19 @@ impl CaseCheck<'_> {
     fn find_entity(&self, uid: &EntityUid) -> Range<usize> {
         let entities = self.find("\"entities\"").start;
         let id = format!("\"{}\"", uid.id().unescaped());
-        let given = self
+        let text = self
             .0
             .text
             .get(entities..self.0.span.end)
             .unwrap_or_default();
-        let of = format!("\"{}\"", uid.type_name());
-        let named = given.match_indices(&id).find(|(at, _)| {
-            let (before, behind) = given.split_at(*at);
+        let type_name = format!("\"{}\"", uid.type_name());
+        let named = text.match_indices(&id).find(|(at, _)| {
+            let (before, behind) = text.split_at(*at);
             let last = |member| before.rfind(member);
-            let end = behind.find('}').map_or(given.len(), |end| at + end);
+            let end = behind.find('}').map_or(text.len(), |end| at + end);
             // The id also occurs as a parent or an attribute of other entities.
             last("\"uid\"") > last("\"parents\"").max(last("\"attrs\""))
-                && last("\"uid\"").is_some_and(|uid| given[uid..end].contains(&of))
+                && last("\"uid\"").is_some_and(|uid| text[uid..end].contains(&type_name))
         });
         match named {
             Some((at, _)) => entities + at..entities + at + id.len(),
@@ -119,15 +115,15 @@ fn takes_any_deny(expected: &Expected) -> bool {
 
 const CODE: &str = "test_entities";
 
-/// The entities of a case, to be compared with those that the gateway builds for its request.
+/// Compares the entities of a case with those that the gateway builds for its request.
 struct CaseEntities<'a> {
     case: &'a Case,
-    given: BTreeMap<EntityUid, GivenEntity<'a>>,
+    entities: BTreeMap<EntityUid, CaseEntity<'a>>,
     principal: EntityUid,
     resource: EntityUid,
 }
 
-struct GivenEntity<'a> {
+struct CaseEntity<'a> {
     parents: BTreeSet<EntityUid>,
     attributes: &'a Value,
 }
@@ -135,14 +131,14 @@ struct GivenEntity<'a> {
 impl<'a> CaseEntities<'a> {
     /// Returns `None` if the case is malformed, which is reported elsewhere.
     fn of(case: &'a Case) -> Option<Self> {
-        let asked = |member: &str| case.request()[member].as_str()?.parse().ok();
-        let mut given = BTreeMap::new();
+        let uid_at = |member: &str| case.request()[member].as_str()?.parse().ok();
+        let mut entities = BTreeMap::new();
         for entity in case.entities().ok()?.as_array()? {
             let parents = entity["parents"].as_array()?.iter();
             let parents: Option<_> = parents.map(uid).collect();
-            given.insert(
+            entities.insert(
                 uid(&entity["uid"])?,
-                GivenEntity {
+                CaseEntity {
                     parents: parents?,
                     attributes: &entity["attrs"],
                 },
@@ -150,9 +146,9 @@ impl<'a> CaseEntities<'a> {
         }
         Some(Self {
             case,
-            given,
-            principal: asked("principal")?,
-            resource: asked("resource")?,
+            entities,
+            principal: uid_at("principal")?,
+            resource: uid_at("resource")?,
         })
     }
 
@@ -181,9 +177,9 @@ impl<'a> CaseEntities<'a> {
         }
         built.entry(self.resource.clone()).or_insert(parents);
         for (uid, parents) in &built {
-            match self.given.get(uid) {
-                Some(given) => findings.extend(self.parents(uid, given, parents)),
-                // Without parents and attributes, Cedar decides the same whether or not it is there.
+            match self.entities.get(uid) {
+                Some(entity) => findings.extend(self.parents(uid, entity, parents)),
+                // An entity without parents and attributes does not affect the decision.
                 None if matches!(parents, Parents::None) => {}
                 None => {
                     let what = format!("has no entity {uid}, which the gateway builds");
@@ -194,7 +190,7 @@ impl<'a> CaseEntities<'a> {
             }
         }
         let more = self
-            .given
+            .entities
             .keys()
             .filter(|uid| !built.contains_key(*uid) && !is(uid, "Action"));
         findings.extend(more.map(|uid| {
@@ -206,15 +202,16 @@ impl<'a> CaseEntities<'a> {
 
     /// Returns the account that holds the authenticator.
     fn holder(&self) -> Option<&EntityUid> {
-        let given = self.given.get(&self.resource)?;
-        given.parents.iter().find(|one| is(one, "Account"))
+        let authenticator = self.entities.get(&self.resource)?;
+        let mut parents = authenticator.parents.iter();
+        parents.find(|parent| is(parent, "Account"))
     }
 
     fn own_account(&self, account: Option<&EntityUid>, findings: &mut Vec<Finding>) {
-        let Some(given) = self.given.get(&self.principal) else {
+        let Some(principal) = self.entities.get(&self.principal) else {
             return;
         };
-        if uid(&given.attributes["account"]).as_ref() != account {
+        if uid(&principal.attributes["account"]).as_ref() != account {
             let what = format!("gives {} another account than its own", self.principal);
             let help = "an account has the id of its user";
             findings.push(self.finding(&self.principal, &what, help));
@@ -224,16 +221,16 @@ impl<'a> CaseEntities<'a> {
     fn parents(
         &self,
         uid: &EntityUid,
-        given: &GivenEntity<'_>,
+        entity: &CaseEntity<'_>,
         parents: &Parents,
     ) -> Option<Finding> {
-        if matches!(parents, Parents::OneAccount) && given.parents.len() != 1 {
+        if matches!(parents, Parents::OneAccount) && entity.parents.len() != 1 {
             let what = format!("does not put {uid} in one account, as the gateway does");
             return Some(self.finding(uid, &what, parents.rule()));
         }
         let needed = parents.needed();
-        let missing = needed.iter().find(|one| !given.parents.contains(*one));
-        let wrong = given.parents.iter().find(|one| !parents.allow(one));
+        let missing = needed.iter().find(|uid| !entity.parents.contains(*uid));
+        let wrong = entity.parents.iter().find(|uid| !parents.allow(uid));
         let (what, help) = match (missing, wrong) {
             (Some(missing), _) => (
                 format!("lacks the parent {missing} of {uid}, which the gateway adds"),
@@ -260,7 +257,7 @@ enum Parents {
     OfUser(UserId),
     /// An issuer and a tenant.
     OfAccount(UserId),
-    /// The account that holds it.
+    /// The account that holds the authenticator.
     OneAccount,
     None,
 }
@@ -278,7 +275,7 @@ impl Parents {
     }
 
     fn allow(&self, parent: &EntityUid) -> bool {
-        let otherwise = match self {
+        let is_optional = match self {
             Parents::OfUser(id) if is(parent, "Group") => parent
                 .id()
                 .unescaped()
@@ -287,7 +284,7 @@ impl Parents {
             Parents::OneAccount => is(parent, "Account"),
             _ => false,
         };
-        otherwise || self.needed().contains(parent)
+        is_optional || self.needed().contains(parent)
     }
 
     fn rule(&self) -> &'static str {

@@ -10,7 +10,7 @@ use cedargate_policy::analysis::{ExaminedSources, Place};
 pub struct KnownIssuer {
     /// The name, as policies write it.
     pub name: IssuerName,
-    /// True if the configuration says which claim of its tokens lists groups.
+    /// True if the configuration names the claim of its tokens that lists groups.
     pub has_groups: bool,
 }
 
@@ -35,8 +35,8 @@ pub(super) fn check(
 
 fn unknown_issuer(named: &EntityUid, place: &Place<'_>, known: &[KnownIssuer]) -> Option<Finding> {
     let id = named.id().unescaped();
-    let of = named.type_name().to_string();
-    let name = match of.as_str() {
+    let type_name = named.type_name().to_string();
+    let name = match type_name.as_str() {
         "Gate::Issuer" => id,
         "Gate::User" | "Gate::Account" | "Gate::Group" => id.split_once('|')?.0,
         _ => return None,
@@ -44,11 +44,11 @@ fn unknown_issuer(named: &EntityUid, place: &Place<'_>, known: &[KnownIssuer]) -
     // A malformed name is reported elsewhere.
     name.parse::<IssuerName>().ok()?;
     let (code, message, help) = match known.iter().find(|one| one.name.as_str() == name) {
-        Some(issuer) if issuer.has_groups || of != "Gate::Group" => return None,
+        Some(issuer) if issuer.has_groups || type_name != "Gate::Group" => return None,
         Some(_) => (
             "issuer_without_groups",
             format!("{named} never matches: the issuer {name:?} has no groups_claim, so its tokens name no groups"),
-            "say in the configuration which claim of its tokens lists groups: groups_claim = \"groups\"".to_owned(),
+            "name the claim of its tokens that lists groups in the configuration: groups_claim = \"groups\"".to_owned(),
         ),
         None => {
             let names = known.iter().map(|one| one.name.as_str());

@@ -6,8 +6,8 @@ use cedargate_core::{Finding, Severity};
 
 use cedargate_policy::cases::Case;
 
-/// Returns one note for each file with cases that lack members. Each case comes with the members for which
-/// the weakest values were assumed.
+/// Returns one note for each file with cases that lack members. `cases` has each case with the members for
+/// which the weakest values were assumed.
 pub(crate) fn notes<'a>(cases: impl IntoIterator<Item = (&'a Case, &'a [String])>) -> Vec<Finding> {
     let mut files: BTreeMap<&str, Vec<(&Case, &[String])>> = BTreeMap::new();
     for (case, assumed) in cases {
@@ -16,7 +16,10 @@ pub(crate) fn notes<'a>(cases: impl IntoIterator<Item = (&'a Case, &'a [String])
             of_file.push((case, assumed));
         }
     }
-    files.into_values().filter_map(|some| note(&some)).collect()
+    files
+        .into_values()
+        .filter_map(|cases| note(&cases))
+        .collect()
 }
 
 fn note(cases: &[(&Case, &[String])]) -> Option<Finding> {
@@ -37,4 +40,4 @@ fn note(cases: &[(&Case, &[String])]) -> Option<Finding> {
     Some(finding.help(HELP))
 }
 
-const HELP: &str = "write \"trusted\": false and \"authenticatorAge\": \"0s\" in \"session\" and \"reset\": false in \"factors\", or the values that the case is about; see CHANGELOG.md";
+const HELP: &str = "write \"trusted\": false and \"authenticatorAge\": \"0s\" in \"session\" and \"reset\": false in \"factors\", or the values that the case tests; see CHANGELOG.md";

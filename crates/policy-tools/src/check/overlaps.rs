@@ -1,6 +1,6 @@
-//! Compares policies with each other: policies that are alike, policies that change no decision, and permits
-//! that are meant to narrow another permit. Every finding is certain, as it follows from heads and from
-//! equal parts of conditions. Where these do not suffice, nothing is reported.
+//! Compares policies with each other. Finds policies that are alike, policies that change no decision, and
+//! permits that are probably meant to narrow another permit. A finding follows from the heads and from equal
+//! parts of the conditions, so it is certain. Pairs that need a deeper analysis are not reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use cedargate_policy::analysis::{
     Annotations, AssembledPolicies, NormalForm, Place, SchemaIndex, Syntax,
 };
 
-/// Adds at most one finding for each policy. Policies with errors are left out.
+/// Adds at most one finding for each policy. Policies with errors are not compared.
 pub(super) fn check(
     assembled: &AssembledPolicies<'_>,
     schema: &SchemaIndex,
@@ -98,7 +98,7 @@ struct ComparedPolicy<'a> {
     syntax: Syntax<'a>,
     principal: Scope,
     resource: Scope,
-    /// The actions that the head names, itself or by their groups.
+    /// The actions that the head names, directly or by a group.
     actions: BTreeSet<EntityUid>,
     /// The actions and types for which the policy can match.
     reached: Reached,
@@ -193,13 +193,13 @@ impl<'a> ComparedPolicy<'a> {
             return None;
         }
         let own = self.own_annotations(other);
-        let but = if own.is_empty() {
+        let differing = if own.is_empty() {
             "its id".to_owned()
         } else {
             format!("its id and {}", own.join(", "))
         };
         let message = format!(
-            "this {} is like {} in all but {but}",
+            "this {} differs from {} only in {differing}",
             self.kind(),
             other.named()
         );
@@ -208,7 +208,7 @@ impl<'a> ComparedPolicy<'a> {
 
     fn useless(&self, other: &Self, is_earlier: bool) -> Option<Finding> {
         let (mine, its) = (self.effect(), other.effect());
-        // Two forbids that refuse the same requests may be lifted by different step-ups.
+        // Different step-ups may lift two forbids that refuse the same requests.
         let step_up = &self.annotations.step_up;
         let same_step_up = step_up.is_none() || *step_up == other.annotations.step_up;
         let certain = !self.may_err
@@ -224,7 +224,7 @@ impl<'a> ComparedPolicy<'a> {
             Effect::Permit => "permits",
         };
         let mut message = format!(
-            "this {} changes no decision: {} {} all that it {}",
+            "this {} changes no decision: {} {} every request that it {}",
             self.kind(),
             other.named(),
             verb(its),
@@ -252,10 +252,10 @@ impl<'a> ComparedPolicy<'a> {
             return None;
         }
         let message = format!(
-            "this permit is within the scope of {}: it takes nothing away from what that one permits",
+            "this permit is within the scope of {}: it does not restrict that permit",
             other.named()
         );
-        let help = "to narrow it, write a forbid: a permit only ever adds";
+        let help = "to narrow that permit, write a forbid: a permit only adds permissions";
         Some(self.finding("permit_within", message, help))
     }
 

@@ -9,7 +9,7 @@ use cedargate_policy::analysis::ExaminedPolicy;
 pub(super) struct StatementCheck<'s>(pub(super) &'s ExaminedPolicy<'s>);
 
 impl StatementCheck<'_> {
-    /// Adds a finding for each probable mistake, and a note on the actions for which it can match.
+    /// Adds a finding for each probable mistake, and a note with the actions for which the policy can match.
     pub(super) fn run(&self, findings: &mut Vec<Finding>) {
         findings.extend(self.no_notice());
         findings.extend(self.since_strong());
@@ -33,18 +33,18 @@ impl StatementCheck<'_> {
         let message =
             "this forbid has no @notice: the caller does not learn why the request is refused";
         let finding = self.0.place.error("notice_missing", None, message);
-        let help = "write @notice(\"…\"): what the caller can do about it";
+        let help = "write @notice(\"…\") with what the caller can do";
         Some(finding.severity(Severity::Finding).help(help))
     }
 
     fn since_strong(&self) -> Option<Finding> {
         let read = self.0.syntax.context_read(&["session", "sinceStrong"])?;
         let message = if !self.0.syntax.forbids() {
-            "this permit checks the age of the sign-in: a caller with an older one is refused and not asked to sign in again"
+            "this permit checks the age of the sign-in: a caller with an older sign-in is refused and not asked to sign in again"
         } else if self.has("step_up") || self.has("max_age") {
             return None;
         } else {
-            "this forbid checks the age of the sign-in and has no @step_up: a caller with an older one is refused and not asked to sign in again"
+            "this forbid checks the age of the sign-in and has no @step_up: a caller with an older sign-in is refused and not asked to sign in again"
         };
         let finding = self.0.refuse("since_strong", read, message);
         let help = "write it as a forbid with @step_up(\"phr\") and @max_age(\"…\")";
@@ -56,7 +56,7 @@ impl StatementCheck<'_> {
         if !self.0.reaches("enroll") || self.0.syntax.context_read(&["factors"]).is_some() {
             return None;
         }
-        let message = "@step_up is on a policy that reaches enroll and does not read context.factors: a user without an authenticator cannot step up, and could never enrol one";
+        let message = "@step_up is on a policy that reaches enroll and does not read context.factors: a user without an authenticator cannot step up, and could never enrol an authenticator";
         let help = "let the first enrolment pass: unless { context.factors.count == 0 || … }";
         let finding = self.0.refuse("step_up_first_factor", step_up, message);
         Some(finding.severity(Severity::Finding).help(help))
@@ -65,7 +65,7 @@ impl StatementCheck<'_> {
     fn step_up_by_amr(&self) -> Option<Finding> {
         self.0.syntax.annotation("step_up")?;
         let read = self.0.syntax.context_read(&["session", "amr"])?;
-        let message = "@step_up is on a policy that reads context.session.amr: a step-up does not change it, so a step-up may never be offered";
+        let message = "@step_up is on a policy that reads context.session.amr: a step-up does not change amr, so a step-up may never be offered";
         let help = "check context.session.acr, which a step-up sets, or remove the condition";
         let finding = self.0.refuse("step_up_amr", read, message);
         Some(finding.severity(Severity::Finding).help(help))

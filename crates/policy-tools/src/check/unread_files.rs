@@ -1,12 +1,12 @@
-//! Files in a policy folder that are read as neither policies nor links.
+//! Finds files in a policy folder that are read neither as policies nor as links.
 
 use std::path::{Path, PathBuf};
 
 use cedargate_core::{Finding, Severity, nearest};
 use cedargate_policy::analysis::{LINKS_SUFFIX, POLICY_SUFFIX};
 
-/// Names of files that nobody takes for a policy.
-const FOR_PEOPLE: [&str; 6] = [
+/// Names of documents, which are not reported.
+const DOCUMENTS: [&str; 6] = [
     "readme",
     "license",
     "licence",
@@ -24,11 +24,13 @@ fn unread(file: &Path) -> Option<Finding> {
     let name = file.file_name()?.to_string_lossy();
     let lower = name.to_lowercase();
     let stem = lower.split('.').next().unwrap_or_default();
-    if FOR_PEOPLE.contains(&stem) || lower.ends_with(".md") {
+    if DOCUMENTS.contains(&stem) || lower.ends_with(".md") {
         return None;
     }
     let help = match renamed(&name, &lower) {
-        Some(right) => format!("if it is one, rename it to {right:?}; else move it elsewhere"),
+        Some(right) => format!(
+            "if it holds policies or links, rename it to {right:?}; else move it to another folder"
+        ),
         None if lower.ends_with(".cedarschema") => {
             "claims are declared in site.cedarschema in the schema folder".to_owned()
         }
@@ -37,7 +39,7 @@ fn unread(file: &Path) -> Option<Finding> {
         }
         None => "policies are in files named *.cedar, and links in *.links.json".to_owned(),
     };
-    let message = "this file is not read: its name is that of neither policies nor links";
+    let message = "this file is not read: its name is neither *.cedar nor *.links.json";
     let finding = Finding::error("file_unread", file.display().to_string(), message);
     Some(finding.severity(Severity::Finding).help(help))
 }

@@ -1,13 +1,13 @@
-//! The canonical form of a policy: equal for two policies if no decision can tell them apart by their
-//! form. It is Cedar's JSON of the policy, which has no positions and no comments, without annotations
-//! and order that no decision depends on.
+//! The canonical form of a policy. Two policies with the same canonical form always decide alike. It is
+//! Cedar's JSON of the policy, which has no positions and no comments, without the annotations and the order
+//! that no decision depends on.
 
 use cedar_policy::{Policy, Template};
 use serde_json::{Map, Value, json};
 
 use cedargate_policy::analysis::whole_seconds;
 
-/// The annotations that decisions depend on. The others are for people and tools.
+/// The annotations that decisions depend on.
 const DECIDING: [&str; 5] = ["notice", "code", "step_up", "max_age", "mode"];
 
 /// Returns the canonical form of a policy, or `None` if Cedar has no JSON for it. A template link has its

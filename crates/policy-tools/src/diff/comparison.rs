@@ -20,7 +20,7 @@ pub struct Comparison<'a> {
     new: &'a Bundle,
     differences: PolicyDifferences,
     /// The ids of the policies that were added, removed or changed in meaning, each with the new bundle
-    /// without that one difference. The bundles are made when they are first needed.
+    /// without that difference. Each bundle is made when it is first needed.
     undone: Vec<(String, OnceLock<Option<Bundle>>)>,
 }
 
@@ -69,10 +69,10 @@ pub enum ComparisonResult {
     /// The bundles decide differently.
     Changed(ChangedDecision),
     /// The request does not fit the schema of at least one bundle.
-    Uncompared {
-        /// The decision of the old bundle, or the reason why there is none.
+    Undecided {
+        /// The decision of the old bundle, or the reason why it cannot decide the request.
         old: std::result::Result<Decision, RequestError>,
-        /// The decision of the new bundle, or the reason why there is none.
+        /// The decision of the new bundle, or the reason why it cannot decide the request.
         new: std::result::Result<Decision, RequestError>,
     },
 }
@@ -103,13 +103,13 @@ impl<'a> Comparison<'a> {
         })
     }
 
-    /// Returns how the policies differ.
+    /// Returns the differences between the policies.
     pub fn differences(&self) -> &PolicyDifferences {
         &self.differences
     }
 
-    /// Decides one request with both bundles. `read` makes the request for a bundle, or says why it does
-    /// not fit the bundle's schema.
+    /// Decides one request with both bundles. `read` makes the request for a bundle, or returns an error if
+    /// the request does not fit the schema of the bundle.
     pub fn decide(
         &self,
         read: impl Fn(&Bundle) -> std::result::Result<PreparedRequest, RequestError>,
@@ -124,7 +124,7 @@ impl<'a> Comparison<'a> {
                         let prepared = prepared.as_ref().map_err(RequestError::clone)?;
                         Ok(bundle.evaluate(prepared))
                     };
-                return ComparisonResult::Uncompared {
+                return ComparisonResult::Undecided {
                     old: answer(self.old, old),
                     new: answer(self.new, new),
                 };
@@ -141,7 +141,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Returns the policies that cause a different decision. The first of these that is not empty:
+    /// Returns the policies that cause a different decision: the first of these lists that is not empty.
     ///
     /// 1. policies that differ and determine exactly one of the two decisions,
     /// 2. policies that determine one of them and, with their difference undone, change the new one,
@@ -150,7 +150,7 @@ impl<'a> Comparison<'a> {
     fn causes(&self, prepared: &PreparedRequest, old: &Decision, new: &Decision) -> Vec<String> {
         let determines =
             |id: &str, decision: &Decision| decision.policies.iter().any(|one| one == id);
-        let some = |wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
+        let matching = |wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
             let ids = self.undone.iter().map(|(id, _)| id);
             ids.filter(|id| wanted(id)).cloned().collect()
         };
@@ -166,7 +166,10 @@ impl<'a> Comparison<'a> {
             &changes_new,
             &either,
         ];
-        let found = attempts.into_iter().map(some).find(|ids| !ids.is_empty());
+        let found = attempts
+            .into_iter()
+            .map(matching)
+            .find(|ids| !ids.is_empty());
         found.unwrap_or_default()
     }
 

@@ -10,8 +10,8 @@ use cedargate_policy::Bundle;
 
 use super::canonical;
 
-/// The differences between the policies of two bundles. Template links count as policies, and templates are listed
-/// too. A policy that moved to another file does not differ.
+/// The differences between the policies of two bundles. Template links count as policies, and templates are
+/// listed too. A policy that moved to another file does not differ.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PolicyDifferences {
     /// Policies that only the new bundle has.
@@ -22,7 +22,7 @@ pub struct PolicyDifferences {
     pub changed: Vec<ListedPolicy>,
     /// Policies that differ only in layout, comments or annotations that no decision depends on.
     pub reformatted: Vec<ListedPolicy>,
-    /// Pairs of a removed and an added policy that mean the same: one policy with another id.
+    /// Pairs of a removed and an added policy that mean the same, so that only the id changed.
     pub renamed: Vec<RenamedPolicy>,
     /// The differences between the declarations of `Site::Claims`.
     pub claims: ClaimDifferences,
@@ -31,9 +31,10 @@ pub struct PolicyDifferences {
 /// A policy, a template link or a template, as a report lists it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ListedPolicy {
-    /// Its id.
+    /// The id.
     pub id: String,
-    /// Its file and line, in the new bundle if that has it. Templates have none.
+    /// The file and line in the new bundle, or in the old bundle if the policy was removed. `None` for a
+    /// template.
     pub place: Option<(String, usize)>,
     /// True for a template.
     pub is_template: bool,
@@ -67,12 +68,12 @@ impl ClaimDifferences {
 }
 
 impl PolicyDifferences {
-    /// Returns true if nothing differs, not even the form.
+    /// Returns true if the policies and claims are the same, and the texts of the policies too.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Compares the policies. Call it on a stack with room for them:
+    /// Compares the policies. Deeply nested policies need a large stack, so call this with
     /// [`on_large_stack`](cedargate_policy::analysis::on_large_stack).
     pub(crate) fn between(old: &Bundle, new: &Bundle) -> Self {
         let (old_items, new_items) = (items(old), items(new));

@@ -1,5 +1,5 @@
-//! Reads folders of a revision of the git repository of the current folder. The program `git` does it, as
-//! it knows every kind of repository. Names of callers are passed so that it never takes one for an option.
+//! Reads folders of a revision of the git repository of the current folder. It runs the program `git`, which
+//! supports every kind of repository. Names of revisions are passed so that git cannot take them for options.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// The repository of the current folder.
 #[derive(Debug)]
 pub(super) struct Repository {
-    /// The folder in which it is checked out.
+    /// The top folder of the working tree.
     top: PathBuf,
     /// The current folder.
     here: PathBuf,
@@ -23,13 +23,13 @@ pub(super) struct Repository {
 #[derive(Debug)]
 pub(super) struct Revision<'a> {
     repository: &'a Repository,
-    /// The name by which the caller calls it.
+    /// The name that the caller uses.
     name: &'a str,
     /// The id of its tree.
     tree: String,
 }
 
-/// The reason why git printed no answer.
+/// The reason why a call of git failed.
 #[derive(Debug, thiserror::Error)]
 enum GitError {
     #[error("git cannot be started: {0}")]
@@ -39,7 +39,7 @@ enum GitError {
 }
 
 impl Repository {
-    /// Finds the repository of the current folder. `name` is the revision that is looked for.
+    /// Finds the repository of the current folder. `name` is the revision that the message names.
     pub(super) fn here(name: &str) -> Result<Self> {
         let top = git(&["rev-parse", "--show-toplevel"]).map_err(|error| {
             let help = match error {
@@ -48,12 +48,11 @@ impl Repository {
                     "name a folder, or run this in the repository that has the revision"
                 }
             };
-            let message =
-                format!("{name:?} is no folder, and as a revision it is unknown: {error}");
+            let message = format!("{name:?} is neither a folder nor a known revision: {error}");
             Error::usage("git", "", message).help(help)
         })?;
         let here = std::env::current_dir().map_err(|error| {
-            let message = format!("the current folder is not known: {error}");
+            let message = format!("the current folder cannot be determined: {error}");
             Error::usage("git", "", message)
         })?;
         let top = PathBuf::from(text(&top).trim_end_matches('\n'));
@@ -72,10 +71,10 @@ impl Repository {
         }
     }
 
-    /// Returns the id of an object, or `None` if git knows no such name.
+    /// Returns the id of an object, or `None` if git does not know the name.
     fn object(&self, name: &str) -> Option<String> {
-        let ask = ["rev-parse", "--verify", "--quiet", "--end-of-options", name];
-        let id = text(&git(&ask).ok()?).trim().to_owned();
+        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", name];
+        let id = text(&git(&arguments).ok()?).trim().to_owned();
         id.bytes()
             .all(|byte| byte.is_ascii_hexdigit())
             .then_some(id)
@@ -137,7 +136,7 @@ impl Revision<'_> {
             }
             let id = match *kind.split(' ').collect::<Vec<_>>() {
                 ["100644" | "100755" | "100664", "blob", id] => id,
-                // It may lead to policies, and no policy may be left out silently.
+                // A link or submodule may contain policies, and no policy may be left out silently.
                 _ => {
                     let message =
                         "this is a link or a submodule, which is not followed in a revision";
@@ -165,7 +164,7 @@ fn unknown(name: &str) -> Error {
     error.help(match nearest(name, known.lines()) {
         Some(known) => format!("did you mean {known:?}?"),
         None => {
-            "write a branch, a tag or a commit, such as HEAD~1; a shallow clone has few of them"
+            "write a branch, a tag or a commit, such as HEAD~1; a shallow clone lacks most commits"
                 .to_owned()
         }
     })
@@ -182,12 +181,12 @@ fn git(arguments: &[&str]) -> std::result::Result<Vec<u8>, GitError> {
 
 fn command(arguments: &[&str]) -> Command {
     let mut git = Command::new("git");
-    // Its messages are shown to people: in English, as all others.
+    // Messages of git are shown to people, so they are in English like all others.
     git.args(arguments).env("LC_ALL", "C").stdin(Stdio::null());
     git
 }
 
-/// Decodes what git prints. A name that is not UTF-8 is that of no policy file, so it may be altered.
+/// Decodes the output of git. Names of policy files are UTF-8, so replaced characters do no harm.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -233,7 +232,7 @@ impl BlobReader {
 }
 
 impl Drop for BlobReader {
-    /// Closes the input, at which git ends, and waits for it.
+    /// Closes the input, which ends the process, and waits for the end.
     fn drop(&mut self) {
         drop(self.git.stdin.take());
         let _ = self.git.wait();

@@ -21,24 +21,24 @@ pub enum RequestPosition {
     Line(usize),
 }
 
-/// A request that was decided by both sides, as a report names it.
+/// A test case or recorded decision, as a report names it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum ComparedRequest {
     /// A test case.
     Case {
-        /// Its name.
+        /// The name of the case.
         case: String,
-        /// Its file.
+        /// The test file.
         file: String,
-        /// The line on which it begins, from 1.
+        /// The line on which the case begins, from 1.
         line: usize,
     },
     /// A recorded decision.
     Decision(LoggedRequest),
 }
 
-/// A request that is decided differently.
+/// A request that the bundles decide differently.
 #[derive(Clone, Debug)]
 pub struct RequestChange {
     /// The request.
@@ -51,22 +51,22 @@ pub struct RequestChange {
 
 /// A request that does not fit the schema of at least one side.
 #[derive(Clone, Debug)]
-pub struct UncomparedRequest {
+pub struct UndecidedRequest {
     /// The request.
     pub request: ComparedRequest,
-    /// The decision of the old bundle, or the reason why there is none.
+    /// The decision of the old bundle, or the reason why it cannot decide the request.
     pub old: std::result::Result<Decision, RequestError>,
-    /// The decision of the new bundle, or the reason why there is none.
+    /// The decision of the new bundle, or the reason why it cannot decide the request.
     pub new: std::result::Result<Decision, RequestError>,
 }
 
-/// All requests that were decided by both sides, with those that were decided differently.
+/// The result of deciding requests with both bundles.
 #[derive(Clone, Debug)]
 pub struct RequestDifferences {
     /// The changes by their kind and the policies that cause them.
     pub groups: BTreeMap<(ChangeKind, Vec<String>), Sample<RequestPosition, RequestChange>>,
     /// The requests that at least one side could not decide.
-    pub uncompared: Sample<RequestPosition, UncomparedRequest>,
+    pub undecided: Sample<RequestPosition, UndecidedRequest>,
     /// The number of requests that exactly one side could decide.
     pub decided_by_one_side: usize,
     /// Lines of the log that hold no decision, each with the reason.
@@ -118,7 +118,7 @@ impl RequestDifferences {
     fn with_limit(limit: usize) -> Self {
         Self {
             groups: BTreeMap::new(),
-            uncompared: Sample::with_limit(limit),
+            undecided: Sample::with_limit(limit),
             decided_by_one_side: 0,
             unread: Sample::with_limit(limit),
             cases: 0,
@@ -172,9 +172,9 @@ impl RequestDifferences {
                     old,
                     new,
                 }),
-            ComparisonResult::Uncompared { old, new } => {
+            ComparisonResult::Undecided { old, new } => {
                 self.decided_by_one_side += usize::from(old.is_ok() || new.is_ok());
-                self.uncompared.add(position, || UncomparedRequest {
+                self.undecided.add(position, || UndecidedRequest {
                     request: request(),
                     old,
                     new,
@@ -196,7 +196,7 @@ impl RequestDifferences {
             for (key, group) in part.groups {
                 self.group(key).merge(group);
             }
-            self.uncompared.merge(part.uncompared);
+            self.undecided.merge(part.undecided);
             self.decided_by_one_side += part.decided_by_one_side;
             self.unread.merge(part.unread);
             self.cases += part.cases;
@@ -205,13 +205,13 @@ impl RequestDifferences {
         }
     }
 
-    /// Returns how many requests changed in this way.
+    /// Returns the number of requests that changed in this way.
     pub fn count(&self, kind: ChangeKind) -> usize {
         let groups = self.groups.iter().filter(|((one, _), _)| *one == kind);
         groups.map(|(_, group)| group.count()).sum()
     }
 
-    /// Returns how many requests are decided differently.
+    /// Returns the number of requests that are decided differently.
     pub fn changes(&self) -> usize {
         self.groups.values().map(Sample::count).sum()
     }

@@ -20,11 +20,11 @@ pub enum Side {
     },
     /// A revision of the git repository of the current folder.
     Revision {
-        /// Its name, such as `main` or `HEAD~1`.
+        /// The name of the revision, such as `main` or `HEAD~1`.
         name: String,
-        /// The policy folder, as it is called in the current folder.
+        /// The path of the policy folder, relative to the current folder.
         policies: PathBuf,
-        /// The schema folder, as it is called in the current folder.
+        /// The path of the schema folder, relative to the current folder.
         schema: PathBuf,
     },
 }
@@ -43,8 +43,8 @@ pub struct Sides {
 pub struct SideSources {
     /// The files.
     pub sources: Sources,
-    /// The path of a `gate.cedarschema` of another release that was replaced by the schema of this program. A
-    /// revision cannot be repaired, and this program decides for both sides.
+    /// The path of a `gate.cedarschema` of another release that was replaced by the schema of this program.
+    /// This program decides for both sides, and the file of a revision cannot be updated.
     pub replaced_schema: Option<String>,
 }
 
@@ -56,12 +56,13 @@ struct Folders<'a> {
 }
 
 impl Sides {
-    /// Finds the sides that a person names. Each name is a folder or a revision, and a folder goes first.
-    /// Without `new`, `old` is a range of two revisions such as `main..HEAD`, or is compared with the
-    /// folders `policies` and `schema`. Revisions have their policies and schema in these folders, too.
+    /// Finds the sides that a command line names. Each name is a folder or a revision, and a folder takes
+    /// precedence. Without `new`, `old` is a range of two revisions such as `main..HEAD`, or is compared
+    /// with the folders `policies` and `schema`. Policies and schema of a revision are read from these
+    /// folders, too.
     ///
     /// # Errors
-    /// [`Error::Usage`] if a name is that of a file, or a range has three dots.
+    /// [`Error::Usage`] if a name is the path of a file, or a range has three dots.
     pub fn named(old: &str, new: Option<&str>, policies: &Path, schema: &Path) -> Result<Self> {
         let folders = Folders { policies, schema };
         if let Some(new) = new {
@@ -74,9 +75,8 @@ impl Sides {
         match old.split_once("..") {
             Some((from, to)) if !is_path && !Path::new(old).exists() => {
                 if to.starts_with('.') {
-                    let message = format!("{old:?} has three dots, and a range has two");
-                    let help =
-                        "write main..HEAD; `git merge-base main HEAD` prints where HEAD left main";
+                    let message = format!("{old:?} has three dots: a range has two");
+                    let help = "write main..HEAD; `git merge-base main HEAD` prints the commit at which HEAD left main";
                     return Err(Error::usage("revision", "", message).help(help));
                 }
                 let revision = |name: &str| match name {

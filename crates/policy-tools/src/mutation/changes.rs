@@ -1,4 +1,4 @@
-//! Slips of the hand in a policy, as changes of its text.
+//! Typical mistakes in a policy, as changes of its text.
 
 use std::ops::Range;
 
@@ -112,9 +112,9 @@ impl Writer<'_> {
             self.rewrite(&whole, &whole, variable);
         }
         let words = part.iter().map(|(word, _)| *word);
-        let of_a_type = words.clone().any(|word| word == "is");
+        let names_type = words.clone().any(|word| word == "is");
         let members = head::members(part);
-        if of_a_type || !members.is_empty() {
+        if names_type || !members.is_empty() {
             self.shorter(&whole, &members);
             return;
         }

@@ -1,4 +1,5 @@
-//! `equivalent-mutants.toml`: mutants that make no difference, so that no test case can notice them.
+//! Reads `equivalent-mutants.toml`, which declares mutants that make no difference. No test case can notice
+//! such a mutant.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +15,7 @@ use super::Mutant;
 
 const FILE: &str = "equivalent-mutants.toml";
 
-/// The mutants that people declared equivalent to the policies, beside the test cases.
+/// The mutants that policy authors declared equivalent, in files next to the test cases.
 #[derive(Debug, Default)]
 pub struct EquivalentMutants(Vec<Declaration>);
 
@@ -97,11 +98,12 @@ impl EquivalentMutants {
 
     /// Returns the declared reason why a survivor makes no difference, and marks the entry as used.
     pub(super) fn take(&mut self, survivor: &Mutant) -> Option<String> {
-        let declared = self.0.iter_mut().find(|one| {
-            one.entry.policy == survivor.policy && one.entry.change == survivor.change
+        let declaration = self.0.iter_mut().find(|declaration| {
+            let entry = &declaration.entry;
+            entry.policy == survivor.policy && entry.change == survivor.change
         })?;
-        declared.used = true;
-        Some(declared.entry.reason.clone())
+        declaration.used = true;
+        Some(declaration.entry.reason.clone())
     }
 
     /// Returns a finding for each entry that matched no survivor.
@@ -109,13 +111,12 @@ impl EquivalentMutants {
         let unused = self.0.iter().filter(|one| !one.used);
         unused.map(|one| {
             let Entry { policy, change, .. } = &one.entry;
-            let message = format!("no change {change:?} of {policy:?} goes unnoticed any more");
+            let message = format!("no surviving change of {policy:?} is {change:?}");
             Finding::error("equivalent_stale", one.file.as_str(), message)
                 .at(&one.text, one.span.clone())
-                .help("remove the entry, or write policy and change as they are listed now")
+                .help("remove the entry, or write policy and change as `cedargate policy test --mutate` lists them")
         })
     }
 }
 
-const SHAPE: &str =
-    "an entry is [[equivalent]] with policy and change, as they are listed, and reason";
+const SHAPE: &str = "an entry is [[equivalent]] with policy and change, as `cedargate policy test --mutate` lists them, and reason";

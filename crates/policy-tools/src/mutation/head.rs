@@ -1,5 +1,5 @@
 //! The head of a policy as tokens of its text. Cedar's syntax tree has no positions for the effect, the
-//! scope, the annotations and the words `when` and `unless`, so they are found here.
+//! scope, the annotations and the words `when` and `unless`, so this module finds them.
 
 use std::ops::Range;
 

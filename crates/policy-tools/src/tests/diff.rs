@@ -86,7 +86,7 @@ fn ask(comparison: &Comparison<'_>, case: &Case) -> Option<ChangedDecision> {
     match comparison.decide(|bundle| case.prepare_request(bundle)) {
         ComparisonResult::Same => None,
         ComparisonResult::Changed(change) => Some(change),
-        ComparisonResult::Uncompared { old, new } => panic!("{old:?}, {new:?}"),
+        ComparisonResult::Undecided { old, new } => panic!("{old:?}, {new:?}"),
     }
 }
 

@@ -74,7 +74,7 @@ impl Text {
             |policy: &&ExplainedPolicy| by_default && policy.effect == "permit" && !policy.shadow;
         let failed = policies().filter(is_failed);
         self.section(
-            "Failed, which refuses whatever else the policies say",
+            "These failed, so the request is refused whatever the other policies decide",
             failed,
             Self::whole,
         );
@@ -82,7 +82,7 @@ impl Text {
         let heading = match (decision.is_allow(), decision.errors.is_empty()) {
             (true, _) => "Permitted by",
             (false, true) => "Forbidden by",
-            (false, false) => "Would have decided it",
+            (false, false) => "Without the error, decided by",
         };
         self.section(heading, determining, Self::whole);
         if by_default {
@@ -96,7 +96,7 @@ impl Text {
         }
         if !explanation.would_permit.is_empty() {
             self.line(0, "");
-            self.line(0, "It would be allowed with one of these alone");
+            self.line(0, "Any one of these changes would permit it");
             for change in &explanation.would_permit {
                 self.line(2, &format!("{:<13} {}", change.change, change.help));
             }
@@ -105,13 +105,10 @@ impl Text {
             !policy.determined && !is_failed(policy) && !is_near(policy)
         };
         let applies = policies().filter(|policy| is_other(policy) && policy.applies);
-        self.section("Apply, and did not decide it", applies, Self::name);
+        let heading = "These apply, but did not determine the decision";
+        self.section(heading, applies, Self::name);
         let fails = policies().filter(|policy| is_other(policy) && !policy.applies);
-        self.section(
-            "Do not apply, though their heads match",
-            fails,
-            Self::failing,
-        );
+        self.section("These do not apply", fails, Self::failing);
     }
 
     fn section<'e>(

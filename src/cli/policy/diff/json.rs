@@ -16,7 +16,8 @@ pub(super) struct Report<'a> {
     decisions: usize,
     masked: usize,
     changes: Vec<Change<'a>>,
-    unasked: Vec<Unasked<'a>>,
+    #[serde(rename = "unasked")]
+    undecided: Vec<Undecided<'a>>,
     unread: Vec<Unread<'a>>,
 }
 
@@ -40,7 +41,7 @@ struct Change<'a> {
 }
 
 #[derive(Serialize)]
-struct Unasked<'a> {
+struct Undecided<'a> {
     #[serde(flatten)]
     request: &'a ComparedRequest,
     old: Outcome<'a>,
@@ -64,7 +65,7 @@ pub(super) fn report<'a>(
     differences: &'a PolicyDifferences,
     requests: &'a RequestDifferences,
 ) -> Report<'a> {
-    let ids = |some: &'a [ListedPolicy]| some.iter().map(|one| one.id.as_str()).collect();
+    let ids = |listed: &'a [ListedPolicy]| listed.iter().map(|one| one.id.as_str()).collect();
     let changes = requests
         .groups
         .iter()
@@ -77,7 +78,7 @@ pub(super) fn report<'a>(
                 new: &changed.new,
             })
         });
-    let unasked = requests.uncompared.first().map(|(_, one)| Unasked {
+    let undecided = requests.undecided.first().map(|(_, one)| Undecided {
         request: &one.request,
         old: outcome(&one.old),
         new: outcome(&one.new),
@@ -99,13 +100,13 @@ pub(super) fn report<'a>(
         decisions: requests.decisions,
         masked: requests.masked,
         changes: changes.collect(),
-        unasked: unasked.collect(),
+        undecided: undecided.collect(),
         unread: unread.collect(),
     }
 }
 
-fn outcome(given: &Result<Decision, RequestError>) -> Outcome<'_> {
-    match given {
+fn outcome(result: &Result<Decision, RequestError>) -> Outcome<'_> {
+    match result {
         Ok(decision) => Outcome::Decided(decision),
         Err(error) => Outcome::NotDecided {
             message: error.to_string(),

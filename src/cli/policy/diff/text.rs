@@ -18,7 +18,7 @@ pub(super) fn report(differences: &PolicyDifferences, requests: &RequestDifferen
     text.push('\n');
     summary(&mut text, requests);
     changes(&mut text, requests);
-    uncompared(&mut text, requests);
+    undecided(&mut text, requests);
     unread(&mut text, requests);
     text
 }
@@ -32,17 +32,17 @@ fn policies(differences: &PolicyDifferences) -> String {
     ];
     let counts: Vec<_> = kinds
         .iter()
-        .filter(|(_, _, some)| !some.is_empty())
-        .map(|(_, what, some)| format!("{} {what}", some.len()))
+        .filter(|(_, _, listed)| !listed.is_empty())
+        .map(|(_, what, listed)| format!("{} {what}", listed.len()))
         .collect();
     if counts.is_empty() {
         return "Policies: no difference\n".to_owned();
     }
     let mut text = format!("Policies: {}\n", counts.join(", "));
-    let all = || kinds.iter().flat_map(|(_, _, some)| some.iter());
+    let all = || kinds.iter().flat_map(|(_, _, listed)| listed.iter());
     let width = all().map(|one| one.id.len()).max().unwrap_or_default();
-    for (sign, _, some) in kinds {
-        for one in some {
+    for (sign, _, listed) in kinds {
+        for one in listed {
             let line = format!("  {sign} {:width$}  {}", one.id, place(one));
             text.push_str(line.trim_end());
             text.push_str(&renamed(differences, one));
@@ -55,16 +55,16 @@ fn policies(differences: &PolicyDifferences) -> String {
 fn place(one: &ListedPolicy) -> String {
     match &one.place {
         Some((file, line)) => format!("{file}:{line}"),
-        None => "a template".to_owned(),
+        None => "template".to_owned(),
     }
 }
 
 fn renamed(differences: &PolicyDifferences, one: &ListedPolicy) -> String {
     let other_name = differences.renamed.iter().find_map(|renamed| {
         if renamed.to == one.id && differences.added.contains(one) {
-            Some(format!(", which was {}", renamed.from))
+            Some(format!(", formerly {}", renamed.from))
         } else if renamed.from == one.id && differences.removed.contains(one) {
-            Some(format!(", which is {} now", renamed.to))
+            Some(format!(", now {}", renamed.to))
         } else {
             None
         }
@@ -89,7 +89,7 @@ fn claims(text: &mut String, claims: &ClaimDifferences) {
 
 fn summary(text: &mut String, requests: &RequestDifferences) {
     if requests.cases + requests.decisions == 0 {
-        text.push_str("No test case and no recorded decision: only the policies were compared\n");
+        text.push_str("No test cases and no recorded decisions: only the policies were compared\n");
         return;
     }
     let mut decided = plural(requests.cases, "test case", "test cases");
@@ -103,16 +103,16 @@ fn summary(text: &mut String, requests: &RequestDifferences) {
     }
     let _ = write!(text, "{decided} decided by both sides: ");
     if requests.changes() == 0 {
-        text.push_str(if requests.uncompared.count() == 0 {
-            "all answered alike\n"
+        text.push_str(if requests.undecided.count() == 0 {
+            "no answer differs\n"
         } else {
-            "all that both could decide answered alike\n"
+            "no answer differs, apart from undecided requests\n"
         });
     } else {
         let counts = [
             (ChangeKind::Widening, "widening"),
             (ChangeKind::Narrowing, "narrowing"),
-            (ChangeKind::Answer, "another answer"),
+            (ChangeKind::Answer, "answer"),
         ];
         let counts = counts.map(|(kind, what)| format!("{} {what}", requests.count(kind)));
         let _ = writeln!(text, "{}", counts.join(", "));
@@ -159,16 +159,16 @@ fn subject(request: &ComparedRequest) -> String {
     }
 }
 
-fn uncompared(text: &mut String, requests: &RequestDifferences) {
-    if requests.uncompared.count() == 0 {
+fn undecided(text: &mut String, requests: &RequestDifferences) {
+    if requests.undecided.count() == 0 {
         return;
     }
     let _ = writeln!(
         text,
-        "\nNOT DECIDED by one side or by both: {}",
-        requests.uncompared.count()
+        "\nUNDECIDED by one side or by both: {}",
+        requests.undecided.count()
     );
-    for (_, one) in requests.uncompared.first() {
+    for (_, one) in requests.undecided.first() {
         let _ = writeln!(text, "  {}", subject(&one.request));
         if one.old == one.new {
             let _ = writeln!(text, "    both: {}", answer(&one.old));
@@ -177,11 +177,11 @@ fn uncompared(text: &mut String, requests: &RequestDifferences) {
             let _ = writeln!(text, "    new: {}", answer(&one.new));
         }
     }
-    more(text, "  ", requests.uncompared.omitted());
+    more(text, "  ", requests.undecided.omitted());
 }
 
-fn answer(given: &Result<Decision, RequestError>) -> String {
-    match given {
+fn answer(result: &Result<Decision, RequestError>) -> String {
+    match result {
         Ok(decision) => describe(decision, decision),
         Err(error) => error.to_string(),
     }

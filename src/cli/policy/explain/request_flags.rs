@@ -1,4 +1,4 @@
-//! A request that flags describe, made as the gateway makes it of an HTTP request.
+//! The flags that describe a request, which is built like the request of an HTTP call.
 
 mod request;
 
@@ -21,10 +21,10 @@ pub(super) struct RequestFlags {
     /// The action, such as beginWebauthnRegistration.
     #[arg(long, value_name = "ACTION", value_parser = parse_action)]
     action: Option<GateAction>,
-    /// The caller [default: an anonymous one, for public actions only]
+    /// The caller [default: anonymous, for public actions only]
     #[arg(long, value_name = "ISSUER|TENANT|SUB", requires = "action")]
     user: Option<UserId>,
-    /// The tenant in X-Tenant-ID [default: the user's own]
+    /// The tenant in X-Tenant-ID [default: the tenant of the user]
     #[arg(long, value_name = "UUID", requires = "user")]
     tenant: Option<Tenant>,
     /// The method type of the enrolment or of the authenticator [default: webauthn_passkey]
@@ -36,14 +36,14 @@ pub(super) struct RequestFlags {
     /// A claim of the token with its value in JSON; repeatable.
     #[arg(long = "claim", value_name = "NAME=JSON", value_parser = parse_claim, requires = "user")]
     claims: Vec<(String, Value)>,
-    /// The acr of the token: how strong the sign-in was.
+    /// The acr of the token: the strength of the sign-in.
     #[arg(long, requires = "user")]
     acr: Option<String>,
-    /// The amr of the token: how the user signed in (RFC 8176), separated by commas.
+    /// The amr of the token, separated by commas: the methods of the sign-in (RFC 8176).
     #[arg(long, value_delimiter = ',', requires = "user")]
     amr: Vec<String>,
-    /// The time since the user signed in [default: the token does not say]. It counts if the acr is phr or
-    /// one of --strong-acr.
+    /// The time since the user signed in [default: not in the token]. Used only if the acr is phr or one
+    /// of --strong-acr.
     #[arg(long, value_name = "DURATION", requires = "user", value_parser = humantime::parse_duration)]
     auth_age: Option<Duration>,
     /// The time since a backup code was used [default: never]
@@ -52,8 +52,7 @@ pub(super) struct RequestFlags {
     /// The time since a recovery code was used [default: never]
     #[arg(long, value_name = "DURATION", requires = "user", conflicts_with = "backup_code_age", value_parser = humantime::parse_duration)]
     recovery_code_age: Option<Duration>,
-    /// The session goes back to a stronger proof than a password [default: only if the acr is one of
-    /// --strong-acr]
+    /// The session was confirmed by more than a password [default: only if the acr is one of --strong-acr]
     #[arg(long, requires = "user")]
     trusted: bool,
     /// The time since the authenticator that confirmed the session was enrolled [default: 0s, or 36500d if
@@ -66,7 +65,7 @@ pub(super) struct RequestFlags {
     /// The number of the user's authenticators, and their types.
     #[arg(long, value_name = "N:TYPES", default_value = "0", value_parser = parse_factors, requires = "user")]
     factors: Factors,
-    /// An administrator reset the user's account, and no authenticator was enrolled since.
+    /// An administrator reset the user's account, and no authenticator has been enrolled since.
     #[arg(long, requires = "user")]
     reset: bool,
     /// The authenticators that can confirm the session here, or none [default: one of each type of --factors,
@@ -88,7 +87,7 @@ pub(super) struct RequestFlags {
     /// The authenticator did not verify the user.
     #[arg(long, requires = "user")]
     user_not_verified: bool,
-    /// The path pattern of a public action [default: that of the action]
+    /// The path pattern of a public action [default: the usual path of the action]
     #[arg(long, value_name = "PATTERN", requires = "action", value_parser = parse_route)]
     route: Option<&'static str>,
     /// The client's address.
@@ -105,7 +104,7 @@ fn parse_action(text: &str) -> Result<GateAction, String> {
         let names: Vec<_> = GateAction::ALL.iter().map(|one| one.as_str()).collect();
         match nearest(text, names.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("it is one of {}", names.join(", ")),
+            None => format!("it must be one of {}", names.join(", ")),
         }
     })
 }
@@ -115,12 +114,12 @@ fn parse_route(text: &str) -> Result<&'static str, String> {
     all.find(|pattern| *pattern == text)
         .ok_or_else(|| match nearest(text, path::ALL) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("it is one of {}", path::ALL.join(", ")),
+            None => format!("it must be one of {}", path::ALL.join(", ")),
         })
 }
 
 fn parse_factors(text: &str) -> Result<Factors, String> {
-    let example = "write how many and of which types, such as 0, 1:webauthn_passkey or \
+    let example = "write their number and their types, such as 0, 1:webauthn_passkey or \
                    2:webauthn_passkey,webauthn_fido";
     let (count, types) = text.split_once(':').unwrap_or((text, ""));
     let count: usize = count.parse().map_err(|_| example)?;
@@ -135,7 +134,7 @@ fn parse_factors(text: &str) -> Result<Factors, String> {
     method_types.dedup();
     if method_types.len() > count || (count > 0 && method_types.is_empty()) {
         return Err(format!(
-            "{count} authenticators are not of {} types: {example}",
+            "{count} authenticators cannot have {} types: {example}",
             method_types.len()
         ));
     }

@@ -12,7 +12,8 @@ pub(super) struct Report<'a> {
     flips: Vec<Flips<'a>>,
     masked: usize,
     assumed: usize,
-    unasked: Lines<'a>,
+    #[serde(rename = "unasked")]
+    undecided: Lines<'a>,
     unread: Lines<'a>,
 }
 
@@ -55,7 +56,7 @@ pub(super) fn report(report: &ReplayReport) -> Report<'_> {
         flips: flips.collect(),
         masked: report.masked,
         assumed: report.assumed,
-        unasked: lines(&report.undecided),
+        undecided: lines(&report.undecided),
         unread: lines(&report.unread),
     }
 }

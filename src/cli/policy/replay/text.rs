@@ -18,7 +18,7 @@ pub(super) fn report(report: &ReplayReport) -> String {
         }
         flip(&mut text, policies, group);
     }
-    let undecided = "NOT DECIDED, as the request does not fit this schema";
+    let undecided = "UNDECIDED, because the request does not fit this schema";
     lines(&mut text, undecided, &report.undecided);
     lines(&mut text, "NOT READ", &report.unread);
     text
@@ -30,9 +30,9 @@ fn summary(report: &ReplayReport) -> String {
         "recorded decision",
         "recorded decisions",
     );
-    let other = report.decisions() - report.same;
+    let changed = report.decisions() - report.same;
     let mut text = format!(
-        "{decisions} made again: {} the same, {other} not\n",
+        "{decisions} replayed: {} unchanged, {changed} changed\n",
         report.same
     );
     if report.masked > 0 {
@@ -41,7 +41,7 @@ fn summary(report: &ReplayReport) -> String {
     if report.assumed > 0 {
         let _ = writeln!(
             text,
-            "note: {} of an older release and lack members of today's context: the weakest values are assumed (trusted: false, authenticatorAge: 0s, reset: false)",
+            "note: {} from an older release without some members of the context: the weakest values are assumed (trusted: false, authenticatorAge: 0s, reset: false)",
             plural(report.assumed, "decision is", "decisions are")
         );
     }
@@ -53,7 +53,7 @@ fn summary(report: &ReplayReport) -> String {
     if same_bundle > 0 {
         let _ = writeln!(
             text,
-            "{} by the same policies, with another result: because of masked values, or another version of cedargate",
+            "{} by the same policies with another result: values are masked, or another version of cedargate decided",
             plural(same_bundle, "decision was made", "decisions were made")
         );
     }

@@ -5,7 +5,7 @@ use cedargate_policy::Explanation;
 use cedargate_policy::cases::Expected;
 use cedargate_policy_tools::coverage::{Coverage, Share};
 use cedargate_policy_tools::mutation::{Mutant, MutationReport, Survivor};
-use cedargate_policy_tools::test_run::{CaseOutcome, CaseResult, TestReport};
+use cedargate_policy_tools::test_run::{CaseResult, CaseStatus, TestReport};
 use serde::Serialize;
 
 use super::tables::uncovered;
@@ -92,7 +92,7 @@ pub(super) fn report(report: &TestReport) -> Json<'_> {
     }
 }
 
-fn failure(CaseResult { case, outcome }: &CaseResult) -> Option<FailedCase<'_>> {
+fn failure(CaseResult { case, status }: &CaseResult) -> Option<FailedCase<'_>> {
     let failure = FailedCase {
         file: &case.file,
         line: case.line,
@@ -102,16 +102,16 @@ fn failure(CaseResult { case, outcome }: &CaseResult) -> Option<FailedCase<'_>> 
         differences: Vec::new(),
         explanation: None,
     };
-    match outcome {
-        CaseOutcome::Passed => None,
-        CaseOutcome::Failed(failed) => Some(FailedCase {
+    match status {
+        CaseStatus::Passed => None,
+        CaseStatus::Failed(failed) => Some(FailedCase {
             expected: Some(&failed.expected),
             actual: Some(&failed.actual),
             differences: failed.differences.iter().map(String::as_str).collect(),
             explanation: Some(&failed.explanation),
             ..failure
         }),
-        CaseOutcome::Invalid(finding) => Some(FailedCase {
+        CaseStatus::Invalid(finding) => Some(FailedCase {
             line: finding.line,
             differences: vec![&finding.message],
             ..failure

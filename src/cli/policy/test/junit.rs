@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use cedargate_core::Finding;
-use cedargate_policy_tools::test_run::{CaseOutcome, CaseResult, TestReport};
+use cedargate_policy_tools::test_run::{CaseResult, CaseStatus, TestReport};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::text::details;
 use crate::cli::failure::Failure;
 
-/// The suite of findings that are about no file, such as a minimum that is not reached.
+/// The suite of findings without a file, such as a minimum that is not reached.
 const NO_FILE: &str = "policies";
 
 /// Writes the report.
@@ -23,19 +23,23 @@ pub(super) fn report(report: &TestReport) -> Result<String, Failure> {
         let suite = suite.or_insert_with(|| TestSuite::new(xml(file)));
         suite.add_test_case(element(file, name, line, status));
     };
-    for CaseResult { case, outcome } in &report.cases {
-        let status = match outcome {
-            CaseOutcome::Passed => TestCaseStatus::success(),
-            CaseOutcome::Failed(failed) => {
+    for CaseResult {
+        case,
+        status: case_status,
+    } in &report.cases
+    {
+        let status = match case_status {
+            CaseStatus::Passed => TestCaseStatus::success(),
+            CaseStatus::Failed(failed) => {
                 let message = failed.differences.join("; ");
                 let text = details(case.request(), failed);
                 status(NonSuccessKind::Failure, &message, &text)
             }
-            CaseOutcome::Invalid(finding) => error(finding),
+            CaseStatus::Invalid(finding) => error(finding),
         };
         add(case.file.as_str(), &case.name, case.line, status);
     }
-    // Problems beside the cases are elements of their own, so that no server shows the run as passed.
+    // Findings become test cases that fail, so that no build server shows the run as passed.
     for finding in &report.findings {
         let file = match finding.file.as_str() {
             "" => NO_FILE,
@@ -46,7 +50,10 @@ pub(super) fn report(report: &TestReport) -> Result<String, Failure> {
     let mut junit = Report::new("cedargate policy test");
     junit.add_test_suites(suites.into_values());
     junit.to_string().map_err(|error| {
-        Failure::usage("internal", format!("the report has no JUnit XML: {error}"))
+        Failure::usage(
+            "internal",
+            format!("the JUnit report cannot be written: {error}"),
+        )
     })
 }
 
@@ -72,8 +79,8 @@ fn status(kind: NonSuccessKind, message: &str, text: &str) -> TestCaseStatus {
     status
 }
 
-/// Replaces tabs, which `quick_junit` would remove, and the two characters that are no XML and that it would
-/// keep.
+/// Replaces tabs, which `quick_junit` removes, and U+FFFE and U+FFFF, which XML does not allow and
+/// `quick_junit` keeps.
 fn xml(text: &str) -> String {
     text.replace('\t', " ")
         .replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
@@ -84,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_survives_but_for_characters_that_are_no_xml() {
+    fn text_is_kept_except_for_characters_that_xml_does_not_allow() {
         let text = "a < b && \"c\" > 'd'\n\tü ]]> \u{1b}[0m\u{1} \u{ffff}";
         let mut suite = TestSuite::new("a");
         suite.add_test_case(element(
@@ -101,7 +108,7 @@ mod tests {
         let error = error.unwrap();
         let expected = "a < b && \"c\" > 'd'\n ü ]]>  \u{fffd}";
         assert_eq!(error.text(), Some(expected));
-        // Readers of XML make spaces of line feeds in attributes.
+        // XML parsers replace line feeds in attributes with spaces (XML 1.0, section 3.3.3).
         let message = expected.replace('\n', " ");
         assert_eq!(error.attribute("message"), Some(message.as_str()));
     }

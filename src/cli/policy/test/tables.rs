@@ -9,7 +9,7 @@ use crate::cli::policy::wording::plural;
 
 const HEADING: &str = "policy";
 
-/// Writes how each policy is covered, and lists what is not.
+/// Writes the coverage of each policy, and lists the policies and clauses that no case covers.
 pub(super) fn coverage(coverage: &Coverage) -> String {
     let policies = coverage.policies.iter();
     let width = policies
@@ -119,7 +119,7 @@ pub(super) fn mutation(mutation: &MutationReport) -> String {
     let survivors = || mutation.survivors.iter();
     let unnoticed: Vec<_> = survivors().filter(|one| one.equivalent.is_none()).collect();
     if !unnoticed.is_empty() {
-        text.push_str("no case notices these changes:\n");
+        text.push_str("No case notices these changes:\n");
     }
     for survivor in unnoticed {
         change(&mut text, &survivor.mutant);
@@ -128,18 +128,18 @@ pub(super) fn mutation(mutation: &MutationReport) -> String {
         .filter_map(|one| Some((&one.mutant, one.equivalent.as_ref()?)))
         .collect();
     if !declared.is_empty() {
-        text.push_str("these are declared to make no difference:\n");
+        text.push_str("These are declared to make no difference:\n");
     }
     for (mutant, reason) in &declared {
         change(&mut text, mutant);
         let _ = writeln!(text, "    {reason}");
     }
     let _ = writeln!(text, "mutation: {} changes noticed", mutation.score());
-    let aside = [
+    let uncounted = [
         (declared.len(), "make no difference"),
         (mutation.refused.len(), "would not load (--json lists them)"),
     ];
-    for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
+    for (count, what) in uncounted.into_iter().filter(|(count, _)| *count > 0) {
         let _ = writeln!(text, "  {count} more {what}");
     }
     text

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use cedargate_core::Finding;
 use cedargate_policy::explanation;
-use cedargate_policy_tools::test_run::{CaseFailure, CaseOutcome, CaseResult, TestReport};
+use cedargate_policy_tools::test_run::{CaseFailure, CaseResult, CaseStatus, TestReport};
 use serde_json::Value;
 
 use super::tables;
@@ -27,7 +27,7 @@ pub(super) fn report(report: &TestReport) -> String {
         let _ = write!(text, "\n{}", tables::mutation(mutation));
     }
     if report.mutation_skipped {
-        text.push_str("\nmutation: not run, as something else is wrong\n");
+        text.push_str("\nmutation: not run, because of the failures\n");
     }
     text
 }
@@ -35,11 +35,11 @@ pub(super) fn report(report: &TestReport) -> String {
 /// Writes each failed case in two lines, and the summary.
 pub(super) fn compact(report: &TestReport) -> String {
     let mut text = String::new();
-    for CaseResult { case, outcome } in &report.cases {
-        let why = match outcome {
-            CaseOutcome::Passed => continue,
-            CaseOutcome::Failed(failed) => failed.differences.join("\n  "),
-            CaseOutcome::Invalid(finding) => finding.message.clone(),
+    for CaseResult { case, status } in &report.cases {
+        let why = match status {
+            CaseStatus::Passed => continue,
+            CaseStatus::Failed(failed) => failed.differences.join("\n  "),
+            CaseStatus::Invalid(finding) => finding.message.clone(),
         };
         let _ = writeln!(
             text,
@@ -60,15 +60,15 @@ fn summary(report: &TestReport) -> String {
     format!("{cases}: {passed} passed, {failed} failed\n")
 }
 
-fn case(text: &mut String, CaseResult { case, outcome }: &CaseResult) {
-    match outcome {
-        CaseOutcome::Passed => {}
-        CaseOutcome::Failed(failed) => {
+fn case(text: &mut String, CaseResult { case, status }: &CaseResult) {
+    match status {
+        CaseStatus::Passed => {}
+        CaseStatus::Failed(failed) => {
             let _ = writeln!(text, "FAILED {} ({}:{})", case.name, case.file, case.line);
             text.push_str(&details(case.request(), failed));
             text.push('\n');
         }
-        CaseOutcome::Invalid(finding) => {
+        CaseStatus::Invalid(finding) => {
             let _ = writeln!(text, "FAILED {}\n{}\n", case.name, indented(finding));
         }
     }

@@ -13,9 +13,9 @@ use crate::cli::policy::flags::Inputs;
 
 /// The time between two readings of the files.
 const PAUSE: Duration = Duration::from_millis(250);
-/// The number of readings after which files that keep changing are taken as they are.
+/// The number of readings after which a run starts although files keep changing.
 const MAX_UNSETTLED: usize = 8;
-/// Folders that are nested deeper are a ring of links.
+/// The limit on the nesting of folders, which ends a cycle of links.
 const MAX_DEPTH: usize = 16;
 /// The endings of files that the cases depend on.
 const ENDINGS: [&str; 4] = ["cedar", "cedarschema", "json", "toml"];
@@ -23,7 +23,7 @@ const ENDINGS: [&str; 4] = ["cedar", "cedarschema", "json", "toml"];
 /// The content of each file, or `None` if it cannot be read.
 type State = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
-/// Runs until the process is ended.
+/// Runs until the process ends.
 pub(super) fn run(arguments: &Arguments, inputs: &Inputs) -> Result<(), Failure> {
     let mut seen = state(inputs);
     loop {
@@ -38,8 +38,8 @@ pub(super) fn run(arguments: &Arguments, inputs: &Inputs) -> Result<(), Failure>
     }
 }
 
-/// Waits until the state differs from `old` and stays the same for two readings, so that no file is read
-/// while it is written.
+/// Waits until the state differs from `old` and is the same in two consecutive readings, so that no file is
+/// read while it is written.
 fn changed(inputs: &Inputs, old: &State) -> State {
     let mut last = old.clone();
     let mut unsettled = 0;
@@ -55,8 +55,8 @@ fn changed(inputs: &Inputs, old: &State) -> State {
     }
 }
 
-/// Reads the content of all files. Comparing contents needs no clock and no notification of the system, and
-/// a file that is written again without a change causes no run.
+/// Reads the content of all files. Comparing contents needs neither a clock nor notifications of the system,
+/// and a file that is written without a change does not start a run.
 fn state(inputs: &Inputs) -> State {
     let mut state = State::new();
     let schema = [&inputs.schema];
@@ -94,7 +94,7 @@ fn add(folder: &Path, deepest: usize, state: &mut State) {
         match fs::metadata(&path) {
             _ if hidden => {}
             Ok(metadata) if metadata.is_dir() && deepest > 1 => add(&path, deepest - 1, state),
-            // Checked before it is read: reading a pipe would wait for its writer.
+            // Only regular files are read, because reading a pipe would wait for its writer.
             Ok(metadata) if metadata.is_file() && known => {
                 let content = fs::read(&path).ok();
                 state.insert(path, content);

@@ -38,11 +38,13 @@ fn policy_that_equals_an_earlier_one_is_a_finding() {
     ] {
         let finding = of_second(&two(a, b), "alike");
         assert!(
-            finding.message.starts_with("this forbid is like \"a\" ("),
+            finding
+                .message
+                .starts_with("this forbid differs from \"a\" ("),
             "{finding}"
         );
         assert!(finding.message.contains("x.cedar:1)"), "{finding}");
-        assert!(finding.message.ends_with("in all but its id"), "{finding}");
+        assert!(finding.message.ends_with("only in its id"), "{finding}");
     }
     let others =
         two(MANY, MANY).replacen("@notice(\"No.\")", "@notice(\"Nein.\") @owner(\"me\")", 1);
@@ -85,7 +87,9 @@ fn policy_that_changes_no_decision_is_a_finding() {
         let finding = of_second(&two(a, b), "useless");
         assert!(finding.message.starts_with(plain), "{finding}");
         assert!(
-            finding.message.ends_with("forbids all that it forbids"),
+            finding
+                .message
+                .ends_with("forbids every request that it forbids"),
             "{finding}"
         );
         assert_eq!(finding.help.as_deref(), Some("remove it, or narrow \"a\""));
@@ -206,7 +210,9 @@ fn permit_that_a_forbid_or_another_permit_covers_is_a_finding() {
     );
     let finding = of_second(&format!("{forbid}\n{b}"), "useless");
     assert!(
-        finding.message.ends_with("forbids all that it permits"),
+        finding
+            .message
+            .ends_with("forbids every request that it permits"),
         "{finding}"
     );
     assert_no_finding(&format!("{forbid}\n{}", permit("b", MANY)));

@@ -1,4 +1,4 @@
-//! Makes the request that flags describe.
+//! Builds the request that the flags describe.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +26,10 @@ fn usual_route(action: GateAction) -> &'static str {
 }
 
 impl RequestFlags {
-    /// Makes the request for a bundle.
+    /// Builds the request for a bundle.
     ///
     /// # Errors
-    /// A sentence that says which flags contradict each other, or what does not fit the schema.
+    /// The flags contradict each other, or the request does not fit the schema. The message gives the reason.
     pub(in super::super) fn prepared(
         &self,
         bundle: &Bundle,
@@ -67,7 +67,7 @@ impl RequestFlags {
         request.caller = Caller::Member {
             user,
             tenant: header
-                .ok_or("this user has no tenant: say with --tenant what X-Tenant-ID says")?,
+                .ok_or("this user has no tenant: name the tenant of X-Tenant-ID with --tenant")?,
             factors: &factors,
             means: &means,
             method_type: action.enrols().then_some(method_type),
@@ -76,7 +76,7 @@ impl RequestFlags {
             Target::OwnAuthenticator => Resource::Authenticator(&user.id, &authenticator),
             Target::OthersAccount => Resource::Account(self.account.as_ref().ok_or_else(|| {
                 format!(
-                    "{action} is about another user: name them with --account 'issuer|tenant|sub'"
+                    "{action} acts on another user: name the user with --account 'issuer|tenant|sub'"
                 )
             })?),
             Target::Route | Target::OwnAccount => Resource::Account(&user.id),
@@ -107,7 +107,7 @@ impl RequestFlags {
         }
     }
 
-    /// Returns a sentence about a claim that the schema does not declare: no policy sees it.
+    /// Returns a message about a claim that the schema does not declare, if there is one.
     fn undeclared(&self, bundle: &Bundle) -> Option<String> {
         let declared: Vec<&str> = bundle.declared_claims().collect();
         let mut names = self.claims.iter().map(|(name, _)| name.as_str());
@@ -120,7 +120,7 @@ impl RequestFlags {
         ))
     }
 
-    /// Returns a flag that does not apply to the action.
+    /// Returns a flag that does not apply to the action, if there is one.
     fn misplaced(&self, action: GateAction, target: Target) -> Option<&'static str> {
         let public = matches!(target, Target::Route);
         let typed = action.enrols() || target == Target::OwnAuthenticator;
@@ -191,7 +191,7 @@ impl RequestFlags {
         }
     }
 
-    /// Policies see neither the names nor the key, so they are empty.
+    /// Builds the authenticator. Policies see neither its names nor its key, so these are empty.
     fn authenticator(&self, method_type: MethodType, now: Timestamp) -> Authenticator {
         Authenticator {
             id: now.uuid(),
