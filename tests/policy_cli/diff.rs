@@ -196,7 +196,7 @@ fn policy_with_a_new_id_is_reported_as_renamed() {
     }
     let output = home.run(&["policy", "diff", "old"]);
     for name in ["formerly example-two-models", "now two-models"] {
-        assert!(stdout(&output).contains(said), "{}", stdout(&output));
+        assert!(stdout(&output).contains(name), "{}", stdout(&output));
     }
 }
 

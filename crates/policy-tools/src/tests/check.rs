@@ -90,8 +90,8 @@ fn assert_finding(
     let column = start - policy[..start].rfind('\n').map_or(0, |at| at + 1) + 1;
     assert_eq!((finding.line, finding.column), (line, column), "{finding}");
     assert!(finding.file.ends_with("policies/x.cedar"));
-    let said = finding.help.as_deref().unwrap_or_default();
-    assert!(said.contains(help), "{finding}");
+    let actual_help = finding.help.as_deref().unwrap_or_default();
+    assert!(actual_help.contains(help), "{finding}");
     finding
 }
 
@@ -139,7 +139,7 @@ fn age_of_the_sign_in_without_a_step_up_is_a_finding() {
 }
 
 #[test]
-fn step_up_that_nobody_can_reach_is_a_finding() {
+fn step_up_that_no_caller_can_reach_is_a_finding() {
     let unless = format!("unless {{ {FRESH} }}");
     let x = forbid(STEP_UP, "enroll", &unless);
     let code = "step_up_first_factor";
@@ -204,8 +204,8 @@ fn actions_for_which_a_policy_can_match_are_a_note() {
         .collect();
     assert_eq!(notes.len(), 3);
     assert!(notes.iter().all(|one| one.severity == Severity::Note));
-    let said = "this forbid can match for deleteMfaMethod, regenerateBackupCodes";
-    assert_eq!(notes[2].message, said);
+    let message = "this forbid can match for deleteMfaMethod, regenerateBackupCodes";
+    assert_eq!(notes[2].message, message);
     assert_eq!((notes[2].line, notes[2].column), (1, 1));
 }
 
@@ -272,7 +272,7 @@ fn template_without_a_link_is_a_finding() {
     let root = folders(&files);
     let report = report(&read(&root, &["policies"]), None, &[]);
     assert_eq!(without_matches(report.findings), []);
-    assert_eq!(report.policies, 3, "a template is none");
+    assert_eq!(report.policies, 3, "templates are not counted");
 }
 
 #[test]
@@ -292,16 +292,26 @@ fn issuer_that_is_not_configured_is_a_finding() {
     let files = read(&root, &["policies"]);
     assert_eq!(without_matches(report(&files, None, &[]).findings), []);
     let findings = without_matches(report(&files, Some(&known), &[]).findings);
-    let said: Vec<_> = findings
+    let summaries: Vec<_> = findings
         .iter()
         .map(|one| (one.code, one.line, one.column, one.help.as_deref().unwrap()))
         .collect();
-    assert_eq!(said.len(), 3, "{findings:#?}");
-    assert_eq!(said[0], ("issuer_unknown", 2, 22, "did you mean \"corp\"?"));
-    assert_eq!((said[1].0, said[1].1), ("issuer_without_groups", 3));
-    assert!(said[1].3.contains("groups_claim"));
-    assert_eq!((said[2].0, said[2].1), ("issuer_unknown", 1));
-    assert!(said[2].3.contains("cedargate dev"), "{}", said[2].3);
+    assert_eq!(summaries.len(), 3, "{findings:#?}");
+    assert_eq!(
+        summaries[0],
+        ("issuer_unknown", 2, 22, "did you mean \"corp\"?")
+    );
+    assert_eq!(
+        (summaries[1].0, summaries[1].1),
+        ("issuer_without_groups", 3)
+    );
+    assert!(summaries[1].3.contains("groups_claim"));
+    assert_eq!((summaries[2].0, summaries[2].1), ("issuer_unknown", 1));
+    assert!(
+        summaries[2].3.contains("cedargate dev"),
+        "{}",
+        summaries[2].3
+    );
     assert!(findings.iter().all(|one| one.severity == Severity::Finding));
 }
 

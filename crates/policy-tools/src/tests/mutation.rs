@@ -36,17 +36,17 @@ fn with_factors(count: u32, decision: &str, reason: &str) -> Value {
 fn outcomes(bundle: &Bundle, cases: &[Value]) -> Vec<(Mutant, MutantOutcome)> {
     let text = json!(cases).to_string();
     let cases = cases::read("t.json", &text, ".".as_ref()).unwrap();
-    let asked: Vec<_> = cases
+    let prepared: Vec<_> = cases
         .iter()
         .map(|case| case.prepare(bundle).unwrap())
         .collect();
-    for case in &asked {
+    for case in &prepared {
         assert_eq!(case.run(bundle).1, [""; 0]);
     }
     let mutants = mutation::mutants(bundle).unwrap();
     let done = AtomicUsize::new(0);
     let count = || _ = done.fetch_add(1, Ordering::Relaxed);
-    let outcomes = mutation::run(bundle, &mutants, &asked, count).unwrap();
+    let outcomes = mutation::run(bundle, &mutants, &prepared, count).unwrap();
     assert_eq!(done.into_inner(), mutants.len());
     mutants.into_iter().zip(outcomes).collect()
 }

@@ -1,4 +1,4 @@
-//! Reading of the paths that a person names.
+//! Reading of the paths that the command line names.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ fn unreadable_file_hides_no_finding_about_others() {
     ]);
     fs::remove_file(root.path().join("schema/gate.cedarschema")).unwrap();
     let findings = report(&read(&root, &["policies"]), None, &[]).findings;
-    let said: Vec<_> = without_matches(findings)
+    let reported: Vec<_> = without_matches(findings)
         .into_iter()
         .map(|one| (one.file.rsplit('/').next().unwrap().to_owned(), one.code))
         .collect();
@@ -34,7 +34,10 @@ fn unreadable_file_hides_no_finding_about_others() {
         ("x.ceder", "file_unread"),
         ("gate.cedarschema", "unreadable"),
     ];
-    assert_eq!(said, expected.map(|(file, code)| (file.to_owned(), code)));
+    assert_eq!(
+        reported,
+        expected.map(|(file, code)| (file.to_owned(), code))
+    );
 }
 
 #[test]
@@ -93,11 +96,11 @@ fn link_without_a_template_is_no_error_if_a_file_did_not_parse() {
             ("policies/x.links.json", &link(template)),
         ]);
         let findings = report(&read(&root, &["policies"]), None, &[]).findings;
-        let said: Vec<_> = without_matches(findings)
+        let reported: Vec<_> = without_matches(findings)
             .iter()
             .map(|one| one.code)
             .collect();
-        assert_eq!(said, codes);
+        assert_eq!(reported, codes);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Test cases that test less than they seem to, or requests that never come.
+//! Test cases that test less than they seem to, and requests that the gateway never builds.
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -229,10 +229,10 @@ fn authenticator_outside_of_one_account_is_a_finding() {
         authenticator(of("bob")),
     ];
     assert_eq!(findings_of(&about(&anothers)).1, []);
-    let nobodys = about(&[user(), account("alice"), authenticator(json!([]))]);
+    let without_account = about(&[user(), account("alice"), authenticator(json!([]))]);
     let at = ("\"entities\"", key);
     assert_finding(
-        &nobodys,
+        &without_account,
         "test_entities",
         at,
         "in one account",

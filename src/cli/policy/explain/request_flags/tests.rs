@@ -157,7 +157,7 @@ fn every_action_can_be_explained() {
 
 #[test]
 fn contradicting_flags_are_refused_with_the_reason() {
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (
             "--action listMfaMethods".to_owned(),
             "listMfaMethods needs a user",
@@ -180,7 +180,7 @@ fn contradicting_flags_are_refused_with_the_reason() {
         ),
         (
             format!("--action adminResetMfa --user {ALICE}"),
-            "adminResetMfa is about another user",
+            "adminResetMfa acts on another user",
         ),
         (
             format!("--action listMfaMethods --user {ALICE} --route unknown"),
@@ -200,16 +200,19 @@ fn contradicting_flags_are_refused_with_the_reason() {
         ),
     ] {
         let sentence = refused(&arguments);
-        assert!(sentence.starts_with(said), "{arguments}: {sentence}");
+        assert!(sentence.starts_with(expected), "{arguments}: {sentence}");
     }
 }
 
 #[test]
 fn misspelt_value_is_wrong_usage_with_a_suggestion() {
     let user = format!("--user {ALICE}");
-    for (arguments, said) in [
+    for (arguments, expected) in [
         ("--action listMfaMethod", "did you mean listMfaMethods?"),
-        ("--action dance", "it is one of beginWebauthnRegistration"),
+        (
+            "--action dance",
+            "it must be one of beginWebauthnRegistration",
+        ),
         (
             "--action unknown --route /v1/openapi.jsn",
             "did you mean /v1/openapi.json?",
@@ -220,19 +223,19 @@ fn misspelt_value_is_wrong_usage_with_a_suggestion() {
         ),
         (
             &format!("--action listMfaMethods {user} --factors 1"),
-            "1 authenticators are not of 0 types",
+            "1 authenticators cannot have 0 types",
         ),
         (
             &format!("--action listMfaMethods {user} --factors 1:webauthn_passkey,webauthn_fido"),
-            "1 authenticators are not of 2 types",
+            "1 authenticators cannot have 2 types",
         ),
         (
             &format!("--action listMfaMethods {user} --factors one:webauthn_fido"),
-            "write how many and of which types",
+            "write their number and their types",
         ),
         (
             &format!("--action listMfaMethods {user} --method-type fido"),
-            "it is webauthn_passkey or webauthn_fido",
+            "it must be webauthn_passkey or webauthn_fido",
         ),
         ("--case a --action unknown", "cannot be used with"),
         ("--case a --user corp||alice", "cannot be used with"),
@@ -247,7 +250,7 @@ fn misspelt_value_is_wrong_usage_with_a_suggestion() {
         let error = parse(arguments).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         let error = error.to_string();
-        assert!(error.contains(said), "{arguments}: {error}");
+        assert!(error.contains(expected), "{arguments}: {error}");
     }
 }
 
