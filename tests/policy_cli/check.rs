@@ -107,7 +107,7 @@ fn json_report_has_a_stable_shape() {
         "line": 1,
         "column": 1,
         "message": "this forbid has no @notice: the caller does not learn why the request is refused",
-        "help": "write @notice(\"…\"): what the caller can do about it",
+        "help": "write @notice(\"…\") with what the caller can do",
     }]);
     assert_eq!(
         Value::from_iter(problems(&report).into_iter().cloned()),
@@ -144,7 +144,7 @@ fn github_format_prints_workflow_commands() {
         .filter(|line| !line.starts_with("::notice "))
         .collect();
     insta::assert_snapshot!(problems.join("\n"), @r#"
-    ::warning file=policies/50%2C1.cedar,line=1,col=1,title=notice_missing::this forbid has no @notice: the caller does not learn why the request is refused%0Awrite @notice("…"): what the caller can do about it
+    ::warning file=policies/50%2C1.cedar,line=1,col=1,title=notice_missing::this forbid has no @notice: the caller does not learn why the request is refused%0Awrite @notice("…") with what the caller can do
     ::error file=policies/51.cedar,line=1,col=1,title=annotation_value::the value of @id is invalid%0Ait is 1 to 64 of a-z, 0-9 and -, and begins with a letter or a digit
     ::error file=policies/51.cedar,line=1,col=1,title=permit_any_action::this permit names no action, so it would permit every operation, also those of later versions%0Aname its actions in the scope, such as action in Gate::Action::"manageOwnMfa"
     "#);

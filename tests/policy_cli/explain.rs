@@ -146,7 +146,7 @@ fn a_test_case_is_explained_by_its_name() {
     )
     .unwrap();
     let complaint = refused(&home, &["--case", "broken"], "", 1);
-    assert!(complaint.contains("copy.json:2:1"), "{complaint}");
+    assert!(complaint.contains("copy.json:2:32"), "{complaint}");
     assert!(
         complaint.contains("\"principal\" is missing"),
         "{complaint}"

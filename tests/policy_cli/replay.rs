@@ -189,7 +189,7 @@ fn decisions_on_masked_values_are_reported() {
     let text = home.run(&REPLAY[..3]);
     for said in [
         "4 decisions have masked or erased values in the log",
-        "1 decision was made by the same policies, with another result",
+        "1 decision was made by the same policies with another result",
     ] {
         assert!(stdout(&text).contains(said), "{}", stdout(&text));
     }
@@ -226,7 +226,7 @@ fn log_that_cannot_be_replayed_is_refused_with_the_reason() {
     home.write("decisions.jsonl", "hello\nworld\n");
     let output = home.run(&REPLAY[..3]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("no line of this is a recorded decision"));
+    assert!(stderr(&output).contains("no line of this file is a recorded decision"));
     let output = home.run(&["policy", "replay", "missing.jsonl"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(stdout(&output), "");

@@ -222,7 +222,7 @@ fn schema_of_another_version_is_replaced_with_a_note() {
     commit(&home);
     let output = home.run(&["policy", "diff", "main..HEAD", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let note = "note: HEAD:schema/gate.cedarschema is of another version of cedargate";
+    let note = "note: HEAD:schema/gate.cedarschema is from another version of cedargate";
     assert!(stderr(&output).contains(note), "{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["claims"]["added"], json!(["age"]));

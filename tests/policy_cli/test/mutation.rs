@@ -55,7 +55,7 @@ fn min_mutation_is_enforced_without_declared_equivalents() {
     insta::assert_snapshot!(site.run(&["--min-mutation", "100"]).stderr, @r"
     error[mutation]: the cases notice 87.5 % of the changes, and --min-mutation is 100 %
      |
-     = help: write cases that notice the listed changes, or declare in equivalent-mutants.toml why one makes no difference
+     = help: write cases that notice the listed changes, or declare a change that makes no difference in equivalent-mutants.toml
     ");
     site.write(
         "tests/policies/equivalent-mutants.toml",

@@ -203,11 +203,11 @@ fn uncovered_policies_are_listed_and_min_coverage_is_enforced() {
     insta::assert_snapshot!(site.run(&["--min-coverage", "50.5"]).stderr, @r"
     error[coverage]: the cases cover 50 % of the policies, and --min-coverage is 50.5 %
      |
-     = help: --coverage lists what no case covers: write cases for it
+     = help: write cases for the policies and clauses that --coverage lists as not covered
 
     error[coverage]: the cases cover 0 % of the clauses, and --min-coverage is 50.5 %
      |
-     = help: --coverage lists what no case covers: write cases for it
+     = help: write cases for the policies and clauses that --coverage lists as not covered
     ");
     let covered = Site::few(&[none(), two()]);
     let (code, report) = covered.json(&["--min-coverage", "100"]);
