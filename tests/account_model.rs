@@ -3,13 +3,13 @@
 //! Two users, an administrator and a user who is promoted after enrolling have three sessions each: one
 //! with a password only, one that steps up, and one that is old and in the hands of a thief. They do
 //! everything that the API offers in random order, some of it at once. `rules` predicts every answer;
-//! of two requests that race, either order is right. `promises` states what must never happen. At the
-//! end of a case `leftovers` presents what has ended and answers what is pending, and in `ways_back`
-//! every owner gets in again.
+//! if two requests race, either order is right. `promises` states what must never happen. At the end of a
+//! case, `leftovers` presents everything that has ended and completes everything that is pending, and in
+//! `ways_back` every owner gets in again.
 //!
 //! A run takes a thousand steps over both stores together. `ACCOUNT_MODEL_STEPS` sets another number,
 //! such as 100000 for a night. (A name that begins with `CEDARGATE_` would be a key of the
-//! configuration.) A case that fails is made smaller, and printed as the requests that it consists of.
+//! configuration.) A failed case is shrunk and printed as its requests.
 
 mod case;
 mod hands;
@@ -49,7 +49,7 @@ struct Setting {
 }
 
 impl Setting {
-    /// Begins the names of its users: two settings share a Redis.
+    /// The prefix of its users' names, because two settings share a Redis.
     fn tag(&self) -> char {
         if self.sign_in_steps_up { 's' } else { 'n' }
     }
@@ -101,8 +101,10 @@ fn any_sequence_of_requests_keeps_the_promises_of_an_account() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-/// Takes this many steps at one gateway, each case on accounts of its own. The error is the smallest
-/// case that fails.
+/// Takes this many steps at one gateway, each case on its own accounts.
+///
+/// # Errors
+/// The smallest case that fails.
 fn run(setting: Setting, steps: usize) -> Result<(), String> {
     let tag = setting.tag();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -151,7 +153,7 @@ fn play(
         case.answer_pending().await?;
         case.present_leftovers().await?;
         case.return_all(&story.returns).await?;
-        // Some may be late on a busy machine; a gateway that answers nothing would keep every rule.
+        // A few answers may be late on a busy machine, but a gateway that never answers would break no rule.
         if case.unavailable * 20 > case.sent {
             return Err(format!(
                 "{}the store answers too rarely",

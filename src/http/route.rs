@@ -26,7 +26,7 @@ pub(super) struct Row {
     pub(super) documentation: Documentation,
 }
 
-/// Who may send a request, and what answers it.
+/// The callers that a route admits, with the code that answers them.
 #[derive(Clone, Copy)]
 pub(super) enum Access {
     /// Any caller: neither a token nor a tenant is needed.

@@ -19,10 +19,10 @@ use crate::support::deployment::TENANT;
 use crate::support::key::Key;
 use crate::support::place::Place;
 
-/// The gateway counts the begins of a minute. After this long the count may have begun anew.
+/// The age at which a count may have expired. The gateway counts the ceremonies begun in a minute.
 const NEARLY_A_MINUTE: Duration = Duration::from_secs(50);
 
-/// An authenticator, and who has it in hand.
+/// An authenticator with its holder.
 pub(super) struct HeldKey {
     pub(super) key: Key,
     pub(super) who: Who,
@@ -48,15 +48,15 @@ pub(super) struct HeldPending {
     /// `None` for a step-up.
     pub(super) method_type: Option<&'static str>,
     pub(super) options: Value,
-    /// A response to it was made.
+    /// True once a response to the ceremony was made.
     pub(super) is_answered: bool,
 }
 
 pub(super) struct Case<'a> {
     pub(super) place: &'a Place,
     name: String,
-    /// The states that all answers so far agree with. There is one, but after a race whose order no
-    /// answer has shown yet.
+    /// The states that all answers so far agree with: one, or several after a race until an answer shows in
+    /// which order the requests ran.
     pub(super) states: Vec<Model>,
     next: Id,
     /// The tokens as they are sent.
@@ -77,7 +77,7 @@ pub(super) struct Case<'a> {
     pub(super) focus: Who,
     pub(super) is_promoted: bool,
     pub(super) report: Report,
-    /// The number of requests sent, and of those that the store did not answer in time.
+    /// The number of requests sent, and the number of those that the store did not answer in time.
     pub(super) sent: usize,
     pub(super) unavailable: usize,
 }
@@ -106,7 +106,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// One of the states that the accounts may be in: to choose what to do.
+    /// Returns one of the possible states, from which operations are chosen.
     pub(super) fn state(&self) -> &Model {
         &self.states[0]
     }
@@ -155,8 +155,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Sends one request, or two at once, holds the answers against the oracle, and then what the
-    /// accounts list.
+    /// Sends one request, or two at once, and compares the answers and then the lists of the accounts with
+    /// the oracle.
     pub(super) async fn act(&mut self, requests: &[Request]) -> Result<(), String> {
         self.judge(requests).await?;
         let mut touched: Vec<Who> = requests.iter().flat_map(|it| self.touches(it)).collect();
@@ -168,7 +168,7 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// Lists an account in its session with a password, which nothing ends.
+    /// Lists an account in its password session, which never ends.
     async fn check(&mut self, who: Who) -> Result<(), String> {
         let token = self.wallet(who, PASSWORD)[0];
         let list = self.list(token);
@@ -203,7 +203,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// As [`Case::act`], without the lists.
+    /// Does the same as [`Case::act`], without the lists.
     pub(super) async fn judge(&mut self, requests: &[Request]) -> Result<(), String> {
         self.watch_begins(requests);
         let answers = join_all(requests.iter().map(|it| self.send(it))).await;
@@ -226,8 +226,8 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// Where a session began its first ceremony nearly a minute ago, nobody knows any more how many the
-    /// gateway counts.
+    /// Lets every state forget how many ceremonies a session has begun, once the first of them is nearly a
+    /// minute old: the gateway's count may have expired.
     fn watch_begins(&mut self, requests: &[Request]) {
         for request in requests {
             if !matches!(request.act, Act::Begin | Act::BeginStepUp) {

@@ -6,7 +6,7 @@ use super::case::Case;
 use super::requests::{Id, Session, Who, is_stolen};
 
 impl Case<'_> {
-    /// One of the latest that nobody answered, if there are such.
+    /// Returns one of the latest ceremonies without an answer, if there is one.
     pub(super) fn pick_pending(
         &self,
         who: Who,
@@ -31,7 +31,7 @@ impl Case<'_> {
         held.map(|(key, _)| *key).collect()
     }
 
-    /// The codes that the actor knows, by their places; only those that work.
+    /// Returns the places of the codes that the actor knows and that still work.
     pub(super) fn codes_in_hand(&self, who: Who, session: Session, working: bool) -> Vec<usize> {
         let account = &self.state().accounts[who];
         let codes = self.codes.iter().enumerate().filter(|(_, code)| {
@@ -45,7 +45,7 @@ impl Case<'_> {
         codes.map(|(at, _)| at).collect()
     }
 
-    /// One that is enrolled, mostly; else one that was.
+    /// Returns an authenticator, mostly an enrolled one and otherwise a former one.
     pub(super) fn pick_enrolled(&self, who: Who, pick: &Index) -> Option<(Id, String)> {
         let account = &self.state().accounts[who];
         let seen = self.enrolled.iter().filter(|(owner, ..)| *owner == who);

@@ -67,7 +67,8 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Somebody with a strong sign-in of the owner's, who keeps what is enrolled for this session.
+    /// Returns an actor with a strong sign-in of the owner, who keeps the authenticators that are enrolled in
+    /// this session.
     fn strong_owner(&mut self, who: Who, session: Session) -> Actor {
         Actor {
             who,
@@ -76,13 +77,13 @@ impl Case<'_> {
         }
     }
 
-    /// This is there in every state that the account may be in.
+    /// Returns true if every possible state of the account has this.
     pub(super) fn is_everywhere(&self, who: Who, is_there: impl Fn(&Account) -> bool) -> bool {
         let mut states = self.states.iter();
         states.all(|state| is_there(&state.accounts[who]))
     }
 
-    /// Nothing of this kind is there in any state that the account may be in.
+    /// Returns true if no possible state of the account has anything of this kind.
     fn is_over(&self, who: Who, is_there: impl Fn(&Account) -> bool) -> bool {
         self.is_everywhere(who, |account| !is_there(account))
     }
@@ -96,7 +97,7 @@ impl Case<'_> {
         latest(tokens.filter(is_dead).collect())
     }
 
-    /// The enrolments that nobody has answered and that have ended.
+    /// Returns the enrolments that ended without an answer.
     fn ended_enrolments(&self, who: Who) -> Vec<Id> {
         let pending = self.pending.iter();
         let pending = pending.filter(|one| {

@@ -1,4 +1,4 @@
-//! Makes requests of what somebody holds.
+//! Requests made from the possessions of an actor.
 
 use serde_json::json;
 
@@ -35,7 +35,7 @@ impl Case<'_> {
         self.request(actor.token, Act::Begin, "POST", path, None, "")
     }
 
-    /// Answers a pending enrolment with a new authenticator, which is in the hands of the actor.
+    /// Answers a pending enrolment with a new authenticator that the actor holds.
     pub(super) fn complete(&mut self, actor: Actor, pending: Id) -> Request {
         let key = self.new_id();
         let held = self.pending.iter_mut().find(|one| one.id == pending);

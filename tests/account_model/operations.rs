@@ -8,11 +8,11 @@ use super::requests::{NAMES, PASSWORD, PAT, ROOT, STEPPED_UP, STOLEN, Session, W
 /// One case.
 #[derive(Clone, Debug)]
 pub(super) struct Story {
-    /// Of each account.
+    /// The authenticators of each account at the beginning.
     pub(super) starts: [Start; NAMES.len()],
     /// The account that most operations are about, so that they build on each other.
     pub(super) focus: Who,
-    /// The promoted user has been promoted before it begins.
+    /// True if the promoted user is an administrator from the beginning.
     pub(super) is_promoted: bool,
     pub(super) steps: Vec<Step>,
     /// The way back that the owner of each account takes at the end.
@@ -25,20 +25,20 @@ pub(super) enum Start {
     Nothing,
     /// An authenticator that was enrolled with the password.
     Weak,
-    /// One that was enrolled under a strong sign-in.
+    /// An authenticator that was enrolled under a strong sign-in.
     Strong,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     One(Operation),
-    /// The last requests of both at once.
+    /// Two operations, whose last requests are sent at once.
     Race(Operation, Operation),
-    /// The last request twice at once.
+    /// One operation, whose last request is sent twice at once.
     Twice(Operation),
 }
 
-/// Something that somebody does, in one request or more.
+/// An operation of an actor, in one request or more.
 #[derive(Clone, Debug)]
 pub(super) struct Operation {
     /// `None` for the account that the case is about.
@@ -63,16 +63,16 @@ pub(super) enum Kind {
     Enrol,
     /// Uses a code that works, enrols with it, and steps up with what was enrolled.
     Replace(Index),
-    /// The body of the last enrolment once more.
+    /// Sends the body of the last enrolment again.
     Retry,
     BeginStepUp,
     /// Answers any pending step-up of the actor, with any authenticator of theirs.
     CompleteStepUp(Index, Index),
     /// Steps up with an enrolled authenticator of the actor. `None` for the oldest.
     StepUp(Option<Index>),
-    /// A strong sign-in; a thief has an old one.
+    /// Signs in strongly. The sign-in of a thief is old.
     SignIn,
-    /// A step-up token as it is twenty minutes later.
+    /// Ages a step-up token by twenty minutes.
     Age(Index),
     GoodCode(Index),
     AnyCode(Index),
@@ -89,16 +89,16 @@ pub(super) enum Kind {
     AdminDelete(Option<Who>, Index),
     AdminReset(Option<Who>),
     Promote,
-    /// Begins this many times: 9 are one more than a session may have pending, 61 one more than it may
-    /// begin in a minute.
+    /// Begins this many ceremonies: 9 is one more than a session may have pending, and 61 is one more than
+    /// it may begin in a minute.
     Flood(u32),
-    /// More pending enrolments than an account may have, in sessions that the thief opens.
+    /// Begins more enrolments than an account may have pending, in sessions that the thief opens.
     Crowd,
 }
 
 impl Kind {
-    /// Returns true if it gives its session another token, which a session with a password only
-    /// does not get.
+    /// Returns true if the operation gives its session another token. A session with a password only never
+    /// gets one.
     pub(super) fn gives_token(&self) -> bool {
         matches!(
             self,
@@ -113,7 +113,7 @@ impl Kind {
     }
 }
 
-/// Cases of up to `most` steps.
+/// Draws cases of up to `most` steps.
 pub(super) fn stories(most: usize) -> impl Strategy<Value = Story> {
     let start = |nothing, weak, strong| {
         prop_oneof![
@@ -168,7 +168,7 @@ fn user() -> impl Strategy<Value = Option<Who>> {
     ]
 }
 
-/// Mostly somebody who could.
+/// Draws an actor, mostly one who is allowed to do it.
 fn admin() -> impl Strategy<Value = Option<Who>> {
     prop_oneof![
         2 => Just(None),

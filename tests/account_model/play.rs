@@ -1,4 +1,5 @@
-//! Carries drawn operations out: chooses tokens, authenticators and codes of what the actor holds.
+//! Carries out the drawn operations: chooses tokens, authenticators and codes among those that the actor
+//! holds.
 
 use std::slice;
 
@@ -22,7 +23,7 @@ const MALFORMED_CODE: &str = "not a code";
 type Done<T> = Result<T, String>;
 
 impl Case<'_> {
-    /// Carries a story out; gives how many of its steps did something.
+    /// Carries out a story. Returns the number of steps that had an effect.
     pub(super) async fn play(&mut self, story: &Story) -> Done<usize> {
         for who in 0..NAMES.len() {
             for session in [PASSWORD, STEPPED_UP, STOLEN] {
@@ -93,8 +94,8 @@ impl Case<'_> {
         self.act(&requests).await
     }
 
-    /// Makes the last request of an operation, after its others. `None` where the actor lacks what it
-    /// takes, or it sends nothing more.
+    /// Sends all requests of an operation but the last, and makes the last one. Returns `None` if the actor
+    /// lacks what the operation needs, or if the operation has no further request.
     async fn prepare(&mut self, operation: &Operation) -> Done<Option<Request>> {
         let Operation { who, kind, .. } = operation;
         let who = who.unwrap_or(self.focus);
@@ -251,7 +252,7 @@ impl Case<'_> {
         who == ROOT || (who == PAT && self.is_promoted)
     }
 
-    /// From now on the tokens of sign-ins name the group.
+    /// Promotes the user: the tokens of later sign-ins name the group.
     fn promote(&mut self) {
         self.is_promoted = true;
         for session in [PASSWORD, STEPPED_UP, STOLEN] {
@@ -259,8 +260,8 @@ impl Case<'_> {
         }
     }
 
-    /// Begins a step-up with an authenticator of the account that the actor has in hand, if there is
-    /// one; else with any that they ever had.
+    /// Begins a step-up with an enrolled authenticator that the actor holds, or otherwise with any that they
+    /// ever had.
     async fn step_up_with_any(
         &mut self,
         actor: Actor,
@@ -314,7 +315,7 @@ impl Case<'_> {
         }
     }
 
-    /// Begins many times: enrolments if the session may, else step-ups.
+    /// Begins many ceremonies: enrolments if the session may enrol, otherwise step-ups.
     async fn flood(&mut self, actor: Actor, times: u32) -> Done<()> {
         let first = self.begin(actor);
         self.judge(slice::from_ref(&first)).await?;

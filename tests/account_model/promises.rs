@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::requests::{Act, Id, Request};
 use super::rules::{MAX_AUTHENTICATORS, Model, Proof};
 
-/// The promise that is broken by a good answer to this request in this state.
+/// Returns the promise that is broken if this request is answered with 200 in this state.
 pub(super) fn of_request(
     state: &Model,
     request: &Request,
@@ -51,7 +51,7 @@ pub(super) fn of_request(
 }
 
 /// Returns true if a chain of enrolments and step-ups begins with a strong sign-in or a recovery code.
-/// A code itself confirms no session, only what is enrolled with it.
+/// A code confirms no session by itself; an authenticator that is enrolled with it does.
 fn goes_back(proof: &Proof, origins: &BTreeMap<Id, Proof>) -> bool {
     match proof {
         Proof::Password | Proof::Code { .. } => false,
@@ -62,7 +62,7 @@ fn goes_back(proof: &Proof, origins: &BTreeMap<Id, Proof>) -> bool {
     }
 }
 
-/// The promise that a state breaks.
+/// Returns the promise that a state breaks.
 pub(super) fn of_state(state: &Model) -> Option<&'static str> {
     state.accounts.iter().find_map(|account| {
         let enrolled = !account.authenticators.is_empty();
@@ -81,7 +81,7 @@ pub(super) fn of_state(state: &Model) -> Option<&'static str> {
     })
 }
 
-/// The oracle is not asked what is right here: each request is taken as answered with 200.
+/// These tests take each request as answered with 200, whatever the oracle predicts.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +91,7 @@ mod tests {
     const USER: Who = 0;
     const ADMIN: Who = 1;
 
-    /// A state, and what its authenticators were enrolled with.
+    /// A state, with the proof under which each authenticator was enrolled.
     struct World {
         state: Model,
         origins: BTreeMap<Id, Proof>,
@@ -141,7 +141,7 @@ mod tests {
             }
         }
 
-        /// Does what the oracle says is done.
+        /// Applies the effect that the oracle predicts.
         fn done(&mut self, token: Id, act: Act) -> Id {
             let request = self.request(token, act);
             let right = self.state.answers(&request).into_iter();
@@ -174,7 +174,7 @@ mod tests {
             )
         }
 
-        /// The promise that this request breaks, if it is answered with 200.
+        /// Returns the promise that this request breaks if it is answered with 200.
         fn breaks(&mut self, token: Id, act: Act) -> Option<&'static str> {
             let request = self.request(token, act);
             of_request(&self.state, &request, &self.origins)

@@ -1,4 +1,4 @@
-//! A case as the requests that it was made of, for a person to repeat.
+//! A failed case as a list of requests that a person can repeat.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ pub(super) struct Report {
     lines: Vec<Line>,
 }
 
-/// Equal requests in a row are one line.
+/// Writes equal requests in a row as one line.
 struct Line {
     first: Id,
     last: Id,
@@ -50,7 +50,7 @@ impl Report {
             .insert(id, format!("{name}, {session} ({proof}{group})"));
     }
 
-    /// Notes requests that were sent at once, and what was answered.
+    /// Notes requests that were sent at once, with their answers.
     pub(super) fn requests(&mut self, requests: &[Request], outcomes: &[Outcome]) {
         for (at, (request, outcome)) in std::iter::zip(requests, outcomes).enumerate() {
             let mut text = String::new();
@@ -74,13 +74,13 @@ impl Report {
         }
     }
 
-    /// The last answers keep no rule.
+    /// Reports that the last answers are not among the right ones.
     pub(super) fn unexpected(&self, expected: &[String]) -> String {
         let expected = expected.join(" | ");
         format!("{}\nright would have been: {expected}", self.text())
     }
 
-    /// The last answers break a promise.
+    /// Reports that the last answers break a promise.
     pub(super) fn broken(&self, promise: &str) -> String {
         format!("{}\nbroken: {promise}", self.text())
     }

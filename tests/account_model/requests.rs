@@ -1,4 +1,4 @@
-//! Requests, and what an answer says of them.
+//! Requests and the outcomes that their answers show.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::client::Answer;
 
-/// The number of a request or a sign-in in its case. Whatever one makes is named by it: a token, an
-/// authenticator, a pending ceremony, a set of codes.
+/// The number of a request or a sign-in in its case. Everything that it creates has this number as its
+/// name: a token, an authenticator, a pending ceremony, a set of codes.
 pub(super) type Id = usize;
 /// An account: its place in [`NAMES`].
 pub(super) type Who = usize;
@@ -28,7 +28,7 @@ pub(super) const STEPPED_UP: Session = 1;
 pub(super) const STOLEN: Session = 2;
 /// The session in which the owner comes back at the end.
 pub(super) const RETURN: Session = 3;
-/// From here on: sessions that the thief opens with the password to crowd others out.
+/// The first of the sessions that the thief opens with the password to crowd out others.
 pub(super) const CROWD: Session = 10;
 
 /// Returns true if the session is in the hands of a thief.
@@ -54,8 +54,8 @@ pub(super) enum Act {
 }
 
 impl Act {
-    /// Returns true if the rules let it through on facts that are read once and are not compared when
-    /// its effect is stored, because that effect depends on nothing that a race could change.
+    /// Returns true if the request is decided on facts that are not compared again when its effect is stored,
+    /// because no race could change that effect.
     pub(super) fn is_decided_once(&self) -> bool {
         matches!(
             self,
@@ -72,11 +72,11 @@ impl Act {
 /// A code that is tried.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Tried {
-    /// One that an answer has shown.
+    /// A code that an answer has shown.
     Shown { set: Id, at: usize },
-    /// One that could be a code and is none.
+    /// A well-formed code that was never made.
     Wrong,
-    /// A text that could not be a code.
+    /// A malformed code.
     Malformed,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct Request {
     pub(super) method: &'static str,
     pub(super) path: String,
     pub(super) body: Option<Value>,
-    /// The kind of body, for a person.
+    /// The kind of body, for the report.
     pub(super) about: String,
 }
 
@@ -119,7 +119,7 @@ impl Outcome {
         }
     }
 
-    /// Only an administrator remains to the caller, or the recovery code that one has made as well.
+    /// The caller can only turn to an administrator, or use the recovery code that one has made.
     pub(super) fn recovery_required(by_code: bool) -> Self {
         let remaining: &[&str] = if by_code {
             &["recovery_code", "admin"]
@@ -132,7 +132,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of `act` according to this answer.
+    /// Returns the outcome of `act` that this answer shows.
     pub(super) fn of(act: &Act, answer: &Answer) -> Self {
         let body = &answer.body;
         if answer.status != 200 {
@@ -179,12 +179,12 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The outcome in an answer with codes.
+/// Returns the outcome that an answer with codes shows.
 pub(super) fn issued(codes: usize, remaining: u64) -> String {
     format!("{codes} codes, {remaining} remaining")
 }
 
-/// The text of a list: the authenticators by the names that this test gave them, and the codes.
+/// Returns the content of a list as text: the authenticators by the names of this test, and the codes.
 pub(super) fn methods(mut keys: Vec<Id>, remaining: usize) -> String {
     keys.sort_unstable();
     let keys: Vec<_> = keys.iter().map(|key| device_name(*key)).collect();
@@ -199,12 +199,12 @@ fn listed(body: &Value) -> String {
     methods(keys.collect(), remaining.unwrap_or(usize::MAX))
 }
 
-/// The name under which an authenticator is enrolled here.
+/// Returns the name under which the test enrols an authenticator.
 pub(super) fn device_name(key: Id) -> String {
     format!("k{key}")
 }
 
-/// The authenticator with this name, renamed or not.
+/// Returns the authenticator with this name, before or after it was renamed.
 pub(super) fn key_of(device_name: &Value) -> Option<Id> {
     let name = device_name.as_str()?.split(' ').next()?;
     name.strip_prefix('k')?.parse().ok()

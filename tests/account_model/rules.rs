@@ -1,5 +1,5 @@
-//! The oracle: accounts, tokens, and the right answers to a request. It is written from the
-//! promises to users, not from the gateway's code, and knows neither policies nor a store.
+//! The oracle: accounts, tokens, and the right answers to a request. It follows the promises to users, not
+//! the code of the gateway, and knows neither policies nor stores.
 
 mod account;
 mod acts;
@@ -15,7 +15,7 @@ const BEGINS: u32 = 60;
 
 pub(super) use self::account::{Account, Proof, Token};
 
-/// An answer that is right, and the state that it leaves.
+/// A right answer, and the state after it.
 pub(super) type Right = (Outcome, Model);
 
 /// A state that all accounts of a case may be in.
@@ -23,8 +23,8 @@ pub(super) type Right = (Outcome, Model);
 pub(super) struct Model {
     pub(super) accounts: Vec<Account>,
     pub(super) tokens: BTreeMap<Id, Token>,
-    /// A strong sign-in at the issuer gives the `acr` that step-up rules ask for, so that it is offered
-    /// to who has no authenticator.
+    /// True if a strong sign-in at the issuer gives the `acr` that step-up rules require. It is then offered
+    /// to callers without authenticators.
     pub(super) sign_in_steps_up: bool,
 }
 
@@ -37,7 +37,7 @@ impl Model {
         }
     }
 
-    /// More than a minute may have passed since this session began its first ceremony.
+    /// True if more than a minute may have passed since this session began its first ceremony.
     pub(super) fn forget_begins(&mut self, who: Who, session: Session) {
         let unknown = Begins {
             low: 0,
@@ -46,14 +46,14 @@ impl Model {
         self.accounts[who].begins.insert(session, unknown);
     }
 
-    /// The right answers to a request.
+    /// Returns the right answers to a request.
     pub(super) fn answers(&self, request: &Request) -> Vec<Right> {
         self.answers_as_seen(request, self)
     }
 
-    /// The right answers to a request that raced with one that made this state out of `before`. It may
-    /// have been decided on what was there before: then it fails to find what went meanwhile, or has
-    /// its effect where that depends on no decision.
+    /// Returns the right answers to a request that raced with the request which turned `before` into this
+    /// state. If it was decided on `before`, it no longer finds what the other request removed, or it has its
+    /// effect because that depends on no decision.
     pub(super) fn answers_after_race(&self, before: &Self, request: &Request) -> Vec<Right> {
         let mut right = self.answers(request);
         let late = self.answers_as_seen(request, before);
@@ -78,7 +78,7 @@ impl Model {
             }
     }
 
-    /// A retry of the enrolment that ended the codes which opened the session.
+    /// Returns true for a retry of the enrolment that replaced the codes with which the session began.
     fn repeats(&self, token: &Token, act: &Act) -> bool {
         let account = &self.accounts[token.who];
         match (act, &token.proof) {
@@ -91,7 +91,7 @@ impl Model {
         }
     }
 
-    /// `self` is what the request changes, `seen` what it is decided on.
+    /// Returns the right answers to a request that changes `self` and is decided on `seen`.
     fn answers_as_seen(&self, request: &Request, seen: &Self) -> Vec<Right> {
         let token = &seen.tokens[&request.token];
         let account = &self.accounts[token.who];
@@ -139,15 +139,15 @@ impl Model {
         vec![(Outcome::good(shows), self.clone())]
     }
 
-    /// This state after a change of an account.
+    /// Returns this state after a change of an account.
     fn with(&self, who: Who, change: impl FnOnce(&mut Account)) -> Self {
         let mut after = self.clone();
         change(&mut after.accounts[who]);
         after
     }
 
-    /// The answer where a stronger proof would be let in: a step-up if the caller can do it, else what
-    /// remains to who had authenticators and lost them.
+    /// Returns the answer to a caller who needs a stronger proof: a step-up if they can do one, otherwise the
+    /// ways to recover that remain to a caller who lost all authenticators.
     fn asks_for_more(&self, token: &Token, seen: &Self, by_code: bool) -> Vec<Right> {
         let account = &seen.accounts[token.who];
         if !account.authenticators.is_empty() || self.sign_in_steps_up {

@@ -13,13 +13,13 @@ use crate::support::client::METHODS;
 /// A way back.
 #[derive(Clone)]
 enum Way {
-    /// This one, which is enrolled and in the owner's hands.
+    /// An enrolled authenticator that the owner holds.
     Authenticator(Id),
     /// A backup or recovery code that the owner knows, by its place.
     Code(usize),
     /// A strong sign-in.
     SignIn,
-    /// An administrator resets the account and hands the recovery code over.
+    /// An administrator resets the account and hands over the recovery code.
     Reset,
 }
 
@@ -39,15 +39,15 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// The ways that are promised in every state that the account may be in. The last one is always
-    /// there.
+    /// Returns the ways that every possible state of the account promises. The last one, an administrator, is
+    /// always among them.
     fn ways(&self, who: Who) -> Vec<Way> {
         let all = |holds: &dyn Fn(&Account) -> bool| self.is_everywhere(who, holds);
         let mut ways = Vec::new();
         let mut keys = self.keys_in_hand(who, RETURN).into_iter();
         let key = keys.find(|key| all(&|account| account.has(*key)));
         ways.extend(key.map(Way::Authenticator));
-        // A code alone makes no room for another authenticator.
+        // A session with only a code cannot remove an authenticator to make room.
         if all(&|account| account.authenticators.len() < MAX_AUTHENTICATORS) {
             let mut codes = self.codes_in_hand(who, RETURN, false).into_iter();
             let takes = |at: &usize| {
@@ -92,8 +92,8 @@ impl Case<'_> {
         }
     }
 
-    /// Removes an authenticator where the account can have no more, and steps up again: the removal
-    /// ended the step-up.
+    /// Removes an authenticator if the account is full, and steps up again, because the removal ended the
+    /// step-up.
     async fn make_room(&mut self, who: Who, key: Id, weak: Id, stepped_up: Id) -> Done<Id> {
         let account = &self.state().accounts[who];
         if account.authenticators.len() < MAX_AUTHENTICATORS {

@@ -126,7 +126,7 @@ async fn every_row_answers_each_principal_as_the_policies_say() {
     let closed = |it: Deployment| it.without_policy("00-open-doors.cedar");
     let closed = on_both(closed, async |place| {
         let denied = table(place, &rows, &[NOBODY, BAD_TOKEN, WEAK, NO_TENANT]).await;
-        // Nobody has an authenticator here, so requests for one are answered with 404.
+        // These users have no authenticators, so requests for one are answered with 404.
         let about_one = [METHOD, AUTHENTICATE_COMPLETE];
         let refusable = rows
             .iter()

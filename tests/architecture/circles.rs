@@ -22,7 +22,7 @@ const FOLDERS: [&str; 4] = [
     "crates/policy-tools/src",
 ];
 
-/// How many re-exports a name may pass on the way to its definition.
+/// The most re-exports that a name is followed through to its definition.
 const RE_EXPORTS: usize = 8;
 
 type Files = BTreeMap<Names, Source>;

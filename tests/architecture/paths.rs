@@ -23,11 +23,11 @@ pub(super) struct Source {
     tests: BTreeSet<Names>,
 }
 
-/// Which parts of the sources are read.
+/// The part of the sources that is read.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Read {
     Everything,
-    /// Leaves out what is behind `#[cfg(test)]`.
+    /// Everything except items behind `#[cfg(test)]`.
     WithoutTests,
 }
 

@@ -62,7 +62,7 @@ impl Answer {
 /// The reason that there is no answer.
 #[derive(Debug)]
 pub enum Broken {
-    /// Nobody listens. Nothing was sent.
+    /// The port has no listener, so nothing was sent.
     NotConnected,
     /// The HTTP/2 connection was shutting down before the request was sent, so it was not processed
     /// (RFC 9113 §6.8).
