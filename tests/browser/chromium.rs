@@ -114,14 +114,22 @@ impl Chromium {
 
     /// Waits until an element that this CSS selector finds contains this text.
     pub async fn until(&self, css: &str, part: &str) {
-        let reads = async {
-            while !self.texts(css).await.iter().any(|text| text.contains(part)) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, reads).await.is_err() {
+        let reads = "
+            const [css, part, done] = arguments;
+            const look = () => [...document.querySelectorAll(css)]
+              .some(one => one.innerText.includes(part));
+            if (look()) return done();
+            const watch = new MutationObserver(() => {
+              if (look()) { watch.disconnect(); done(); }
+            });
+            watch.observe(document, {
+              attributes: true, characterData: true, childList: true, subtree: true,
+            });";
+        let arguments = vec![css.into(), part.into()];
+        // The browser gives a script 30 seconds.
+        if let Err(error) = self.client.execute_async(reads, arguments).await {
             let page = self.texts("body").await.join("");
-            panic!("{css} never reads {part:?}; the page:\n{page}");
+            panic!("{css} never reads {part:?} ({error}); the page:\n{page}");
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use super::Page;
 use super::chromium::built_in;
+use crate::support::poll;
 
 #[tokio::test]
 async fn codes_are_copied_saved_and_printed_and_are_gone_when_put_away() {
@@ -65,14 +65,9 @@ async fn pasted(page: &Page) -> String {
 }
 
 async fn downloaded(file: &Path) -> String {
-    let saved = async {
-        loop {
-            match fs::read_to_string(file) {
-                Ok(text) if !text.is_empty() => return text,
-                _ => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-    };
-    let patience = Duration::from_secs(30);
-    tokio::time::timeout(patience, saved).await.unwrap()
+    poll::first(&format!("the file {}", file.display()), async || {
+        let text = fs::read_to_string(file).ok()?;
+        Some(text).filter(|text| !text.is_empty())
+    })
+    .await
 }

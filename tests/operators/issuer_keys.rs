@@ -1,6 +1,6 @@
 //! Issuers' keys by URL, from an identity provider that rotates its keys and fails in every way.
 
-use crate::support::poll::{PATIENCE, until};
+use crate::support::poll::until;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use crate::support::client::{Answer, Client, METHODS};
 use crate::support::deployment::{Deployment, TENANT, new_key};
@@ -26,7 +25,7 @@ enum Mode {
     Large(usize),
     /// Reads the request and hangs up.
     Down,
-    /// Reads the request and never answers.
+    /// Reads the request and never answers. The client hangs up.
     Hung,
 }
 
@@ -90,7 +89,11 @@ async fn answer(mut stream: TcpStream, mode: Mode) {
         Mode::Status(status) => (status, String::new()),
         Mode::Large(bytes) => ("200 OK", " ".repeat(bytes)),
         Mode::Down => return,
-        Mode::Hung => return sleep(PATIENCE).await,
+        Mode::Hung => {
+            let hangs_up = stream.read_u8().await;
+            assert!(hangs_up.is_err(), "it sends nothing more");
+            return;
+        }
     };
     let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n");
     // The gateway may stop reading before everything is sent.

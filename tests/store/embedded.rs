@@ -6,9 +6,9 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use cedargate::store::{BeginOutcome, Error, Store};
+use inotify::{Inotify, WatchMask};
 use tempfile::TempDir;
 
 use super::fixture::*;
@@ -117,14 +117,24 @@ async fn kill_9_between_begin_and_complete_loses_nothing() {
     assert_eq!(outcome, Ok(FIRST));
 }
 
+/// Waits until somebody has written to this file this many times.
+fn wait_for_writes(file: &Path, mut writes: usize) {
+    let mut inotify = Inotify::init().unwrap();
+    inotify.watches().add(file, WatchMask::MODIFY).unwrap();
+    let mut buffer = [0; 1024];
+    while writes > 0 {
+        let seen = inotify.read_events_blocking(&mut buffer).unwrap().count();
+        writes = writes.saturating_sub(seen);
+    }
+}
+
 #[tokio::test]
 async fn kill_9_at_any_moment_leaves_all_or_nothing() {
     let folder = TempDir::new().unwrap();
-    for round in 0..12_u64 {
+    for round in 0..12 {
         let mut process = Process::start(&format!("round{round}"), folder.path());
         let mut said = process.wait_for("stored");
-        // Varies the moment of the kill.
-        tokio::time::sleep(Duration::from_micros(round * 1370)).await;
+        wait_for_writes(&file(folder.path()), round);
         said.extend(process.kill());
 
         let store = open_embedded(folder.path()).await.unwrap();

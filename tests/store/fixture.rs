@@ -1,6 +1,7 @@
 //! Stores to test, and values to store.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::support::poll::PATIENCE;
 pub(super) use crate::support::poll::until;
+use crate::support::redis_proxy::Proxy;
 use crate::support::redis_server::RedisServer;
 
 /// Runs one case on a fresh store of each backend.
@@ -305,6 +307,27 @@ pub(super) async fn complete_in_the_end(
             Err(error) if is_down(&error) && Instant::now() < deadline => {}
             Err(error) => panic!("{error:?}"),
         }
+    }
+}
+
+/// Runs a step of the store while Redis dies: after this many messages in both directions, or when
+/// the step ends.
+pub(super) async fn while_redis_dies<T>(
+    server: &mut RedisServer,
+    proxy: &Proxy,
+    messages: u8,
+    step: impl Future<Output = T>,
+) -> T {
+    let dies = proxy.after_messages(messages.into());
+    let mut step = pin!(step);
+    let outcome = tokio::select! {
+        outcome = &mut step => Some(outcome),
+        () = dies => None,
+    };
+    server.kill();
+    match outcome {
+        Some(outcome) => outcome,
+        None => step.await,
     }
 }
 

@@ -2,9 +2,6 @@
 //! meanwhile.
 
 use crate::support::redis_proxy::{ANY_SCRIPT, Loss, Proxy};
-use std::sync::Arc;
-use std::time::Duration;
-
 use cedargate::store::{
     Account, AuthenticateOutcome, BeginOutcome, CodeSet, Error, RemoveOutcome, ReplaceCodesOutcome,
     Store, TryCodeOutcome,
@@ -225,17 +222,13 @@ async fn full_redis_still_allows_uses_and_removals() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn removal_is_whole_or_absent_after_redis_dies() {
     let mut server = RedisServer::durable();
-    let store = Arc::new(open_redis(&server.url()).await);
+    let proxy = Proxy::before(&server, ANY_SCRIPT, Loss::Broken).await;
+    let store = open_redis(proxy.url()).await;
     for round in 0..10_u8 {
         let alice = user(&format!("alice{round}"));
         let one = enrolled(&store, &alice, round).await;
-        let racer = {
-            let (store, alice) = (Arc::clone(&store), alice.clone());
-            tokio::spawn(async move { remove(&store, &alice, 1, one.id).await })
-        };
-        tokio::time::sleep(Duration::from_micros(u64::from(round) * 300)).await;
-        server.kill();
-        let outcome = racer.await.unwrap();
+        let step = remove(&store, &alice, 1, one.id);
+        let outcome = while_redis_dies(&mut server, &proxy, round % 5, step).await;
         server.restart();
         let after = read(&store, &alice).await;
         let gone = after.authenticators.is_empty();

@@ -2,7 +2,7 @@
 
 use crate::support::poll::{ATTEMPTS, IN_TIME};
 use crate::support::redis_proxy::{ANY_SCRIPT, COMMIT, Loss, Proxy};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cedargate::store::{BeginOutcome, CompleteOutcome, Error, Store};
 
@@ -177,19 +177,15 @@ async fn commit_whose_replies_keep_being_lost_is_unknown() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commit_is_whole_or_absent_after_redis_dies() {
     let mut server = RedisServer::durable();
-    let store = std::sync::Arc::new(open_redis(&server.url()).await);
+    let proxy = Proxy::before(&server, COMMIT, Loss::Broken).await;
+    let store = open_redis(proxy.url()).await;
     let mut stored = 0;
     for round in 0..20_u8 {
         let alice = user(&format!("alice{round}"));
         begun(&store, &alice, round).await;
         let (one, set) = (authenticator(round), codes());
-        let racer = {
-            let (store, alice, one) = (std::sync::Arc::clone(&store), alice.clone(), one.clone());
-            tokio::spawn(async move { complete(&store, &alice, 0, round, &one, Some(&set)).await })
-        };
-        tokio::time::sleep(Duration::from_micros(u64::from(round) * 200)).await;
-        server.kill();
-        let outcome = racer.await.unwrap();
+        let step = complete(&store, &alice, 0, round, &one, Some(&set));
+        let outcome = while_redis_dies(&mut server, &proxy, round % 5, step).await;
         server.restart();
         let read = account(&store, &alice, round).await;
         assert_whole(&read);

@@ -13,9 +13,18 @@ pub const ATTEMPTS: usize = 20;
 
 /// Waits until `so` returns true. `what` names the condition if it never does.
 pub async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    first(what, async || so().await.then_some(())).await;
+}
+
+/// Waits until `find` returns a value, and returns it. `what` names the value if it never comes.
+pub async fn first<T>(what: &str, mut find: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
-    while !so().await {
+    let mut looks = tokio::time::interval(Duration::from_millis(5));
+    loop {
+        looks.tick().await;
+        if let Some(found) = find().await {
+            return found;
+        }
         assert!(Instant::now() < deadline, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::redis_server::RedisServer;
 
@@ -37,6 +38,8 @@ struct Watch {
     lost: AtomicUsize,
     last_marked: Mutex<Vec<u8>>,
     meanwhile: Mutex<Option<Meanwhile>>,
+    /// The number of messages in both directions.
+    messages: watch::Sender<usize>,
 }
 
 type Meanwhile = Box<dyn FnOnce() + Send>;
@@ -54,6 +57,7 @@ impl Proxy {
             lost: AtomicUsize::new(0),
             last_marked: Mutex::default(),
             meanwhile: Mutex::default(),
+            messages: watch::Sender::default(),
         });
         let proxy = Self {
             url: format!("redis://127.0.0.1:{port}/0"),
@@ -89,6 +93,17 @@ impl Proxy {
         *self.watch.meanwhile.lock().unwrap() = Some(Box::new(happens));
     }
 
+    /// Waits until this many more messages, in both directions together, have passed. They are
+    /// counted from the call on, before the future is polled.
+    pub(crate) fn after_messages(&self, more: usize) -> impl Future<Output = ()> + use<> {
+        let mut messages = self.watch.messages.subscribe();
+        let enough = *messages.borrow() + more;
+        async move {
+            let passed = messages.wait_for(|&passed| passed >= enough).await;
+            passed.expect("a running proxy");
+        }
+    }
+
     /// The bytes of the last command with the marker.
     pub(crate) fn last_marked(&self) -> Vec<u8> {
         self.watch.last_marked.lock().unwrap().clone()
@@ -111,6 +126,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, watch: Arc<Watch>) 
                 if server.write_all(asked).await.is_err() {
                     return;
                 }
+                watch.messages.send_modify(|passed| *passed += 1);
             }
             read = server.read(&mut answered) => {
                 let Ok(length @ 1..) = read else { return };
@@ -129,6 +145,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, watch: Arc<Watch>) 
                 if client.write_all(&answered[..length]).await.is_err() {
                     return;
                 }
+                watch.messages.send_modify(|passed| *passed += 1);
             }
         }
     }

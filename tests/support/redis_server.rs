@@ -1,8 +1,10 @@
 //! A redis-server for one test, on a free port. Its folder is kept over restarts.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -79,28 +81,27 @@ impl RedisServer {
         }
     }
 
-    /// Starts the server and waits until it answers on its socket, which it opens after the port.
-    /// Returns false if it ends, as it does when the port is taken.
+    /// Starts the server and waits until it says that its socket is ready, which it opens after the
+    /// port. Returns false if it ends, as it does when the port is taken.
     fn try_start(&mut self) -> bool {
         let mut child = Command::new("redis-server")
             .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1"])
             .args(["--unixsocket", &self.socket().to_string_lossy()])
             .args(["--dir", &self.folder.path().to_string_lossy()])
-            .args(["--loglevel", "warning"])
+            .args(["--loglevel", "notice"])
             .args(&self.arguments)
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .expect("redis-server is installed");
-        let deadline = Instant::now() + PATIENCE;
-        while !self.answers() {
-            if child.try_wait().expect("a child").is_some() {
-                return false;
+        let stdout = child.stdout.take().expect("it is piped");
+        match socket_opens(stdout).recv_timeout(PATIENCE) {
+            Ok(()) => self.child = Some(child),
+            Err(RecvTimeoutError::Disconnected) => {
+                child.wait().expect("an ended server");
             }
-            assert!(Instant::now() < deadline, "redis-server does not answer");
-            std::thread::sleep(Duration::from_millis(5));
+            Err(RecvTimeoutError::Timeout) => panic!("redis-server does not open its socket"),
         }
-        self.child = Some(child);
-        true
+        self.child.is_some()
     }
 
     /// SIGSTOP: it keeps its connections and answers nothing.
@@ -131,28 +132,36 @@ impl RedisServer {
 
     /// Sends these bytes and returns the first bytes of the reply.
     pub(crate) fn exchange(&self, bytes: &[u8]) -> String {
-        self.try_exchange(bytes).expect("a running server")
-    }
-
-    fn try_exchange(&self, bytes: &[u8]) -> std::io::Result<String> {
-        let mut stream = UnixStream::connect(self.socket())?;
-        stream.write_all(bytes)?;
+        let mut stream = UnixStream::connect(self.socket()).expect("a running server");
+        stream.write_all(bytes).expect("it reads");
         let mut answer = [0; 256];
-        let length = stream.read(&mut answer)?;
-        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
-    }
-
-    /// Returns true if the server has loaded its data and answers. An error, such as one about a
-    /// missing password, is an answer.
-    fn answers(&self) -> bool {
-        self.try_exchange(b"PING\r\n")
-            .is_ok_and(|answer| !answer.is_empty() && !answer.starts_with("-LOADING"))
+        let length = stream.read(&mut answer).expect("it answers");
+        String::from_utf8_lossy(&answer[..length]).into_owned()
     }
 
     fn signal(&self, signal: &str) {
         let child = self.child.as_ref().expect("a running server");
         program::send_signal(signal, &child.id().to_string());
     }
+}
+
+/// Sends a message when the server opens its socket, for which it has loaded its data. Hangs up
+/// without one when its log ends.
+fn socket_opens(log: ChildStdout) -> Receiver<()> {
+    let (open, opens) = mpsc::channel();
+    thread::spawn(move || {
+        // read to the end, so that it never stalls
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            let line = line.to_lowercase();
+            // Redis 7.2 and later name the kind of a socket, earlier ones its path.
+            let is_socket = line.ends_with("unix") || line.ends_with("redis.sock");
+            if is_socket && line.contains("ready to accept connections") {
+                // the receiver is gone after the first message
+                let _ = open.send(());
+            }
+        }
+    });
+    opens
 }
 
 impl Drop for RedisServer {

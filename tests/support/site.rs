@@ -1,14 +1,12 @@
 //! A gateway with its store, for tests in which the store fails, requests race or a process ends.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use super::authenticator::Attestation;
 use super::client::{Answer, Client, METHODS, PASSKEY};
 use super::deployment::{Deployment, TENANT};
 use super::gateway::Gateway;
-use super::poll::PATIENCE;
+use super::poll;
 use super::redis_server::RedisServer;
 
 /// A deployment and its store.
@@ -69,23 +67,19 @@ impl Site {
     }
 }
 
-/// Sends a request, and again after `Retry-After` while it is answered with 503 or 429: a busy
-/// machine can be too slow for the store's deadline. No answer may say that the outcome is unknown.
+/// Sends a request, and sends it again while it is answered with 503 or 429: a busy machine can be
+/// too slow for the store's deadline. No answer may say that the outcome is unknown.
 pub(crate) async fn in_the_end(send: impl AsyncFn() -> Answer) -> Answer {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    poll::first("an answer other than 503 and 429", async || {
         let answer = send().await;
         match answer.status {
             503 => assert_unavailable(&answer),
-            429 => {}
-            _ => return answer,
+            429 => assert!(answer.header("retry-after").parse::<u64>().is_ok()),
+            _ => return Some(answer),
         }
-        if Instant::now() > deadline {
-            return answer;
-        }
-        let seconds = answer.header("retry-after").parse().unwrap();
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-    }
+        None
+    })
+    .await
 }
 
 pub(crate) async fn complete_in_the_end(user: &Client, credential: &Value) -> Answer {
