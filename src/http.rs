@@ -249,15 +249,9 @@ fn serve_public(app: &App, public: Public, host: &str) -> Result<Reply, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::tests::entry;
+    use crate::event::tests::{NullSink, entry};
     use cedargate_core::{Effect, GateAction};
     use hyper::header::HeaderValue;
-
-    struct NullSink;
-
-    impl Sink for NullSink {
-        fn take(&self, _: &crate::event::WideEvent) {}
-    }
 
     fn event_of(method: &str, effect: Option<Effect>) -> RequestEvent {
         let now = Timestamp::from_millis(0);

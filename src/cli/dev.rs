@@ -278,30 +278,17 @@ pub(super) fn seconds_before(now: Timestamp, age: Duration) -> i64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::event::WideEvent;
+    use crate::event::tests::NullSink;
+    use crate::event::{RequestEvent, WideEvent};
 
     /// Returns the event of an undecided GET at nine o'clock.
     pub(in crate::cli) fn event(route: &'static str, status: Option<u16>) -> WideEvent {
+        let nine = "2026-01-15T09:00:00Z".parse().unwrap();
+        let event = RequestEvent::open(Arc::new(NullSink), nine, "r".into(), "GET".into());
         WideEvent {
-            timestamp: "2026-01-15T09:00:00Z".parse().unwrap(),
-            request_id: "r".into(),
-            method: "GET".into(),
             route,
-            address: "127.0.0.1".into(),
-            principal: None,
-            tenant: None,
-            action: None,
-            resource: None,
-            effect: None,
-            policies: Vec::new(),
-            notices: Vec::new(),
-            decisions: Vec::new(),
-            changes: Vec::new(),
-            undecided: None,
-            code: None,
-            cause: None,
             status,
-            duration_us: 0,
+            ..event.event().clone()
         }
     }
 

@@ -113,18 +113,18 @@ async fn make(
         .map_err(|error| Failure::usage("store", with_causes(&error)))?;
     let sink = Arc::new(Sinks(streams.sinks().collect()));
     let now = now();
-    let mut record = RequestEvent::open(
+    let mut event = RequestEvent::open(
         sink,
         now,
         now.uuid().to_string(),
         "recovery-code".to_owned(),
     );
-    record.principal("operator");
+    event.principal("operator");
     let mfa = config.mfa;
     let made = mfa.peppers.issue_recovery(mfa.recovery_code_ttl);
     let (recovery_code, recovery) =
         made.map_err(|error| Failure::usage("store", with_causes(&error)))?;
-    let reset = admin::reset_account(&store, &user, &recovery, arguments.reset, &mut record);
+    let reset = admin::reset_account(&store, &user, &recovery, arguments.reset, &mut event);
     match reset.await.map_err(|error| failed(&error))? {
         ResetOutcome::Done {
             removed,

@@ -14,6 +14,13 @@ impl Sink for Events {
     }
 }
 
+/// A sink that drops its events.
+pub(crate) struct NullSink;
+
+impl Sink for NullSink {
+    fn take(&self, _: &WideEvent) {}
+}
+
 /// Returns the event of a request, written after `work`.
 fn event_of(work: impl FnOnce(&mut RequestEvent)) -> WideEvent {
     let events = Arc::new(Events::default());

@@ -60,6 +60,14 @@ impl Provider {
         }
     }
 
+    /// Starts one that publishes the first keys of a deployment, and that deployment.
+    async fn with_first_keys() -> (Self, Deployment) {
+        let provider = Self::start(Mode::Hung).await;
+        let deployment = provider.deployment();
+        provider.now(Mode::Keys(first_keys(&deployment)));
+        (provider, deployment)
+    }
+
     fn now(&self, mode: Mode) {
         *self.mode.lock().unwrap() = mode;
     }
@@ -148,9 +156,7 @@ async fn served(gateway: &Gateway, token: &str) {
 
 #[tokio::test]
 async fn a_rotation_is_followed_and_unknown_keys_cost_one_fetch() {
-    let provider = Provider::start(Mode::Hung).await;
-    let deployment = provider.deployment();
-    provider.now(Mode::Keys(first_keys(&deployment)));
+    let (provider, deployment) = Provider::with_first_keys().await;
     let gateway = deployment.serve();
     served(&gateway, &deployment.token("alice")).await;
     assert_eq!(provider.fetches(), 1);
@@ -202,9 +208,7 @@ async fn a_rotation_of_keys_without_ids_is_followed() {
 
 #[tokio::test]
 async fn token_that_is_invalid_anyway_fetches_no_keys() {
-    let provider = Provider::start(Mode::Hung).await;
-    let deployment = provider.deployment();
-    provider.now(Mode::Keys(first_keys(&deployment)));
+    let (provider, deployment) = Provider::with_first_keys().await;
     let gateway = deployment.serve();
     served(&gateway, &deployment.token("alice")).await;
     let (key, _) = rotated("two");
@@ -240,9 +244,7 @@ async fn known_keys_stay_in_use_while_the_provider_fails() {
         ),
         (Mode::Large(5_000_000), "the answer is larger than 256 KiB"),
     ] {
-        let provider = Provider::start(Mode::Hung).await;
-        let deployment = provider.deployment();
-        provider.now(Mode::Keys(first_keys(&deployment)));
+        let (provider, deployment) = Provider::with_first_keys().await;
         let gateway = deployment.serve();
         let good = deployment.token("alice");
         served(&gateway, &good).await;
@@ -283,9 +285,7 @@ async fn known_keys_stay_in_use_while_the_provider_fails() {
 
 #[tokio::test]
 async fn hung_provider_delays_only_requests_that_need_it() {
-    let provider = Provider::start(Mode::Hung).await;
-    let deployment = provider.deployment();
-    provider.now(Mode::Keys(first_keys(&deployment)));
+    let (provider, deployment) = Provider::with_first_keys().await;
     let gateway = deployment.serve();
     let good = deployment.token("alice");
     served(&gateway, &good).await;

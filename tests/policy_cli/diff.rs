@@ -47,21 +47,11 @@ fn changes(report: &Value) -> Vec<(&str, Vec<&str>, String)> {
 
 /// One change of each kind.
 fn one_of_each(home: &Home) {
-    home.remove("policies/examples/one-network.cedar");
-    home.edit(
-        "policies/20-security-keys.cedar",
-        "This authenticator",
-        "It",
-    );
+    home.change_policies();
     home.edit(
         "policies/00-open-doors.cedar",
         "@id(\"own-factors\")",
         "@owner(\"iam\") @id(\"own-factors\")",
-    );
-    home.write(
-        "policies/50-listing.cedar",
-        "@id(\"no-listing\") @code(\"closed\") @notice(\"Closed.\")
-forbid (principal, action == Gate::Action::\"listMfaMethods\", resource);",
     );
 }
 

@@ -45,26 +45,11 @@ fn same_policies_flip_no_decision() {
     assert_eq!(stdout(&from_stdin), stdout(&output));
 }
 
-/// Changes the policies: removes one, adds one and edits the notice of one.
-fn change(home: &Home) {
-    home.remove("policies/examples/one-network.cedar");
-    home.edit(
-        "policies/20-security-keys.cedar",
-        "This authenticator",
-        "It",
-    );
-    home.write(
-        "policies/50-no-keys.cedar",
-        "@id(\"no-listing\") @code(\"closed\") @notice(\"Closed.\")
-forbid (principal, action == Gate::Action::\"listMfaMethods\", resource);",
-    );
-}
-
 #[test]
 fn flips_are_counted_widening_first_with_an_example_each() {
     let home = Home::new();
     home.write("decisions.jsonl", log(&recorded::lines_of(FEW)));
-    change(&home);
+    home.change_policies();
     let output = home.run(&REPLAY[..3]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     insta::assert_snapshot!(stdout(&output));
@@ -73,7 +58,7 @@ fn flips_are_counted_widening_first_with_an_example_each() {
 #[test]
 fn json_report_has_a_stable_shape() {
     let (home, all) = home(1);
-    change(&home);
+    home.change_policies();
     let report = home.json(&REPLAY);
     let flips = report["flips"].as_array().unwrap();
     let kinds: Vec<_> = flips.iter().map(|flip| &flip["kind"]).collect();
@@ -101,7 +86,7 @@ fn json_report_has_a_stable_shape() {
 #[test]
 fn report_does_not_depend_on_the_order_of_threads() {
     let (home, _) = home(12);
-    change(&home);
+    home.change_policies();
     let first = home.run(&REPLAY);
     assert!(first.stdout.len() > 500);
     for _ in 0..3 {

@@ -63,6 +63,21 @@ impl Home {
         self.write(name, text.replacen(from, to, 1));
     }
 
+    /// Removes one of the shipped policies, edits the notice of one, and adds one.
+    pub fn change_policies(&self) {
+        self.remove("policies/examples/one-network.cedar");
+        self.edit(
+            "policies/20-security-keys.cedar",
+            "This authenticator",
+            "It",
+        );
+        self.write(
+            "policies/50-listing.cedar",
+            "@id(\"no-listing\") @code(\"closed\") @notice(\"Closed.\")
+forbid (principal, action == Gate::Action::\"listMfaMethods\", resource);",
+        );
+    }
+
     /// Copies `policies` and `schema` as they are now to a folder of this name.
     pub fn keep_as(&self, name: &str) {
         for folder in ["policies", "schema"] {

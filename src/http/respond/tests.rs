@@ -14,19 +14,14 @@ use crate::authn;
 use crate::error::{
     Error as GatewayError, Feature, Field, Missing, Recourse, Signal, StepUp, Throttled,
 };
+use crate::event::DecisionEntry;
+use crate::event::tests::NullSink;
 use crate::event::tests::entry;
-use crate::event::{DecisionEntry, Sink, WideEvent};
 use crate::http::Framing;
 use crate::store::Error as StoreError;
 use crate::webauthn::{self, CredentialFault, Reason};
 use cedargate_core::{Effect, GateAction, MethodType, Timestamp};
 use cedargate_policy::{Bundle, Requirements, Sources};
-
-struct NullSink;
-
-impl Sink for NullSink {
-    fn take(&self, _: &WideEvent) {}
-}
 
 fn event() -> RequestEvent {
     let now = Timestamp::from_millis(0);

@@ -1,16 +1,15 @@
 //! Random and slightly changed content in place of policy, schema and case files.
 
-use crate::tests::load_sources;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
 
 use super::super::{Bundle, GATE_SCHEMA, Sources, cases, shipped};
+use super::{load_sources, runner};
 use cedargate_core::Findings;
 
 /// One change of a text.
@@ -132,14 +131,6 @@ fn is_explained(findings: &Findings) -> Result<(), TestCaseError> {
         prop_assert!(finding.to_string().contains(finding.code));
     }
     Ok(())
-}
-
-fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    })
 }
 
 #[test]

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 
 use super::super::*;
 use super::decisions::user;
-use super::load_files;
+use super::{load_files, runner};
 use cedar_policy::{PolicyId, PolicySet};
 use cedargate_core::*;
 use cedargate_core::{Confirmer, Effect};
@@ -200,14 +199,6 @@ fn alone(drawn: &Drawn, bundle: &mut Bundle, ids: &[String]) -> Decision {
     let decision = drawn.decide(bundle);
     bundle.live = all;
     decision
-}
-
-fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    })
 }
 
 #[test]
