@@ -170,7 +170,7 @@ async fn checks_after_the_decision_have_their_order() {
 }
 
 async fn ceremonies(place: &Place) {
-    // 501, then 409 for the caller's own.
+    // A credential that the caller has already: 501 comes before 409.
     let alice = place.strong_in("alice", PASSKEYS_ONLY);
     let mut own = place.begun(&alice, PASSKEY).await;
     own.right.client_data["origin"] = json!("https://passkeys.example");
@@ -181,7 +181,7 @@ async fn ceremonies(place: &Place) {
     let answer = alice.complete(PASSKEY, &credential).await;
     assert_eq!(answer.says(), (409, "credential_exists"));
 
-    // 409 for the caller's own, then 404.
+    // The same, without a pending enrolment: 409 comes before 404.
     let bob = place.strong("bob");
     let taken = place.begun(&bob, PASSKEY).await.named("taken");
     assert_eq!(taken.complete().await.status, 200);
@@ -194,8 +194,8 @@ async fn ceremonies(place: &Place) {
     let answer = taken.complete_with(&lost(&taken.right)).await;
     assert_eq!(answer.says(), (409, "credential_exists"));
 
-    // 404, then 400 for what does not verify, then 403 for what is not trusted, then 409 for
-    // another user's.
+    // A credential of another user. 404 for a missing enrolment comes first, then 400 for a response
+    // that does not verify, 403 for an untrusted authenticator, and 409 for the credential.
     let carol = place.user("carol");
     for (name, response, says) in [
         (

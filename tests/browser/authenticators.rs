@@ -289,7 +289,7 @@ async fn invalid_new_name_is_reported_at_its_field_and_kept() {
     page.click(save).await;
     page.until("#methods-error", "403 not_today").await;
     assert_eq!(page.run(invalid, Vec::new()).await, Value::Null);
-    // when the list has been read again
+    // this item is gone when the list has been read again
     page.run(
         "document.querySelector('#methods li').id = 'old'",
         Vec::new(),

@@ -169,7 +169,7 @@ async fn response_is_sent_again_once_a_stopped_gateway_is_back() {
         .until("#try-tenant-result", "The gateway does not answer")
         .await;
     let gateway = Gateway::dev_at(home.path(), port.number());
-    // by itself
+    // the page recovers by itself
     chromium.until("#methods-note", "None yet").await;
     chromium.until("#decisions-note", "The newest first").await;
     chromium.click("#error button").await;

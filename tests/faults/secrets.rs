@@ -103,7 +103,7 @@ async fn use_everything(site: &Site, gateway: &Gateway, client: Client, name: &s
     secrets.token(&strong);
     let user = client.with(&weak, TENANT);
 
-    // Enrolled, twice, and listed.
+    // The user enrols twice and lists the authenticators.
     let options = user.begin(PASSKEY).await;
     let credential = site.attest(&options).credential();
     secrets.challenge(&options);
@@ -117,7 +117,7 @@ async fn use_everything(site: &Site, gateway: &Gateway, client: Client, name: &s
     assert_further(&user.complete("webauthn_fido", &credential).await);
     assert_eq!(holdings(&user).await, (2, 10));
 
-    // Refused: an invalid token, a body that is no JSON, a response that does not verify.
+    // Refusals: of an invalid token, of a body that is not JSON, of a response that does not verify.
     let forged = format!("{weak}forged");
     secrets.token(&forged);
     let answer = client.with(&forged, TENANT).get(METHODS).await;

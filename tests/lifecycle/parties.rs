@@ -66,7 +66,7 @@ async fn authenticator_of_a_former_relying_party_confirms_nothing() {
         let alice = place.user("alice");
         let answer = alice.post(AUTHENTICATE, &json!({})).await;
         assert_eq!(answer.says(), (404, "not_found"), "none fits: {answer:?}");
-        // so no step-up is offered; only a sign-in at the issuer would do
+        // no authenticator is offered for the step-up: only a sign-in at the issuer helps
         let refused = alice.post_empty(REGISTER).await;
         assert_eq!(refused.says(), (401, "step_up_required"), "{refused:?}");
         assert_eq!(refused.body["details"]["method_types"], json!([]));

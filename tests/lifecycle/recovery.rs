@@ -234,7 +234,7 @@ async fn password_alone_does_not_make_an_admin() {
     on_both(Deployment::with_admins, async |place| {
         let origin = place.deployment.origin();
         let alice = of("corp%7Calice");
-        // enrolled in a weak session, once as a member of the group and once before joining it
+        // both enrol in a weak session, one as a member of the group and one before joining it
         for (name, first) in [
             ("mallory", place.user_of("mallory", ADMINS)),
             ("eve", place.user("eve")),
@@ -248,12 +248,12 @@ async fn password_alone_does_not_make_an_admin() {
             ] {
                 assert_eq!(answer.says(), (403, "untrusted_session"), "{answer:?}");
             }
-            // nor with a further key that the first one vouches for
+            // a further key that the first one vouches for does not help
             let mut second = Key::enrolled(&stepped_up, FIDO, &origin).await;
             let stepped_up = weak.with(second.token(&weak).await, TENANT);
             let answer = stepped_up.get(&alice).await;
             assert_eq!(answer.says(), (403, "untrusted_session"), "{answer:?}");
-            // nor with a backup code
+            // a backup code does not help
             let codes = stepped_up.post(BACKUP_CODES, &json!({})).await;
             let code = text(&codes.body["codes"][0]).to_owned();
             let answer = coded(&weak, &code).await.get(&alice).await;

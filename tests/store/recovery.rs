@@ -160,7 +160,7 @@ mod cases {
             matches!(outcome, TryCodeOutcome::TooMany { .. }),
             "{outcome:?}"
         );
-        // the way back in
+        // a reset lets the user in again
         let (_, code) = reset(&store, &alice).await;
         assert_eq!(attempt(&store, &alice, "a", &code.set).await, recovered(2));
     }
@@ -302,7 +302,7 @@ mod cases {
         store: Arc<Store>,
     ) {
         let alice = user("alice");
-        // a recovery code
+        // a recovery code opens the session
         let (_, code) = reset(&store, &alice).await;
         attempt(&store, &alice, "a", &code.set).await;
         let salt = &code.set.salt;
@@ -340,7 +340,7 @@ mod cases {
             Some(salt)
         );
 
-        // the last backup code
+        // the last backup code opens the session
         attempt(&store, &alice, "a", &set).await;
         assert_eq!(read(&store, &alice).await.codes_remaining, 0);
         let outcome = enrolled_by(&store, &alice, 3, Some(&codes()), Some(&set.salt)).await;
@@ -348,7 +348,7 @@ mod cases {
         let account = read(&store, &alice).await;
         assert_eq!(account.replaced_salt, Some(set.salt));
 
-        // a set that is not active opened no session
+        // the salt of a set that is not active is not kept, since it opened no session
         let outcome = enrolled_by(&store, &alice, 4, None, Some(salt)).await;
         assert_eq!(outcome, FURTHER);
         let after = read(&store, &alice).await;

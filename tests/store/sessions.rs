@@ -100,8 +100,8 @@ mod cases {
         let all: Vec<u8> = (0..seed).collect();
         assert_eq!(pending(&store, &alice, 0..=seed).await, all, "64 are there");
 
-        // The next begin drops one of s1, whose first is 8: of the sessions with the most, it has
-        // the oldest.
+        // Several sessions have 8, the most. The oldest of theirs is number 8, the first of s1, and
+        // the next begin drops it.
         assert_stored(begin_in(&store, &alice, &session("owner"), 100).await);
         let without = |gone: &[u8]| -> Vec<u8> {
             all.iter()
@@ -110,8 +110,8 @@ mod cases {
                 .collect()
         };
         assert_eq!(pending(&store, &alice, 0..=99).await, without(&[8]));
-        // The session with the most loses one to another session, and its ninth begin drops its
-        // own.
+        // A begin by another session drops one of s2, which is next. The ninth begin of a session
+        // with 8 drops one of its own.
         assert_stored(begin_in(&store, &alice, &session("new"), 101).await);
         assert_eq!(pending(&store, &alice, 0..=99).await, without(&[8, 16]));
         assert_stored(begin_in(&store, &alice, &session("s7"), 102).await);

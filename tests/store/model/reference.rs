@@ -25,8 +25,9 @@ pub(super) struct User {
     pub(super) known: bool,
     pub(super) version: u64,
     pub(super) epoch: u64,
-    /// Oldest first.
+    /// The pending enrolments, oldest first.
     pub(super) pending: Vec<(Session, u8)>,
+    /// The pending authentications, oldest first.
     pub(super) asked: Vec<(Session, u8)>,
     /// Every challenge that was begun.
     pub(super) seen: BTreeSet<u8>,
