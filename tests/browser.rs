@@ -46,6 +46,8 @@ impl Page {
     async fn of(home: TempDir, gateway: Gateway) -> Self {
         let chromium = Chromium::start().await;
         chromium.open(&gateway.url).await;
+        // What the page shows first moves its buttons, and a click in that moment may miss.
+        chromium.until("#decisions", "listMfaMethods").await;
         Self {
             chromium,
             gateway,

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use fantoccini::error::{CmdError, ErrorStatus};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper::Method;
@@ -16,8 +17,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::{ParseError, Url};
 
+use crate::support::poll::ATTEMPTS;
+
 /// The longest wait for anything in the browser. Only a test that fails reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The errors of a click on an element that the page has redrawn or moved since it was found.
+const MOVED: [ErrorStatus; 2] = [
+    ErrorStatus::StaleElementReference,
+    ErrorStatus::ElementClickIntercepted,
+];
 
 /// A browser session.
 pub struct Chromium {
@@ -80,15 +89,16 @@ impl Chromium {
         self.client.issue_cmd(command).await.unwrap();
     }
 
-    /// Clicks on the element that this CSS selector finds. If the page redraws it between the two, finds
-    /// it again, as a person would.
+    /// Clicks on the element that this CSS selector finds. If the page redraws or moves it between the
+    /// two, finds it again, as a person would.
     pub async fn click(&self, css: &str) {
-        loop {
+        for _ in 0..ATTEMPTS {
             match self.find(css).await.click().await {
-                Err(error) if error.is_stale_element_reference() => {}
+                Err(CmdError::Standard(error)) if MOVED.contains(&error.error) => {}
                 clicked => return clicked.unwrap(),
             }
         }
+        panic!("{css} does not stay where it is");
     }
 
     /// Replaces the text of an input, as typing does.

@@ -1,5 +1,6 @@
 //! A caller of the API over a real socket.
 
+use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 
 use http_body_util::{BodyExt, Full};
@@ -64,8 +65,8 @@ impl Answer {
 pub enum Broken {
     /// The port has no listener, so nothing was sent.
     NotConnected,
-    /// The HTTP/2 connection was shutting down before the request was sent, so it was not processed
-    /// (RFC 9113 §6.8).
+    /// The connection was shutting down before the request was sent, so it was not processed (for
+    /// HTTP/2: RFC 9113 §6.8).
     GoneAway,
     /// The connection broke after the request was sent, or perhaps sent.
     Midway(String),
@@ -142,9 +143,13 @@ impl Client {
     pub async fn try_send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Broken> {
         let response = self.http.request(request).await.map_err(|error| {
             let text = format!("{error:?}");
+            let cause = error
+                .source()
+                .and_then(|it| it.downcast_ref::<hyper::Error>());
+            let unsent = cause.is_some_and(hyper::Error::is_canceled);
             if error.is_connect() {
                 Broken::NotConnected
-            } else if text.contains("GoAway(b\"\", NO_ERROR, Remote)") {
+            } else if unsent || text.contains("GoAway(b\"\", NO_ERROR, Remote)") {
                 Broken::GoneAway
             } else {
                 Broken::Midway(text)
