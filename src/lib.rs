@@ -16,7 +16,8 @@
 //!
 //! A module can use the crates and every module on a lower floor. In a row joined by `─`, a module can
 //! use those to its left: `cli` uses the whole edge, and `http` uses `app`. `authn`, `webauthn` and `store`
-//! do not use each other (`tests/architecture/layers.rs`). Each crate can use the crates below it. ARCHITECTURE.md follows a request through the modules.
+//! do not use each other (`tests/architecture/layers.rs`). Each crate can use the crates below it.
+//! ARCHITECTURE.md follows a request through the modules.
 //!
 //! These invariants always hold; the tests in parentheses check them:
 //!
@@ -34,8 +35,8 @@
 //!    (`tests/faults/races.rs`, `tests/operators/reload/under_load.rs`, `tests/store/contract.rs`)
 //! 5. No log line or error contains a token, code, key or ceremony state. (`tests/faults/secrets.rs`)
 //! 6. Both stores pass the same tests. (`tests/store/contract.rs`, `tests/store/model.rs`, `tests/api`)
-//! 7. Every row of the route table has its answers for each kind of caller in a snapshot, with at least one denial.
-//!    (`tests/api/matrix.rs`)
+//! 7. Every row of the route table has its answers for each kind of caller in a snapshot, with at least
+//!    one denial. (`tests/api/matrix.rs`)
 
 pub mod app;
 pub mod authn;
