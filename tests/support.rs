@@ -12,6 +12,7 @@ pub(crate) mod place;
 pub(crate) mod policy_home;
 pub(crate) mod poll;
 pub(crate) mod program;
+pub(crate) mod property;
 pub(crate) mod recorded;
 pub(crate) mod redis_proxy;
 pub(crate) mod redis_server;

@@ -2,6 +2,8 @@
 
 mod claims;
 mod hostile;
+#[path = "../../tests/support/property.rs"]
+mod property;
 mod signatures;
 
 use aws_lc_rs::encoding::AsDer as _;

@@ -1,4 +1,6 @@
 mod hostile;
+#[path = "../../tests/support/property.rs"]
+mod property;
 mod secrets;
 mod values;
 

@@ -5,14 +5,12 @@ mod change;
 mod http_2;
 mod lifecycle;
 
-use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::authenticator::soft_passkey;
@@ -20,6 +18,7 @@ use crate::support::client::{COMPLETE, Client, METHODS, REGISTER};
 use crate::support::deployment::{Deployment, TENANT};
 use crate::support::gateway::Gateway;
 use crate::support::key::Key;
+use crate::support::property::check;
 
 use change::change;
 
@@ -313,42 +312,24 @@ fn with_body(of: &Sent, body: &str) -> Sent {
     }
 }
 
-fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    })
-}
-
 fn anything_wrong(gateway: &Gateway, requests: &[Sent]) {
-    let (refused, closed) = (Cell::new(0), Cell::new(0));
     let changed = (any::<Index>(), prop::collection::vec(change(), 1..4));
-    runner(256)
-        .run(&changed, |(which, changes)| {
-            let mut sent = which.get(requests).clone();
-            for change in &changes {
-                change.of_lines(&mut sent);
-            }
-            let mut bytes = sent.bytes();
-            for change in &changes {
-                change.of_bytes(&mut bytes);
-            }
-            let answers = answers(&exchange(gateway, &bytes, &requests[0]));
-            prop_assert!(answers.iter().all(is_of_the_table), "{answers:?}");
-            if answers.is_empty() {
-                closed.set(closed.get() + 1);
-            }
-            let refusals = answers.iter().filter(|(status, _)| *status != 200).count();
-            refused.set(refused.get() + refusals);
-            still_serves(gateway, &requests[0]);
-            Ok(())
-        })
-        .unwrap();
-    // The good requests are still good.
-    let (refused, closed) = (refused.get(), closed.get());
-    assert!(
-        refused >= 64 && closed >= 4,
-        "{refused} refused, {closed} closed"
-    );
+    let needed = [("refused", 64), ("closed", 4)];
+    check(256, &changed, &needed, |(which, changes), tally| {
+        let mut sent = which.get(requests).clone();
+        for change in &changes {
+            change.of_lines(&mut sent);
+        }
+        let mut bytes = sent.bytes();
+        for change in &changes {
+            change.of_bytes(&mut bytes);
+        }
+        let answers = answers(&exchange(gateway, &bytes, &requests[0]));
+        prop_assert!(answers.iter().all(is_of_the_table), "{answers:?}");
+        tally.add("closed", usize::from(answers.is_empty()));
+        let refusals = answers.iter().filter(|(status, _)| *status != 200).count();
+        tally.add("refused", refusals);
+        still_serves(gateway, &requests[0]);
+        Ok(())
+    });
 }

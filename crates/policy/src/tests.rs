@@ -7,6 +7,8 @@ mod explaining;
 mod folders;
 mod hostile;
 mod properties;
+#[path = "../../../tests/support/property.rs"]
+mod property;
 mod recording;
 mod refusals;
 mod running_cases;
@@ -15,18 +17,8 @@ mod tracing;
 mod writing;
 
 use cedargate_core::*;
-use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-
-/// Runs a property on this many generated cases.
-fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    })
-}
 
 /// Loads one policy file with the shipped schema. No policies are required and no canary requests are
 /// decided, so that the policies of a test need no tenant isolation.

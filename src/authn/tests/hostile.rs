@@ -1,11 +1,10 @@
 //! Well-signed tokens with arbitrary claims, and JWKS with arbitrary changes.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use proptest::sample::{Index, select};
-use proptest::test_runner::{Config, TestRunner};
 
+use super::property::check;
 use super::*;
 
 /// The claims that are read.
@@ -70,70 +69,47 @@ fn changes(names: &'static [&'static str], most: usize) -> impl Strategy<Value =
     })
 }
 
-fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    })
-}
-
 #[test]
 fn signed_token_with_arbitrary_claims_gives_a_complete_user_or_a_reason() {
     let (authn, signer) = corp();
-    let (users, refusals) = (Cell::new(0), Cell::new(0));
     let token = (changes(&HEADER, 1), changes(&CLAIMS, 3));
-    runner(512)
-        .run(&token, |(header, claims)| {
-            match user(&authn, &signer.token(header, claims)) {
-                Ok(user) => {
-                    users.set(users.get() + 1);
-                    prop_assert_eq!(user.id.issuer.to_string(), "corp");
-                    prop_assert!(!user.id.subject.is_empty());
-                    prop_assert!(!user.name.is_empty() && !user.display_name.is_empty());
-                }
-                Err(why) => {
-                    refusals.set(refusals.get() + 1);
-                    prop_assert!(!why.to_string().is_empty());
-                }
+    let needed = [("accepted", 32), ("refused", 128)];
+    check(512, &token, &needed, |(header, claims), tally| {
+        match user(&authn, &signer.token(header, claims)) {
+            Ok(user) => {
+                tally.add("accepted", 1);
+                prop_assert_eq!(user.id.issuer.to_string(), "corp");
+                prop_assert!(!user.id.subject.is_empty());
+                prop_assert!(!user.name.is_empty() && !user.display_name.is_empty());
             }
-            Ok(())
-        })
-        .unwrap();
-    // The generator must reach both outcomes often enough.
-    let (users, refusals) = (users.get(), refusals.get());
-    assert!(
-        users >= 32 && refusals >= 128,
-        "{users} users, {refusals} refusals"
-    );
+            Err(why) => {
+                tally.add("refused", 1);
+                prop_assert!(!why.to_string().is_empty());
+            }
+        }
+        Ok(())
+    });
 }
 
 #[test]
 fn jwks_with_arbitrary_changes_is_read_or_refused_with_a_reason() {
     let good = Signer::new(Algorithm::Es256).jwk("a");
-    let (read, refused) = (Cell::new(0), Cell::new(0));
     let changed = (changes(&JWK, 2), any::<Index>(), any::<Option<u8>>());
-    runner(256)
-        .run(&changed, |(changes, at, byte)| {
-            let jwks = json!({ "keys": [merged(good.clone(), changes)] });
-            let mut bytes = jwks.to_string().into_bytes();
-            if let Some(byte) = byte {
-                let at = at.index(bytes.len());
-                bytes[at] = byte;
+    let needed = [("read", 16), ("refused", 64)];
+    check(256, &changed, &needed, |(changes, at, byte), tally| {
+        let jwks = json!({ "keys": [merged(good.clone(), changes)] });
+        let mut bytes = jwks.to_string().into_bytes();
+        if let Some(byte) = byte {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        match Keys::parse(&bytes, &[Algorithm::Es256]) {
+            Ok(_) => tally.add("read", 1),
+            Err(why) => {
+                tally.add("refused", 1);
+                prop_assert!(!why.to_string().is_empty());
             }
-            match Keys::parse(&bytes, &[Algorithm::Es256]) {
-                Ok(_) => read.set(read.get() + 1),
-                Err(why) => {
-                    refused.set(refused.get() + 1);
-                    prop_assert!(!why.to_string().is_empty());
-                }
-            }
-            Ok(())
-        })
-        .unwrap();
-    let (read, refused) = (read.get(), refused.get());
-    assert!(
-        read >= 16 && refused >= 64,
-        "{read} read, {refused} refused"
-    );
+        }
+        Ok(())
+    });
 }

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tempfile::TempDir;
 
 use super::super::{Bundle, GATE_SCHEMA, Sources, cases, shipped};
-use super::{load_sources, runner};
+use super::load_sources;
+use super::property::check;
 use cedargate_core::Findings;
 
 /// One change of a text.
@@ -135,73 +135,59 @@ fn is_explained(findings: &Findings) -> Result<(), TestCaseError> {
 
 #[test]
 fn slightly_changed_folders_load_or_have_findings() {
-    let (loaded, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let files = shipped_files();
     let changed = (any::<Index>(), prop::collection::vec(edit(), 1..4));
-    runner(200)
-        .run(&changed, |(file, edits)| {
-            let (name, text) = file.get(&files);
-            let mut content = text.as_bytes().to_vec();
-            edits.iter().for_each(|edit| edit.apply(&mut content));
-            match load(name, &content) {
-                Ok(bundle) => {
-                    loaded.fetch_add(1, Ordering::Relaxed);
-                    prop_assert!(!bundle.entries().is_empty());
-                }
-                Err(findings) => {
-                    refused.fetch_add(1, Ordering::Relaxed);
-                    is_explained(&findings)?;
-                }
+    let needed = [("loaded", 1), ("refused", 100)];
+    check(200, &changed, &needed, |(file, edits), tally| {
+        let (name, text) = file.get(&files);
+        let mut content = text.as_bytes().to_vec();
+        edits.iter().for_each(|edit| edit.apply(&mut content));
+        match load(name, &content) {
+            Ok(bundle) => {
+                tally.add("loaded", 1);
+                prop_assert!(!bundle.entries().is_empty());
             }
-            Ok(())
-        })
-        .unwrap();
-    // Both outcomes occurred.
-    let (loaded, refused) = (loaded.into_inner(), refused.into_inner());
-    assert!(
-        loaded >= 1 && refused >= 100,
-        "{loaded} loaded and {refused} were refused"
-    );
+            Err(findings) => {
+                tally.add("refused", 1);
+                is_explained(&findings)?;
+            }
+        }
+        Ok(())
+    });
 }
 
 #[test]
 fn random_bytes_in_place_of_a_file_load_or_have_findings() {
     let files = shipped_files();
     let changed = (any::<Index>(), prop::collection::vec(any::<u8>(), 0..60));
-    runner(60)
-        .run(&changed, |(file, content)| {
-            let (name, _) = file.get(&files);
-            match load(name, &content) {
-                Ok(bundle) => prop_assert!(!bundle.entries().is_empty()),
-                Err(findings) => is_explained(&findings)?,
-            }
-            Ok(())
-        })
-        .unwrap();
+    check(60, &changed, &[], |(file, content), _| {
+        let (name, _) = file.get(&files);
+        match load(name, &content) {
+            Ok(bundle) => prop_assert!(!bundle.entries().is_empty()),
+            Err(findings) => is_explained(&findings)?,
+        }
+        Ok(())
+    });
 }
 
 #[test]
 fn slightly_changed_cases_run_or_have_findings() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
     let shipped = include_str!("../../../../tests/policies/admins.json");
-    let parsed = AtomicUsize::new(0);
-    runner(200)
-        .run(&prop::collection::vec(edit(), 1..3), |edits| {
-            let mut content = shipped.as_bytes().to_vec();
-            edits.iter().for_each(|edit| edit.apply(&mut content));
-            let text = String::from_utf8_lossy(&content);
-            match cases::run(&bundle, "admins.json", &text, Path::new(".")) {
-                Ok(outcomes) => {
-                    parsed.fetch_add(1, Ordering::Relaxed);
-                    for one in outcomes {
-                        prop_assert!(one.actual.is_some() || !one.failures.is_empty());
-                    }
+    let edits = prop::collection::vec(edit(), 1..3);
+    check(200, &edits, &[("parsed", 10)], |edits, tally| {
+        let mut content = shipped.as_bytes().to_vec();
+        edits.iter().for_each(|edit| edit.apply(&mut content));
+        let text = String::from_utf8_lossy(&content);
+        match cases::run(&bundle, "admins.json", &text, Path::new(".")) {
+            Ok(outcomes) => {
+                tally.add("parsed", 1);
+                for one in outcomes {
+                    prop_assert!(one.actual.is_some() || !one.failures.is_empty());
                 }
-                Err(findings) => is_explained(&findings)?,
             }
-            Ok(())
-        })
-        .unwrap();
-    let parsed = parsed.into_inner();
-    assert!(parsed >= 10, "{parsed} of 200 were still lists of cases");
+            Err(findings) => is_explained(&findings)?,
+        }
+        Ok(())
+    });
 }

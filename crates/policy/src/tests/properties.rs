@@ -3,13 +3,13 @@
 mod explaining;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
 use super::super::*;
 use super::decisions::user;
-use super::{load_files, runner};
+use super::load_files;
+use super::property::check;
 use cedar_policy::{PolicyId, PolicySet};
 use cedargate_core::*;
 use cedargate_core::{Confirmer, Effect};
@@ -203,71 +203,64 @@ fn alone(drawn: &Drawn, bundle: &mut Bundle, ids: &[String]) -> Decision {
 
 #[test]
 fn request_is_allowed_only_by_a_matching_permit_without_a_forbid_or_an_error() {
-    let allowed = AtomicUsize::new(0);
-    let failed = AtomicUsize::new(0);
-    runner(48)
-        .run(&policies(), |(drawn, texts)| {
-            let mut bundle = bundle(&texts);
-            let decision = drawn.decide(&bundle);
-            let mut permits = Vec::new();
-            let mut forbids = Vec::new();
-            let mut errors = 0;
-            for (at, text) in texts.iter().enumerate() {
-                let id = format!("p{at}");
-                let alone = alone(&drawn, &mut bundle, std::slice::from_ref(&id));
-                let list = if text.contains("permit (") {
-                    &mut permits
-                } else {
-                    &mut forbids
-                };
-                match alone.effect {
-                    Effect::Failed => errors += 1,
-                    _ if !alone.policies.is_empty() => list.push(id),
-                    _ => {}
-                }
-            }
-            prop_assert_eq!(decision.errors.len(), errors);
-            let determining = if forbids.is_empty() {
-                &permits
+    let needed = [("allowed", 1), ("failed", 1)];
+    check(48, &policies(), &needed, |(drawn, texts), tally| {
+        let mut bundle = bundle(&texts);
+        let decision = drawn.decide(&bundle);
+        let mut permits = Vec::new();
+        let mut forbids = Vec::new();
+        let mut errors = 0;
+        for (at, text) in texts.iter().enumerate() {
+            let id = format!("p{at}");
+            let alone = alone(&drawn, &mut bundle, std::slice::from_ref(&id));
+            let list = if text.contains("permit (") {
+                &mut permits
             } else {
-                &forbids
+                &mut forbids
             };
-            prop_assert_eq!(&decision.policies, determining);
-            prop_assert_eq!(&decision.notices, determining);
-            match decision.effect {
-                Effect::Allow => {
-                    allowed.fetch_add(1, Ordering::Relaxed);
-                    prop_assert!(errors == 0 && forbids.is_empty() && !permits.is_empty());
-                }
-                Effect::Failed => {
-                    failed.fetch_add(1, Ordering::Relaxed);
-                    prop_assert!(errors > 0);
-                }
-                _ => prop_assert!(errors == 0 && (permits.is_empty() || !forbids.is_empty())),
+            match alone.effect {
+                Effect::Failed => errors += 1,
+                _ if !alone.policies.is_empty() => list.push(id),
+                _ => {}
             }
-            Ok(())
-        })
-        .unwrap();
-    // Both outcomes occurred.
-    let (allowed, failed) = (allowed.into_inner(), failed.into_inner());
-    assert!(
-        allowed >= 1 && failed >= 1,
-        "{allowed} allowed and {failed} failed of 48"
-    );
+        }
+        prop_assert_eq!(decision.errors.len(), errors);
+        let determining = if forbids.is_empty() {
+            &permits
+        } else {
+            &forbids
+        };
+        prop_assert_eq!(&decision.policies, determining);
+        prop_assert_eq!(&decision.notices, determining);
+        match decision.effect {
+            Effect::Allow => {
+                tally.add("allowed", 1);
+                prop_assert!(errors == 0 && forbids.is_empty() && !permits.is_empty());
+            }
+            Effect::Failed => {
+                tally.add("failed", 1);
+                prop_assert!(errors > 0);
+            }
+            _ => prop_assert!(errors == 0 && (permits.is_empty() || !forbids.is_empty())),
+        }
+        Ok(())
+    });
 }
 
 #[test]
 fn added_forbid_never_permits_more() {
-    let matched = AtomicUsize::new(0);
-    let was_allowed = AtomicUsize::new(0);
     // True conditions are drawn more often, so that at least half of the forbids match.
     let added = prop_oneof![
         2 => Just((false, 0, 0, false, false)),
         2 => Just((false, 2, 1, false, false)),
         1 => policy(false),
     ];
-    runner(100)
-        .run(&(policies(), added), |((drawn, mut texts), added)| {
+    let needed = [("the forbid matches", 50), ("allowed before", 5)];
+    check(
+        100,
+        &(policies(), added),
+        &needed,
+        |((drawn, mut texts), added), tally| {
             texts.push(write(&drawn, "added", added));
             let mut bundle = bundle(&texts);
             let others: Vec<_> = (1..texts.len())
@@ -276,16 +269,13 @@ fn added_forbid_never_permits_more() {
             let before = alone(&drawn, &mut bundle, &others).effect;
             let added = alone(&drawn, &mut bundle, &["added".to_owned()]);
             let matches = !added.policies.is_empty();
-            matched.fetch_add(usize::from(matches), Ordering::Relaxed);
-            was_allowed.fetch_add(usize::from(before == Effect::Allow), Ordering::Relaxed);
+            tally.add("the forbid matches", usize::from(matches));
+            tally.add("allowed before", usize::from(before == Effect::Allow));
             let after = drawn.decide(&bundle).effect;
             prop_assert!(after != Effect::Allow || (before == Effect::Allow && !matches));
             Ok(())
-        })
-        .unwrap();
-    let (matched, was_allowed) = (matched.into_inner(), was_allowed.into_inner());
-    assert!(matched >= 50, "{matched} of 100 forbids matched");
-    assert!(was_allowed >= 5, "{was_allowed} of 100 were allowed before");
+        },
+    );
 }
 
 #[test]
@@ -293,25 +283,23 @@ fn decision_does_not_depend_on_the_order_of_policies_or_files() {
     let shuffled = policies().prop_flat_map(|(drawn, texts)| {
         (Just(drawn), Just(texts.clone()), Just(texts).prop_shuffle())
     });
-    runner(40)
-        .run(&shuffled, |(drawn, texts, shuffled)| {
-            let in_order = drawn.decide(&bundle(&texts));
-            let files: Vec<_> = shuffled
-                .iter()
-                .enumerate()
-                .map(|(at, text)| (format!("{at}.cedar"), text))
-                .collect();
-            let files: Vec<_> = files
-                .iter()
-                .map(|(name, text)| (name.as_str(), text.as_str()))
-                .collect();
-            for decided in [
-                drawn.decide(&bundle(&shuffled)),
-                drawn.decide(&load_files(&files).unwrap()),
-            ] {
-                prop_assert_eq!(&decided, &in_order);
-            }
-            Ok(())
-        })
-        .unwrap();
+    check(40, &shuffled, &[], |(drawn, texts, shuffled), _| {
+        let in_order = drawn.decide(&bundle(&texts));
+        let files: Vec<_> = shuffled
+            .iter()
+            .enumerate()
+            .map(|(at, text)| (format!("{at}.cedar"), text))
+            .collect();
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
+        for decided in [
+            drawn.decide(&bundle(&shuffled)),
+            drawn.decide(&load_files(&files).unwrap()),
+        ] {
+            prop_assert_eq!(&decided, &in_order);
+        }
+        Ok(())
+    });
 }
