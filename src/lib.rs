@@ -47,6 +47,9 @@ pub mod event;
 pub mod gate;
 pub mod http;
 pub mod mfa;
+#[cfg(test)]
+#[path = "../tests/support/property.rs"]
+mod property;
 pub mod store;
 pub mod streams;
 pub mod webauthn;

@@ -2,8 +2,6 @@
 
 mod claims;
 mod hostile;
-#[path = "../../tests/support/property.rs"]
-mod property;
 mod signatures;
 
 use aws_lc_rs::encoding::AsDer as _;

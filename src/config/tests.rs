@@ -1,6 +1,4 @@
 mod hostile;
-#[path = "../../tests/support/property.rs"]
-mod property;
 mod secrets;
 mod values;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::sample::{Index, select};
 
-use super::property::check;
 use super::*;
+use crate::property::check;
 
 /// The claims that are read.
 const CLAIMS: [&str; 20] = [

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::property::check;
 use super::*;
+use crate::property::check;
 
 /// Tokens and values of configurations.
 const PIECES: &[&str] = &[
