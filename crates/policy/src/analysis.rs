@@ -7,7 +7,7 @@
 use cedar_policy::{PolicyId, PolicySet};
 use cedargate_core::Findings;
 
-use crate::{Bundle, PolicyEntry};
+use crate::{Bundle, PolicyEntry, PreparedRequest};
 
 pub use crate::annotations::{Annotations, StepUpAnnotation, whole_seconds};
 pub use crate::decision::TENANT_MISMATCH;
@@ -46,7 +46,7 @@ pub struct Analysis<'a>(&'a Bundle);
 impl<'a> Analysis<'a> {
     /// Returns the policies that determine decisions: links included, shadow policies and templates not.
     pub fn live(self) -> &'a PolicySet {
-        &self.0.live
+        self.0.live.set()
     }
 
     /// Returns all policies, shadow policies included.
@@ -57,6 +57,14 @@ impl<'a> Analysis<'a> {
     /// Returns the schema.
     pub fn schema(self) -> &'a SchemaIndex {
         &self.0.schema
+    }
+
+    /// Returns true if the request is allowed. Evaluates all policies with Cedar's authorizer and uses no
+    /// index, for comparison in benchmarks.
+    pub fn allows_by_all(self, request: &PreparedRequest) -> bool {
+        let (cedar_request, entities) = (&request.cedar_request, &request.entities);
+        let evaluation = self.0.live.evaluate_all(cedar_request, entities);
+        evaluation.failed.is_empty() && evaluation.allows
     }
 
     /// Returns the bundle in which `entry` has another text: the policy and, if that is the text of a

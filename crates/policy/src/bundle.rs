@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, PolicyId, PolicySet};
+use cedar_policy::{PolicyId, PolicySet};
 
 use crate::annotations::Annotations;
 use crate::catalogue::PolicyEntry;
+use crate::engine::Engine;
 use crate::schema::SchemaIndex;
 
 /// Policies, links and schema, validated and immutable.
@@ -16,10 +17,9 @@ use crate::schema::SchemaIndex;
 pub struct Bundle {
     pub(crate) schema: Arc<SchemaIndex>,
     /// The enforced policies: links included, shadow policies not.
-    pub(crate) live: PolicySet,
+    pub(crate) live: Engine,
     /// All policies. `None` if there are no shadow policies.
-    pub(crate) with_shadow: Option<PolicySet>,
-    pub(crate) authorizer: Authorizer,
+    pub(crate) with_shadow: Option<Engine>,
     /// The annotations of each policy, links included.
     pub(crate) annotations: HashMap<PolicyId, Annotations>,
     /// The policies in the order of their ids.
@@ -47,6 +47,7 @@ impl Bundle {
     pub fn policy_ids(&self) -> Vec<&str> {
         let mut ids: Vec<&str> = self
             .live
+            .set()
             .policies()
             .map(|policy| policy.id().as_ref())
             .collect();
@@ -61,6 +62,6 @@ impl Bundle {
 
     /// Returns all policies, shadow policies included.
     pub(crate) fn policies(&self) -> &PolicySet {
-        self.with_shadow.as_ref().unwrap_or(&self.live)
+        self.with_shadow.as_ref().unwrap_or(&self.live).set()
     }
 }

@@ -1,18 +1,16 @@
-//! Makes decisions from Cedar's responses: effect, determining policies, notices and errors.
+//! Makes decisions from what policies evaluate to: effect, determining policies, notices and errors.
 
 mod shadow;
 mod step_up;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::{
-    AuthorizationError, Decision as CedarDecision, Entities, PolicyId, PolicySet, Request, Response,
-};
+use cedar_policy::{Entities, PolicyId, Request};
 
 use cedargate_core::{Decision, Effect};
 
 use crate::annotations::Annotations;
+use crate::engine::{Engine, Evaluation};
 use crate::{AuthorizationRequest, Bundle, DecisionInput, PreparedRequest, nesting};
 
 pub(crate) use step_up::{Denied, Offer};
@@ -61,55 +59,45 @@ impl Bundle {
         decision
     }
 
-    /// Decides a request with a part of this bundle's policies.
-    pub(crate) fn evaluate_with(
-        &self,
-        policies: &PolicySet,
-        request: &PreparedRequest,
-    ) -> Decision {
-        let response = self.is_authorized(policies, &request.cedar_request, &request.entities);
-        let diagnostics = response.diagnostics();
-        // Cedar returns reasons and errors in no particular order.
-        let mut determining: Vec<_> = diagnostics.reason().collect();
-        determining.sort_by_key(|id| AsRef::<str>::as_ref(*id));
-        let mut errors: Vec<_> = diagnostics.errors().map(ToString::to_string).collect();
-        errors.sort_unstable();
-        let failed: BTreeSet<_> = diagnostics
-            .errors()
-            .map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id().to_string())
-            .collect();
+    /// Decides a request with the policies of this bundle that `engine` has.
+    pub(crate) fn evaluate_with(&self, engine: &Engine, request: &PreparedRequest) -> Decision {
+        let evaluation = self.evaluation(engine, &request.cedar_request, &request.entities);
+        let determining = evaluation.determining.iter();
         let annotations: Vec<_> = determining
-            .iter()
+            .clone()
             .filter_map(|id| self.annotations.get(id))
             .collect();
-        let effect = if !errors.is_empty() {
+        let effect = if !evaluation.failed.is_empty() {
             // Cedar skips a policy that fails, even a forbid, so its allow could be wrong.
             Effect::Failed
-        } else if response.decision() == CedarDecision::Allow {
+        } else if evaluation.allows {
             Effect::Allow
         } else {
-            let denied = Denied { policies, request };
+            let denied = Denied { engine, request };
             self.step_up_effect(denied, &annotations)
                 .unwrap_or_else(|| Effect::Deny(code(&annotations)))
         };
+        let failed = evaluation.failed.iter().map(|(id, _)| id.to_string());
+        let failed = failed.collect();
+        let errors = evaluation.failed.into_iter().map(|(_, error)| error);
+        let mut errors: Vec<_> = errors.collect();
+        errors.sort_unstable();
         Decision {
             effect,
-            policies: determining.into_iter().map(PolicyId::to_string).collect(),
+            policies: determining.map(PolicyId::to_string).collect(),
             notices: notices(&annotations),
             errors,
-            failed: failed.into_iter().collect(),
+            failed,
             shadow: None,
         }
     }
 
-    fn is_authorized(
-        &self,
-        policies: &PolicySet,
-        request: &Request,
-        entities: &Entities,
-    ) -> Response {
+    fn evaluation(&self, engine: &Engine, request: &Request, entities: &Entities) -> Evaluation {
         nesting::with_stack_for_depth(self.depth, || {
-            self.authorizer.is_authorized(request, policies, entities)
+            let evaluation = engine.evaluate(request, entities);
+            #[cfg(test)]
+            assert_eq!(evaluation, engine.evaluate_all(request, entities));
+            evaluation
         })
     }
 }

@@ -89,6 +89,7 @@ pub mod cases;
 mod catalogue;
 mod decision;
 mod decision_input;
+mod engine;
 mod entity_ids;
 pub mod explanation;
 mod fast_path;

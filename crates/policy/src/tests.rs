@@ -8,7 +8,7 @@ mod folders;
 mod hostile;
 mod properties;
 #[path = "../../../tests/support/property.rs"]
-mod property;
+pub(crate) mod property;
 mod recording;
 mod refusals;
 mod running_cases;

@@ -46,7 +46,12 @@ impl CanaryCaller {
 
 /// Returns the callers that policies could treat differently.
 pub(super) fn of(bundle: &Bundle) -> Vec<CanaryCaller> {
-    let mentions: Vec<_> = bundle.live.policies().map(PolicyMentions::of).collect();
+    let mentions: Vec<_> = bundle
+        .live
+        .set()
+        .policies()
+        .map(PolicyMentions::of)
+        .collect();
     let index = MentionIndex::of(&mentions);
     let mut identities = BTreeSet::from([
         CallerIdentity::without_groups(ISSUER.clone(), Some(*TENANT)),
@@ -55,7 +60,7 @@ pub(super) fn of(bundle: &Bundle) -> Vec<CanaryCaller> {
     mentions.iter().for_each(|one| one.callers(&mut identities));
     let in_all_groups = CallerIdentity::of_several_groups(&identities);
     identities.extend(in_all_groups);
-    let mut general = bundle.live.clone();
+    let mut general = bundle.live.set().clone();
     for one in mentions.iter().filter(|one| one.requires.is_some()) {
         one.remove_from(&mut general);
     }

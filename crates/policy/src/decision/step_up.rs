@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Decision as CedarDecision, PolicySet, Request};
+use cedar_policy::Request;
 
 use cedargate_core::{Confirmer, Effect, MethodType, Recourse, STEP_UP_ACR, StepUp};
 
 use crate::annotations::Annotations;
+use crate::engine::Engine;
 use crate::request::{self, Proof};
 use crate::{Bundle, PreparedRequest};
 
@@ -17,7 +18,7 @@ const OLDEST: u64 = 36_500 * 86_400;
 /// A request that these policies denied.
 #[derive(Clone, Copy)]
 pub(crate) struct Denied<'a> {
-    pub(crate) policies: &'a PolicySet,
+    pub(crate) engine: &'a Engine,
     pub(crate) request: &'a PreparedRequest,
 }
 
@@ -138,9 +139,8 @@ impl Bundle {
     /// Returns true if the request is allowed, without errors, in a session with this proof.
     fn allows_after(&self, denied: Denied<'_>, proof: &Proof<'_>) -> bool {
         self.request_after(denied, proof).is_some_and(|after| {
-            let response = self.is_authorized(denied.policies, &after, &denied.request.entities);
-            let has_errors = response.diagnostics().errors().next().is_some();
-            !has_errors && response.decision() == CedarDecision::Allow
+            let evaluation = self.evaluation(denied.engine, &after, &denied.request.entities);
+            evaluation.failed.is_empty() && evaluation.allows
         })
     }
 

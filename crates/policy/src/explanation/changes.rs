@@ -66,7 +66,7 @@ impl Bundle {
             }
         };
         let denied = Denied {
-            policies: &self.live,
+            engine: &self.live,
             request,
         };
         let offers = values

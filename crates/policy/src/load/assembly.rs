@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, PolicyId, PolicySet, PolicySetError};
+use cedar_policy::{PolicyId, PolicySet, PolicySetError};
 
 use crate::Bundle;
 use crate::annotations::Annotations;
 use crate::catalogue::PolicyEntry;
+use crate::engine::Engine;
 use crate::links::Link;
 use crate::place::Place;
 use crate::schema::SchemaIndex;
@@ -130,9 +131,8 @@ impl<'a> AssembledPolicies<'a> {
         Bundle {
             schema: Arc::new(schema),
             depth,
-            live,
-            with_shadow: has_shadow.then_some(self.set),
-            authorizer: Authorizer::new(),
+            live: Engine::new(live),
+            with_shadow: has_shadow.then(|| Engine::new(self.set)),
             annotations: self.annotations,
             entries,
             revision,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Effect, EntityUid, Policy, PolicyId, PolicySet, SlotId};
+use cedar_policy::{Effect, EntityUid, Policy, PolicyId, PolicySet, SlotId};
 
 use crate::Bundle;
 use crate::catalogue::PolicyEntry;
@@ -65,9 +65,10 @@ impl Bundle {
         bundle.entries.sort_by(|a, b| a.id.cmp(&b.id));
         bundle.annotations.extend(assembled.annotations);
         bundle.depth = bundle.depth.max(parsed.depth);
-        merge(&mut bundle.live, &live)?;
+        let ids = policy_ids(&replaced);
+        bundle.live.change(&ids, |set| merge(set, &live))?;
         if let Some(all) = &mut bundle.with_shadow {
-            merge(all, &assembled.set)?;
+            all.change(&ids, |set| merge(set, &assembled.set))?;
         }
         bundle.with_a_permit()
     }
@@ -85,22 +86,26 @@ impl Bundle {
     pub(crate) fn with_policy_of(&self, other: &Bundle, id: &PolicyId) -> Option<Bundle> {
         let mut bundle = self.clone();
         bundle.depth = self.depth.max(other.depth);
-        if let Some(policy) = self.live.policy(id) {
-            if policy.is_static() {
-                bundle.live.remove_static(id.clone()).ok()?;
-            } else {
-                bundle.live.unlink(id.clone()).ok()?;
+        let changed = bundle.live.change([id], |set| {
+            if let Some(policy) = set.policy(id) {
+                if policy.is_static() {
+                    set.remove_static(id.clone()).map_err(drop)?;
+                } else {
+                    set.unlink(id.clone()).map_err(drop)?;
+                }
             }
-        }
-        match other.live.policy(id) {
-            Some(policy) if policy.is_static() => bundle.live.add(policy.clone()).ok()?,
-            // This bundle may have another template of that id, so the link is added as a static policy.
-            Some(link) => {
-                let linked = Policy::from_json(Some(id.clone()), link.to_json().ok()?).ok()?;
-                bundle.live.add(linked).ok()?;
-            }
-            None => {}
-        }
+            let policy = match other.live.set().policy(id) {
+                None => return Ok(()),
+                Some(policy) if policy.is_static() => policy.clone(),
+                // This bundle may have another template of that id, so the link is added as a static policy.
+                Some(link) => {
+                    let json = link.to_json().map_err(drop)?;
+                    Policy::from_json(Some(id.clone()), json).map_err(drop)?
+                }
+            };
+            set.add(policy).map_err(drop)
+        });
+        changed.ok()?;
         match other.annotations.get(id) {
             Some(annotations) => bundle.annotations.insert(id.clone(), annotations.clone()),
             None => bundle.annotations.remove(id),
@@ -172,30 +177,34 @@ impl Bundle {
             schema: Arc::clone(&self.schema),
             live: self.live.clone(),
             with_shadow: self.with_shadow.clone(),
-            authorizer: Authorizer::new(),
             annotations,
             entries: self.entries.clone(),
             depth: self.depth,
             revision: Arc::clone(&self.revision),
         };
         bundle.entries.retain(|entry| !is_removed(&entry.id));
-        for set in [Some(&mut bundle.live), bundle.with_shadow.as_mut()] {
-            let Some(set) = set else { continue };
-            for entry in removed {
-                remove(set, entry)?;
-            }
+        let ids = policy_ids(removed);
+        for engine in [Some(&mut bundle.live), bundle.with_shadow.as_mut()] {
+            let Some(engine) = engine else { continue };
+            engine.change(&ids, |set| {
+                removed.iter().try_for_each(|entry| remove(set, entry))
+            })?;
         }
         Ok(bundle)
     }
 
     fn with_a_permit(self) -> Result<Bundle, Findings> {
         let is_permit = |policy: &Policy| policy.effect() == Effect::Permit;
-        if self.live.policies().any(is_permit) {
+        if self.live.set().policies().any(is_permit) {
             return Ok(self);
         }
         let message = "no policy would permit anything";
         Err(Findings(vec![Finding::error("no_permit", "", message)]))
     }
+}
+
+fn policy_ids(entries: &[&PolicyEntry]) -> Vec<PolicyId> {
+    entries.iter().map(|entry| entry.policy_id()).collect()
 }
 
 /// Removes a policy or link from the set, and a template with its last link.

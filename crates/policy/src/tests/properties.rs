@@ -191,11 +191,11 @@ fn bundle(texts: &[String]) -> Bundle {
 /// takes most of the time of a case.
 fn alone(drawn: &Drawn, bundle: &mut Bundle, ids: &[String]) -> Decision {
     let policies = ids.iter().map(|id| {
-        let policy = bundle.live.policy(&PolicyId::new(id));
+        let policy = bundle.live.set().policy(&PolicyId::new(id));
         policy.expect("it is in the bundle").clone()
     });
     let selected = PolicySet::from_policies(policies).unwrap();
-    let all = std::mem::replace(&mut bundle.live, selected);
+    let all = std::mem::replace(&mut bundle.live, crate::engine::Engine::new(selected));
     let decision = drawn.decide(bundle);
     bundle.live = all;
     decision

@@ -1,0 +1,165 @@
+//! Evaluates the policies of a set that can apply to a request.
+//!
+//! Cedar's authorizer evaluates every policy of a set for each request. An [`Engine`] finds the policies
+//! whose scope matches through an index, evaluates only their conditions, and gives the same result. It
+//! uses the evaluator of cedar-policy-core, which promises no stable interface. Cedar's authorizer is here
+//! too, as [`Engine::evaluate_all`]: the tests compare both.
+
+mod candidate;
+mod condition;
+mod index;
+mod scope;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use cedar_policy::{
+    AuthorizationError, Authorizer, Decision, Entities, PolicyId, PolicySet, Request,
+};
+use cedar_policy_core::ast;
+use cedar_policy_core::evaluator::Evaluator;
+use cedar_policy_core::extensions::Extensions;
+
+use candidate::Candidate;
+use index::{Index, RequestView};
+
+/// A policy set that decides requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    set: PolicySet,
+    index: Arc<Index>,
+    changes: Changes,
+}
+
+/// The differences between a set and its index. A set that differs from another one in a few policies
+/// shares the index of the other one.
+#[derive(Clone, Debug, Default)]
+struct Changes {
+    /// The policies of the index that are not in the set, or are different there.
+    removed: HashSet<PolicyId>,
+    /// The policies of the set that are not in the index.
+    added: Vec<Candidate>,
+}
+
+/// The result of evaluating a policy set for a request.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Evaluation {
+    /// True if a permit is satisfied and no forbid. A policy that fails counts as not satisfied.
+    pub(crate) allows: bool,
+    /// The ids of the determining policies, sorted: the satisfied forbids, or the satisfied permits if
+    /// there are none.
+    pub(crate) determining: Vec<PolicyId>,
+    /// The policies whose evaluation failed, sorted by id, with Cedar's messages.
+    pub(crate) failed: Vec<(PolicyId, String)>,
+}
+
+impl Engine {
+    /// Makes the index of a policy set.
+    pub(crate) fn new(set: PolicySet) -> Self {
+        let index = set.policies().map(Candidate::new).collect();
+        Self {
+            set,
+            index: Arc::new(index),
+            changes: Changes::default(),
+        }
+    }
+
+    /// Returns the policy set.
+    pub(crate) fn set(&self) -> &PolicySet {
+        &self.set
+    }
+
+    /// Changes the policies with these ids in the set. The index stays and is shared with the engines that
+    /// this one was cloned from.
+    ///
+    /// # Errors
+    /// Returns the error of `change`. The engine must not be used any more then.
+    pub(crate) fn change<'a, E>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'a PolicyId>,
+        change: impl FnOnce(&mut PolicySet) -> Result<(), E>,
+    ) -> Result<(), E> {
+        change(&mut self.set)?;
+        for id in ids {
+            self.changes.removed.insert(id.clone());
+            self.changes.added.retain(|added| added.id != *id);
+            let changed = self.set.policy(id);
+            self.changes.added.extend(changed.map(Candidate::new));
+        }
+        Ok(())
+    }
+
+    /// Evaluates the policies whose scope matches the request.
+    pub(crate) fn evaluate(&self, request: &Request, entities: &Entities) -> Evaluation {
+        let request: &ast::Request = request.as_ref();
+        let entities = entities.as_ref();
+        let extensions = Extensions::all_available();
+        let evaluator = Evaluator::new(request.clone(), entities, extensions);
+        let mut outcomes = Outcomes::default();
+        if let Some(view) = RequestView::new(request, entities) {
+            let removed = &self.changes.removed;
+            for policy in self.index.matching(&view) {
+                if removed.is_empty() || !removed.contains(&policy.id) {
+                    outcomes.add(policy, policy.condition_holds(&evaluator));
+                }
+            }
+        }
+        for policy in self.index.unindexed().chain(&self.changes.added) {
+            outcomes.add(policy, policy.applies(&evaluator));
+        }
+        outcomes.into_evaluation()
+    }
+
+    /// Evaluates all policies with Cedar's authorizer. The result is that of [`Engine::evaluate`].
+    pub(crate) fn evaluate_all(&self, request: &Request, entities: &Entities) -> Evaluation {
+        let response = Authorizer::new().is_authorized(request, &self.set, entities);
+        let diagnostics = response.diagnostics();
+        let mut determining: Vec<_> = diagnostics.reason().cloned().collect();
+        determining.sort_unstable();
+        let failed = diagnostics.errors().map(|error| {
+            let AuthorizationError::PolicyEvaluationError(failed) = error;
+            (failed.policy_id().clone(), error.to_string())
+        });
+        let mut failed: Vec<_> = failed.collect();
+        failed.sort_unstable();
+        Evaluation {
+            allows: response.decision() == Decision::Allow,
+            determining,
+            failed,
+        }
+    }
+}
+
+/// The outcomes of the evaluated policies.
+#[derive(Default)]
+struct Outcomes {
+    permits: Vec<PolicyId>,
+    forbids: Vec<PolicyId>,
+    failed: Vec<(PolicyId, String)>,
+}
+
+impl Outcomes {
+    fn add(&mut self, policy: &Candidate, outcome: Result<bool, String>) {
+        match outcome {
+            Ok(false) => {}
+            Ok(true) if policy.forbids => self.forbids.push(policy.id.clone()),
+            Ok(true) => self.permits.push(policy.id.clone()),
+            Err(error) => self.failed.push((policy.id.clone(), error)),
+        }
+    }
+
+    fn into_evaluation(mut self) -> Evaluation {
+        let allows = self.forbids.is_empty() && !self.permits.is_empty();
+        let mut determining = if allows { self.permits } else { self.forbids };
+        determining.sort_unstable();
+        self.failed.sort_unstable();
+        Evaluation {
+            allows,
+            determining,
+            failed: self.failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
