@@ -5,13 +5,16 @@
 //! reports errors. Its results are validated against the schema like Cedar's.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use cedar_policy::{Context, Entities, Entity, EntityId, EntityUid, RestrictedExpression, Schema};
+use cedar_policy::{Context, Entities, Entity, Schema};
+use cedar_policy_core::ast::{self, Eid, EntityUID};
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 
 use crate::schema::{ClaimType, SchemaIndex};
 use crate::shape::{self, Kind, Member};
-use crate::values::{CONSTRUCTORS, TYPES, call};
+use crate::values::{CONSTRUCTORS, TYPES, call, record, set, string};
 
 /// Reads a context. Returns `None` if a part of it has another shape.
 pub(crate) fn context(json: &Value) -> Option<Context> {
@@ -24,12 +27,13 @@ pub(crate) fn context(json: &Value) -> Option<Context> {
                     leaves.find(|leaf| leaf.name == name).map(|leaf| leaf.kind)
                 };
                 let members = members(json.as_object()?, kind)?;
-                RestrictedExpression::new_record(members).ok()?
+                record(members)
             }
         };
-        Some((name.clone(), value))
+        Some((SmolStr::new(name), value))
     });
-    Context::from_pairs(members.collect::<Option<Members>>()?).ok()
+    let members = members.collect::<Option<_>>()?;
+    Some(ast::Context::Value(Arc::new(members)).into())
 }
 
 fn context_member(name: &str) -> Option<&'static Member> {
@@ -63,12 +67,20 @@ fn entity(json: &Value, schema: &SchemaIndex) -> Option<Entity> {
     };
     let parents = parents.as_array()?.iter().map(self::uid);
     let parents = parents.collect::<Option<HashSet<_>>>()?;
-    Entity::new(uid, attributes.into_iter().collect(), parents).ok()
+    let attributes = attributes.into_iter();
+    let entity = ast::Entity::new_with_attr_partial_value(
+        uid,
+        attributes.map(|(name, value)| (SmolStr::new(name), value.into())),
+        HashSet::new(),
+        parents,
+        [],
+    );
+    Some(entity.into())
 }
 
-type Members = Vec<(String, RestrictedExpression)>;
+type Members<'a> = Vec<(&'a str, ast::Value)>;
 
-fn user(json: &Map<String, Value>, schema: &SchemaIndex) -> Option<Members> {
+fn user<'a>(json: &'a Map<String, Value>, schema: &SchemaIndex) -> Option<Members<'a>> {
     let (account, claims) = (json.get("account")?, json.get("claims")?.as_object()?);
     let declared = |name: &String| schema.claims.iter().find(|(known, _)| known == name);
     let claims = claims.iter().map(|(name, claim)| {
@@ -78,52 +90,48 @@ fn user(json: &Map<String, Value>, schema: &SchemaIndex) -> Option<Members> {
             ClaimType::Bool => Kind::Bool,
             ClaimType::Strings => Kind::Texts,
         };
-        Some((name.clone(), value(claim, kind)?))
+        Some((name.as_str(), value(claim, kind)?))
     });
-    let claims = RestrictedExpression::new_record(claims.collect::<Option<Vec<_>>>()?).ok()?;
+    let claims = record(claims.collect::<Option<Vec<_>>>()?);
     let account = value(account, Kind::Entity)?;
-    let attributes = vec![
-        ("account".to_owned(), account),
-        ("claims".to_owned(), claims),
-    ];
+    let attributes = vec![("account", account), ("claims", claims)];
     (json.len() == attributes.len()).then_some(attributes)
 }
 
 /// Reads members whose kinds are all known. Missing members are found when Cedar validates the result.
-fn members(json: &Map<String, Value>, kind: impl Fn(&str) -> Option<Kind>) -> Option<Members> {
+fn members(json: &Map<String, Value>, kind: impl Fn(&str) -> Option<Kind>) -> Option<Members<'_>> {
     let members = json
         .iter()
-        .map(|(name, member)| Some((name.clone(), value(member, kind(name)?)?)));
+        .map(|(name, member)| Some((name.as_str(), value(member, kind(name)?)?)));
     members.collect()
 }
 
-fn value(json: &Value, kind: Kind) -> Option<RestrictedExpression> {
+fn value(json: &Value, kind: Kind) -> Option<ast::Value> {
     let text = || json.as_str();
-    let set = |kind| {
+    let all = |kind| {
         let items = json.as_array()?.iter();
         let items = items.map(|item| value(item, kind));
-        let items = items.collect::<Option<Vec<_>>>()?;
-        Some(RestrictedExpression::new_set(items))
+        items.collect::<Option<Vec<_>>>().map(self::set)
     };
     Some(match kind {
-        Kind::Address => call(&CONSTRUCTORS.ip, text()?),
-        Kind::Datetime => call(&CONSTRUCTORS.datetime, text()?),
-        Kind::Duration => call(&CONSTRUCTORS.duration, text()?),
-        Kind::Text => RestrictedExpression::new_string(text()?.to_owned()),
-        Kind::Long => RestrictedExpression::new_long(json.as_i64()?),
-        Kind::Bool => RestrictedExpression::new_bool(json.as_bool()?),
-        Kind::Entity => RestrictedExpression::new_entity_uid(uid(json)?),
-        Kind::Entities => set(Kind::Entity)?,
-        Kind::Texts => set(Kind::Text)?,
+        Kind::Address => call(CONSTRUCTORS.ip, text()?)?,
+        Kind::Datetime => call(CONSTRUCTORS.datetime, text()?)?,
+        Kind::Duration => call(CONSTRUCTORS.duration, text()?)?,
+        Kind::Text => string(text()?),
+        Kind::Long => json.as_i64()?.into(),
+        Kind::Bool => json.as_bool()?.into(),
+        Kind::Entity => uid(json)?.into(),
+        Kind::Entities => all(Kind::Entity)?,
+        Kind::Texts => all(Kind::Text)?,
     })
 }
 
 /// Reads an entity uid: `{"type": "Gate::…", "id": "…"}`.
-fn uid(json: &Value) -> Option<EntityUid> {
+fn uid(json: &Value) -> Option<EntityUID> {
     let [entity_type, id] = exactly(json, ["type", "id"])?;
     let entity_type = TYPES.of_entity(entity_type.as_str()?)?.clone();
-    let id = EntityId::new(id.as_str()?);
-    Some(EntityUid::from_type_name_and_id(entity_type, id))
+    let id = Eid::new(id.as_str()?);
+    Some(EntityUID::from_components(entity_type, id, None))
 }
 
 /// Returns the members of an object that has these members and no others.
@@ -186,7 +194,8 @@ mod tests {
         let bundle = bundle();
         let schema = &bundle.schema.cedar;
         for (request, json) in shipped_cases() {
-            let action: EntityUid = request["action"].as_str().unwrap().parse().unwrap();
+            let action: cedar_policy::EntityUid =
+                request["action"].as_str().unwrap().parse().unwrap();
             let expected =
                 Context::from_json_value(request["context"].clone(), Some((schema, &action)));
             let actual = context(&request["context"]);

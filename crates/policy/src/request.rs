@@ -1,23 +1,22 @@
 //! Makes a Cedar request with its entities from an authorization request.
 //!
-//! Values are built without parsing, except addresses, times and durations, which Cedar only takes as
-//! text.
+//! Values are built as Cedar evaluates them, without parsing, except addresses, times and durations, which
+//! Cedar only takes as text.
 
 mod changed;
 
-use std::collections::HashSet;
-
-use cedar_policy::{
-    Context, Entities, Entity, EntityUid, Request, RequestValidationError,
-    RestrictedExpression as Value,
-};
+use cedar_policy::{Context, Entities, EntityUid, Request, RequestValidationError};
+use cedar_policy_core::ast::{self, EntityUID, Value};
+use cedar_policy_core::entities::{self, NoEntitiesSchema, TCComputation};
+use cedar_policy_core::extensions::Extensions;
 use serde_json::Value as Json;
+use smol_str::SmolStr;
 
-use cedargate_core::{Authenticator, Factors, GroupId, MethodType, Tenant, User, UserId};
+use cedargate_core::{Authenticator, Factors, GroupId, MethodType, User, UserId};
 
 use crate::schema::{ClaimType, SchemaIndex};
 use crate::shape;
-use crate::values::{TYPES, entity, uid};
+use crate::values::{TYPES, entity, record, set, string, uid};
 use crate::{AuthorizationRequest, RequestError, Resource};
 
 pub(crate) use changed::{Change, Proof, after};
@@ -35,6 +34,10 @@ impl AuthorizationRequest<'_> {
 }
 
 pub(crate) fn principal(request: &AuthorizationRequest<'_>) -> EntityUid {
+    principal_entity(request).into()
+}
+
+fn principal_entity(request: &AuthorizationRequest<'_>) -> EntityUID {
     match request.user() {
         Some(user) => uid(&TYPES.user, &user.id),
         None => uid(&TYPES.anonymous, "anonymous"),
@@ -42,15 +45,16 @@ pub(crate) fn principal(request: &AuthorizationRequest<'_>) -> EntityUid {
 }
 
 pub(crate) fn action(request: &AuthorizationRequest<'_>) -> EntityUid {
-    uid(&TYPES.action, &request.action)
+    uid(&TYPES.action, &request.action).into()
 }
 
 pub(crate) fn resource(request: &AuthorizationRequest<'_>) -> EntityUid {
-    match &request.resource {
+    let uid = match &request.resource {
         Resource::Account(id) => uid(&TYPES.account, id),
         Resource::Authenticator(_, authenticator) => uid(&TYPES.authenticator, authenticator.id),
         Resource::Route(pattern) => uid(&TYPES.route, pattern),
-    }
+    };
+    uid.into()
 }
 
 /// Builds the Cedar request and its entities.
@@ -63,13 +67,12 @@ pub(crate) fn build(
     resource: &EntityUid,
     schema: &SchemaIndex,
 ) -> Result<(Request, Entities), RequestError> {
-    let context =
-        Context::from_pairs(shape::context(request)).map_err(|error| error.to_string())?;
+    let action = action(request);
     let cedar_request = Request::new(
         principal.clone(),
-        action(request),
+        action.clone(),
         resource.clone(),
-        context,
+        Context::from(shape::context(request)),
         Some(&schema.cedar),
     )
     .map_err(|error| match error {
@@ -79,32 +82,38 @@ pub(crate) fn build(
         }
         error => error.to_string(),
     })?;
-    let mut entities = entities(request, schema)?;
+    let mut list = entities(request, schema)?;
     // Without the action and its groups among the entities, `action in` is false, and forbids with it
     // would not apply.
-    let action = cedar_request
-        .action()
-        .and_then(|action| schema.actions.get(action));
-    entities.push(action.ok_or("the schema has no such action")?.clone());
+    let action = schema.actions.get(&action);
+    let action: &ast::Entity = action.ok_or("the schema has no such action")?.as_ref();
+    list.push(action.clone());
     // The entities are not validated again: they have the types of the schema by construction, which a
-    // test checks. With a schema, Cedar would also add all of its actions to each request.
-    let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
-    Ok((cedar_request, entities))
+    // test checks. With a schema, Cedar would also add all of its actions to each request. Each entity has
+    // all of its ancestors.
+    let entities = entities::Entities::from_entities(
+        list,
+        None::<&NoEntitiesSchema>,
+        TCComputation::AssumeAlreadyComputed,
+        Extensions::all_available(),
+    );
+    let entities = entities.map_err(|error| error.to_string())?;
+    Ok((cedar_request, entities.into()))
 }
 
 /// Returns the principal, its account, the resource and the resource's account, each once.
 pub(crate) fn entities(
     request: &AuthorizationRequest<'_>,
     schema: &SchemaIndex,
-) -> Result<Vec<Entity>, RequestError> {
-    let mut entities = Vec::with_capacity(4);
+) -> Result<Vec<ast::Entity>, RequestError> {
+    let mut entities = Vec::with_capacity(5);
     let own = request.user().map(|user| &user.id);
     match request.user() {
         Some(user) => {
             entities.push(self::user(user, schema)?);
             entities.push(account(&user.id));
         }
-        None => entities.push(Entity::with_uid(principal(request))),
+        None => entities.push(ast::Entity::with_uid(principal_entity(request))),
     }
     match &request.resource {
         Resource::Account(id) | Resource::Authenticator(id, _) if own != Some(*id) => {
@@ -114,23 +123,41 @@ pub(crate) fn entities(
     }
     match &request.resource {
         Resource::Account(_) => {}
-        Resource::Authenticator(holder, record) => entities.push(authenticator(holder, record)?),
-        Resource::Route(_) => entities.push(Entity::with_uid(resource(request))),
+        Resource::Authenticator(holder, record) => entities.push(authenticator(holder, record)),
+        Resource::Route(pattern) => {
+            entities.push(ast::Entity::with_uid(uid(&TYPES.route, pattern)));
+        }
     }
     Ok(entities)
 }
 
-fn account(id: &UserId) -> Entity {
-    let parents = issuer_and_tenant(id).collect();
-    Entity::new_no_attrs(uid(&TYPES.account, id), parents)
+/// Makes an entity. `indirect` are the ancestors of its parents.
+fn with_parents<'a>(
+    uid: EntityUID,
+    attributes: impl IntoIterator<Item = (&'a str, Value)>,
+    parents: impl IntoIterator<Item = EntityUID>,
+    indirect: impl IntoIterator<Item = EntityUID>,
+) -> ast::Entity {
+    let attributes = attributes.into_iter();
+    ast::Entity::new_with_attr_partial_value(
+        uid,
+        attributes.map(|(name, value)| (SmolStr::new(name), value.into())),
+        indirect.into_iter().collect(),
+        parents.into_iter().collect(),
+        [],
+    )
 }
 
-fn issuer_and_tenant(id: &UserId) -> impl Iterator<Item = EntityUid> {
-    let tenant = id.tenant.map(|tenant: Tenant| uid(&TYPES.tenant, tenant));
+fn account(id: &UserId) -> ast::Entity {
+    with_parents(uid(&TYPES.account, id), [], issuer_and_tenant(id), [])
+}
+
+fn issuer_and_tenant(id: &UserId) -> impl Iterator<Item = EntityUID> {
+    let tenant = id.tenant.map(|tenant| uid(&TYPES.tenant, tenant));
     std::iter::once(uid(&TYPES.issuer, &id.issuer)).chain(tenant)
 }
 
-fn user(user: &User, schema: &SchemaIndex) -> Result<Entity, RequestError> {
+fn user(user: &User, schema: &SchemaIndex) -> Result<ast::Entity, RequestError> {
     let groups = user.groups.iter().map(|name| {
         let group = GroupId {
             issuer: user.id.issuer.clone(),
@@ -139,13 +166,17 @@ fn user(user: &User, schema: &SchemaIndex) -> Result<Entity, RequestError> {
         };
         uid(&TYPES.group, group)
     });
-    let parents: HashSet<_> = issuer_and_tenant(&user.id).chain(groups).collect();
+    let parents = issuer_and_tenant(&user.id).chain(groups);
     let attributes = [
-        ("account".to_owned(), entity(&TYPES.account, &user.id)),
-        ("claims".to_owned(), claims(user, schema)?),
+        ("account", entity(&TYPES.account, &user.id)),
+        ("claims", claims(user, schema)?),
     ];
-    Entity::new(uid(&TYPES.user, &user.id), attributes.into(), parents)
-        .map_err(|error| error.to_string().into())
+    Ok(with_parents(
+        uid(&TYPES.user, &user.id),
+        attributes,
+        parents,
+        [],
+    ))
 }
 
 /// Returns the claims that `Site::Claims` declares. A claim that is `null` is absent. A claim of another
@@ -160,37 +191,36 @@ fn claims(user: &User, schema: &SchemaIndex) -> Result<Value, RequestError> {
                     let declared = declared.as_str();
                     format!("the token's claim {name:?} is not the {declared} that site.cedarschema declares")
                 })?;
-                members.push((name.clone(), value));
+                members.push((name.as_str(), value));
             }
         }
     }
-    Value::new_record(members).map_err(|error| error.to_string().into())
+    Ok(record(members))
 }
 
 fn claim(json: &Json, declared: ClaimType) -> Option<Value> {
     match declared {
-        ClaimType::String => json.as_str().map(|text| Value::new_string(text.to_owned())),
-        ClaimType::Long => json.as_i64().map(Value::new_long),
-        ClaimType::Bool => json.as_bool().map(Value::new_bool),
+        ClaimType::String => json.as_str().map(string),
+        ClaimType::Long => json.as_i64().map(Value::from),
+        ClaimType::Bool => json.as_bool().map(Value::from),
         ClaimType::Strings => {
             let items = json
                 .as_array()?
                 .iter()
                 .map(|item| claim(item, ClaimType::String));
-            items.collect::<Option<Vec<_>>>().map(Value::new_set)
+            items.collect::<Option<Vec<_>>>().map(set)
         }
     }
 }
 
-fn authenticator(holder: &UserId, record: &Authenticator) -> Result<Entity, RequestError> {
+fn authenticator(holder: &UserId, record: &Authenticator) -> ast::Entity {
     let attributes = shape::AUTHENTICATOR.iter();
-    let attributes = attributes.map(|leaf| (leaf.name.to_owned(), (leaf.build)(record)));
-    Entity::new(
+    with_parents(
         uid(&TYPES.authenticator, record.id),
-        attributes.collect(),
-        HashSet::from([uid(&TYPES.account, holder)]),
+        attributes.map(|leaf| (leaf.name, (leaf.build)(record))),
+        [uid(&TYPES.account, holder)],
+        issuer_and_tenant(holder),
     )
-    .map_err(|error| error.to_string().into())
 }
 
 /// Reads `context.factors`. Returns the default, no authenticators, for a context without it.

@@ -3,13 +3,16 @@
 //! All code that builds requests, reads them from JSON, masks them, or completes those of older releases
 //! uses this one description.
 
-use cedar_policy::RestrictedExpression as Value;
+use std::sync::Arc;
+
+use cedar_policy_core::ast::{Context, Value};
 use serde_json::Value as Json;
+use smol_str::SmolStr;
 
 use cedargate_core::{Authenticator, Confirmation, Factors, Timestamp};
 
 use crate::AuthorizationRequest;
-use crate::values::{CONSTRUCTORS, TYPES, call, entity, never, seconds, strings};
+use crate::values::{TYPES, datetime, entity, ip, never, record, seconds, set, string, strings};
 
 /// The type of a leaf.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +96,7 @@ pub(crate) static CONTEXT: &[Member] = &[
         "now",
         Kind::Datetime,
         r#""1970-01-01T00:00:00.000Z""#,
-        |request| Some(call(&CONSTRUCTORS.datetime, request.now)),
+        |request| Some(datetime(request.now)),
     )),
     Member::Record("session", SESSION),
     Member::Leaf(ContextLeaf::new(
@@ -112,7 +115,7 @@ const FACTORS: &[ContextLeaf] = &[
         Some(method_types(request.factors()?))
     }),
     ContextLeaf::new("reset", Kind::Bool, "false", |request| {
-        Some(Value::new_bool(request.factors()?.reset))
+        Some(request.factors()?.reset.into())
     })
     .new_in_this_release(),
 ];
@@ -121,12 +124,12 @@ const NETWORK: &[ContextLeaf] = &[ContextLeaf::new(
     "address",
     Kind::Address,
     r#""0.0.0.0""#,
-    |request| Some(call(&CONSTRUCTORS.ip, request.address.to_canonical())),
+    |request| Some(ip(request.address)),
 )];
 
 const SESSION: &[ContextLeaf] = &[
     ContextLeaf::new("acr", Kind::Text, r#""""#, |request| {
-        Some(Value::new_string(request.session()?.acr.clone()))
+        Some(string(&request.session()?.acr))
     }),
     ContextLeaf::new("amr", Kind::Texts, "[]", |request| {
         Some(strings(&request.session()?.amr))
@@ -154,7 +157,7 @@ const SESSION: &[ContextLeaf] = &[
         Some(since(request, request.session()?.strong_at))
     }),
     ContextLeaf::new("trusted", Kind::Bool, "false", |request| {
-        Some(Value::new_bool(request.session()?.trusted()))
+        Some(request.session()?.trusted().into())
     })
     .new_in_this_release(),
 ];
@@ -164,40 +167,35 @@ fn since(request: &AuthorizationRequest<'_>, moment: Option<Timestamp>) -> Value
 }
 
 fn count(factors: &Factors) -> Value {
-    Value::new_long(i64::try_from(factors.count).unwrap_or(i64::MAX))
+    i64::try_from(factors.count).unwrap_or(i64::MAX).into()
 }
 
 fn method_types(factors: &Factors) -> Value {
     let types = factors.method_types.iter();
-    Value::new_set(types.map(|method_type| entity(&TYPES.method_type, method_type)))
+    set(types.map(|method_type| entity(&TYPES.method_type, method_type)))
 }
 
 /// Builds `context.factors`.
 pub(crate) fn factors(factors: &Factors) -> Value {
-    let members = [
+    record([
         ("count", count(factors)),
         ("methodTypes", method_types(factors)),
-        ("reset", Value::new_bool(factors.reset)),
-    ];
-    record(members.map(|(name, value)| (name.to_owned(), value)))
+        ("reset", factors.reset.into()),
+    ])
 }
 
 /// Builds the members of the context of a request.
-pub(crate) fn context(request: &AuthorizationRequest<'_>) -> Vec<(String, Value)> {
-    let build =
-        |member: &ContextLeaf| Some((member.leaf.name.to_owned(), (member.leaf.build)(request)?));
+pub(crate) fn context(request: &AuthorizationRequest<'_>) -> Context {
+    let build = |member: &ContextLeaf| Some((member.leaf.name, (member.leaf.build)(request)?));
     let members = CONTEXT.iter().filter_map(|member| match member {
         Member::Leaf(leaf) => build(leaf),
         Member::Record(name, leaves) => {
             let members = leaves.iter().map(build).collect::<Option<Vec<_>>>()?;
-            Some(((*name).to_owned(), record(members)))
+            Some((*name, record(members)))
         }
     });
-    members.collect()
-}
-
-fn record(members: impl IntoIterator<Item = (String, Value)>) -> Value {
-    Value::new_record(members).expect("the names of members are distinct")
+    let members = members.map(|(name, value)| (SmolStr::new_static(name), value));
+    Context::Value(Arc::new(members.collect()))
 }
 
 /// Returns the leaves of the context with their paths, such as `context.session.acr`, in the order of
@@ -241,17 +239,17 @@ pub(crate) static AUTHENTICATOR: &[AuthenticatorLeaf] = &[
     Leaf {
         name: "userVerified",
         kind: Kind::Bool,
-        build: |record| Value::new_bool(record.user_verified),
+        build: |record| record.user_verified.into(),
     },
     Leaf {
         name: "backupEligible",
         kind: Kind::Bool,
-        build: |record| Value::new_bool(record.backup_eligible),
+        build: |record| record.backup_eligible.into(),
     },
     Leaf {
         name: "backedUp",
         kind: Kind::Bool,
-        build: |record| Value::new_bool(record.backed_up),
+        build: |record| record.backed_up.into(),
     },
 ];
 

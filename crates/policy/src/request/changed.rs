@@ -1,14 +1,16 @@
 //! Requests with one fact changed, to find out what a caller could do about a denial.
 
-use cedar_policy::{
-    Context, Entities, Entity, EntityUid, EvalResult, Request, RestrictedExpression as Value,
-    Schema,
-};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cedar_policy::{Context, Entities, Entity, EntityUid, EvalResult, Request, Schema};
+use cedar_policy_core::ast::{self, RestrictedExpr, Value, ValueKind};
+use smol_str::SmolStr;
 
 use cedargate_core::{Means, MethodType, STEP_UP_ACR};
 
 use crate::shape::factors;
-use crate::values::{TYPES, entity, never, seconds, uid};
+use crate::values::{TYPES, entity, never, seconds, string, uid};
 
 use super::enrolled;
 
@@ -35,15 +37,16 @@ impl Change {
         };
         let mut changes = Vec::new();
         if let Some(requested) = context.get("methodType") {
-            let others = MethodType::ALL
-                .into_iter()
-                .filter(|other| requested != EvalResult::EntityUid(uid(&TYPES.method_type, other)));
+            let others = MethodType::ALL.into_iter().filter(|other| {
+                requested != EvalResult::EntityUid(uid(&TYPES.method_type, other).into())
+            });
             changes.extend(others.map(Change::MethodType));
         }
         if let Some(header) = context.get("tenant") {
             let ancestors = entities.ancestors(principal).into_iter().flatten();
             let others = ancestors.filter(|uid| {
-                *uid.type_name() == TYPES.tenant && header != EvalResult::EntityUid((*uid).clone())
+                *uid.type_name().as_ref() == TYPES.tenant
+                    && header != EvalResult::EntityUid((*uid).clone())
             });
             changes.extend(others.cloned().map(Change::Tenant));
         }
@@ -75,7 +78,11 @@ impl Change {
         let context = request.context()?;
         let context = match self {
             Change::MethodType(to) => with(context, "methodType", entity(&TYPES.method_type, to)),
-            Change::Tenant(to) => with(context, "tenant", Value::new_entity_uid(to.clone())),
+            Change::Tenant(to) => with(
+                context,
+                "tenant",
+                AsRef::<ast::EntityUID>::as_ref(to).clone().into(),
+            ),
             Change::BackupCode | Change::RecoveryCode => after(context, &Proof::Code),
             Change::Factor(method_type) => {
                 let mut changed = enrolled(context);
@@ -137,37 +144,37 @@ pub(crate) fn after(context: &Context, proof: &Proof<'_>) -> Option<Context> {
         ),
         Proof::Code => ("", never(), seconds(0), false, seconds(0)),
     };
-    session(
-        context,
-        &[
-            ("acr", &Value::new_string(acr.to_owned())),
-            ("sinceStrong", &strong),
-            ("sinceBackupCode", &code),
-            ("trusted", &Value::new_bool(trusted)),
-            ("authenticatorAge", &enrolled),
-        ],
-    )
-}
-
-fn session(context: &Context, changes: &[(&str, &Value)]) -> Option<Context> {
-    let mut members = context.clone().into_iter();
-    let (_, session) = members.find(|(name, _)| name == "session")?;
-    let facts = AsRef::<cedar_policy_core::ast::RestrictedExpr>::as_ref(&session);
-    let changed = facts.as_record_pairs()?.map(|(name, fact)| {
-        let change = changes.iter().find(|(changed, _)| name == changed);
-        let fact = change.map_or_else(|| Value::from(fact.to_owned()), |(_, to)| (*to).clone());
-        (name.to_string(), fact)
-    });
-    let changed = Value::new_record(changed.collect::<Vec<_>>()).ok()?;
-    with(context, "session", changed)
+    let mut session = members(context)?.get("session")?.clone();
+    let ValueKind::Record(facts) = &mut session.value else {
+        return None;
+    };
+    let facts = Arc::make_mut(facts);
+    for (name, changed) in [
+        ("acr", string(acr)),
+        ("sinceStrong", strong),
+        ("sinceBackupCode", code),
+        ("trusted", trusted.into()),
+        ("authenticatorAge", enrolled),
+    ] {
+        if let Some(fact) = facts.get_mut(name) {
+            *fact = changed;
+        }
+    }
+    with(context, "session", session)
 }
 
 /// Returns the context with another value of this member, or `None` if it has no such member.
 fn with(context: &Context, name: &str, to: Value) -> Option<Context> {
-    let mut members: Vec<_> = context.clone().into_iter().collect();
-    let (_, member) = members.iter_mut().find(|(known, _)| known == name)?;
-    *member = to;
-    Context::from_pairs(members).ok()
+    let mut members = members(context)?.clone();
+    *members.get_mut(name)? = to;
+    Some(ast::Context::Value(Arc::new(members)).into())
+}
+
+fn members(context: &Context) -> Option<&BTreeMap<SmolStr, Value>> {
+    match context.as_ref() {
+        ast::Context::Value(members) => Some(members),
+        ast::Context::RestrictedResidual(_) => None,
+    }
 }
 
 /// Returns the entities with another method type of the resource, if that is an authenticator.
@@ -177,7 +184,10 @@ fn with_method_type(resource: &EntityUid, entities: &Entities, to: MethodType) -
     };
     let (uid, mut attributes, parents) = authenticator.clone().into_inner();
     match attributes.get_mut("methodType") {
-        Some(method_type) => *method_type = entity(&TYPES.method_type, to),
+        Some(method_type) => {
+            let to = RestrictedExpr::from(entity(&TYPES.method_type, to));
+            *method_type = to.into();
+        }
         None => return Some(entities.clone()),
     }
     let changed = Entity::new(uid, attributes, parents).ok()?;

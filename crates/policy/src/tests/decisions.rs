@@ -191,6 +191,7 @@ fn every_entity_conforms_to_the_schema() {
     let SchemaIndex { cedar: schema, .. } = &*bundle.schema;
     let conforms = |request: &AuthorizationRequest<'_>| {
         let entities = request::entities(request, &bundle.schema).unwrap();
+        let entities = entities.into_iter().map(cedar_policy::Entity::from);
         cedar_policy::Entities::from_entities(entities, Some(schema)).unwrap();
     };
     let claims = claims
