@@ -47,6 +47,14 @@ struct Latest {
     failure: Option<String>,
 }
 
+impl Latest {
+    /// Returns the keys, unless the trust in them has ended.
+    fn current(&self) -> Option<&Arc<Keys>> {
+        let trusted = self.trusted.as_ref()?;
+        (Instant::now() < trusted.until).then_some(&trusted.keys)
+    }
+}
+
 struct TrustedKeys {
     keys: Arc<Keys>,
     /// The end of the trust in these keys.
@@ -95,14 +103,19 @@ impl RemoteKeys {
 
     /// Returns the keys that are trusted now.
     pub(super) fn current(&self) -> Option<Arc<Keys>> {
+        self.latest.borrow().current().cloned()
+    }
+
+    /// Returns true if these keys are trusted now.
+    pub(super) fn are(&self, keys: &Arc<Keys>) -> bool {
         let latest = self.latest.borrow();
-        let trusted = latest.trusted.as_ref()?;
-        (Instant::now() < trusted.until).then(|| Arc::clone(&trusted.keys))
+        let current = latest.current();
+        current.is_some_and(|current| Arc::ptr_eq(current, keys))
     }
 
     /// Returns newer keys than `tried`. They were fetched since, or come with the fetch that is under
-    /// way or is allowed now for an unknown key. Returns `None` if no fetch is allowed, or it takes
-    /// longer than [`MAX_WAIT`].
+    /// way or is allowed now for an unknown key. If that fetch yields the keys of `tried` again, these
+    /// are returned. Returns `None` if no fetch is allowed, or it takes longer than [`MAX_WAIT`].
     pub(super) async fn renewed(&self, tried: Option<&Arc<Keys>>) -> Option<Arc<Keys>> {
         let mut latest = {
             let mut schedule = self.schedule();
@@ -147,7 +160,7 @@ impl RemoteKeys {
         let now = Instant::now();
         schedule.succeeded(now, max_age);
         let trusted = TrustedKeys {
-            keys: Arc::new(keys),
+            keys: self.shared(keys),
             until: now + TRUSTED_FOR,
         };
         let before = self.latest.send_replace(Latest {
@@ -158,6 +171,23 @@ impl RemoteKeys {
         if before.trusted.is_none() || before.failure.is_some() {
             tracing::info!(url = %self.url, "the issuer's keys were fetched");
         }
+    }
+
+    /// Returns the last keys if these are equal, so that the tokens that they verified stay remembered.
+    fn shared(&self, keys: Keys) -> Arc<Keys> {
+        match &self.latest.borrow().trusted {
+            Some(last) if *last.keys == keys => Arc::clone(&last.keys),
+            _ => Arc::new(keys),
+        }
+    }
+
+    /// Accepts these keys as if they had been fetched.
+    #[cfg(test)]
+    pub(super) fn publish(&self, jwks: &serde_json::Value) {
+        self.accept(Ok(Document {
+            body: jwks.to_string().into(),
+            max_age: None,
+        }));
     }
 
     /// Notes the failure and keeps the last keys. Logs a reason once, not at each retry.

@@ -72,6 +72,14 @@ impl KeySource {
         }
     }
 
+    /// Returns true if these keys are trusted now.
+    pub(super) fn are(&self, keys: &Arc<Keys>) -> bool {
+        match self {
+            KeySource::Local(current) => Arc::ptr_eq(current, keys),
+            KeySource::Remote(remote) => remote.are(keys),
+        }
+    }
+
     /// Returns newer keys than `tried`, as [`RemoteKeys::renewed`] does.
     pub(super) async fn renewed(&self, tried: Option<&Arc<Keys>>) -> Option<Arc<Keys>> {
         match self {

@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
+use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
@@ -23,7 +23,7 @@ const MAX_KEYS: usize = 64;
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// The public keys of one issuer.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Keys(Vec<Key>);
 
 /// A public key. It verifies one algorithm only, so that a token cannot choose another.
@@ -42,6 +42,26 @@ impl Key {
     pub(super) fn verifies(&self, message: &[u8], signature: &str) -> bool {
         let algorithm = self.algorithm.into();
         jsonwebtoken::crypto::verify(signature, message, &self.public, algorithm).unwrap_or(false)
+    }
+}
+
+/// Keys are equal if they have the same id, algorithm and public members.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        let has_same_members = match (self.public.kind(), other.public.kind()) {
+            (DecodingKeyKind::SecretOrDer(key), DecodingKeyKind::SecretOrDer(other)) => {
+                key == other
+            }
+            (
+                DecodingKeyKind::RsaModulusExponent { n, e },
+                DecodingKeyKind::RsaModulusExponent {
+                    n: other_n,
+                    e: other_e,
+                },
+            ) => n == other_n && e == other_e,
+            _ => false,
+        };
+        has_same_members && self.id == other.id && self.algorithm == other.algorithm
     }
 }
 

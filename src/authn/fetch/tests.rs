@@ -122,6 +122,27 @@ async fn keys_are_fetched_at_start_and_again_after_15_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fetch_that_yields_the_same_keys_keeps_them_and_renews_the_trust_in_them() {
+    let fetching = Fetching::start(jwks("a")).await;
+    let first = fetching.keys.current().unwrap();
+    pass(15 * MINUTE).await;
+    assert_eq!(fetching.fetches(), 2);
+    fetching.set_answer(down());
+    pass(24 * HOUR - MINUTE).await;
+    let current = fetching.keys.current().unwrap();
+    assert!(
+        Arc::ptr_eq(&first, &current),
+        "24 hours from the second fetch"
+    );
+    assert!(fetching.keys.are(&first));
+    pass(MINUTE).await;
+    assert!(fetching.keys.current().is_none() && !fetching.keys.are(&first));
+    fetching.set_answer(jwks("a"));
+    pass(MINUTE).await;
+    assert!(fetching.has("a") && !fetching.keys.are(&first));
+}
+
+#[tokio::test(start_paused = true)]
 async fn unknown_key_after_a_rotation_causes_a_fetch() {
     let fetching = Fetching::start(jwks("a")).await;
     fetching.set_answer(jwks("b"));

@@ -130,3 +130,28 @@ fn document_that_is_not_a_jwks_is_refused_with_the_reason() {
         "two keys in it have the `kid` \"a\""
     );
 }
+
+#[test]
+fn keys_are_equal_only_with_the_same_ids_algorithms_and_members() {
+    for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256] {
+        let (jwk, other) = (
+            Signer::new(algorithm).jwk("a"),
+            Signer::new(algorithm).jwk("a"),
+        );
+        let keys = |list: &[&Value]| {
+            let keys = json!({ "keys": list }).to_string();
+            Keys::parse(keys.as_bytes(), &Algorithm::ALL).unwrap()
+        };
+        let same = keys(&[&changed(&jwk, "use", json!("sig"))]);
+        assert_eq!(keys(&[&jwk]), same);
+        assert_ne!(keys(&[&jwk]), keys(&[&other]));
+        assert_ne!(keys(&[&jwk]), keys(&[&changed(&jwk, "kid", json!("b"))]));
+        let more = changed(&other, "kid", json!("b"));
+        assert_ne!(keys(&[&jwk]), keys(&[&jwk, &more]));
+    }
+    let rsa = Signer::new(Algorithm::Rs256).jwk("a");
+    let with = |alg: &str| parse(json!([changed(&rsa, "alg", json!(alg))]), &Algorithm::ALL);
+    assert_ne!(with("RS256"), with("PS256"));
+    let exponent = parse(json!([changed(&rsa, "e", json!("Aw"))]), &Algorithm::ALL);
+    assert_ne!(with("RS256"), exponent);
+}
