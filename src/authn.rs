@@ -10,11 +10,13 @@ mod fetch;
 mod issuer;
 mod json;
 mod keys;
+mod memory;
 pub mod signing;
 pub mod step_up;
 mod token;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::JoinSet;
 
@@ -26,6 +28,7 @@ pub use keys::{Keys, KeysError, UnusableKey};
 
 use cedargate_core::{IssuerName, Timestamp, User};
 use error::InvalidToken;
+use memory::{Entry, Memory, TokenHash, Verdict};
 use step_up::StepUpIssuer;
 use token::{Refusal, Token};
 
@@ -47,9 +50,35 @@ pub struct Health {
     pub warnings: Vec<String>,
 }
 
+/// The outcome of verifying a token with the keys of its issuer.
+struct Attempt<'a> {
+    issuer: &'a Issuer,
+    /// The keys that were tried; `None` if none are known.
+    keys: Option<Arc<Keys>>,
+    outcome: Result<Arc<User>, Refusal>,
+}
+
+impl Attempt<'_> {
+    /// Returns newer keys than those that were tried, if they may verify the token.
+    async fn newer_keys(&self) -> Option<Arc<Keys>> {
+        let refusal = self.outcome.as_ref().err()?;
+        if !refusal.may_end_with_newer_keys() {
+            return None;
+        }
+        let tried = self.keys.as_ref();
+        let renewed = self.issuer.keys.renewed(tried).await?;
+        tried
+            .is_none_or(|tried| !Arc::ptr_eq(tried, &renewed))
+            .then_some(renewed)
+    }
+}
+
 /// Authenticates requests.
 pub struct Authn {
     issuers: Vec<Issuer>,
+    memory: Memory,
+    /// The number of signatures that were checked.
+    signature_checks: AtomicU64,
     /// The tasks that fetch keys. They end when this is dropped.
     _fetchers: JoinSet<()>,
 }
@@ -76,6 +105,8 @@ impl Authn {
         }
         Ok(Self {
             issuers,
+            memory: Memory::new(),
+            signature_checks: AtomicU64::new(0),
             _fetchers: fetchers,
         })
     }
@@ -86,31 +117,79 @@ impl Authn {
     }
 
     /// Reads the user from the bytes of an `Authorization` header. Returns `None` if the header holds
-    /// no bearer token. A token that is signed with an unknown key waits a moment for newer keys, if
-    /// the keys of its issuer may be fetched now.
+    /// no bearer token. A token that was verified before is not verified again, unless the keys of its
+    /// issuer have changed. A token that is signed with an unknown key waits a moment for newer keys,
+    /// if the keys of its issuer may be fetched now.
     ///
     /// # Errors
     /// [`Error::InvalidToken`], or [`Error::UnknownKeys`] if no keys of the issuer are known.
-    pub async fn user(&self, header: Option<&[u8]>, now: Timestamp) -> Result<Option<User>, Error> {
+    pub async fn user(
+        &self,
+        header: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<User>>, Error> {
         let Some(text) = header.map(bearer).transpose()?.flatten() else {
             return Ok(None);
         };
-        let token = Token::read(text)?;
-        let issuer = token.issuer(&self.issuers)?;
-        let keys = issuer.keys.current();
-        let mut outcome = token.user(issuer, &self.issuers, keys.as_deref(), now);
-        if let Err(Refusal::NoKeys | Refusal::UnknownKey(_)) = outcome
-            && let Some(keys) = issuer.keys.renewed(keys.as_ref()).await
-        {
-            outcome = token.user(issuer, &self.issuers, Some(&keys), now);
-        }
-        match outcome {
-            Ok(user) => Ok(Some(user)),
-            Err(Refusal::Invalid(InvalidToken(why)) | Refusal::UnknownKey(why)) => {
-                Err(Error::InvalidToken(why))
+        self.memory.sweep(&self.issuers, now);
+        let hash = TokenHash::of(text);
+        let mut attempt = match self.memory.get(&hash, &self.issuers) {
+            None => self.verify(text, hash, None, now)?,
+            Some(entry) => {
+                entry.times.check(now)?;
+                match &entry.verdict {
+                    Verdict::Verified(user) => return Ok(Some(Arc::clone(user))),
+                    &Verdict::BadSignature { has_kid } => Attempt {
+                        issuer: &self.issuers[entry.issuer],
+                        keys: Some(Arc::clone(&entry.keys)),
+                        outcome: Err(Refusal::BadSignature { has_kid }),
+                    },
+                }
             }
-            Err(Refusal::NoKeys) => Err(Error::UnknownKeys(issuer.kind.clone())),
+        };
+        if let Some(keys) = attempt.newer_keys().await {
+            attempt = self.verify(text, hash, Some(keys), now)?;
         }
+        let why = match attempt.outcome {
+            Ok(user) => return Ok(Some(user)),
+            Err(Refusal::Invalid(InvalidToken(why))) => why,
+            Err(Refusal::UnknownKey) => "the token's `kid` names no key of its issuer",
+            Err(Refusal::BadSignature { .. }) => "the token's signature does not verify",
+            Err(Refusal::NoKeys) => return Err(Error::UnknownKeys(attempt.issuer.kind.clone())),
+        };
+        Err(Error::InvalidToken(why))
+    }
+
+    /// Verifies a token with these keys, or else with the current keys of its issuer, and remembers it.
+    fn verify(
+        &self,
+        text: &str,
+        hash: TokenHash,
+        keys: Option<Arc<Keys>>,
+        now: Timestamp,
+    ) -> Result<Attempt<'_>, InvalidToken> {
+        let token = Token::read(text)?;
+        let position = token.issuer(&self.issuers)?;
+        let issuer = &self.issuers[position];
+        let keys = keys.or_else(|| issuer.keys.current());
+        let checks = &self.signature_checks;
+        let outcome = token.user(issuer, &self.issuers, keys.as_deref(), checks, now);
+        let outcome = outcome.map(Arc::new);
+        let verdict = match &outcome {
+            Ok(user) => Some(Verdict::Verified(Arc::clone(user))),
+            &Err(Refusal::BadSignature { has_kid }) => Some(Verdict::BadSignature { has_kid }),
+            Err(_) => None,
+        };
+        if let (Some(verdict), Some(keys)) = (verdict, &keys) {
+            let keys = Arc::clone(keys);
+            let entry = Entry::new(position, keys, token.times(), verdict);
+            self.memory.insert(hash, entry);
+        }
+        Ok(Attempt {
+            issuer,
+            keys,
+            outcome,
+        })
     }
 
     /// Reports issuers whose keys are missing or cannot be renewed. These are faults only if no
@@ -150,6 +229,11 @@ impl Authn {
                 ..Health::default()
             }
         }
+    }
+
+    /// Returns the number of signatures that were checked since the start.
+    pub fn signature_checks(&self) -> u64 {
+        self.signature_checks.load(Ordering::Relaxed)
     }
 
     /// Returns the number of fetches of keys that have failed since the start.

@@ -262,7 +262,7 @@ impl Gate {
         event: &mut RequestEvent,
     ) -> Result<(), Error> {
         let request = AuthorizationRequest {
-            caller: Caller::Visitor(visitor.user.as_ref()),
+            caller: Caller::Visitor(visitor.user.as_deref()),
             action: action.into(),
             resource: Resource::Route(visitor.route),
             address: visitor.address,

@@ -200,7 +200,7 @@ async fn authenticate(
     headers: &HeaderMap,
     now: Timestamp,
     event: &mut RequestEvent,
-) -> Result<Option<User>, GatewayError> {
+) -> Result<Option<Arc<User>>, GatewayError> {
     let user = app.authn.user(head::authorization(headers), now).await?;
     match &user {
         Some(user) => event.principal(&user.id),

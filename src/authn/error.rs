@@ -26,7 +26,7 @@ pub enum Error {
 
 /// The reason why a token is not accepted, whatever the keys of its issuer are. The text contains
 /// nothing of the token.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct InvalidToken(pub(super) &'static str);
 
 /// Refuses a token with this reason.

@@ -1,6 +1,7 @@
 //! The public keys of one issuer, parsed from a JWKS (RFC 7517, 7518 §6, 8037 §2).
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, ParsedPublicKey,
@@ -38,8 +39,9 @@ impl Key {
         self.algorithm
     }
 
-    /// Returns true if this key made the signature (base64url) of the message.
-    pub(super) fn verifies(&self, message: &[u8], signature: &str) -> bool {
+    /// Returns true if this key made the signature (base64url) of the message. Adds one to `checks`.
+    pub(super) fn verifies(&self, message: &[u8], signature: &str, checks: &AtomicU64) -> bool {
+        checks.fetch_add(1, Ordering::Relaxed);
         let algorithm = self.algorithm.into();
         jsonwebtoken::crypto::verify(signature, message, &self.public, algorithm).unwrap_or(false)
     }

@@ -2,6 +2,7 @@
 
 mod claims;
 mod hostile;
+mod memory;
 mod signatures;
 
 use aws_lc_rs::encoding::AsDer as _;
@@ -147,14 +148,14 @@ fn user(authn: &Authn, token: &str) -> Result<User, &'static str> {
 
 pub(super) fn user_at(authn: &Authn, token: &str, now: Timestamp) -> Result<User, &'static str> {
     match read(authn, Some(format!("Bearer {token}").as_bytes()), now) {
-        Ok(Some(user)) => Ok(user),
+        Ok(Some(user)) => Ok(Arc::unwrap_or_clone(user)),
         Err(Error::InvalidToken(why)) => Err(why),
         other => panic!("{other:?}"),
     }
 }
 
 /// Reads a header. Local keys make the future ready at once.
-fn read(authn: &Authn, header: Option<&[u8]>, now: Timestamp) -> Result<Option<User>, Error> {
+fn read(authn: &Authn, header: Option<&[u8]>, now: Timestamp) -> Result<Option<Arc<User>>, Error> {
     let outcome = authn.user(header, now).now_or_never();
     outcome.expect("local keys need no waiting")
 }

@@ -7,6 +7,7 @@ mod header;
 mod user;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -17,19 +18,37 @@ use super::error::{InvalidToken, invalid};
 use super::issuer::Issuer;
 use super::keys::Keys;
 use cedargate_core::{Timestamp, User};
-use checks::{check_purpose, check_times};
+pub(super) use checks::Times;
+use checks::check_purpose;
 use claims::Claims;
 use header::Header;
 
 /// The reason why a token gives no user.
+#[derive(Clone, Copy)]
 pub(super) enum Refusal {
     /// The token is not accepted, whatever the keys are.
     Invalid(InvalidToken),
-    /// No known key of the issuer signed the token, but a newer key may have. The text is the reason
-    /// if there is no newer key.
-    UnknownKey(&'static str),
+    /// The `kid` names no known key of the issuer.
+    UnknownKey,
+    /// No known key of the issuer made the signature.
+    BadSignature {
+        /// True if the token names its key.
+        has_kid: bool,
+    },
     /// No keys of the issuer are known.
     NoKeys,
+}
+
+impl Refusal {
+    /// Returns true if newer keys of the issuer may verify the token. If the keys of an issuer have no
+    /// ids, a failed verification is the only sign of a rotation.
+    pub(super) fn may_end_with_newer_keys(self) -> bool {
+        match self {
+            Refusal::UnknownKey | Refusal::NoKeys => true,
+            Refusal::BadSignature { has_kid } => !has_kid,
+            Refusal::Invalid(_) => false,
+        }
+    }
 }
 
 impl From<InvalidToken> for Refusal {
@@ -42,6 +61,7 @@ impl From<InvalidToken> for Refusal {
 pub(super) struct Token<'a> {
     header: Header,
     claims: Arc<Claims>,
+    times: Times,
     /// The signed bytes: header and payload as they were sent.
     message: &'a [u8],
     signature: &'a str,
@@ -56,31 +76,40 @@ impl<'a> Token<'a> {
         if URL_SAFE_NO_PAD.decode(signature).is_err() {
             return invalid("the token's signature is not base64url");
         }
+        let header_members = Header::read(header)?;
+        let claims = claims::read(payload)?;
         Ok(Self {
-            header: Header::read(header)?,
-            claims: Arc::new(claims::read(payload)?),
+            header: header_members,
+            times: Times::read(&claims),
+            claims: Arc::new(claims),
             message: &text.as_bytes()[..header.len() + 1 + payload.len()],
             signature,
         })
     }
 
-    /// Returns the issuer that the token names. Its keys must still verify the token.
-    pub(super) fn issuer<'i>(&self, issuers: &'i [Issuer]) -> Result<&'i Issuer, InvalidToken> {
+    pub(super) fn times(&self) -> Times {
+        self.times
+    }
+
+    /// Returns the position of the issuer that the token names. Its keys must still verify the token.
+    pub(super) fn issuer(&self, issuers: &[Issuer]) -> Result<usize, InvalidToken> {
         let Some(Value::String(iss)) = self.claims.get("iss") else {
             return invalid("the token's `iss` is missing or not a string");
         };
-        match issuers.iter().find(|issuer| issuer.issuer == *iss) {
-            Some(issuer) => Ok(issuer),
+        match issuers.iter().position(|issuer| issuer.issuer == *iss) {
+            Some(position) => Ok(position),
             None => invalid("the token's `iss` is not a configured issuer"),
         }
     }
 
-    /// Verifies the token with the keys of its issuer and returns its user.
+    /// Verifies the token with the keys of its issuer and returns its user. Adds the number of
+    /// signature checks to `checks`.
     pub(super) fn user(
         &self,
         issuer: &Issuer,
         issuers: &[Issuer],
         keys: Option<&Keys>,
+        checks: &AtomicU64,
         now: Timestamp,
     ) -> Result<User, Refusal> {
         // These checks come before the signature, so that an expired token, or one for another
@@ -89,8 +118,8 @@ impl<'a> Token<'a> {
             invalid("the token's `alg` is not one that its issuer is configured with")?;
         }
         check_purpose(issuer, &self.claims)?;
-        check_times(&self.claims, now)?;
-        self.verify(keys.ok_or(Refusal::NoKeys)?)?;
+        self.times.check(now)?;
+        self.verify(keys.ok_or(Refusal::NoKeys)?, checks)?;
         let session_id = self.session_id();
         Ok(user::read(issuer, issuers, &self.claims, session_id)?)
     }
@@ -105,12 +134,11 @@ impl<'a> Token<'a> {
         named.unwrap_or_else(|| URL_SAFE_NO_PAD.encode(digest(&SHA256, self.message)))
     }
 
-    fn verify(&self, keys: &Keys) -> Result<(), Refusal> {
+    fn verify(&self, keys: &Keys, checks: &AtomicU64) -> Result<(), Refusal> {
         let kid = self.header.kid.as_deref();
         let mut candidates = keys.candidates(kid).peekable();
         if candidates.peek().is_none() {
-            let why = "the token's `kid` names no key of its issuer";
-            return Err(Refusal::UnknownKey(why));
+            return Err(Refusal::UnknownKey);
         }
         let mut fitting = candidates
             .filter(|key| key.algorithm() == self.header.algorithm)
@@ -118,15 +146,11 @@ impl<'a> Token<'a> {
         if fitting.peek().is_none() {
             invalid("the token's key is for another algorithm than its `alg`")?;
         }
-        if fitting.any(|key| key.verifies(self.message, self.signature)) {
+        if fitting.any(|key| key.verifies(self.message, self.signature, checks)) {
             return Ok(());
         }
-        let why = "the token's signature does not verify";
-        match kid {
-            Some(_) => Ok(invalid(why)?),
-            // If the keys of an issuer have no ids, a failed verification is the only sign of a
-            // rotation.
-            None => Err(Refusal::UnknownKey(why)),
-        }
+        Err(Refusal::BadSignature {
+            has_kid: kid.is_some(),
+        })
     }
 }

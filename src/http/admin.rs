@@ -113,6 +113,7 @@ impl Admin {
                 let text = self.metrics.text(&Readings {
                     store_errors: self.app.store.failures(),
                     failed_fetches: self.app.authn.failed_fetches(),
+                    signature_checks: self.app.authn.signature_checks(),
                     connections: self.connections.total(),
                     reloads: self.policies.counts(),
                     stale: self.policies.status().failure.is_some(),

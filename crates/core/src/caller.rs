@@ -46,7 +46,7 @@ impl User {
 #[derive(Clone, Debug)]
 pub struct Visitor {
     /// The caller, if the request has a valid token.
-    pub user: Option<User>,
+    pub user: Option<Arc<User>>,
     /// The client's address, taken from `X-Forwarded-For` only behind trusted proxies. Never an
     /// IPv4-mapped IPv6 address.
     pub address: IpAddr,
@@ -60,7 +60,7 @@ pub struct Visitor {
 #[derive(Clone, Debug)]
 pub struct Member {
     /// The caller.
-    pub user: User,
+    pub user: Arc<User>,
     /// The tenant in the header `X-Tenant-ID`. Only policies compare it with the token's tenant.
     pub tenant: Tenant,
     /// The client's address, like [`Visitor::address`].

@@ -47,33 +47,64 @@ pub(super) fn check_purpose(issuer: &Issuer, claims: &Claims) -> Result<(), Inva
     Ok(())
 }
 
-pub(super) fn check_times(claims: &Claims, now: Timestamp) -> Result<(), InvalidToken> {
-    let latest = now.plus(LEEWAY);
+/// The claims of a token that are compared with the time of a request.
+#[derive(Clone, Copy)]
+pub(in crate::authn) struct Times {
+    /// `exp`, or the reason why it is refused.
+    expires_at: Result<Timestamp, &'static str>,
+    not_before: Result<Option<Timestamp>, NotANumber>,
+    issued_at: Result<Option<Timestamp>, NotANumber>,
+    signed_in_at: Result<Option<Timestamp>, NotANumber>,
+}
+
+impl Times {
+    pub(super) fn read(claims: &Claims) -> Self {
+        Self {
+            expires_at: expires_at(claims),
+            not_before: moment(claims, "nbf"),
+            issued_at: moment(claims, "iat"),
+            signed_in_at: moment(claims, "auth_time"),
+        }
+    }
+
+    /// Checks that the token is valid now.
+    pub(in crate::authn) fn check(&self, now: Timestamp) -> Result<(), InvalidToken> {
+        let latest = now.plus(LEEWAY);
+        match self.expires_at {
+            Ok(exp) if now >= exp.plus(LEEWAY) => return invalid("the token has expired"),
+            Ok(_) => {}
+            Err(why) => return invalid(why),
+        }
+        match self.not_before {
+            Ok(Some(nbf)) if nbf > latest => return invalid("the token is not valid yet (`nbf`)"),
+            Ok(_) => {}
+            Err(NotANumber) => return invalid("the token's `nbf` is not a number"),
+        }
+        match self.issued_at {
+            Ok(Some(iat)) if iat > latest => return invalid("the token's `iat` is in the future"),
+            Ok(_) => {}
+            Err(NotANumber) => return invalid("the token's `iat` is not a number"),
+        }
+        match self.signed_in_at {
+            Ok(Some(at)) if at > latest => invalid("the token's `auth_time` is in the future"),
+            Ok(_) => Ok(()),
+            Err(NotANumber) => invalid("the token's `auth_time` is not a number"),
+        }
+    }
+
+    /// Returns true if the token is refused now and at every later time.
+    pub(in crate::authn) fn have_passed(&self, now: Timestamp) -> bool {
+        !self.expires_at.is_ok_and(|exp| now < exp.plus(LEEWAY))
+    }
+}
+
+fn expires_at(claims: &Claims) -> Result<Timestamp, &'static str> {
     match millis(claims, "exp") {
         // `Timestamp` would silently reduce it to the last year that it can hold.
         Ok(Some(exp)) if Timestamp::from_millis(exp).millis() < exp => {
-            return invalid("the token's `exp` is beyond the year 9999");
+            Err("the token's `exp` is beyond the year 9999")
         }
-        _ => {}
-    }
-    match moment(claims, "exp") {
-        Ok(Some(exp)) if now >= exp.plus(LEEWAY) => return invalid("the token has expired"),
-        Ok(Some(_)) => {}
-        _ => return invalid("the token's `exp` is missing or not a number"),
-    }
-    match moment(claims, "nbf") {
-        Ok(Some(nbf)) if nbf > latest => return invalid("the token is not valid yet (`nbf`)"),
-        Ok(_) => {}
-        Err(NotANumber) => return invalid("the token's `nbf` is not a number"),
-    }
-    match moment(claims, "iat") {
-        Ok(Some(iat)) if iat > latest => return invalid("the token's `iat` is in the future"),
-        Ok(_) => {}
-        Err(NotANumber) => return invalid("the token's `iat` is not a number"),
-    }
-    match moment(claims, "auth_time") {
-        Ok(Some(at)) if at > latest => invalid("the token's `auth_time` is in the future"),
-        Ok(_) => Ok(()),
-        Err(NotANumber) => invalid("the token's `auth_time` is not a number"),
+        Ok(Some(exp)) => Ok(Timestamp::from_millis(exp)),
+        Ok(None) | Err(NotANumber) => Err("the token's `exp` is missing or not a number"),
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn decode(encoded: &str) -> Result<Map<String, Value>, ObjectError> {
     json::object(&bytes)
 }
 
+#[derive(Clone, Copy)]
 pub(super) struct NotANumber;
 
 /// Reads a NumericDate. A value outside the years of [`Timestamp`] becomes the nearest inside.

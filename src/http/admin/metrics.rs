@@ -50,6 +50,7 @@ struct ReloadLabels {
 pub(super) struct Readings {
     pub(super) store_errors: u64,
     pub(super) failed_fetches: u64,
+    pub(super) signature_checks: u64,
     pub(super) connections: usize,
     pub(super) reloads: ReloadCounts,
     /// True while the policies in force are not those in the folders.
@@ -89,6 +90,7 @@ pub struct Metrics {
     lost: Family<LostLabels, Counter<u64, AtomicU64>>,
     store_errors: Counter<u64, AtomicU64>,
     failed_fetches: Counter<u64, AtomicU64>,
+    signature_checks: Counter<u64, AtomicU64>,
     connections: Gauge,
     reloads: Family<ReloadLabels, Counter<u64, AtomicU64>>,
     stale: Gauge,
@@ -143,6 +145,12 @@ impl Metrics {
             "Failed fetches of an issuer's keys",
             failed_fetches.clone(),
         );
+        let signature_checks = Counter::default();
+        registry.register(
+            "token_signature_checks",
+            "Checks of a token's signature; a remembered token needs none",
+            signature_checks.clone(),
+        );
         let connections = Gauge::default();
         registry.register(
             "connections",
@@ -170,6 +178,7 @@ impl Metrics {
             lost,
             store_errors,
             failed_fetches,
+            signature_checks,
             connections,
             reloads,
             stale,
@@ -183,6 +192,7 @@ impl Metrics {
         };
         set(&self.store_errors, readings.store_errors);
         set(&self.failed_fetches, readings.failed_fetches);
+        set(&self.signature_checks, readings.signature_checks);
         self.connections
             .set(i64::try_from(readings.connections).unwrap_or(i64::MAX));
         let reloads = readings.reloads;
@@ -292,6 +302,7 @@ mod tests {
         let text = metrics.text(&Readings {
             store_errors: 3,
             failed_fetches: 5,
+            signature_checks: 6,
             connections: 7,
             reloads: ReloadCounts {
                 replaced: 2,
@@ -315,6 +326,7 @@ mod tests {
             r#"cedargate_lost_lines_total{stream="decision log",reason="unwritable"} 1"#,
             "cedargate_store_errors_total 3",
             "cedargate_jwks_fetch_errors_total 5",
+            "cedargate_token_signature_checks_total 6",
             "cedargate_connections 7",
             r#"cedargate_policy_reloads_total{outcome="replaced"} 2"#,
             r#"cedargate_policy_reloads_total{outcome="unchanged"} 0"#,
