@@ -11,6 +11,8 @@ pub(super) struct Doors {
     pub(super) site: Site,
     pub(super) gateways: Vec<Gateway>,
     next: Cell<usize>,
+    /// The moment of every strong sign-in, so that all tokens of a user are of one session.
+    signed_in: Value,
 }
 
 impl Doors {
@@ -24,6 +26,7 @@ impl Doors {
             gateways.push(site.deployment.serve_beside());
         }
         Self {
+            signed_in: site.deployment.strong_claims("alice", TENANT)["auth_time"].clone(),
             site,
             gateways,
             next: Cell::default(),
@@ -41,7 +44,10 @@ impl Doors {
     }
 
     fn strong(&self, name: &str) -> Client {
-        self.site.strong(self.door(), name)
+        let mut claims = self.site.deployment.strong_claims(name, TENANT);
+        claims["auth_time"] = self.signed_in.clone();
+        let token = self.site.deployment.sign(&claims);
+        Client::new(&self.door().url).with(token, TENANT)
     }
 }
 
