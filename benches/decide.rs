@@ -75,8 +75,8 @@ fn bundle(policies: usize, rules: Rules) -> Bundle {
     bundle
 }
 
-fn alice() -> User {
-    User {
+fn alice() -> Arc<User> {
+    Arc::new(User {
         id: UserId {
             issuer: "corp".parse().expect("an issuer's name"),
             tenant: Some(TENANT.parse().expect("a tenant")),
@@ -91,7 +91,7 @@ fn alice() -> User {
         strong_acr: Arc::new(["phr".to_owned()]),
         name: "alice".to_owned(),
         display_name: "Alice".to_owned(),
-    }
+    })
 }
 
 fn decide(criterion: &mut Criterion) {

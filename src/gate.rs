@@ -262,7 +262,7 @@ impl Gate {
         event: &mut RequestEvent,
     ) -> Result<(), Error> {
         let request = AuthorizationRequest {
-            caller: Caller::Visitor(visitor.user.as_deref()),
+            caller: Caller::Visitor(visitor.user.as_ref()),
             action: action.into(),
             resource: Resource::Route(visitor.route),
             address: visitor.address,

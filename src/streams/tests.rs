@@ -25,7 +25,7 @@ const HEAVY: usize = 1024 * 1024;
 /// The input of a request for a user's own authenticators.
 fn input() -> Arc<DecisionInput> {
     static INPUT: LazyLock<Arc<DecisionInput>> = LazyLock::new(|| {
-        let user = User::new("corp||alice".parse().unwrap());
+        let user = Arc::new(User::new("corp||alice".parse().unwrap()));
         let request = AuthorizationRequest {
             caller: Caller::Member {
                 user: &user,

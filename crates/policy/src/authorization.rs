@@ -23,7 +23,7 @@ pub struct AuthorizationRequest<'a> {
 }
 
 impl AuthorizationRequest<'_> {
-    pub(crate) fn user(&self) -> Option<&User> {
+    pub(crate) fn user(&self) -> Option<&Arc<User>> {
         match &self.caller {
             Caller::Visitor(user) => *user,
             Caller::Member { user, .. } => Some(user),
@@ -75,12 +75,12 @@ impl AuthorizationRequest<'_> {
 #[derive(Clone, Debug)]
 pub enum Caller<'a> {
     /// A caller of a public operation, with or without a token. The context is a `Gate::Public`.
-    Visitor(Option<&'a User>),
+    Visitor(Option<&'a Arc<User>>),
     /// A user who names a tenant. The context is a `Gate::Mfa`, or a `Gate::Ceremony` if there is a
     /// method type.
     Member {
         /// The user.
-        user: &'a User,
+        user: &'a Arc<User>,
         /// The tenant in the header `X-Tenant-ID`: `context.tenant`.
         tenant: Tenant,
         /// The facts about the user's authenticators: `context.factors`.
@@ -94,7 +94,7 @@ pub enum Caller<'a> {
 
 impl<'a> Caller<'a> {
     /// Returns a user who names a tenant, has no authenticators and cannot step up at the gateway.
-    pub fn member(user: &'a User, tenant: Tenant) -> Self {
+    pub fn member(user: &'a Arc<User>, tenant: Tenant) -> Self {
         static FACTORS: Factors = Factors {
             count: 0,
             method_types: Vec::new(),

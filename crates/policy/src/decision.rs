@@ -1,5 +1,6 @@
 //! Makes decisions from what policies evaluate to: effect, determining policies, notices and errors.
 
+mod direct;
 mod shadow;
 mod step_up;
 
@@ -11,6 +12,7 @@ use cedargate_core::{Decision, Effect};
 
 use crate::annotations::Annotations;
 use crate::engine::{Engine, Evaluation};
+use crate::request::RequestKind;
 use crate::{AuthorizationRequest, Bundle, DecisionInput, PreparedRequest, nesting};
 
 pub(crate) use step_up::{Denied, Offer};
@@ -27,10 +29,17 @@ impl Bundle {
     ///
     /// [`Effect::Failed`]: cedargate_core::Effect::Failed
     pub fn decide(&self, request: &AuthorizationRequest<'_>) -> Decision {
-        match PreparedRequest::new(self, request) {
-            Ok(prepared) => self.decide_with_shadow(&prepared),
-            Err(error) => Decision::failed(error.to_string()),
+        let decision = self
+            .decide_directly(request)
+            .unwrap_or_else(|| self.decide_fully(request));
+        #[cfg(test)]
+        for again in [
+            Some(self.decide_fully(request)),
+            self.decide_directly(request),
+        ] {
+            assert!(again.is_none_or(|again| again == decision));
         }
+        decision
     }
 
     /// Decides a request like [`Bundle::decide`], and also returns the input of the decision for the
@@ -39,13 +48,19 @@ impl Bundle {
         &self,
         request: &AuthorizationRequest<'_>,
     ) -> (Decision, Arc<DecisionInput>) {
-        let prepared = PreparedRequest::new(self, request);
-        let decision = match &prepared {
-            Ok(prepared) => self.decide_with_shadow(prepared),
+        let input = DecisionInput::new(request, &self.schema);
+        (self.decide(request), Arc::new(input))
+    }
+
+    /// Decides a request with all of its facts.
+    fn decide_fully(&self, request: &AuthorizationRequest<'_>) -> Decision {
+        match PreparedRequest::new(self, request) {
+            Ok(prepared) => {
+                self.schema.memory.remember(RequestKind::of(request));
+                self.decide_with_shadow(&prepared)
+            }
             Err(error) => Decision::failed(error.to_string()),
-        };
-        let input = DecisionInput::new(request, prepared.ok(), &self.schema);
-        (decision, Arc::new(input))
+        }
     }
 
     /// Decides a prepared request, such as one from a test case. Shadow policies are not evaluated.

@@ -1,7 +1,7 @@
 //! The input of a decision, for the decision log.
 //!
-//! The Cedar request is kept as it is and converted to JSON when the log is written, so that callers do
-//! not wait for the conversion.
+//! The facts are kept as they are. The Cedar request is made of them, and JSON of that, when the log is
+//! written, so that callers do not wait for it.
 
 use std::sync::Arc;
 
@@ -10,57 +10,43 @@ use serde_json::{Map, Value, json};
 
 use cedargate_core::Means;
 
+use crate::request::OwnedRequest;
 use crate::schema::SchemaIndex;
 use crate::{AuthorizationRequest, PreparedRequest, means, request};
 
 /// The input of one decision: the request with its context and entities.
 #[derive(Debug)]
 pub struct DecisionInput {
-    principal: EntityUid,
-    action: EntityUid,
-    resource: EntityUid,
-    /// `None` if the request did not conform to the schema.
-    prepared: Option<PreparedRequest>,
-    strong_acr: Arc<[String]>,
-    /// `None` if the caller named no tenant: a [`Caller::Visitor`](crate::Caller::Visitor).
-    means: Option<Means>,
+    request: OwnedRequest,
+    schema: Arc<SchemaIndex>,
     weight: usize,
 }
 
-/// The approximate size of an input without groups and claims, in bytes.
-const BASE: usize = 4096;
-/// The approximate size of an entity id or a set element beside its text, in bytes.
-const ELEMENT: usize = 256;
-
 impl DecisionInput {
-    pub(crate) fn new(
-        request: &AuthorizationRequest<'_>,
-        prepared: Option<PreparedRequest>,
-        schema: &SchemaIndex,
-    ) -> Self {
+    pub(crate) fn new(request: &AuthorizationRequest<'_>, schema: &Arc<SchemaIndex>) -> Self {
         Self {
-            principal: request::principal(request),
-            action: request::action(request),
-            resource: request::resource(request),
-            prepared,
-            strong_acr: request.strong_acr(),
-            means: request.means().cloned(),
-            weight: weight(request, schema),
+            request: OwnedRequest::new(request),
+            schema: Arc::clone(schema),
+            weight: request
+                .user()
+                .map_or(request::BASE, |user| request::weight(user, schema)),
         }
     }
 
     /// Returns the input as JSON: the members `principal`, `action`, `resource`, `context` and `entities` of
     /// test cases. The last two are missing if the request did not conform to the schema.
     pub fn json(&self) -> Map<String, Value> {
+        let request = self.request.get();
         let mut input = Map::new();
         for (name, uid) in [
-            ("principal", &self.principal),
-            ("action", &self.action),
-            ("resource", &self.resource),
+            ("principal", request::principal(&request)),
+            ("action", request::action(&request)),
+            ("resource", request::resource(&request)),
         ] {
             input.insert(name.to_owned(), uid.to_string().into());
         }
-        if let Some((context, entities)) = self.prepared.as_ref().and_then(context_and_entities) {
+        let prepared = PreparedRequest::with_schema(&self.schema, &request).ok();
+        if let Some((context, entities)) = prepared.as_ref().and_then(context_and_entities) {
             input.insert("context".to_owned(), context);
             input.insert("entities".to_owned(), entities);
         }
@@ -70,44 +56,22 @@ impl DecisionInput {
     /// Returns the `acr` values that a sign-in at the caller's issuer can reach. The step-ups that a denial
     /// offers depend on them.
     pub fn strong_acr(&self) -> &[String] {
-        &self.strong_acr
+        self.request.strong_acr()
     }
 
     /// Returns the ways in which the caller could step up, or `None` if the caller named no tenant.
     pub fn means(&self) -> Option<&Means> {
-        self.means.as_ref()
+        self.request.means()
     }
 
     /// Returns the ways in which the caller could step up, as the member `means` of test cases.
     pub fn means_json(&self) -> Option<Value> {
-        self.means.as_ref().map(means::to_json)
+        self.means().map(means::to_json)
     }
 
     /// Returns the approximate size in memory, in bytes.
     pub fn weight(&self) -> usize {
         self.weight
-    }
-}
-
-/// Estimates the size of an input in bytes. Queues are limited by size and not by number, because a token
-/// can name thousands of groups.
-fn weight(request: &AuthorizationRequest<'_>, schema: &SchemaIndex) -> usize {
-    let Some(user) = request.user() else {
-        return BASE;
-    };
-    let groups = user.groups.iter().map(|name| name.len() + ELEMENT);
-    let claims = schema.claims.iter().map(|(name, _)| {
-        let claim = user.claims.get(name);
-        claim.map_or(0, |claim| ELEMENT + text(claim))
-    });
-    BASE + groups.sum::<usize>() + claims.sum::<usize>()
-}
-
-fn text(claim: &Value) -> usize {
-    match claim {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(|item| ELEMENT + text(item)).sum(),
-        _ => 0,
     }
 }
 

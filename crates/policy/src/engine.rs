@@ -9,6 +9,7 @@ mod candidate;
 mod condition;
 mod index;
 mod scope;
+mod view;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,11 +18,15 @@ use cedar_policy::{
     AuthorizationError, Authorizer, Decision, Entities, PolicyId, PolicySet, Request,
 };
 use cedar_policy_core::ast;
+use cedar_policy_core::entities as core;
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 
+use crate::syntax::Reads;
+
 use candidate::Candidate;
-use index::{Index, RequestView};
+use index::Index;
+use view::RequestView;
 
 /// A policy set that decides requests.
 #[derive(Clone, Debug)]
@@ -29,6 +34,7 @@ pub(crate) struct Engine {
     set: PolicySet,
     index: Arc<Index>,
     changes: Changes,
+    reads: Reads,
 }
 
 /// The differences between a set and its index. A set that differs from another one in a few policies
@@ -56,12 +62,18 @@ pub(crate) struct Evaluation {
 impl Engine {
     /// Makes the index of a policy set.
     pub(crate) fn new(set: PolicySet) -> Self {
-        let index = set.policies().map(Candidate::new).collect();
+        let index: Index = set.policies().map(Candidate::new).collect();
         Self {
+            reads: index.reads(),
             set,
             index: Arc::new(index),
             changes: Changes::default(),
         }
+    }
+
+    /// Returns the reads of all conditions.
+    pub(crate) fn reads(&self) -> Reads {
+        self.reads
     }
 
     /// Returns the policy set.
@@ -83,20 +95,31 @@ impl Engine {
         for id in ids {
             self.changes.removed.insert(id.clone());
             self.changes.added.retain(|added| added.id != *id);
-            let changed = self.set.policy(id);
-            self.changes.added.extend(changed.map(Candidate::new));
+            if let Some(changed) = self.set.policy(id).map(Candidate::new) {
+                self.reads |= changed.reads();
+                self.changes.added.push(changed);
+            }
         }
         Ok(())
     }
 
     /// Evaluates the policies whose scope matches the request.
     pub(crate) fn evaluate(&self, request: &Request, entities: &Entities) -> Evaluation {
-        let request: &ast::Request = request.as_ref();
-        let entities = entities.as_ref();
+        self.evaluate_parts(request.as_ref(), entities.as_ref(), None)
+    }
+
+    /// Evaluates the policies whose scope matches the request. `action` is its action with the groups, if
+    /// it is not among the entities: a condition that reads the action does not see the groups then.
+    pub(crate) fn evaluate_parts(
+        &self,
+        request: &ast::Request,
+        entities: &core::Entities,
+        action: Option<&ast::Entity>,
+    ) -> Evaluation {
         let extensions = Extensions::all_available();
         let evaluator = Evaluator::new(request.clone(), entities, extensions);
         let mut outcomes = Outcomes::default();
-        if let Some(view) = RequestView::new(request, entities) {
+        if let Some(view) = RequestView::new(request, entities, action) {
             let removed = &self.changes.removed;
             for policy in self.index.matching(&view) {
                 if removed.is_empty() || !removed.contains(&policy.id) {

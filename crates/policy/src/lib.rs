@@ -3,6 +3,7 @@
 //!
 //! ```
 //! use std::path::Path;
+//! use std::sync::Arc;
 //!
 //! use cedargate_core::{GateAction, User};
 //! use cedargate_policy::{AuthorizationRequest, Bundle, Caller, Resource, Sources};
@@ -12,7 +13,7 @@
 //! let bundle = Bundle::load(&Sources::read(&root.join("policies"), &root.join("schema"))?)?;
 //!
 //! // A user of one tenant lists their authenticators and names another tenant.
-//! let alice = User::new("corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice".parse()?);
+//! let alice = Arc::new(User::new("corp|2489e9ad-2ee2-8e00-8ec9-32d5f69181c0|alice".parse()?));
 //! let decision = bundle.decide(&AuthorizationRequest {
 //!     caller: Caller::member(&alice, "0e0e0e0e-0000-4000-8000-000000000001".parse()?),
 //!     action: GateAction::ListMfaMethods.into(),

@@ -14,6 +14,7 @@ use cedargate_core::Means;
 use crate::means;
 use crate::members::strings;
 use crate::request::{build, enrolled, principal, resource};
+use crate::schema::SchemaIndex;
 use crate::{AuthorizationRequest, Bundle, RequestError};
 
 /// A Cedar request with its entities that conforms to the schema of a bundle.
@@ -37,8 +38,15 @@ impl PreparedRequest {
     /// # Errors
     /// The request does not conform to the schema.
     pub fn new(bundle: &Bundle, request: &AuthorizationRequest<'_>) -> Result<Self, RequestError> {
+        Self::with_schema(&bundle.schema, request)
+    }
+
+    pub(crate) fn with_schema(
+        schema: &SchemaIndex,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<Self, RequestError> {
         let (principal, resource) = (principal(request), resource(request));
-        let (cedar_request, entities) = build(request, &principal, &resource, &bundle.schema)?;
+        let (cedar_request, entities) = build(request, &principal, &resource, schema)?;
         Ok(Self {
             cedar_request,
             entities,

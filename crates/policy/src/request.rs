@@ -4,9 +4,13 @@
 //! Cedar only takes as text.
 
 mod changed;
+mod memory;
+mod owned;
+
+use std::sync::Arc;
 
 use cedar_policy::{Context, Entities, EntityUid, Request, RequestValidationError};
-use cedar_policy_core::ast::{self, EntityUID, Value};
+use cedar_policy_core::ast::{self, EntityUID, EntityUIDEntry, Value};
 use cedar_policy_core::entities::{self, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 use serde_json::Value as Json;
@@ -16,10 +20,13 @@ use cedargate_core::{Authenticator, Factors, GroupId, MethodType, User, UserId};
 
 use crate::schema::{ClaimType, SchemaIndex};
 use crate::shape;
+use crate::syntax::Reads;
 use crate::values::{TYPES, entity, record, set, string, uid};
 use crate::{AuthorizationRequest, RequestError, Resource};
 
 pub(crate) use changed::{Change, Proof, after};
+pub(crate) use memory::{CallerFacts, RequestKind, RequestMemory};
+pub(crate) use owned::OwnedRequest;
 
 impl AuthorizationRequest<'_> {
     /// Returns the principal's entity uid as Cedar writes it, such as `Gate::Anonymous::"anonymous"`.
@@ -49,12 +56,15 @@ pub(crate) fn action(request: &AuthorizationRequest<'_>) -> EntityUid {
 }
 
 pub(crate) fn resource(request: &AuthorizationRequest<'_>) -> EntityUid {
-    let uid = match &request.resource {
+    resource_entity(request).into()
+}
+
+fn resource_entity(request: &AuthorizationRequest<'_>) -> EntityUID {
+    match &request.resource {
         Resource::Account(id) => uid(&TYPES.account, id),
         Resource::Authenticator(_, authenticator) => uid(&TYPES.authenticator, authenticator.id),
         Resource::Route(pattern) => uid(&TYPES.route, pattern),
-    };
-    uid.into()
+    }
 }
 
 /// Builds the Cedar request and its entities.
@@ -91,14 +101,107 @@ pub(crate) fn build(
     // The entities are not validated again: they have the types of the schema by construction, which a
     // test checks. With a schema, Cedar would also add all of its actions to each request. Each entity has
     // all of its ancestors.
+    Ok((cedar_request, entities_of(list)?.into()))
+}
+
+fn entities_of(
+    list: impl IntoIterator<Item = ast::Entity>,
+) -> Result<entities::Entities, RequestError> {
     let entities = entities::Entities::from_entities(
         list,
         None::<&NoEntitiesSchema>,
         TCComputation::AssumeAlreadyComputed,
         Extensions::all_available(),
     );
-    let entities = entities.map_err(|error| error.to_string())?;
-    Ok((cedar_request, entities.into()))
+    entities.map_err(|error| error.to_string().into())
+}
+
+/// A request with those of its facts that some policies read.
+pub(crate) struct PartialRequest {
+    pub(crate) request: ast::Request,
+    pub(crate) entities: RequestEntities,
+}
+
+/// The entities of a request: those of the caller as they are, or more of them.
+pub(crate) enum RequestEntities {
+    OfCaller(Arc<CallerFacts>),
+    More(entities::Entities),
+}
+
+impl RequestEntities {
+    pub(crate) fn get(&self) -> &entities::Entities {
+        match self {
+            Self::OfCaller(facts) => &facts.entities,
+            Self::More(entities) => entities,
+        }
+    }
+}
+
+/// Builds a request of a kind that conforms to the schema, with the facts in `reads`. `action` is its action.
+///
+/// # Errors
+/// A claim has another type than the schema declares.
+pub(crate) fn build_partial(
+    request: &AuthorizationRequest<'_>,
+    action: &ast::Entity,
+    reads: Reads,
+    schema: &SchemaIndex,
+) -> Result<PartialRequest, RequestError> {
+    let known = |uid| EntityUIDEntry::known(uid, None);
+    let caller = request
+        .user()
+        .map(|user| schema.memory.caller(user, schema));
+    let caller = caller.transpose()?;
+    let own = request.user().map(|user| &user.id);
+    let principal = match &caller {
+        Some(facts) => facts.principal.clone(),
+        None => known(principal_entity(request)),
+    };
+    let resource = match (&request.resource, &caller) {
+        (Resource::Account(id), Some(facts)) if own == Some(*id) => facts.account.clone(),
+        _ => known(resource_entity(request)),
+    };
+    let mut more = Vec::new();
+    match &request.resource {
+        Resource::Account(id) | Resource::Authenticator(id, _) if own != Some(*id) => {
+            more.push(account(id));
+        }
+        _ => {}
+    }
+    // A route has neither attributes nor parents.
+    if let Resource::Authenticator(holder, record) = &request.resource {
+        more.push(authenticator(holder, record));
+    }
+    if reads.action {
+        more.push(action.clone());
+    }
+    let entities = match caller {
+        Some(facts) if more.is_empty() => RequestEntities::OfCaller(facts),
+        Some(facts) => RequestEntities::More(with_more(facts.entities.clone(), more)?),
+        None => RequestEntities::More(with_more(entities::Entities::new(), more)?),
+    };
+    Ok(PartialRequest {
+        request: ast::Request::new_unchecked(
+            principal,
+            known(action.uid().clone()),
+            resource,
+            Some(shape::context_with(request, reads.context)),
+        ),
+        entities,
+    })
+}
+
+fn with_more(
+    entities: entities::Entities,
+    more: Vec<ast::Entity>,
+) -> Result<entities::Entities, RequestError> {
+    let added = entities.add_entities(
+        more.into_iter().map(Arc::new),
+        None::<&NoEntitiesSchema>,
+        TCComputation::AssumeAlreadyComputed,
+        Extensions::all_available(),
+    );
+    added.map_err(|error| error.to_string().into())
 }
 
 /// Returns the principal, its account, the resource and the resource's account, each once.
@@ -245,5 +348,28 @@ pub(crate) fn enrolled(context: &Context) -> Factors {
         count,
         method_types,
         reset: matches!(facts.get("reset"), Some(Bool(true))),
+    }
+}
+
+/// The approximate size of the entities of a caller without groups and claims, in bytes.
+pub(crate) const BASE: usize = 4096;
+/// The approximate size of an entity id or a set element beside its text, in bytes.
+const ELEMENT: usize = 256;
+
+/// Estimates the memory that the facts about a caller take, in bytes. A token can name thousands of groups.
+pub(crate) fn weight(user: &User, schema: &SchemaIndex) -> usize {
+    let groups = user.groups.iter().map(|name| name.len() + ELEMENT);
+    let claims = schema.claims.iter().map(|(name, _)| {
+        let claim = user.claims.get(name);
+        claim.map_or(0, |claim| ELEMENT + text(claim))
+    });
+    BASE + groups.sum::<usize>() + claims.sum::<usize>()
+}
+
+fn text(claim: &Json) -> usize {
+    match claim {
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.iter().map(|item| ELEMENT + text(item)).sum(),
+        _ => 0,
     }
 }

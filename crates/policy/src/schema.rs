@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{
     ActionConstraint, Entities, EntityUid, PolicyId, PolicySet, Schema, SchemaFragment,
@@ -14,6 +14,7 @@ use cedargate_core::Finding;
 use super::files::Source;
 use super::nesting;
 use super::place::Place;
+use super::request::RequestMemory;
 use super::shipped::GATE_SCHEMA;
 
 /// The schema, and those of its declarations that Cedar's `Schema` does not expose.
@@ -27,6 +28,8 @@ pub struct SchemaIndex {
     pub claims: Vec<(String, ClaimType)>,
     /// The names of the attributes and members of all types.
     pub names: BTreeSet<String>,
+    /// The parts of requests that are built once.
+    pub(crate) memory: Arc<RequestMemory>,
 }
 
 impl SchemaIndex {
@@ -156,6 +159,7 @@ pub(crate) fn load(
         actions,
         claims,
         names,
+        memory: Arc::default(),
     })
 }
 

@@ -3,7 +3,9 @@
 //! All code that builds requests, reads them from JSON, masks them, or completes those of older releases
 //! uses this one description.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::BitOrAssign;
+use std::sync::{Arc, LazyLock};
 
 use cedar_policy_core::ast::{Context, Value};
 use serde_json::Value as Json;
@@ -184,18 +186,75 @@ pub(crate) fn factors(factors: &Factors) -> Value {
     ])
 }
 
-/// Builds the members of the context of a request.
+/// Builds the context of a request.
 pub(crate) fn context(request: &AuthorizationRequest<'_>) -> Context {
-    let build = |member: &ContextLeaf| Some((member.leaf.name, (member.leaf.build)(request)?));
-    let members = CONTEXT.iter().filter_map(|member| match member {
-        Member::Leaf(leaf) => build(leaf),
-        Member::Record(name, leaves) => {
-            let members = leaves.iter().map(build).collect::<Option<Vec<_>>>()?;
-            Some((*name, record(members)))
+    context_with(request, Leaves::ALL)
+}
+
+/// Builds the context of a request with these leaves only. A record without a wanted leaf is left out.
+pub(crate) fn context_with(request: &AuthorizationRequest<'_>, wanted: Leaves) -> Context {
+    let mut at = 0;
+    let mut context = BTreeMap::new();
+    for member in CONTEXT {
+        let (name, value) = match member {
+            Member::Leaf(leaf) => {
+                let is_wanted = wanted.contains(at);
+                at += 1;
+                (
+                    leaf.leaf.name,
+                    is_wanted.then(|| (leaf.leaf.build)(request)).flatten(),
+                )
+            }
+            Member::Record(name, leaves) => {
+                let first = at;
+                at += leaves.len();
+                let leaves = leaves.iter().zip(first..);
+                let leaves = leaves.filter(|(_, at)| wanted.contains(*at));
+                let build = |(leaf, _): (&ContextLeaf, _)| {
+                    Some((leaf.leaf.name, (leaf.leaf.build)(request)?))
+                };
+                // All leaves of a record are missing if one is.
+                let members = leaves.map(build).collect::<Option<Vec<_>>>();
+                (*name, members.filter(|built| !built.is_empty()).map(record))
+            }
+        };
+        context.extend(value.map(|value| (SmolStr::new_static(name), value)));
+    }
+    Context::Value(Arc::new(context))
+}
+
+/// Some leaves of the context, by their positions in [`leaves`].
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Leaves(u32);
+
+impl Leaves {
+    pub(crate) const ALL: Self = Self(u32::MAX);
+
+    fn contains(self, at: usize) -> bool {
+        self.0 & (1 << at) != 0
+    }
+
+    /// Adds the leaves that an expression reads whose longest path is this one: the leaf, the record that
+    /// it is in, or a part of it.
+    pub(crate) fn add_read(&mut self, path: &str) {
+        static PATHS: LazyLock<Vec<String>> =
+            LazyLock::new(|| leaves().map(|(path, _)| path).collect());
+        let is_in = |inner: &str, outer: &str| {
+            let rest = inner.strip_prefix(outer);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        for (at, leaf) in PATHS.iter().enumerate() {
+            if is_in(path, leaf) || is_in(leaf, path) {
+                self.0 |= 1 << at;
+            }
         }
-    });
-    let members = members.map(|(name, value)| (SmolStr::new_static(name), value));
-    Context::Value(Arc::new(members.collect()))
+    }
+}
+
+impl BitOrAssign for Leaves {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
 }
 
 /// Returns the leaves of the context with their paths, such as `context.session.acr`, in the order of

@@ -30,6 +30,7 @@ pub use literals::{HasTest, IpLiteral};
 pub(crate) use membership::{RequiredPrincipal, names_users};
 pub use mutation_sites::{MutationSite, SiteKind};
 pub use normal_form::NormalForm;
+pub(crate) use reads::Reads;
 pub(crate) use values::duration;
 pub use values::duration_millis;
 

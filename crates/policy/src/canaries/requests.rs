@@ -195,6 +195,7 @@ impl Canary<'_> {
             name: String::new(),
             display_name: String::new(),
         };
+        let user = Arc::new(user);
         let authenticator = authenticator(self.method_type);
         let resource = match self.action.target() {
             Target::OwnAuthenticator => Resource::Authenticator(&user.id, &authenticator),

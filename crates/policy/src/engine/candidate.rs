@@ -4,6 +4,8 @@ use cedar_policy::{Policy, PolicyId};
 use cedar_policy_core::ast::{self, Effect, Literal, ValueKind};
 use cedar_policy_core::evaluator::Evaluator;
 
+use crate::syntax::Reads;
+
 /// A policy or link, ready to be evaluated.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
@@ -20,6 +22,12 @@ impl Candidate {
             forbids: ast.effect() == Effect::Forbid,
             policy: ast.clone(),
         }
+    }
+
+    /// Returns the reads of the conditions.
+    pub(super) fn reads(&self) -> Reads {
+        let condition = self.policy.non_scope_constraints();
+        condition.map(Reads::of).unwrap_or_default()
     }
 
     /// Evaluates the conditions, for a request that the scope matches.

@@ -12,8 +12,8 @@ use cedar_policy_core::ast::{
 use cedar_policy_core::entities::Dereference;
 use smol_str::SmolStr;
 
-use super::index::RequestView;
 use super::scope::{Constraint, Map};
+use super::view::RequestView;
 
 /// What the conditions of a policy begin with.
 #[derive(Default)]

@@ -1,11 +1,13 @@
 //! The index of a policy set.
 
-use cedar_policy_core::ast::{PrincipalConstraint, Request, ResourceConstraint};
-use cedar_policy_core::entities::Entities;
+use cedar_policy_core::ast::{PrincipalConstraint, ResourceConstraint};
+
+use crate::syntax::Reads;
 
 use super::candidate::Candidate;
 use super::condition::{ByCondition, Leading};
-use super::scope::{Constraint, Level, Part};
+use super::scope::{Constraint, Level};
+use super::view::RequestView;
 
 /// The policies of a set by their scopes: by action, then principal, then resource, then an equality that
 /// their conditions begin with.
@@ -17,28 +19,6 @@ pub(super) struct Index {
     unindexed: Vec<u32>,
     /// True if some policy has several places in the index.
     has_repeated: bool,
-}
-
-/// The parts of a request that the index looks up.
-pub(super) struct RequestView<'r> {
-    action: Part<'r>,
-    principal: Part<'r>,
-    resource: Part<'r>,
-    pub(super) request: &'r Request,
-    pub(super) entities: &'r Entities,
-}
-
-impl<'r> RequestView<'r> {
-    /// Returns `None` for a request with an unknown part, which none of this crate has.
-    pub(super) fn new(request: &'r Request, entities: &'r Entities) -> Option<Self> {
-        Some(Self {
-            action: Part::new(request.action().uid()?, entities),
-            principal: Part::new(request.principal().uid()?, entities),
-            resource: Part::new(request.resource().uid()?, entities),
-            request,
-            entities,
-        })
-    }
 }
 
 impl Index {
@@ -58,6 +38,15 @@ impl Index {
             found.dedup();
         }
         found.into_iter().map(|at| self.at(at))
+    }
+
+    /// Returns the reads of all conditions.
+    pub(super) fn reads(&self) -> Reads {
+        let mut reads = Reads::default();
+        self.policies
+            .iter()
+            .for_each(|policy| reads |= policy.reads());
+        reads
     }
 
     /// Returns the policies whose scope must be evaluated.

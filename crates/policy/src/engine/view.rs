@@ -27,8 +27,8 @@ impl<'r> RequestView<'r> {
         action_part.entity = action_part.entity.or(action);
         Some(Self {
             action: action_part,
-            pub(super) principal: Part::new(request.principal().uid()?, entities),
-            pub(super) resource: Part::new(request.resource().uid()?, entities),
+            principal: Part::new(request.principal().uid()?, entities),
+            resource: Part::new(request.resource().uid()?, entities),
             request,
             entities,
         })

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -166,6 +167,7 @@ fn load(policies: &Source, schema: &Source, findings: &mut Vec<Finding>) -> Bund
         cedar: schema,
         claims: Vec::new(),
         names: BTreeSet::new(),
+        memory: Arc::default(),
     };
     let parsed = parse_file(policies, findings);
     let statements: Vec<_> = parsed

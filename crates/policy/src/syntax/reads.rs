@@ -1,9 +1,45 @@
 //! The attributes that conditions read.
 
+use std::ops::BitOrAssign;
+
 use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, UnaryOp, Var};
+
+use super::paths::paths;
+use crate::shape::Leaves;
 
 use super::expression::{attribute, call, is_variable, located};
 use super::{Located, Syntax, duration_millis};
+
+/// The parts of a request that conditions read, beside principal and resource.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reads {
+    /// The leaves of the context.
+    pub(crate) context: Leaves,
+    /// True if the conditions read the action. The scope does not count.
+    pub(crate) action: bool,
+}
+
+impl Reads {
+    /// Returns the reads of a condition.
+    pub(crate) fn of(condition: &Expr) -> Self {
+        let mut reads = Self::default();
+        for path in paths(condition) {
+            match path.text.split(['.', '[']).next() {
+                Some("context") => reads.context.add_read(&path.text),
+                Some("action") => reads.action = true,
+                _ => {}
+            }
+        }
+        reads
+    }
+}
+
+impl BitOrAssign for Reads {
+    fn bitor_assign(&mut self, other: Self) {
+        self.context |= other.context;
+        self.action |= other.action;
+    }
+}
 
 impl<'a> Syntax<'a> {
     /// Returns the first place where the conditions read a member of the context, such as

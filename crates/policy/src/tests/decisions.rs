@@ -107,6 +107,7 @@ impl MemberRequest {
                 | GateAction::TrustAuthenticator
         );
         let authenticator = key();
+        let user = Arc::new(self.user.clone());
         let resource = match self.action {
             GateAction::TrustAuthenticator
             | GateAction::CompleteWebauthnAuthentication
@@ -116,7 +117,7 @@ impl MemberRequest {
         };
         call(&AuthorizationRequest {
             caller: Caller::Member {
-                user: &self.user,
+                user: &user,
                 tenant: self.tenant,
                 factors: &self.factors,
                 means: &self.means,
@@ -131,7 +132,7 @@ impl MemberRequest {
 }
 
 fn visitor<'a>(
-    user: Option<&'a User>,
+    user: Option<&'a Arc<User>>,
     action: GateAction,
     route: &'a str,
 ) -> AuthorizationRequest<'a> {
@@ -153,7 +154,7 @@ fn forbid(id: &str, condition: &str) -> String {
 #[test]
 fn every_action_conforms_to_the_schema() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
-    let alice = alice();
+    let alice = Arc::new(alice());
     for action in GateAction::ALL.iter().copied() {
         let decision = match action {
             GateAction::ReadApiDescription
@@ -163,7 +164,7 @@ fn every_action_conforms_to_the_schema() {
             | GateAction::Unknown => bundle.decide(&visitor(Some(&alice), action, path::UNKNOWN)),
             _ => MemberRequest {
                 action,
-                ..MemberRequest::by(alice.clone())
+                ..MemberRequest::by((*alice).clone())
             }
             .decide(&bundle),
         };
@@ -202,9 +203,10 @@ fn every_entity_conforms_to_the_schema() {
         let mut user = alice();
         user.claims = Arc::new(claims);
         user.groups = vec!["a|b".to_owned()];
+        let user = Arc::new(user);
         conforms(&visitor(None, GateAction::Unknown, path::UNKNOWN));
         conforms(&visitor(Some(&user), GateAction::Unknown, path::UNKNOWN));
-        let mut request = MemberRequest::by(user);
+        let mut request = MemberRequest::by((*user).clone());
         for action in [GateAction::ListMfaMethods, GateAction::TrustAuthenticator] {
             request.action = action;
             request.with_request(conforms);
@@ -249,7 +251,7 @@ fn request_has_its_uids_and_decision_its_determining_policies() {
 #[test]
 fn request_that_does_not_conform_to_the_schema_fails() {
     let bundle = Bundle::load(&Sources::shipped()).unwrap();
-    let alice = alice();
+    let alice = Arc::new(alice());
     for request in [
         visitor(Some(&alice), GateAction::ListMfaMethods, path::METHODS),
         visitor(None, GateAction::BeginWebauthnRegistration, path::REGISTER),

@@ -27,7 +27,7 @@ const ACTIONS: [GateAction; 3] = [
 /// The random parts of a request.
 #[derive(Clone, Debug)]
 struct Drawn {
-    user: User,
+    user: Arc<User>,
     header: Tenant,
     factors: Factors,
     means: Means,
@@ -123,7 +123,7 @@ fn request() -> impl Strategy<Value = Drawn> {
                     recovery_code: false,
                 };
                 Drawn {
-                    user,
+                    user: Arc::new(user),
                     header: header.parse().unwrap(),
                     factors,
                     means,

@@ -73,7 +73,8 @@ struct Drawn {
 
 impl Drawn {
     fn with_request<T>(&self, call: impl FnOnce(&AuthorizationRequest<'_>) -> T) -> T {
-        let request = match &self.user {
+        let user = self.user.clone().map(Arc::new);
+        let request = match &user {
             Some(user) if self.member => {
                 let action = protected()[self.action % protected().len()];
                 let enrols = ENROL.contains(&action);

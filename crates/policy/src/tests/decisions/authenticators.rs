@@ -9,7 +9,7 @@ fn holds(authenticator: &Authenticator, condition: &str) -> bool {
         "{OWN_MFA}@id(\"x\") forbid (principal, action == Gate::Action::\"trustAuthenticator\", \
          resource) when {{ {condition} }};"
     );
-    let alice = alice();
+    let alice = Arc::new(alice());
     let decision = load(&policy).unwrap().decide(&AuthorizationRequest {
         caller: Caller::Member {
             user: &alice,

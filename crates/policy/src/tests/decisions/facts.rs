@@ -114,7 +114,7 @@ fn ids_of_hostile_names_neither_break_out_nor_collide() {
     assert_eq!(principals.len(), names.len());
     // A user cannot reach the account of a user whose name begins like theirs.
     let bundle = load(OWN_MFA).unwrap();
-    let (alice, other) = (alice(), user(&format!("corp|{TENANT}|alice|x")));
+    let (alice, other) = (Arc::new(alice()), user(&format!("corp|{TENANT}|alice|x")));
     let factors = Factors::default();
     let decision = bundle.decide(&AuthorizationRequest {
         caller: Caller::Member {

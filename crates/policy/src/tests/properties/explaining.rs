@@ -1,5 +1,7 @@
 //! Properties of explanations for random policies and requests.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::explanation::Explanation;
 use cedargate_core::*;
@@ -60,18 +62,20 @@ fn each_suggested_change_permits_the_request() {
                     "method_type" => again.method_type = change.value.parse().unwrap(),
                     "tenant" => again.header = change.value.parse().unwrap(),
                     "step_up" => {
+                        let session = &mut Arc::make_mut(&mut again.user).session;
                         let age = i64::try_from(change.max_age.unwrap()).unwrap();
-                        again.user.session.acr = change.value;
-                        again.user.session.strong_at =
+                        session.acr = change.value;
+                        session.strong_at =
                             Some(Timestamp::from_millis(1_768_467_600_000 - age * 1000));
-                        again.user.session.confirmation = Confirmation::SignIn;
-                        again.user.session.code = None;
+                        session.confirmation = Confirmation::SignIn;
+                        session.code = None;
                     }
                     "backup_code" => {
-                        again.user.session.acr = String::new();
-                        again.user.session.strong_at = None;
-                        again.user.session.confirmation = Confirmation::Nothing;
-                        again.user.session.code = Some(CodeUse {
+                        let session = &mut Arc::make_mut(&mut again.user).session;
+                        session.acr = String::new();
+                        session.strong_at = None;
+                        session.confirmation = Confirmation::Nothing;
+                        session.code = Some(CodeUse {
                             at: Timestamp::from_millis(1_768_467_600_000),
                             set: CodeSetId::named(""),
                             kind: CodeKind::Backup,

@@ -126,7 +126,7 @@ fn policy_of_the_greatest_depth_is_decided_on_a_small_stack() {
 }
 
 fn list(bundle: &Bundle) -> Decision {
-    let alice = user("corp||alice");
+    let alice = std::sync::Arc::new(user("corp||alice"));
     let factors = Factors::default();
     bundle.decide(&AuthorizationRequest {
         caller: Caller::Member {

@@ -44,7 +44,7 @@ impl RequestFlags {
         if let Some(unknown) = self.undeclared(bundle) {
             return Err(unknown);
         }
-        let user = self.user.as_ref().map(|id| self.user(id, now));
+        let user = self.user.as_ref().map(|id| Arc::new(self.user(id, now)));
         let mut request = AuthorizationRequest {
             caller: Caller::Visitor(user.as_ref()),
             action: action.into(),
