@@ -64,10 +64,12 @@ fn bundle(policies: usize, rules: Rules) -> Bundle {
         count += text.matches("@id(").count();
         std::fs::write(folder.path().join(format!("{name}.cedar")), text).expect("a copy of it");
     }
-    let text: String = (count..policies)
-        .map(|number| rules.write(number))
-        .collect();
-    std::fs::write(folder.path().join("90-rules.cedar"), text).expect("the rules");
+    let numbers: Vec<_> = (count..policies).collect();
+    for (file, numbers) in numbers.chunks(10_000).enumerate() {
+        let text: String = numbers.iter().map(|number| rules.write(*number)).collect();
+        std::fs::write(folder.path().join(format!("90-rules-{file}.cedar")), text)
+            .expect("the rules");
+    }
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
     let sources = Sources::read(folder.path(), &schema).expect("readable sources");
     let bundle = Bundle::load(&sources).expect("a bundle");

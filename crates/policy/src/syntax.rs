@@ -1,6 +1,6 @@
 //! The syntax of policies, in the form that the rules and tools need. Cedar's public interface exposes
 //! neither places nor expressions, and cedar-policy-core promises no stable interface: its syntax tree is
-//! read only in this module.
+//! read only in this module and, for the index, in [`engine`](crate::engine).
 
 mod clauses;
 mod equivalence;
