@@ -277,10 +277,10 @@ fn bearer(header: &[u8]) -> Result<Option<&str>, InvalidToken> {
 /// Returns true for a `b64token` of RFC 6750 §2.1.
 fn is_b64token(token: &str) -> bool {
     let unpadded = token.trim_end_matches('=');
-    !unpadded.is_empty()
-        && unpadded
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+    let is_in_token = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    };
+    !unpadded.is_empty() && unpadded.bytes().all(is_in_token)
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ mod console;
 mod json;
 mod policies;
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd as _;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -23,9 +25,6 @@ pub(super) use console::Console;
 pub(super) use json::Requests;
 pub(super) use policies::PolicyNews;
 
-/// The `tracing` target of request events.
-const REQUEST: &str = "cedargate::request";
-
 /// The number of lines that wait for a slow reader: 16 MB at about a kilobyte each.
 const WAITING_LINES: usize = 16_384;
 
@@ -35,6 +34,37 @@ const LOST_LINES_INTERVAL: Duration = Duration::from_secs(10);
 /// The time that the process waits at its end for the last lines to be written.
 const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The size of the buffer in which lines are gathered for one write.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// The time for which lines are gathered.
+const BATCH_TIME: Duration = Duration::from_millis(1);
+
+/// Writes many lines at once. Otherwise each line under load costs a write, and a request thread the time to
+/// wake this one up.
+struct Batches<W: Write>(BufWriter<W>);
+
+impl<W: Write> Write for Batches<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    /// Writes what was gathered. The log's thread calls this when no line waits.
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        thread::sleep(BATCH_TIME);
+        Ok(())
+    }
+}
+
+/// Returns the standard output without the buffer of std, which writes each line by itself.
+fn stdout() -> Box<dyn Write + Send> {
+    match io::stdout().as_fd().try_clone_to_owned() {
+        Ok(descriptor) => Box::new(File::from(descriptor)),
+        Err(_) => Box::new(io::stdout()),
+    }
+}
+
 /// The log of this process.
 pub(super) struct Log {
     worker: WorkerGuard,
@@ -42,16 +72,16 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Installs a log of JSON lines on stdout, for `serve`.
-    pub(super) fn json() -> Result<Self, Failure> {
+    /// Installs a log of JSON lines on stdout, for `serve`. The sink writes the request events to it.
+    pub(super) fn json() -> Result<(Self, Requests), Failure> {
         let filter = filter("info")?;
-        let (writer, log) = Self::over(io::stdout());
+        let (writer, log) = Self::over(stdout());
         let layer = tracing_subscriber::fmt::layer()
             .event_format(json::Format)
-            .with_writer(writer)
+            .with_writer(writer.clone())
             .with_filter(filter);
         Self::install(Registry::default().with(layer))?;
-        Ok(log)
+        Ok((log, Requests::new(writer)))
     }
 
     /// Installs a log of short lines on stderr, for `dev`: a line for each request, and warnings.
@@ -73,7 +103,7 @@ impl Log {
             .lossy(true)
             .buffered_lines_limit(WAITING_LINES)
             .thread_name("log")
-            .finish(writer);
+            .finish(Batches(BufWriter::with_capacity(BATCH_BYTES, writer)));
         let lost = writer.error_counter();
         (writer, Self { worker, lost })
     }
@@ -136,11 +166,9 @@ fn filter(default: &str) -> Result<impl Filter<Registry> + Send + Sync + use<>, 
     Ok(restrict(filter))
 }
 
-/// Adds the request events to a filter, and removes the traces of webauthn-rs, which hold the state of
-/// ceremonies.
+/// Removes the traces of webauthn-rs from a filter, which hold the state of ceremonies.
 fn restrict(filter: EnvFilter) -> impl Filter<Registry> + Send + Sync + use<> {
-    let request = filter_fn(|metadata| metadata.target() == REQUEST);
-    filter.or(request).and(filter_fn(holds_no_state))
+    filter.and(filter_fn(holds_no_state))
 }
 
 fn holds_no_state(metadata: &Metadata<'_>) -> bool {
@@ -149,7 +177,9 @@ fn holds_no_state(metadata: &Metadata<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dev::tests::event;
     use super::*;
+    use crate::event::Sink as _;
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::fmt::MakeWriter;
 
@@ -201,12 +231,21 @@ mod tests {
     }
 
     #[test]
-    fn request_event_is_logged_under_any_rust_log() {
-        let lines = logged("off", || {
-            tracing::info!(target: REQUEST, event = r#"{"status":200}"#);
-            tracing::error!(target: "cedargate", "not asked for");
+    fn request_events_are_written_in_their_order_and_whole() {
+        let memory = Memory::default();
+        let (writer, log) = Log::over(memory.clone());
+        let requests = Requests::new(writer);
+        for status in 200..300 {
+            requests.take(&event("/v1/users/me/mfa", Some(status)));
+        }
+        log.finish();
+        let bytes = memory.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        let lines = text.lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["status"].as_u64().unwrap()
         });
-        assert_eq!(lines, [serde_json::json!({"status": 200})]);
+        assert!(lines.eq(200..300));
     }
 
     #[test]

@@ -58,12 +58,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .filter_map(|(key, address)| Some((key, address?.to_string())))
         .collect();
     let mut config = configuration(&arguments.config, &flags)?;
-    let log = Log::json()?;
+    let (log, requests) = Log::json()?;
     if let Some(note) = init::placeholder_note(&config, &arguments.config) {
         tracing::warn!(file = note.file, line = note.line, "{}", note.message);
     }
     let streams = Streams::open(config.decision_log.take(), config.audit.take())?;
-    let served = block_on(serve(config, &log, &streams));
+    let served = block_on(serve(config, &log, requests, &streams));
     streams.finish();
     log.finish();
     served
@@ -74,7 +74,12 @@ pub(super) fn configuration(file: &Path, flags: &[(&str, String)]) -> Result<Con
     config::load(flags, std::env::vars_os(), file).map_err(Failure::configuration)
 }
 
-async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    log: &Log,
+    requests: log::Requests,
+    streams: &Streams,
+) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals()?;
     streams.reopen_on_hangup()?;
     let hangups = signals::hangups()?;
@@ -105,7 +110,7 @@ async fn serve(config: Config, log: &Log, streams: &Streams) -> Result<(), Failu
         trusted_proxies: config.trusted_proxies,
         cors_origins: config.cors_origins,
     };
-    let sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(log::Requests)];
+    let sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(requests)];
     let observer = Arc::new(log::PolicyNews);
     let gateway = settings.open(sinks, streams, observer).await?;
     let app = Arc::clone(&gateway.app);

@@ -36,7 +36,14 @@ impl AuthorizationRequest<'_> {
 
     /// Returns the resource's entity uid as Cedar writes it, such as `Gate::Route::"/v1/openapi.json"`.
     pub fn resource_uid(&self) -> String {
-        resource(self).to_string()
+        // None of the ids has a character that Cedar escapes.
+        match &self.resource {
+            Resource::Account(id) => format!("Gate::Account::\"{id}\""),
+            Resource::Authenticator(_, authenticator) => {
+                format!("Gate::Authenticator::\"{}\"", authenticator.id)
+            }
+            Resource::Route(pattern) => format!("Gate::Route::\"{pattern}\""),
+        }
     }
 }
 

@@ -1,34 +1,44 @@
 //! The log of `serve`: one JSON object a line.
 
 use std::fmt;
+use std::io::Write as _;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_appender::non_blocking::NonBlocking;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::REQUEST;
-use crate::event;
+use crate::event::{Sink, WideEvent};
 
-/// The field that carries a request event through `tracing`, as JSON text.
-const EVENT: &str = "event";
+/// Logs the event of each request as a line of JSON, whatever `RUST_LOG` says.
+pub(in super::super) struct Requests(NonBlocking);
 
-/// Logs the event of each request.
-pub(in super::super) struct Requests;
+/// The size of most lines in bytes.
+const LINE_BYTES: usize = 1024;
 
-impl event::Sink for Requests {
-    fn take(&self, event: &event::WideEvent) {
-        match serde_json::to_string(event) {
-            Ok(line) => tracing::info!(target: REQUEST, event = line.as_str()),
-            Err(error) => tracing::error!("the event of a request has no JSON: {error}"),
-        }
+impl Requests {
+    pub(super) fn new(writer: NonBlocking) -> Self {
+        Self(writer)
     }
 }
 
-/// Writes the JSON of a request event as the whole line. Any other line has `timestamp`, `level`,
-/// `target` and the fields of the `tracing` event.
+impl Sink for Requests {
+    fn take(&self, event: &WideEvent) {
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        if let Err(error) = serde_json::to_writer(&mut line, event) {
+            tracing::error!("the event of a request has no JSON: {error}");
+            return;
+        }
+        line.push(b'\n');
+        // An error means that the log's thread has ended: there is no one left to report it to.
+        let _ = self.0.clone().write_all(&line);
+    }
+}
+
+/// Writes `timestamp`, `level`, `target` and the fields of a `tracing` event.
 pub(super) struct Format;
 
 impl<S, N> FormatEvent<S, N> for Format
@@ -45,11 +55,6 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let metadata = event.metadata();
-        if metadata.target() == REQUEST
-            && let Some(Value::String(line)) = fields.0.get(EVENT)
-        {
-            return writeln!(writer, "{line}");
-        }
         let mut line = Map::new();
         line.insert("timestamp".into(), crate::cli::now().to_string().into());
         line.insert("level".into(), metadata.level().as_str().into());

@@ -273,6 +273,7 @@ proptest! {
             prop_assert_eq!(prepared.assumed(), [] as [&str; 0]);
             let (request, entities) = drawn.with_request(|request| {
                 let (principal, resource) = (request::principal(request), request::resource(request));
+                assert_eq!(request.resource_uid(), resource.to_string());
                 request::build(request, &principal, &resource, &bundle.schema).unwrap()
             });
             prop_assert_eq!(prepared.cedar_request.to_string(), request.to_string());
