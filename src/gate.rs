@@ -349,7 +349,7 @@ fn decide(
     in_force: &InForce,
     request: &AuthorizationRequest<'_>,
     event: &mut RequestEvent,
-) -> Decision {
+) -> Effect {
     let bundle = &in_force.bundle;
     let started = Instant::now();
     let (decision, input) = if event.wants_input() {
@@ -358,20 +358,21 @@ fn decide(
     } else {
         (bundle.decide(request), None)
     };
+    in_force.count(&decision);
+    let effect = decision.effect.clone();
     event.decided(DecisionEntry {
         action: request.action.clone(),
         resource: request.resource_uid(),
-        decision: decision.clone(),
+        decision,
         revision: Arc::clone(&in_force.revision),
         duration: started.elapsed(),
         input,
     });
-    in_force.count(&decision);
-    decision
+    effect
 }
 
-fn into_result(decision: Decision) -> Result<(), Error> {
-    match decision.effect {
+fn into_result(effect: Effect) -> Result<(), Error> {
+    match effect {
         Effect::Allow => Ok(()),
         Effect::Deny(code) => Err(Error::Refused { code }),
         Effect::StepUp(step_up) => Err(Error::StepUp(step_up)),

@@ -1,5 +1,6 @@
 //! The load: callers that wait for each answer before they send the next request, and their figures.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,22 @@ pub async fn repeat(
     let next = move || (started.elapsed() < run).then(|| request.clone());
     // Every status is accepted: an unknown path is refused, and the refusal is measured.
     measure(address, connections, next, |_| true).await
+}
+
+/// Sends these requests in turn for the duration of `run`, over this number of connections.
+pub async fn in_turn(
+    address: &str,
+    requests: Arc<[Request<Full<Bytes>>]>,
+    connections: usize,
+    run: Duration,
+) -> Figures {
+    let started = Instant::now();
+    let turn = AtomicUsize::new(0);
+    let next = move || {
+        let at = turn.fetch_add(1, Ordering::Relaxed) % requests.len();
+        (started.elapsed() < run).then(|| requests[at].clone())
+    };
+    measure(address, connections, next, StatusCode::is_success).await
 }
 
 /// Sends each request once, over this number of connections. Panics unless each succeeds.

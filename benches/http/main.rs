@@ -14,6 +14,7 @@ mod load;
 mod servers;
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -42,12 +43,18 @@ struct Effort {
     run: Duration,
     /// The number of users in one round at one store. Each enrols a first and a second factor.
     users: usize,
+    /// The number of users who list their authenticators in turn, each with a token of their own.
+    callers: usize,
+    /// The number of rules of other tenants beside the shipped policies.
+    rules: usize,
 }
 
 const FULL: Effort = Effort {
     rounds: 3,
     run: Duration::from_secs(5),
     users: 400,
+    callers: 10_000,
+    rules: 10_000,
 };
 
 /// A run that shows that the benchmark works. Its figures mean nothing.
@@ -55,6 +62,8 @@ const QUICK: Effort = Effort {
     rounds: 1,
     run: Duration::from_millis(500),
     users: 20,
+    callers: 100,
+    rules: 100,
 };
 
 fn main() {
@@ -87,6 +96,7 @@ async fn compare(effort: &Effort, only_flood: bool) {
     let redis = RedisServer::with(&fsync_arguments);
     let on_redis = Deployment::new(&redis.url());
     let deployed = [("embedded", &embedded), ("redis", &on_redis)];
+    let with_rules = Deployment::new("embedded:./data").policy("90-rules.cedar", &rules(effort));
 
     if only_flood {
         return compare_floods(effort, deployed).await;
@@ -94,7 +104,7 @@ async fn compare(effort: &Effort, only_flood: bool) {
     println!("A decided request, {CONNECTIONS} connections with keep-alive, against bare hyper");
     Figures::print_head();
     for round in 1..=effort.rounds {
-        compare_requests(round, effort, &bare, deployed).await;
+        compare_requests(round, effort, &bare, deployed, &with_rules).await;
     }
     println!("\nA whole completion, {CALLERS} connections with keep-alive, against bare hyper");
     Figures::print_head();
@@ -115,11 +125,40 @@ async fn compare_floods(effort: &Effort, deployed: [Deployed<'_>; 2]) {
     }
 }
 
+/// Returns rules for other tenants than the callers'.
+fn rules(effort: &Effort) -> String {
+    let rules = (0..effort.rules).map(|number| {
+        format!(
+            r#"@id("rule-{number}")
+forbid (principal in Gate::Tenant::"00000000-0000-4000-8000-{number:012}", action in Gate::Action::"mfa", resource)
+unless {{ context.session.trusted }};
+"#
+        )
+    });
+    rules.collect()
+}
+
+/// Returns the request for the authenticators of each of many users.
+fn listings(deployment: &Deployment, effort: &Effort) -> Arc<[Request<Full<Bytes>>]> {
+    let users = (0..effort.callers).map(|number| format!("caller-{number}"));
+    let requests = users.map(|user| listing(&deployment.token(&user)));
+    requests.collect()
+}
+
+fn listing(token: &str) -> Request<Full<Bytes>> {
+    let bearer = format!("Bearer {token}");
+    get(
+        METHODS,
+        &[("authorization", &bearer), ("x-tenant-id", TENANT)],
+    )
+}
+
 async fn compare_requests(
     round: usize,
     effort: &Effort,
     bare: &BareServer,
     deployed: [Deployed<'_>; 2],
+    with_rules: &Deployment,
 ) {
     let repeat = async |address: &str, request| {
         load::repeat(address, request, CONNECTIONS, effort.run).await
@@ -128,10 +167,18 @@ async fn compare_requests(
     baseline.print(&format!("round {round}: bare hyper"), &baseline);
     for (name, deployment) in deployed {
         let gateway = GatewayProcess::start(deployment);
-        let bearer = format!("Bearer {}", deployment.token("alice"));
-        let headers = [("authorization", bearer.as_str()), ("x-tenant-id", TENANT)];
-        let decided = repeat(&gateway.address, get(METHODS, &headers)).await;
+        let decided = repeat(&gateway.address, listing(&deployment.token("alice"))).await;
         decided.print(&format!("  list methods, {name}"), &baseline);
+        let listings = listings(deployment, effort);
+        let decided = load::in_turn(&gateway.address, listings, CONNECTIONS, effort.run).await;
+        let label = format!("  the same, {} users in turn", effort.callers);
+        decided.print(&label, &baseline);
+    }
+    {
+        let gateway = GatewayProcess::start(with_rules);
+        let decided = repeat(&gateway.address, listing(&with_rules.token("alice"))).await;
+        let label = format!("  list methods, {} more policies", effort.rules);
+        decided.print(&label, &baseline);
     }
     let gateway = GatewayProcess::start(deployed[0].1);
     let public = repeat(&gateway.address, get("/.well-known/webauthn", &[])).await;
