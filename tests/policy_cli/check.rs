@@ -34,13 +34,25 @@ fn shipped_policies_have_no_finding() {
     let home = Home::new();
     let output = home.policy(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    insta::assert_snapshot!(stdout(&output), @"18 policies: 0 errors, 0 findings, 19 notes");
+    insta::assert_snapshot!(stdout(&output), @"18 policies: 0 errors, 0 findings");
+    assert_eq!(stderr(&output), "");
     let (report, exit) = json(&home, &[]);
     assert_eq!(exit, Some(0));
     assert_eq!(report["ok"], true);
     assert_eq!(report["policies"], 18);
-    assert_eq!(problems(&report), Vec::<&Value>::new());
+    assert_eq!(report["findings"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn notes_on_the_shipped_policies_are_reported_on_request() {
+    let home = Home::new();
+    let output = home.policy(&["check", "--notes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    insta::assert_snapshot!(stdout(&output), @"18 policies: 0 errors, 0 findings, 19 notes");
     insta::assert_snapshot!(stderr(&output));
+    let (report, _) = json(&home, &["--notes"]);
+    assert_eq!(report["findings"].as_array().unwrap().len(), 19);
+    assert_eq!(problems(&report), Vec::<&Value>::new());
 }
 
 #[test]
@@ -69,7 +81,7 @@ fn errors_findings_and_notes_of_all_files_are_reported_at_once() {
     ] {
         home.write(name, content);
     }
-    let output = home.policy(&["check"]);
+    let output = home.policy(&["check", "--notes"]);
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!(stdout(&output), @"22 policies: 7 errors, 2 findings, 21 notes");
     let (notes, problems) = stderr(&output)

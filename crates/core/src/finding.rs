@@ -65,11 +65,20 @@ impl Finding {
 
     /// Sets the place: a range of bytes of `text`, the whole content of the file.
     #[must_use]
-    pub fn at(mut self, text: &str, span: Range<usize>) -> Self {
+    pub fn at(self, text: &str, span: Range<usize>) -> Self {
+        let start = floor(text, span.start.min(text.len()));
+        let line = text[..start].matches('\n').count() + 1;
+        self.at_line(text, span, line)
+    }
+
+    /// Sets the place like [`Finding::at`]. The caller knows the number of the line on which `span` starts,
+    /// so the lines before it are not counted again.
+    #[must_use]
+    pub fn at_line(mut self, text: &str, span: Range<usize>, line: usize) -> Self {
         let start = floor(text, span.start.min(text.len()));
         let end = floor(text, span.end.min(text.len())).max(start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-        self.line = text[..start].matches('\n').count() + 1;
+        self.line = line;
         self.column = text[line_start..start].chars().count() + 1;
         // A span of several lines is shown by its first line, so that no whole policy is printed.
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);

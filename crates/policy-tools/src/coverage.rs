@@ -87,10 +87,8 @@ impl Coverage {
             .iter()
             .map(|entry| (text_id(entry), text(bundle, entry)))
             .collect();
-        let exercised = analysis::map(prepared, |prepared| {
-            (bundle.evaluate(prepared).policies, bundle.trace(prepared))
-        });
-        for (reason, traces) in &exercised.map_err(Error::Threads)? {
+        let exercised = analysis::map(prepared, |prepared| Exercised::by(bundle, prepared));
+        for Exercised { reason, traces } in &exercised.map_err(Error::Threads)? {
             let mut determining = BTreeSet::new();
             for (entry, trace) in traces {
                 if reason.contains(&entry.id) {
@@ -104,7 +102,9 @@ impl Coverage {
                 }
             }
             for id in determining {
-                texts.entry(id).and_modify(|text| text.determined += 1);
+                if let Some(text) = texts.get_mut(id) {
+                    text.determined += 1;
+                }
             }
         }
         let mut texts: Vec<_> = texts.into_values().collect();
@@ -130,6 +130,27 @@ impl Coverage {
         Share {
             part: clauses().filter(|clause| clause.is_covered()).count(),
             whole: clauses().count(),
+        }
+    }
+}
+
+/// The policies that a request exercises.
+struct Exercised {
+    /// The determining policies.
+    reason: Vec<String>,
+    /// The policies whose scope matches.
+    traces: Vec<(PolicyEntry, PolicyTrace)>,
+}
+
+impl Exercised {
+    fn by(bundle: &Bundle, request: &PreparedRequest) -> Self {
+        let part = bundle.analysis().part_for(request);
+        let traces = part.trace(request).into_iter();
+        Self {
+            reason: part.evaluate(request).policies,
+            traces: traces
+                .map(|(entry, trace)| (entry.clone(), trace))
+                .collect(),
         }
     }
 }
@@ -209,7 +230,7 @@ fn text(bundle: &Bundle, entry: &PolicyEntry) -> TextCoverage {
 fn policy(entry: &PolicyEntry) -> PolicyCoverage {
     PolicyCoverage {
         id: entry.id.clone(),
-        file: entry.file.clone(),
+        file: entry.file.to_string(),
         line: entry.line,
         determined: 0,
     }

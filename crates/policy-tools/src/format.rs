@@ -1,6 +1,8 @@
 //! Formats policy files with Cedar's own formatter, and checks that the result has the same policies and
 //! the same comments.
 
+mod statements;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
@@ -11,15 +13,15 @@ use cedar_policy_formatter::{Config, policies_str_to_pretty};
 use cedargate_core::{Finding, Findings, Severity};
 
 use cedargate_policy::analysis::{
-    self, FolderReader, POLICY_SUFFIX, ParsedFile, Source, on_large_stack, parse_file,
+    self, FolderReader, POLICY_SUFFIX, ParsedPolicy, Source, on_large_stack, parse_file, spread,
 };
 
 /// The default line width in columns, which is that of the Cedar CLI and of Cedar's editor extensions.
 pub const LINE_WIDTH: usize = 80;
 const INDENT_WIDTH: isize = 2;
 
-/// The limit on the size of a file. The time of Cedar's formatter grows with the square of the size, so
-/// larger files take minutes.
+/// The limit on the size of a text that is formatted at once. The time of Cedar's formatter grows with the
+/// square of the size, so larger texts take minutes.
 const MAX_BYTES: usize = 512 << 10;
 
 /// The number of times that the formatter may run on its own output until the output stays the same.
@@ -54,8 +56,13 @@ pub fn format_files(paths: &[PathBuf], line_width: usize, mode: Mode) -> FormatR
         findings: unreadable.0,
         ..FormatReport::default()
     };
-    for file in &files {
-        match file.formatted(line_width) {
+    let formatted = on_large_stack(|| spread(&files, |file| file.format(line_width)));
+    let formatted = formatted.unwrap_or_else(|error| {
+        let failed = |file: &PolicyFile| Err(file.no_thread(&error));
+        files.iter().map(failed).collect()
+    });
+    for (file, formatted) in files.iter().zip(formatted) {
+        match formatted {
             Ok(text) if text == file.text() => {}
             Ok(text) => report.add(file, &text, mode),
             Err(why) => report.findings.extend(why.0),
@@ -110,7 +117,7 @@ pub fn read(paths: &[PathBuf]) -> (Vec<PolicyFile>, Findings) {
 impl PolicyFile {
     /// Returns the path of the file, as the caller named the file or its folder.
     pub fn path(&self) -> &Path {
-        Path::new(&self.0.display_path)
+        Path::new(&*self.0.display_path)
     }
 
     /// Returns the text of the file.
@@ -121,60 +128,80 @@ impl PolicyFile {
     /// Returns the formatted text, with lines of at most `line_width` columns where that is possible.
     ///
     /// # Errors
-    /// The text is not Cedar or is larger than 512 KiB, or the formatter would change a policy or lose a
-    /// comment.
+    /// The text is not Cedar or has a policy of more than 512 KiB, or the formatter would change a policy or
+    /// lose a comment.
     pub fn formatted(&self, line_width: usize) -> Result<String, Findings> {
-        on_large_stack(|| self.format_until_stable(line_width)).unwrap_or_else(|error| {
-            let message = format!("cannot start a thread to format this file: {error}");
-            Err(Findings(vec![self.error("system", message)]))
-        })
+        on_large_stack(|| self.format(line_width))
+            .unwrap_or_else(|error| Err(self.no_thread(&error)))
     }
 
-    fn format_until_stable(&self, line_width: usize) -> Result<String, Findings> {
+    fn no_thread(&self, error: &io::Error) -> Findings {
+        let message = format!("cannot start a thread to format this file: {error}");
+        Findings(vec![self.error("system", message)])
+    }
+
+    /// Formats the file policy by policy. If that fails, the whole file is formatted, so that the message is
+    /// about the file.
+    fn format(&self, line_width: usize) -> Result<String, Findings> {
+        let config = Config {
+            line_width,
+            indent_width: INDENT_WIDTH,
+        };
+        if let Some(text) = statements::formatted(&self.0, &config) {
+            return Ok(text);
+        }
+        self.format_whole(&config)
+    }
+
+    /// Formats the file at once, for comparisons with formatting it policy by policy.
+    #[cfg(test)]
+    pub(crate) fn formatted_whole(&self, line_width: usize) -> Result<String, Findings> {
+        let config = Config {
+            line_width,
+            indent_width: INDENT_WIDTH,
+        };
+        on_large_stack(|| self.format_whole(&config))
+            .unwrap_or_else(|error| Err(self.no_thread(&error)))
+    }
+
+    fn format_whole(&self, config: &Config) -> Result<String, Findings> {
         if self.text().len() > MAX_BYTES {
-            let message = format!("this file is larger than {} KiB", MAX_BYTES >> 10);
-            let finding = self.error("too_large", message);
-            return Err(Findings(vec![finding.help("split it into several files")]));
+            return Err(self.too_large());
         }
         let mut findings = Vec::new();
         let before = parse_file(&self.0, &mut findings);
         if !findings.is_empty() {
             return Err(Findings(findings));
         }
-        let config = Config {
-            line_width,
-            indent_width: INDENT_WIDTH,
-        };
-        let mut text = self.text().to_owned();
-        for _ in 0..MAX_ROUNDS {
-            let next = policies_str_to_pretty(&text, &config).map_err(|error| {
-                let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
-                self.unchanged(&format!("Cedar's formatter fails: {}", causes.join(": ")))
-            })?;
-            if next == text {
-                self.compare(&before, &text)?;
-                return Ok(text);
-            }
-            text = next;
+        let text =
+            until_stable(self.text(), config).map_err(|why| self.unchanged(&why.to_string()))?;
+        self.compare(&before, &text)?;
+        Ok(text)
+    }
+
+    /// Returns the finding about a file that is too large to be formatted at once and cannot be formatted
+    /// policy by policy.
+    fn too_large(&self) -> Findings {
+        let mut findings = Vec::new();
+        parse_file(&self.0, &mut findings);
+        if findings.is_empty() {
+            let message = format!(
+                "this file is larger than {} KiB and cannot be formatted policy by policy",
+                MAX_BYTES >> 10
+            );
+            findings.push(
+                self.error("too_large", message)
+                    .help("split it into several files"),
+            );
         }
-        Err(self.unchanged("Cedar's formatter changes its own output each time"))
+        Findings(findings)
     }
 
     /// Checks that the formatted text has the same policies and comments.
-    fn compare(&self, before: &ParsedFile, text: &str) -> Result<(), Findings> {
-        let after = Source {
-            text: text.into(),
-            ..self.0.clone()
-        };
+    fn compare(&self, before: &[ParsedPolicy], text: &str) -> Result<(), Findings> {
         let mut findings = Vec::new();
-        let after = parse_file(&after, &mut findings);
-        let same = before.policies.len() == after.policies.len()
-            && before
-                .policies
-                .iter()
-                .zip(&after.policies)
-                .all(|(one, other)| one.syntax().is_identical_to(other.syntax()));
-        if !same || !findings.is_empty() {
+        let after = parse_file(&self.0.with_text(text), &mut findings);
+        if !are_identical(before, &after) || !findings.is_empty() {
             return Err(self.unchanged("Cedar's formatter would change what a policy means"));
         }
         match lost(&comments(self.text()), &comments(text)) {
@@ -197,7 +224,7 @@ impl PolicyFile {
     }
 
     fn error(&self, code: &'static str, message: impl Into<String>) -> Finding {
-        Finding::error(code, self.0.display_path.as_str(), message)
+        Finding::error(code, &*self.0.display_path, message)
     }
 
     /// Returns a finding at the first line that the formatter would change.
@@ -226,6 +253,38 @@ impl PolicyFile {
             .severity(Severity::Finding)
             .help(format!("{advice}, or run `cedargate policy format`"))
     }
+}
+
+/// Returns true if both are the same policies, apart from their places and the layout of the text.
+fn are_identical(before: &[ParsedPolicy], after: &[ParsedPolicy]) -> bool {
+    let mut pairs = before.iter().zip(after);
+    before.len() == after.len()
+        && pairs.all(|(one, other)| one.syntax().is_identical_to(other.syntax()))
+}
+
+/// The reason why a text is not formatted.
+#[derive(Debug, thiserror::Error)]
+enum FormatterError {
+    #[error("Cedar's formatter fails: {0}")]
+    Fails(String),
+    #[error("Cedar's formatter changes its own output each time")]
+    Unstable,
+}
+
+/// Formats a text again and again until it stays the same.
+fn until_stable(text: &str, config: &Config) -> Result<String, FormatterError> {
+    let mut text = text.to_owned();
+    for _ in 0..MAX_ROUNDS {
+        let next = policies_str_to_pretty(&text, config).map_err(|error| {
+            let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+            FormatterError::Fails(causes.join(": "))
+        })?;
+        if next == text {
+            return Ok(text);
+        }
+        text = next;
+    }
+    Err(FormatterError::Unstable)
 }
 
 /// Replaces a file in one step, so that a gateway that reads the folder never sees half a file. If the path
@@ -298,11 +357,7 @@ mod tests {
 
     #[test]
     fn formatted_text_with_another_meaning_is_refused() {
-        let file = |text: &str| Source {
-            name: "a.cedar".to_owned(),
-            display_path: "a.cedar".to_owned(),
-            text: text.into(),
-        };
+        let file = |text: &str| Source::new("a.cedar".to_owned(), "a.cedar", text.into());
         let text = "@id(\"a\") permit (principal == ?principal, action, resource) when { 1 < 2 };";
         let before = parse_file(&file(text), &mut Vec::new());
         let same = |after: &str| PolicyFile(file(text)).compare(&before, after).is_ok();

@@ -5,12 +5,13 @@ mod changes;
 mod equivalents;
 mod head;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cedargate_core::Findings;
+use cedargate_policy::Bundle;
 use cedargate_policy::analysis::{self, PolicyOrTemplate, Syntax};
 use cedargate_policy::cases::PreparedCase;
-use cedargate_policy::{Bundle, PolicyEntry};
 
 use crate::coverage::Share;
 use crate::{Error, Result};
@@ -119,22 +120,32 @@ pub fn measure(
 /// # Errors
 /// [`Error::Threads`] if no thread starts.
 pub fn mutants(bundle: &Bundle) -> Result<Vec<Mutant>> {
-    let entries: Vec<_> = (0..bundle.entries().len()).collect();
-    let mutants = analysis::map(&entries, |index| mutants_of(bundle, *index));
+    let mut texts = HashSet::new();
+    // Whether an entry is the first with its text. All links of a template have the same.
+    let entries = bundle.entries().iter().enumerate();
+    let entries: Vec<_> = entries
+        .map(|(index, entry)| {
+            let is_first = entry.template.as_ref().is_none_or(|id| texts.insert(id));
+            (index, is_first)
+        })
+        .collect();
+    let mutants = analysis::map(&entries, |(index, is_first)| {
+        mutants_of(bundle, *index, *is_first)
+    });
     let mutants = mutants.map_err(Error::Threads)?;
     let mut mutants: Vec<_> = mutants.into_iter().flatten().collect();
     mutants.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     Ok(mutants)
 }
 
-fn mutants_of(bundle: &Bundle, index: usize) -> Vec<Mutant> {
+fn mutants_of(bundle: &Bundle, index: usize, is_first_with_text: bool) -> Vec<Mutant> {
     let entry = &bundle.entries()[index];
     if entry.shadow {
         return Vec::new();
     }
     let mut mutants = vec![Mutant {
         policy: entry.id.clone(),
-        file: entry.file.clone(),
+        file: entry.file.to_string(),
         line: entry.line,
         change: match entry.template {
             Some(_) => "link removed".to_owned(),
@@ -143,10 +154,7 @@ fn mutants_of(bundle: &Bundle, index: usize) -> Vec<Mutant> {
         entry: index,
         text: None,
     }];
-    let template = entry.template.as_ref();
-    let has_same_text =
-        |other: &PolicyEntry| template.is_some() && other.template.as_ref() == template;
-    if !bundle.entries()[..index].iter().any(has_same_text) {
+    if is_first_with_text {
         mutants.extend(changes_of(bundle, index));
     }
     mutants
@@ -182,7 +190,8 @@ fn changes_of(bundle: &Bundle, index: usize) -> Vec<Mutant> {
     mutants
 }
 
-/// Runs cases that pass with `bundle` against mutants of it, and returns an outcome for each mutant.
+/// Runs cases that pass with `bundle` against mutants of it, and returns an outcome for each mutant. A case
+/// is decided again only if the scope of a changed policy matches its request, before or after the change.
 /// `done` is called from any thread after each mutant.
 ///
 /// # Errors
@@ -193,25 +202,35 @@ pub fn run(
     cases: &[PreparedCase],
     done: impl Fn() + Send + Sync,
 ) -> Result<Vec<MutantOutcome>> {
+    let parts = analysis::map(cases, |case| bundle.analysis().part_for(&case.request));
+    let parts = parts.map_err(Error::Threads)?;
+    let cases: Vec<_> = cases.iter().zip(&parts).collect();
     let outcomes = analysis::map(mutants, |mutant| {
-        let outcome = match mutated(bundle, mutant) {
-            Err(Findings(why)) => MutantOutcome::Refused(
-                why.first()
-                    .map_or_else(String::new, |one| one.message.clone()),
-            ),
-            Ok(mutated) if cases.iter().all(|case| case.holds(&mutated)) => MutantOutcome::Survived,
-            Ok(_) => MutantOutcome::Killed,
-        };
+        let outcome = outcome(bundle, mutant, &cases);
         done();
-        outcome
+        outcome.unwrap_or_else(|Findings(why)| {
+            let first = why.first().map(|one| one.message.clone());
+            MutantOutcome::Refused(first.unwrap_or_default())
+        })
     });
     outcomes.map_err(Error::Threads)
 }
 
-fn mutated(bundle: &Bundle, mutant: &Mutant) -> std::result::Result<Bundle, Findings> {
+/// Runs cases, each with the part of the bundle that decides its request.
+fn outcome(
+    bundle: &Bundle,
+    mutant: &Mutant,
+    cases: &[(&PreparedCase, &Bundle)],
+) -> std::result::Result<MutantOutcome, Findings> {
     let entry = &bundle.entries()[mutant.entry];
-    match &mutant.text {
-        Some(text) => bundle.analysis().with_policy_replaced(entry, text),
-        None => bundle.analysis().with_policy_removed(entry),
+    let replacement = match &mutant.text {
+        Some(text) => bundle.analysis().replacement(entry, text)?,
+        None => bundle.analysis().removal(entry)?,
+    };
+    for (case, part) in cases {
+        if replacement.touches(part, &case.request) && !case.holds(&replacement.apply(part)?) {
+            return Ok(MutantOutcome::Killed);
+        }
     }
+    Ok(MutantOutcome::Survived)
 }

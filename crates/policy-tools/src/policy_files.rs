@@ -95,7 +95,7 @@ impl PolicyFiles {
         self.links = links;
         let message = "this file is for `cedargate dev`: serve does not read it";
         self.notes.extend(dev.iter().map(|source| {
-            let note = Finding::error("dev_links", source.display_path.clone(), message);
+            let note = Finding::error("dev_links", &*source.display_path, message);
             note.severity(Severity::Note)
                 .help("write links for serve in a file of another name")
         }));
@@ -142,7 +142,7 @@ fn read_file(reader: &mut FolderReader, path: &Path) {
 fn remove_repeated(sources: &mut Vec<Source>) {
     let mut seen = BTreeSet::new();
     sources.retain(|source| {
-        let path = Path::new(&source.display_path);
+        let path = Path::new(&*source.display_path);
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

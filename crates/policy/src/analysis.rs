@@ -17,17 +17,17 @@ pub use crate::files::{
 };
 pub use crate::links::Link;
 pub use crate::load::{
-    AssembledPolicies, ExaminedSources, ParsedFile, PolicyOrTemplate, Statement, parse_file,
+    AssembledPolicies, ExaminedSources, ParsedPolicy, Replacement, Statement, form_of, parse_file,
     parse_one, sort_findings,
 };
-pub use crate::nesting::{comments, on_large_stack, tokens};
-pub use crate::parallel::{fold, map};
+pub use crate::nesting::{comments, on_large_stack, policies, tokens};
+pub use crate::parallel::{fold, map, spread};
 pub use crate::place::Place;
 pub use crate::rules::ExaminedPolicy;
 pub use crate::schema::{ClaimType, SchemaIndex};
 pub use crate::syntax::{
-    Annotation, Clause, HasTest, IpLiteral, Located, MutationSite, NormalForm, SiteKind, Syntax,
-    duration_millis,
+    Annotation, Clause, HasTest, IpLiteral, Located, MutationSite, NormalForm, PolicyOrTemplate,
+    SiteKind, Syntax, duration_millis,
 };
 pub use crate::values::NEVER;
 
@@ -67,23 +67,34 @@ impl<'a> Analysis<'a> {
         evaluation.failed.is_empty() && evaluation.allows
     }
 
-    /// Returns the bundle in which `entry` has another text: the policy and, if that is the text of a
-    /// template, every link of it. The text must pass all that loading checks. The revision stays.
+    /// Returns the replacement that gives `entry` another text: the policy and, if that is the text of a
+    /// template, every link of it. The text must pass all that loading checks.
     ///
     /// Call it on a stack that is large enough for loading, as in [`on_large_stack`], [`map`] and [`fold`].
     ///
     /// # Errors
     /// Returns the findings if the bundle would not load.
-    pub fn with_policy_replaced(self, entry: &PolicyEntry, text: &str) -> Result<Bundle, Findings> {
-        self.0.with_policy_replaced(entry, text)
+    pub fn replacement(self, entry: &PolicyEntry, text: &str) -> Result<Replacement, Findings> {
+        self.0.replacement(entry, text)
     }
 
-    /// Returns the bundle without a policy, or without a link.
+    /// Returns the replacement that removes a policy, or a link.
     ///
     /// # Errors
     /// Returns the findings if the bundle would not load.
-    pub fn with_policy_removed(self, entry: &PolicyEntry) -> Result<Bundle, Findings> {
-        self.0.with_policy_removed(entry)
+    pub fn removal(self, entry: &PolicyEntry) -> Result<Replacement, Findings> {
+        self.0.removal(entry)
+    }
+
+    /// Returns the bundle with only those policies whose scope matches the request. It decides the request
+    /// as this bundle does. Shadow policies are left out.
+    pub fn part_for(self, request: &PreparedRequest) -> Bundle {
+        self.0.part_for(request)
+    }
+
+    /// Returns true if the scope of the policy of this id matches the request.
+    pub fn is_in_scope(self, id: &PolicyId, request: &PreparedRequest) -> bool {
+        request.matches_scope_of_any(self.0.live.set().policy(id).into_iter())
     }
 
     /// Returns the bundle in which one policy is as in another bundle: replaced, added or removed.

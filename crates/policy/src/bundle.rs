@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{PolicyId, PolicySet};
 
 use crate::annotations::Annotations;
+use crate::canaries::PassedCallers;
 use crate::catalogue::PolicyEntry;
 use crate::engine::Engine;
 use crate::schema::SchemaIndex;
@@ -27,6 +28,8 @@ pub struct Bundle {
     /// The depth of the most deeply nested policy.
     pub(crate) depth: usize,
     pub(crate) revision: Arc<str>,
+    /// The callers whose canary requests were decided and are refused.
+    pub(crate) passed_canaries: Arc<PassedCallers>,
 }
 
 impl Bundle {

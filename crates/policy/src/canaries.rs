@@ -12,25 +12,42 @@ mod callers;
 mod findings;
 mod requests;
 
-use cedar_policy::{Decision, PolicySet, Response};
+use std::collections::HashSet;
 
 use cedargate_core::Finding;
 
 use super::decision::TENANT_MISMATCH;
+use super::engine::Evaluation;
 use super::{AuthorizationRequest, Bundle, nesting, parallel, request};
 
-use callers::CanaryCaller;
+use callers::{CallerKey, CanaryCaller};
 use findings::FailedCanary;
 use requests::{Canary, Rule};
 
-/// Decides all canary requests, and reports those that the policies permit or refuse for a wrong reason.
-pub(super) fn check(bundle: &Bundle) -> Vec<Finding> {
-    let callers = callers::of(bundle);
+/// The callers whose canary requests a bundle refuses.
+pub(super) type PassedCallers = HashSet<CallerKey>;
+
+/// Decides all canary requests, except those of callers that have `passed` with the same policies. Returns
+/// all callers who pass now.
+///
+/// # Errors
+/// Returns findings about the requests that the policies permit or refuse for a wrong reason.
+pub(super) fn check(
+    bundle: &Bundle,
+    passed: &PassedCallers,
+) -> Result<PassedCallers, Vec<Finding>> {
+    let mut callers = callers::of(bundle);
+    let passing = callers.iter().map(|caller| caller.key).collect();
+    callers.retain(|caller| !passed.contains(&caller.key));
+    if callers.is_empty() {
+        return Ok(passing);
+    }
     match parallel::map(&callers, |caller| failed_canaries(bundle, caller)) {
-        Ok(failed) => findings::of(bundle, failed.into_iter().flatten().collect()),
+        Ok(failed) if failed.iter().all(Vec::is_empty) => Ok(passing),
+        Ok(failed) => Err(findings::of(bundle, failed.into_iter().flatten().collect())),
         Err(error) => {
             let message = format!("cannot start a thread to decide canary requests: {error}");
-            vec![Finding::error("system", "", message)]
+            Err(vec![Finding::error("system", "", message)])
         }
     }
 }
@@ -39,16 +56,15 @@ fn failed_canaries(bundle: &Bundle, caller: &CanaryCaller) -> Vec<FailedCanary> 
     let mut failed = Vec::new();
     requests::all(caller, &mut |canary| {
         canary.with_request(|request| {
-            failed.extend(decide(bundle, &caller.policies, canary, request));
+            failed.extend(decide(bundle, canary, request));
         });
     });
     failed
 }
 
-/// Decides a canary request by the policies that can apply to its caller. Returns `None` if it passes.
+/// Decides a canary request. Returns `None` if it passes.
 fn decide(
     bundle: &Bundle,
-    policies: &PolicySet,
     canary: &Canary<'_>,
     request: &AuthorizationRequest<'_>,
 ) -> Option<FailedCanary> {
@@ -56,37 +72,37 @@ fn decide(
     // A request that does not fit the schema is refused.
     let built = request::build(request, &principal, &resource, &bundle.schema);
     let (request, entities) = built.ok()?;
-    let response = nesting::with_stack_for_depth(bundle.depth, || {
-        cedar_policy::Authorizer::new().is_authorized(&request, policies, &entities)
-    });
-    if bundle.passes(canary.rule, &response) {
+    let evaluation =
+        nesting::with_stack_for_depth(bundle.depth, || bundle.live.evaluate(&request, &entities));
+    if bundle.passes(canary.rule, &evaluation) {
         return None;
     }
-    let reason = response.diagnostics().reason();
-    let mut policies: Vec<_> = reason.map(ToString::to_string).collect();
-    policies.sort_unstable();
     Some(FailedCanary {
         rule: canary.rule,
         request: canary.to_string(),
-        allowed: response.decision() == Decision::Allow,
-        policies,
+        allowed: evaluation.allows,
+        policies: evaluation
+            .determining
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     })
 }
 
 impl Bundle {
-    fn passes(&self, rule: Rule, response: &Response) -> bool {
-        let diagnostics = response.diagnostics();
-        if diagnostics.errors().next().is_some() {
+    fn passes(&self, rule: Rule, evaluation: &Evaluation) -> bool {
+        if !evaluation.failed.is_empty() {
             // An evaluation error refuses.
             return true;
         }
-        if response.decision() == Decision::Allow {
+        if evaluation.allows {
             return false;
         }
         let code = |id| self.annotations.get(id)?.code.as_deref();
+        let mut determining = evaluation.determining.iter();
         rule != Rule::OtherTenant
             // The request is denied by default.
-            || diagnostics.reason().next().is_none()
-            || diagnostics.reason().any(|id| code(id) == Some(TENANT_MISMATCH))
+            || evaluation.determining.is_empty()
+            || determining.any(|id| code(id) == Some(TENANT_MISMATCH))
     }
 }

@@ -43,9 +43,14 @@ pub(crate) struct Engine {
 struct Changes {
     /// The policies of the index that are not in the set, or are different there.
     removed: HashSet<PolicyId>,
-    /// The policies of the set that are not in the index.
-    added: Vec<Candidate>,
+    /// The policies of the set that are not in the index, in an index of their own.
+    added: Arc<Index>,
 }
+
+/// The part of an index that must be unchanged for the next set to share it.
+const MOST_CHANGED: usize = 8;
+/// The number of policies below which an index is always made anew.
+const FEW: usize = 256;
 
 /// The result of evaluating a policy set for a request.
 #[derive(Debug, PartialEq)]
@@ -63,12 +68,32 @@ impl Engine {
     /// Makes the index of a policy set.
     pub(crate) fn new(set: PolicySet) -> Self {
         let index: Index = set.policies().map(Candidate::new).collect();
-        Self {
-            reads: index.reads(),
+        let mut engine = Self {
+            reads: Reads::default(),
             set,
             index: Arc::new(index),
             changes: Changes::default(),
+        };
+        engine.read();
+        engine
+    }
+
+    /// Makes the index of a set that differs from the set of this engine in the policies with these ids. The
+    /// index of this engine is shared, unless too much has changed since it was made.
+    pub(crate) fn for_changed_set(&self, set: PolicySet, changed: &[PolicyId]) -> Self {
+        let policies = self.index.policies().len();
+        let changes = self.changes.removed.len() + self.changes.added.policies().len();
+        if policies < FEW || (changes + changed.len()) * MOST_CHANGED > policies {
+            return Self::new(set);
         }
+        let mut engine = Self {
+            set,
+            index: Arc::clone(&self.index),
+            changes: self.changes.clone(),
+            reads: self.reads,
+        };
+        engine.mark_changed(changed);
+        engine
     }
 
     /// Returns the reads of all conditions.
@@ -92,15 +117,35 @@ impl Engine {
         change: impl FnOnce(&mut PolicySet) -> Result<(), E>,
     ) -> Result<(), E> {
         change(&mut self.set)?;
-        for id in ids {
-            self.changes.removed.insert(id.clone());
-            self.changes.added.retain(|added| added.id != *id);
-            if let Some(changed) = self.set.policy(id).map(Candidate::new) {
-                self.reads |= changed.reads();
-                self.changes.added.push(changed);
-            }
-        }
+        self.mark_changed(ids);
         Ok(())
+    }
+
+    /// Notes that the policies with these ids in the set are not those of the index.
+    fn mark_changed<'a>(&mut self, ids: impl IntoIterator<Item = &'a PolicyId>) {
+        let ids: HashSet<_> = ids.into_iter().collect();
+        let changed = ids.iter().filter_map(|id| self.set.policy(id));
+        let changed = changed.map(Candidate::new);
+        let added = self.changes.added.policies().iter();
+        let kept = added.filter(|added| !ids.contains(&added.id)).cloned();
+        self.changes.added = Arc::new(kept.chain(changed).collect());
+        self.changes.removed.extend(ids.into_iter().cloned());
+        self.read();
+    }
+
+    /// Collects the reads of all conditions.
+    fn read(&mut self) {
+        let mut reads = Reads::default();
+        let indexed = self.index.policies().iter();
+        indexed
+            .filter(|policy| !self.is_removed(policy))
+            .chain(self.changes.added.policies())
+            .for_each(|policy| reads |= policy.reads);
+        self.reads = reads;
+    }
+
+    fn is_removed(&self, policy: &Candidate) -> bool {
+        !self.changes.removed.is_empty() && self.changes.removed.contains(&policy.id)
     }
 
     /// Evaluates the policies whose scope matches the request.
@@ -120,14 +165,15 @@ impl Engine {
         let evaluator = Evaluator::new(request.clone(), entities, extensions);
         let mut outcomes = Outcomes::default();
         if let Some(view) = RequestView::new(request, entities, action) {
-            let removed = &self.changes.removed;
-            for policy in self.index.matching(&view) {
-                if removed.is_empty() || !removed.contains(&policy.id) {
-                    outcomes.add(policy, policy.condition_holds(&evaluator));
-                }
+            let matching = self.index.matching(&view);
+            let matching = matching.filter(|policy| !self.is_removed(policy));
+            for policy in matching.chain(self.changes.added.matching(&view)) {
+                outcomes.add(policy, policy.condition_holds(&evaluator));
             }
         }
-        for policy in self.index.unindexed().chain(&self.changes.added) {
+        let unindexed = self.index.unindexed();
+        let unindexed = unindexed.filter(|policy| !self.is_removed(policy));
+        for policy in unindexed.chain(self.changes.added.unindexed()) {
             outcomes.add(policy, policy.applies(&evaluator));
         }
         outcomes.into_evaluation()

@@ -2,6 +2,7 @@
 
 mod inline;
 mod reader;
+mod source;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,6 +16,7 @@ use super::shipped;
 
 pub use inline::{InlineFile, InlineSources};
 pub use reader::{FolderReader, SchemaFile};
+pub use source::Source;
 
 /// The content of the policy folder and the schema folder. The order of the files does not depend on the
 /// file system.
@@ -43,17 +45,6 @@ pub struct SourceTexts<'a> {
     pub site_schema: Option<&'a Source>,
     /// True if these are all policy and links files.
     pub complete: bool,
-}
-
-/// A file with its content.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The path within its folder, separated by `/`. It does not depend on where the folder is.
-    pub name: String,
-    /// The path in findings: the folder as its user named it, and the name of the file.
-    pub display_path: String,
-    /// The content.
-    pub text: Arc<str>,
 }
 
 impl Sources {
@@ -97,7 +88,8 @@ impl Sources {
             .into()
     }
 
-    pub(crate) fn texts(&self) -> SourceTexts<'_> {
+    /// Returns the texts to parse and check.
+    pub fn texts(&self) -> SourceTexts<'_> {
         SourceTexts {
             policies: &self.policies,
             links: &self.links,
@@ -115,10 +107,8 @@ impl Sources {
     /// Makes sources from texts: files of the policy folder with their paths in it, and the content of
     /// `site.cedarschema`. Ignores files whose names are not those of policy or links files.
     pub fn of(files: &[(&str, &str)], site_schema: &str) -> Self {
-        let source = |folder: &str, name: &str, text: &str| Source {
-            name: name.to_owned(),
-            display_path: format!("{folder}/{name}"),
-            text: text.into(),
+        let source = |folder: &str, name: &str, text: &str| {
+            Source::new(name.to_owned(), format!("{folder}/{name}"), text.into())
         };
         let with_suffix = |suffix: &str| {
             let mut sources: Vec<_> = files

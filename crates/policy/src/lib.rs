@@ -102,6 +102,7 @@ mod means;
 mod members;
 mod nesting;
 mod parallel;
+mod part;
 mod place;
 mod prepared;
 mod recorded_decision;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cedar_policy::{EntityUid, SlotId};
+use cedar_policy::{EntityUid, PolicyId, PolicySet, PolicySetError, SlotId};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -25,6 +25,19 @@ pub struct Link<'a> {
     pub link_id: String,
     /// The entities for the slots of the template.
     pub arguments: HashMap<SlotId, EntityUid>,
+}
+
+impl Link<'_> {
+    /// Links the template of this id in a set.
+    pub(crate) fn add_to(
+        &self,
+        set: &mut PolicySet,
+        template: &str,
+    ) -> Result<(), Box<PolicySetError>> {
+        let (template, id) = (PolicyId::new(template), PolicyId::new(&self.link_id));
+        set.link(template, id, self.arguments.clone())
+            .map_err(Box::new)
+    }
 }
 
 /// The members are raw JSON, so that each finding has its place.

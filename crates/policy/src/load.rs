@@ -3,26 +3,35 @@
 mod assembly;
 #[cfg(test)]
 mod corpus;
+mod examination;
+mod form;
+mod parsing;
 mod replacing;
+mod reuse;
 mod statement;
 mod unique_ids;
 mod validation;
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
-use cedar_policy::{Effect, PolicyId};
+use cedar_policy::Effect;
 
 use cedargate_core::{Finding, Findings};
 
-use super::files::{Source, SourceTexts, Sources};
+use super::files::{SourceTexts, Sources};
 use super::links::{self, Link};
-use super::rules::HAS_UNDECLARED;
 use super::schema::{self, SchemaIndex};
 use super::{Bundle, Requirements, nesting};
 
 pub use assembly::AssembledPolicies;
-pub use statement::{ParsedFile, PolicyOrTemplate, Statement, parse_file, parse_one};
+pub use form::form_of;
+pub use replacing::Replacement;
+pub(crate) use statement::reached_actions;
+pub use statement::{ParsedPolicy, Statement, parse_file, parse_one};
 pub use validation::sort_findings;
+
+use parsing::ParsedFiles;
+use reuse::KnownPolicies;
 
 impl Bundle {
     /// Loads policies: parses, links and validates them, and decides the canary requests.
@@ -38,11 +47,31 @@ impl Bundle {
     /// # Errors
     /// Returns all findings if the sources have an error or do not meet the requirements.
     pub fn load_with(sources: &Sources, requirements: &Requirements) -> Result<Self, Findings> {
+        Self::load_after(None, sources, requirements)
+    }
+
+    /// Loads policies as [`Bundle::load_with`] does, with the same result. Policies that this bundle has too
+    /// are taken over and not checked again, so the time mostly depends on what has changed.
+    ///
+    /// # Errors
+    /// Returns all findings if the sources have an error or do not meet the requirements.
+    pub fn reload(&self, sources: &Sources, requirements: &Requirements) -> Result<Self, Findings> {
+        Self::load_after(Some(self), sources, requirements)
+    }
+
+    fn load_after(
+        previous: Option<&Self>,
+        sources: &Sources,
+        requirements: &Requirements,
+    ) -> Result<Self, Findings> {
         let loaded = nesting::on_large_stack(|| {
             let mut findings = Vec::new();
-            let examined = ExaminedSources::of(&sources.texts(), &mut findings);
-            let bundle = examined.into_bundle(sources, findings)?;
-            requirements.check(&bundle)?;
+            let texts = sources.texts();
+            let examined = ExaminedSources::after(previous, &texts, true, &mut findings);
+            let mut bundle = examined.into_bundle(previous, sources, findings)?;
+            let passed = previous.map(|bundle| Arc::clone(&bundle.passed_canaries));
+            let passed = requirements.check_after(&passed.unwrap_or_default(), &bundle)?;
+            bundle.passed_canaries = Arc::new(passed);
             Ok(bundle)
         });
         loaded.unwrap_or_else(|error| {
@@ -55,7 +84,7 @@ impl Bundle {
 /// Parsed and checked sources, whose problems have been reported.
 pub struct ExaminedSources<'a> {
     /// The schema. `None` if it did not load; policies were then not validated.
-    pub schema: Option<SchemaIndex>,
+    pub schema: Option<Arc<SchemaIndex>>,
     /// The policies and templates of the files that could be parsed.
     pub statements: Vec<Statement<'a>>,
     /// The links that are well-formed and have an id of their own.
@@ -65,16 +94,40 @@ pub struct ExaminedSources<'a> {
     /// True if all policy files were read and parsed. Otherwise a policy that seems to be missing may
     /// be in one of the other files.
     pub complete: bool,
-    /// The levels of the deepest expression in any policy.
-    pub depth: usize,
 }
 
 impl<'a> ExaminedSources<'a> {
     /// Parses and checks all texts, and adds every problem to `findings`. An error in one file does not
     /// keep the others from being checked.
     pub fn of(texts: &SourceTexts<'a>, findings: &mut Vec<Finding>) -> Self {
-        let schema = schema::load(texts.gate_schema, texts.site_schema, findings);
-        let mut parsed = ParsedFiles::parse(texts.policies, findings);
+        Self::after(None, texts, false, findings)
+    }
+
+    /// `for_bundle` is true if only a bundle is made of the policies.
+    fn after(
+        previous: Option<&'a Bundle>,
+        texts: &SourceTexts<'a>,
+        for_bundle: bool,
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        let known = previous.map(|bundle| KnownPolicies::of(bundle, texts.site_schema));
+        let known = known.unwrap_or_default();
+        let schema = match known.bundle() {
+            Some(bundle) => {
+                schema::check_is_shipped(texts.gate_schema, findings);
+                Some(Arc::clone(&bundle.schema))
+            }
+            None => schema::load(texts.gate_schema, texts.site_schema, findings).map(Arc::new),
+        };
+        let finish = |statement: &mut Statement<'a>, findings: &mut Vec<Finding>| {
+            if let Some(schema) = &schema {
+                statement.check_rules(schema, findings);
+            }
+            if for_bundle {
+                statement.drop_annotations();
+            }
+        };
+        let mut parsed = ParsedFiles::parse(texts.policies, &known, finish, findings);
         let mut links = Vec::new();
         for source in texts.links {
             links.extend(links::read(source, findings));
@@ -83,120 +136,80 @@ impl<'a> ExaminedSources<'a> {
         let may_exist = |id: &str| !texts.complete || parsed.is_in_unparsed(id);
         let assembled = assembly::assemble(&parsed.statements, &links, may_exist, findings);
         if let Some(schema) = &schema {
-            let impossible = check_rules(&parsed.statements, &links, schema, findings);
-            validation::validate(&assembled, schema, &impossible, findings);
+            examination::examine(&parsed.statements, &links, &known, schema, findings);
         }
         Self {
             schema,
             links,
             assembled,
             complete: texts.complete && parsed.unparsed.is_empty(),
-            depth: parsed.depth,
             statements: parsed.statements,
         }
     }
 
-    /// Makes the bundle.
+    /// Makes the bundle. It shares what it can with the previous bundle.
     ///
     /// # Errors
     /// Returns the findings in the order of files and lines if there are any, or if no policy permits
     /// anything.
-    pub fn into_bundle(
+    fn into_bundle(
         self,
+        previous: Option<&Bundle>,
         sources: &Sources,
-        mut findings: Vec<Finding>,
+        findings: Vec<Finding>,
     ) -> Result<Bundle, Findings> {
-        let live = self.assembled.live(&mut findings);
-        let permits = live
-            .policies()
-            .any(|policy| policy.effect() == Effect::Permit);
-        if !permits && findings.is_empty() {
-            findings.push(no_permit(sources));
-        }
-        match self.schema {
-            Some(schema) if findings.is_empty() => {
-                let revision = sources.revision();
-                let bundle = self
-                    .assembled
-                    .into_bundle(live, self.depth, schema, revision);
-                Ok(bundle)
-            }
-            _ => {
-                sort_findings(&mut findings);
-                Err(Findings(findings))
-            }
-        }
+        bundle(self.assembled, self.schema, previous, sources, findings)
+    }
+
+    /// Makes the bundle, and leaves the examined sources as they are.
+    ///
+    /// # Errors
+    /// Returns the findings in the order of files and lines if there are any, or if no policy permits
+    /// anything.
+    pub fn bundle(&self, sources: &Sources, findings: Vec<Finding>) -> Result<Bundle, Findings> {
+        let assembled = AssembledPolicies {
+            set: self.assembled.set.clone(),
+            annotations: self.assembled.annotations.clone(),
+            entries: self.assembled.entries.clone(),
+            places: Vec::new(),
+        };
+        bundle(assembled, self.schema.clone(), None, sources, findings)
     }
 }
 
-/// The content of all policy files.
-struct ParsedFiles<'a> {
-    statements: Vec<Statement<'a>>,
-    /// The files with syntax errors or too deep nesting.
-    unparsed: Vec<&'a Source>,
-    depth: usize,
+fn bundle(
+    assembled: AssembledPolicies<'_>,
+    schema: Option<Arc<SchemaIndex>>,
+    previous: Option<&Bundle>,
+    sources: &Sources,
+    mut findings: Vec<Finding>,
+) -> Result<Bundle, Findings> {
+    if findings.is_empty() && !has_permit(&assembled) {
+        findings.push(no_permit(sources));
+    }
+    if let Some(schema) = schema.filter(|_| findings.is_empty()) {
+        let bundle = assembled.into_bundle(schema, sources.revision(), previous, &mut findings);
+        if findings.is_empty() {
+            return Ok(bundle);
+        }
+    }
+    sort_findings(&mut findings);
+    Err(Findings(findings))
 }
 
-impl<'a> ParsedFiles<'a> {
-    fn parse(sources: &'a [Source], findings: &mut Vec<Finding>) -> Self {
-        let mut policies = Vec::new();
-        let mut unparsed = Vec::new();
-        let mut depth = 0;
-        for source in sources {
-            let before = findings.len();
-            let parsed = parse_file(source, findings);
-            if findings.len() > before {
-                unparsed.push(source);
-            }
-            depth = depth.max(parsed.depth);
-            policies.extend(parsed.policies.into_iter().map(|policy| (source, policy)));
-        }
-        let policies = policies.into_iter();
-        let statements = policies.map(|(source, policy)| Statement::read(source, policy, findings));
-        Self {
-            statements: statements.collect(),
-            unparsed,
-            depth,
-        }
-    }
-
-    /// Returns true if a file that could not be parsed contains this id.
-    fn is_in_unparsed(&self, id: &str) -> bool {
-        self.unparsed.iter().any(|source| source.text.contains(id))
-    }
-}
-
-/// Checks each statement against the rules of the gateway. Returns the ids of the policies that never
-/// match because of a `has` with an undeclared name.
-fn check_rules<'s>(
-    statements: &'s [Statement<'_>],
-    links: &[Link<'_>],
-    schema: &SchemaIndex,
-    findings: &mut Vec<Finding>,
-) -> HashSet<&'s PolicyId> {
-    let mut impossible = HashSet::new();
-    for statement in statements {
-        let before = findings.len();
-        let examined = statement.examined(schema);
-        examined.check(findings);
-        if examined.administers_by_link() {
-            let id = AsRef::<str>::as_ref(&statement.id);
-            let own = links.iter().filter(|link| link.template_id == id);
-            own.for_each(|link| links::check_administrators(link, findings));
-        }
-        let mut new = findings[before..].iter();
-        if new.any(|finding| finding.code == HAS_UNDECLARED) {
-            impossible.insert(&statement.id);
-        }
-    }
-    impossible
+fn has_permit(assembled: &AssembledPolicies<'_>) -> bool {
+    let mut policies = assembled.set.policies();
+    policies.any(|policy| {
+        let annotations = assembled.annotations.get(policy.id());
+        policy.effect() == Effect::Permit && annotations.is_none_or(|one| !one.shadow)
+    })
 }
 
 fn no_permit(sources: &Sources) -> Finding {
     let file = sources
         .policies
         .first()
-        .map_or("", |source| source.display_path.as_str());
+        .map_or("", |source| &*source.display_path);
     let message = "no policy permits anything, so every request would be refused";
     Finding::error("no_permit", file, message)
         .help("write a permit, or keep the shipped 00-open-doors.cedar")

@@ -3,6 +3,8 @@
 //! that invalid policies would load; the evaluator then fails at each request. The depth is therefore
 //! bounded before parsing, and all three get a stack that is large enough for it.
 
+mod split;
+
 use std::io;
 use std::ops::Range;
 use std::thread;
@@ -10,6 +12,8 @@ use std::thread;
 use cedargate_core::Finding;
 
 use super::files::Source;
+
+pub use split::policies;
 
 /// The greatest number of open brackets, far more than people write.
 const MOST_BRACKETS: usize = 64;
@@ -62,7 +66,7 @@ pub(crate) fn depth(source: &Source, findings: &mut Vec<Finding>) -> Option<usiz
         Ok(depth) => return Some(depth),
         Err(excess) => excess,
     };
-    let finding = Finding::error("nesting", source.display_path.as_str(), excess.to_string());
+    let finding = Finding::error("nesting", &*source.display_path, excess.to_string());
     findings.push(finding.at(&source.text, span).help(match excess {
         Excess::Branches => "write a condition of its own for each case, with && and ||",
         Excess::Brackets => "split it into several policies",
@@ -167,16 +171,18 @@ impl OpenBrackets {
         })
     }
 
-    fn excess(&self) -> Option<Excess> {
+    /// Returns the levels of the deepest expression, or the bound that the open brackets exceed.
+    fn bounded_levels(&self) -> Result<usize, Excess> {
         let branches = |all: usize, bracket: &Bracket| all + bracket.branches;
         if self.brackets.len() > MOST_BRACKETS {
-            Some(Excess::Brackets)
-        } else if self.brackets.iter().fold(0, branches) > MOST_BRANCHES {
-            Some(Excess::Branches)
-        } else if self.levels() > MOST_LEVELS {
-            Some(Excess::Levels)
-        } else {
-            None
+            return Err(Excess::Brackets);
+        }
+        if self.brackets.iter().fold(0, branches) > MOST_BRANCHES {
+            return Err(Excess::Branches);
+        }
+        match self.levels() {
+            levels if levels > MOST_LEVELS => Err(Excess::Levels),
+            levels => Ok(levels),
         }
     }
 }
@@ -187,12 +193,17 @@ fn measure(text: &str) -> Result<usize, (Range<usize>, Excess)> {
     let mut open = OpenBrackets::default();
     for (token, span) in tokens(text) {
         open.take(token);
-        if let Some(excess) = open.excess() {
-            return Err((span, excess));
+        match open.bounded_levels() {
+            Ok(levels) => deepest = deepest.max(levels),
+            Err(excess) => return Err((span, excess)),
         }
-        deepest = deepest.max(open.levels());
     }
     Ok(deepest)
+}
+
+/// Returns the depth of a text, or `None` if it is too deep to be parsed.
+pub(crate) fn depth_of(text: &str) -> Option<usize> {
+    measure(text).ok()
 }
 
 /// Returns the tokens of a Cedar policy or schema text with their ranges in bytes, without comments.
@@ -238,10 +249,10 @@ fn is_word(c: char) -> bool {
 /// the text.
 fn string(text: &str) -> usize {
     let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            '"' if !escaped => return at + 1,
-            '\\' => escaped = !escaped,
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            b'"' if !escaped => return at + 1,
+            b'\\' => escaped = !escaped,
             _ => escaped = false,
         }
     }

@@ -2,7 +2,8 @@
 
 use cedargate_core::{Finding, Findings, nearest};
 
-use super::{Bundle, canaries};
+use super::Bundle;
+use super::canaries::{self, PassedCallers};
 
 /// The requirements that a bundle must meet to load.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,13 +37,31 @@ impl Requirements {
     /// # Errors
     /// Returns a finding for each requirement that the bundle does not meet.
     pub fn check(&self, bundle: &Bundle) -> Result<(), Findings> {
+        self.check_after(&PassedCallers::default(), bundle)
+            .map(drop)
+    }
+
+    /// Checks a bundle. Skips canary requests of callers that have `passed` before with the same policies.
+    /// Returns the callers whose canary requests are refused.
+    ///
+    /// # Errors
+    /// Returns a finding for each requirement that the bundle does not meet.
+    pub(crate) fn check_after(
+        &self,
+        passed: &PassedCallers,
+        bundle: &Bundle,
+    ) -> Result<PassedCallers, Findings> {
         let missing = self.required.iter().filter_map(|id| missing(bundle, id));
         let mut findings: Vec<_> = missing.collect();
+        let mut passing = PassedCallers::default();
         if self.canaries {
-            findings.extend(canaries::check(bundle));
+            match canaries::check(bundle, passed) {
+                Ok(all) => passing = all,
+                Err(more) => findings.extend(more),
+            }
         }
         if findings.is_empty() {
-            Ok(())
+            Ok(passing)
         } else {
             Err(Findings(findings))
         }
@@ -57,7 +76,7 @@ fn missing(bundle: &Bundle, id: &str) -> Option<Finding> {
     let shadow = bundle.entries().iter().find(|one| one.id == id);
     let (file, message) = match shadow {
         Some(shadow) => (
-            shadow.file.as_str(),
+            &*shadow.file,
             format!("the policy {id:?} is required, and a shadow policy does not count"),
         ),
         None => ("", format!("the policy {id:?} is required, and missing")),

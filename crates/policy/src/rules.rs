@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use cedar_policy::EntityUid;
 
@@ -10,15 +11,17 @@ use cedargate_core::{Finding, nearest};
 
 use super::annotations::Annotations;
 use super::entity_ids;
+use super::load::reached_actions;
 use super::place::Place;
 use super::schema::SchemaIndex;
-use super::syntax::{HasTest, Located, RequiredPrincipal, Syntax};
+use super::syntax::{HasTest, Located, PolicyOrTemplate, RequiredPrincipal, Syntax};
 
 /// The code of the finding about a `has` that is always false.
 pub(crate) const HAS_UNDECLARED: &str = "has_undeclared";
 
 /// A policy or template with all that the rules need.
 pub struct ExaminedPolicy<'a> {
+    policy: &'a PolicyOrTemplate,
     /// The syntax tree.
     pub syntax: Syntax<'a>,
     /// The place in its file.
@@ -27,11 +30,33 @@ pub struct ExaminedPolicy<'a> {
     pub annotations: &'a Annotations,
     /// The schema against which it is checked.
     pub schema: &'a SchemaIndex,
-    /// The actions for which it can match, according to Cedar's validator.
-    pub reaches: BTreeSet<EntityUid>,
+    reached: OnceLock<BTreeSet<EntityUid>>,
 }
 
-impl ExaminedPolicy<'_> {
+impl<'a> ExaminedPolicy<'a> {
+    pub(crate) fn new(
+        policy: &'a PolicyOrTemplate,
+        place: &'a Place<'a>,
+        annotations: &'a Annotations,
+        schema: &'a SchemaIndex,
+    ) -> Self {
+        Self {
+            policy,
+            syntax: policy.syntax(),
+            place,
+            annotations,
+            schema,
+            reached: OnceLock::new(),
+        }
+    }
+
+    /// Returns the actions for which it can match, according to Cedar's validator, which takes its time and
+    /// is asked once.
+    pub fn reached_actions(&self) -> &BTreeSet<EntityUid> {
+        let reached = || reached_actions(self.policy, self.schema);
+        self.reached.get_or_init(reached)
+    }
+
     /// Adds a finding for each broken rule.
     pub fn check(&self, findings: &mut Vec<Finding>) {
         findings.extend(self.misspelt_ids());
@@ -134,7 +159,7 @@ impl ExaminedPolicy<'_> {
                 "this permit names no action, so it would permit every operation, also those of later versions",
                 "name its actions in the scope, such as action in Gate::Action::\"manageOwnMfa\"",
             )
-        } else if self.reaches("administerMfa") && !self.syntax.requires_named_users() {
+        } else if !self.syntax.requires_named_users() && self.reaches("administerMfa") {
             (
                 "permit_administers",
                 "this permit reaches administerMfa and requires neither membership in a group nor one user, so it would make everybody an administrator",
@@ -181,7 +206,7 @@ impl ExaminedPolicy<'_> {
 
     /// Returns true if it can match for an action of this group.
     pub fn reaches(&self, group: &str) -> bool {
-        self.reaches
+        self.reached_actions()
             .iter()
             .any(|action| self.schema.is_in(action, group))
     }

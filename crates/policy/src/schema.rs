@@ -30,6 +30,8 @@ pub struct SchemaIndex {
     pub names: BTreeSet<String>,
     /// The parts of requests that are built once.
     pub(crate) memory: Arc<RequestMemory>,
+    /// The content of `site.cedarschema`.
+    pub(crate) site: Arc<str>,
 }
 
 impl SchemaIndex {
@@ -125,9 +127,7 @@ pub(crate) fn load(
     site: Option<&Source>,
     findings: &mut Vec<Finding>,
 ) -> Option<SchemaIndex> {
-    if let Some(gate) = gate {
-        check_is_shipped(gate, findings);
-    }
+    check_is_shipped(gate, findings);
     let before = findings.len();
     let source = site?;
     let site = parse(source, findings)?;
@@ -160,15 +160,16 @@ pub(crate) fn load(
         claims,
         names,
         memory: Arc::default(),
+        site: Arc::clone(&source.text),
     })
 }
 
 /// Refuses a `gate.cedarschema` that is edited or of another version: requests are built for the schema
 /// of this version.
-fn check_is_shipped(gate: &Source, findings: &mut Vec<Finding>) {
-    if *gate.text == *GATE_SCHEMA {
+pub(crate) fn check_is_shipped(gate: Option<&Source>, findings: &mut Vec<Finding>) {
+    let Some(gate) = gate.filter(|gate| *gate.text != *GATE_SCHEMA) else {
         return;
-    }
+    };
     let equal_bytes = gate
         .text
         .bytes()
@@ -177,7 +178,7 @@ fn check_is_shipped(gate: &Source, findings: &mut Vec<Finding>) {
         .count();
     let message =
         "this is not the gate.cedarschema of this version of cedargate: it differs from here on";
-    let finding = Finding::error("gate_schema", gate.display_path.as_str(), message)
+    let finding = Finding::error("gate_schema", &*gate.display_path, message)
         .at(&gate.text, equal_bytes..equal_bytes)
         .help("`cedargate policy schema --write` renews it; your own claims belong in site.cedarschema");
     findings.push(finding);
@@ -212,7 +213,7 @@ struct SiteSchema<'a> {
 
 impl SiteSchema<'_> {
     fn refuse(&mut self, name: &str, message: String, help: &str) {
-        let finding = Finding::error("site_schema", self.source.display_path.as_str(), message)
+        let finding = Finding::error("site_schema", &*self.source.display_path, message)
             .at(&self.source.text, word(&self.source.text, name));
         self.findings.push(finding.help(help));
     }
@@ -257,9 +258,8 @@ impl SiteSchema<'_> {
             let name = name.trim_matches('"');
             if !known.insert(name) {
                 let message = format!("the claim {name:?} is declared twice");
-                let finding =
-                    Finding::error("site_schema", self.source.display_path.as_str(), message)
-                        .at(&self.source.text, span.clone());
+                let finding = Finding::error("site_schema", &*self.source.display_path, message)
+                    .at(&self.source.text, span.clone());
                 self.findings.push(finding.help("remove one of the two"));
             }
         }

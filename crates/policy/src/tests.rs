@@ -11,6 +11,7 @@ mod properties;
 pub(crate) mod property;
 mod recording;
 mod refusals;
+mod reloading;
 mod running_cases;
 mod shipped_policies;
 mod tracing;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cedargate_core::{Finding, Severity};
 use cedargate_policy::cases;
 use cedargate_policy_tools::PolicyFiles;
-use cedargate_policy_tools::check::{self, CheckReport};
+use cedargate_policy_tools::check::{self, CheckReport, Options};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -19,9 +19,9 @@ use crate::cli::{github, output};
 /// Report errors and probable mistakes in policies and test cases.
 ///
 /// Errors keep the policies from loading. Findings are probable mistakes in policies that load: a forbid
-/// without a notice, a policy that changes no decision, a file that is not read. Notes are information, and
-/// never fail the check. If PATHS has a file, the files are checked as a part of the policies, and nothing is
-/// reported as missing.
+/// without a notice, a policy that changes no decision, a file that is not read. Notes are information: they
+/// are reported with --notes only, and never fail the check. If PATHS has a file, the files are checked as a
+/// part of the policies, and nothing is reported as missing.
 ///
 /// With --config, policies are checked as `serve` loads them: each issuer that a policy names must be
 /// configured, and dev.links.json is left out.
@@ -31,10 +31,12 @@ Examples:
   cedargate policy check
   cedargate policy check --config prod.toml      also report issuers that are not configured
   cedargate policy check policies/50-ours.cedar  one file
+  cedargate policy check --notes                 also for which actions each policy can match
   cedargate policy check --format github         annotations of a GitHub workflow
 
 --json prints one object: {\"ok\", \"policies\", \"findings\": [{\"severity\", \"code\",
-\"file\", \"line\", \"column\", \"message\", \"help\"?}]}; severity is error, finding or note.
+\"file\", \"line\", \"column\", \"message\", \"help\"?}]}; severity is error, finding or, with --notes,
+note.
 
 Exit codes: 0 fine; 1 an error or, without --warn, a finding; 2 an invalid configuration, or a path that does
 not exist.")]
@@ -47,6 +49,9 @@ pub(in crate::cli) struct Arguments {
     /// Exit with 1 for errors only, not for findings.
     #[arg(long)]
     warn: bool,
+    /// Report notes too, such as the actions for which each policy can match.
+    #[arg(long)]
+    notes: bool,
     /// Print one JSON object instead of sentences.
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -85,7 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         output::print(&github::annotations(&report.findings))?;
     } else {
         output::diagnose(&by_severity(&report.findings));
-        output::print(&summary(&report))?;
+        output::print(&summary(&report, arguments.notes))?;
     }
     if ok { Ok(()) } else { Err(reported()) }
 }
@@ -99,8 +104,12 @@ fn report(arguments: &Arguments) -> Result<CheckReport, Failure> {
     if configuration.is_some() {
         files.leave_out_dev_links();
     }
-    let issuers = configuration.map(|one| one.issuers.as_slice());
-    let mut report = check::run(&files, issuers, &inputs.requirements(), &cases)?;
+    let options = Options {
+        issuers: configuration.map(|one| one.issuers.as_slice()),
+        requirements: &inputs.requirements(),
+        notes: arguments.notes,
+    };
+    let mut report = check::run(&files, &options, &cases)?;
     report.findings.extend(unreadable.0);
     Ok(report)
 }
@@ -112,16 +121,21 @@ fn by_severity(findings: &[Finding]) -> Vec<Finding> {
     findings
 }
 
-fn summary(report: &CheckReport) -> String {
+fn summary(report: &CheckReport, notes: bool) -> String {
     let count = |severity| {
         let all = report.findings.iter();
         all.filter(|finding| finding.severity == severity).count()
     };
-    format!(
-        "{}: {}, {}, {}\n",
+    let mut summary = format!(
+        "{}: {}, {}",
         plural(report.policies, "policy", "policies"),
         plural(count(Severity::Error), "error", "errors"),
         plural(count(Severity::Finding), "finding", "findings"),
-        plural(count(Severity::Note), "note", "notes")
-    )
+    );
+    if notes {
+        let notes = plural(count(Severity::Note), "note", "notes");
+        summary.push_str(&format!(", {notes}"));
+    }
+    summary.push('\n');
+    summary
 }

@@ -16,7 +16,7 @@ use crate::cli::output;
 /// Format policy files with Cedar's own formatter.
 ///
 /// Comments and annotations are kept. A file is either replaced as a whole or left unchanged. It is left
-/// unchanged if it does not parse, is larger than 512 KiB, or the formatter would lose a comment.
+/// unchanged if it does not parse, a policy in it is larger than 512 KiB, or the formatter would lose a comment.
 #[derive(Args, Debug)]
 #[command(
     mut_arg("schema", |arg| arg.hide(true)),

@@ -68,8 +68,10 @@ impl CaseCheck<'_> {
 
     fn finding(&self, code: &'static str, at: Range<usize>, what: &str) -> Finding {
         let message = format!("the case {:?} {what}", self.0.name);
+        let before = self.0.text.get(self.0.span.start..at.start);
+        let line = self.0.line + before.unwrap_or_default().matches('\n').count();
         Finding::error(code, self.0.file.as_str(), message)
-            .at(&self.0.text, at)
+            .at_line(&self.0.text, at, line)
             .severity(Severity::Finding)
     }
 

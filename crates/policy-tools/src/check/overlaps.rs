@@ -2,17 +2,23 @@
 //! permits that are probably meant to narrow another permit. A finding follows from the heads and from equal
 //! parts of the conditions, so it is certain. Pairs that need a deeper analysis are not reported.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod candidates;
+mod head;
+#[cfg(test)]
+mod tests;
 
-use cedar_policy::{
-    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PrincipalConstraint,
-    ResourceConstraint,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cedar_policy::Effect;
 
 use cedargate_core::{Finding, Severity};
+use cedargate_policy::PolicyEntry;
 use cedargate_policy::analysis::{
-    Annotations, AssembledPolicies, NormalForm, Place, SchemaIndex, Syntax,
+    Annotations, AssembledPolicies, NormalForm, Place, SchemaIndex, Syntax, spread,
 };
+
+use candidates::Candidates;
+use head::{Head, Reach};
 
 /// Adds at most one finding for each policy. Policies with errors are not compared.
 pub(super) fn check(
@@ -20,74 +26,71 @@ pub(super) fn check(
     schema: &SchemaIndex,
     findings: &mut Vec<Finding>,
 ) {
-    let policies = assembled.set.policies();
-    let mut compared: Vec<_> = policies
-        .filter_map(|policy| ComparedPolicy::of(policy, assembled, schema))
-        .filter(|one| !one.place.is_in_error(findings))
-        .collect();
+    let errors = ErrorLines::of(findings);
+    let reach = Reach::default();
+    let placed: Vec<_> = assembled.entries.iter().zip(&assembled.places).collect();
+    let compared = spread(&placed, |(entry, place)| {
+        if errors.touch(place) {
+            return None;
+        }
+        ComparedPolicy::of(entry, place, assembled, (schema, &reach))
+    });
+    drop(errors);
+    let mut compared: Vec<_> = compared.into_iter().flatten().collect();
     compared.sort_by_key(|one| (&*one.place.source.display_path, one.place.span.start));
-    for (index, one) in compared.iter().enumerate() {
-        let (earlier, later) = (&compared[..index], &compared[index + 1..]);
-        let others = || {
-            earlier
-                .iter()
-                .map(|other| (other, true))
-                .chain(later.iter().map(|other| (other, false)))
-        };
-        let found = others()
-            .find_map(|(other, earlier)| one.alike(other, earlier))
-            .or_else(|| others().find_map(|(other, earlier)| one.useless(other, earlier)))
-            .or_else(|| others().find_map(|(other, earlier)| one.narrows(other, earlier)));
-        findings.extend(found);
-    }
+    let candidates = Candidates::of(&compared);
+    let indexes: Vec<_> = (0..compared.len()).collect();
+    let found = spread(&indexes, |index| overlap(*index, &compared, &candidates));
+    findings.extend(found.into_iter().flatten());
 }
 
-/// The constraint of a head on the principal or the resource.
-#[derive(Debug, Eq, PartialEq)]
-enum Scope {
-    Any,
-    Is(EntityTypeName),
-    Eq(EntityUid),
-    In(EntityUid),
-    IsIn(EntityTypeName, EntityUid),
+/// Returns the first finding about a policy and any other one. Other policies are tried in the order of
+/// files and lines.
+fn overlap(
+    index: usize,
+    compared: &[ComparedPolicy<'_>],
+    candidates: &Candidates<'_>,
+) -> Option<Finding> {
+    let one = &compared[index];
+    let first = |others: Vec<usize>,
+                 finding: &dyn Fn(&ComparedPolicy<'_>, bool) -> Option<Finding>| {
+        let mut others = others.into_iter().filter(|other| *other != index);
+        others.find_map(|other| finding(&compared[other], other < index))
+    };
+    first(candidates.alike(one), &|other, is_earlier| {
+        one.alike(other, is_earlier)
+    })
+    .or_else(|| {
+        first(candidates.covering(one), &|other, is_earlier| {
+            one.useless(other, is_earlier)
+        })
+    })
+    .or_else(|| {
+        first(candidates.wider_permits(one), &|other, is_earlier| {
+            one.narrows(other, is_earlier)
+        })
+    })
 }
 
-impl From<PrincipalConstraint> for Scope {
-    fn from(constraint: PrincipalConstraint) -> Self {
-        match constraint {
-            PrincipalConstraint::Any => Scope::Any,
-            PrincipalConstraint::Is(of) => Scope::Is(of),
-            PrincipalConstraint::Eq(uid) => Scope::Eq(uid),
-            PrincipalConstraint::In(uid) => Scope::In(uid),
-            PrincipalConstraint::IsIn(of, uid) => Scope::IsIn(of, uid),
+/// The lines of files on which there are errors.
+struct ErrorLines<'f>(HashMap<&'f str, BTreeSet<usize>>);
+
+impl<'f> ErrorLines<'f> {
+    fn of(findings: &'f [Finding]) -> Self {
+        let mut lines: HashMap<_, BTreeSet<_>> = HashMap::new();
+        for one in findings
+            .iter()
+            .filter(|one| one.severity == Severity::Error)
+        {
+            lines.entry(one.file.as_str()).or_default().insert(one.line);
         }
+        Self(lines)
     }
-}
 
-impl From<ResourceConstraint> for Scope {
-    fn from(constraint: ResourceConstraint) -> Self {
-        match constraint {
-            ResourceConstraint::Any => Scope::Any,
-            ResourceConstraint::Is(of) => Scope::Is(of),
-            ResourceConstraint::Eq(uid) => Scope::Eq(uid),
-            ResourceConstraint::In(uid) => Scope::In(uid),
-            ResourceConstraint::IsIn(of, uid) => Scope::IsIn(of, uid),
-        }
-    }
-}
-
-impl Scope {
-    /// Returns true if every entity of `types` that meets `other` meets this constraint.
-    fn covers(&self, other: &Self, types: &BTreeSet<EntityTypeName>) -> bool {
-        let only = |of: &EntityTypeName| types.iter().all(|one| one == of);
-        let inside = |uid: &EntityUid| matches!(other, Scope::Eq(one) | Scope::In(one) | Scope::IsIn(_, one) if one == uid);
-        match self {
-            Scope::Any => true,
-            Scope::Is(of) => only(of),
-            Scope::Eq(uid) => matches!(other, Scope::Eq(one) if one == uid),
-            Scope::In(uid) => inside(uid),
-            Scope::IsIn(of, uid) => only(of) && inside(uid),
-        }
+    /// Returns true if there is an error on one of the lines of a policy.
+    fn touch(&self, place: &Place<'_>) -> bool {
+        let lines = self.0.get(&*place.source.display_path);
+        lines.is_some_and(|lines| lines.range(place.lines()).next().is_some())
     }
 }
 
@@ -96,50 +99,28 @@ struct ComparedPolicy<'a> {
     place: &'a Place<'a>,
     annotations: &'a Annotations,
     syntax: Syntax<'a>,
-    principal: Scope,
-    resource: Scope,
-    /// The actions that the head names, directly or by a group.
-    actions: BTreeSet<EntityUid>,
-    /// The actions and types for which the policy can match.
-    reached: Reached,
+    head: Head,
     condition: NormalForm,
     may_err: bool,
-}
-
-#[derive(Default)]
-struct Reached {
-    principals: BTreeSet<EntityTypeName>,
-    actions: BTreeSet<EntityUid>,
-    resources: BTreeSet<EntityTypeName>,
 }
 
 impl<'a> ComparedPolicy<'a> {
     /// Returns `None` if the policy can never match, which is reported elsewhere.
     fn of(
-        policy: &'a Policy,
+        entry: &PolicyEntry,
+        place: &'a Place<'a>,
         assembled: &'a AssembledPolicies<'_>,
-        schema: &SchemaIndex,
+        (schema, reach): (&SchemaIndex, &Reach),
     ) -> Option<Self> {
-        let mut reached = Reached::default();
-        for env in policy.get_valid_request_envs(&schema.cedar) {
-            reached.principals.insert(env.principal().clone());
-            reached.actions.insert(env.action().clone());
-            reached.resources.insert(env.resource().clone());
-        }
-        if reached.actions.is_empty() {
-            return None;
-        }
-        let (place, _) = assembled.places.get(policy.id())?;
+        let policy = assembled.set.policy(&entry.policy_id())?;
+        let head = Head::of(policy, schema, reach)?;
         let syntax = Syntax::from(policy);
         Some(Self {
             id: policy.id().as_ref(),
             place,
             annotations: assembled.annotations.get(policy.id())?,
             syntax,
-            principal: policy.principal_constraint().into(),
-            resource: policy.resource_constraint().into(),
-            actions: named_actions(&policy.action_constraint(), schema),
-            reached,
+            head,
             condition: syntax.normal_form(),
             may_err: syntax.may_err(),
         })
@@ -165,28 +146,16 @@ impl<'a> ComparedPolicy<'a> {
         format!("{:?} ({})", self.id, self.place.line())
     }
 
-    /// Returns true if this head matches every request that the other head can match.
-    fn covers_head(&self, other: &Self) -> bool {
-        self.principal
-            .covers(&other.principal, &other.reached.principals)
-            && other.reached.actions.is_subset(&self.actions)
-            && self
-                .resource
-                .covers(&other.resource, &other.reached.resources)
-    }
-
     /// Returns true if this policy matches every request that the other can match.
     fn covers(&self, other: &Self) -> bool {
-        self.covers_head(other) && other.condition.implies(&self.condition)
+        self.head.covers(&other.head) && other.condition.implies(&self.condition)
     }
 
     fn alike(&self, other: &Self, is_earlier: bool) -> Option<Finding> {
         let same = is_earlier
             && self.effect() == other.effect()
             && self.annotations.shadow == other.annotations.shadow
-            && self.principal == other.principal
-            && self.resource == other.resource
-            && self.actions == other.actions
+            && self.head.names_same(&other.head)
             && self.condition == other.condition
             && !self.may_err;
         if !same {
@@ -245,10 +214,10 @@ impl<'a> ComparedPolicy<'a> {
     fn narrows(&self, other: &Self, is_earlier: bool) -> Option<Finding> {
         let permits = self.effect() == Effect::Permit && other.effect() == Effect::Permit;
         let live = !self.annotations.shadow && !other.annotations.shadow;
-        if !permits || !live || !other.covers_head(self) {
+        if !permits || !live || !other.head.covers(&self.head) {
             return None;
         }
-        if !is_earlier && self.covers_head(other) {
+        if !is_earlier && self.head.covers(&other.head) {
             return None;
         }
         let message = format!(
@@ -279,16 +248,4 @@ impl<'a> ComparedPolicy<'a> {
             .map(|name| format!("@{name}"))
             .collect()
     }
-}
-
-fn named_actions(named: &ActionConstraint, schema: &SchemaIndex) -> BTreeSet<EntityUid> {
-    let is_named = |action: &EntityUid| match named {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(one) => one == action,
-        ActionConstraint::In(some) => some
-            .iter()
-            .any(|one| one == action || schema.is_in(action, one.id().unescaped())),
-    };
-    let actions = schema.cedar.actions();
-    actions.filter(|one| is_named(one)).cloned().collect()
 }

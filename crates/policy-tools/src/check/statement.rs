@@ -9,14 +9,17 @@ use cedargate_policy::analysis::ExaminedPolicy;
 pub(super) struct StatementCheck<'s>(pub(super) &'s ExaminedPolicy<'s>);
 
 impl StatementCheck<'_> {
-    /// Adds a finding for each probable mistake, and a note with the actions for which the policy can match.
-    pub(super) fn run(&self, findings: &mut Vec<Finding>) {
+    /// Adds a finding for each probable mistake and, if there are to be notes, a note with the actions for
+    /// which the policy can match.
+    pub(super) fn run(&self, notes: bool, findings: &mut Vec<Finding>) {
         findings.extend(self.no_notice());
         findings.extend(self.since_strong());
         findings.extend(self.step_up_before_first_factor());
         findings.extend(self.step_up_by_amr());
-        findings.extend(self.optional_claims());
-        findings.extend(self.matching());
+        if notes {
+            findings.extend(self.optional_claims());
+            findings.extend(self.matching());
+        }
     }
 
     fn has(&self, annotation: &str) -> bool {
@@ -53,7 +56,7 @@ impl StatementCheck<'_> {
 
     fn step_up_before_first_factor(&self) -> Option<Finding> {
         let step_up = self.0.syntax.annotation("step_up")?;
-        if !self.0.reaches("enroll") || self.0.syntax.context_read(&["factors"]).is_some() {
+        if self.0.syntax.context_read(&["factors"]).is_some() || !self.0.reaches("enroll") {
             return None;
         }
         let message = "@step_up is on a policy that reaches enroll and does not read context.factors: a user without an authenticator cannot step up, and could never enrol an authenticator";
@@ -95,7 +98,7 @@ impl StatementCheck<'_> {
     fn matching(&self) -> Option<Finding> {
         let actions: BTreeSet<_> = self
             .0
-            .reaches
+            .reached_actions()
             .iter()
             .map(|one| one.id().unescaped())
             .collect();

@@ -1,7 +1,6 @@
 //! Decides requests with two bundles and finds the policies that cause a different decision.
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use cedar_policy::PolicyId;
 use serde::Serialize;
@@ -19,9 +18,8 @@ pub struct Comparison<'a> {
     old: &'a Bundle,
     new: &'a Bundle,
     differences: PolicyDifferences,
-    /// The ids of the policies that were added, removed or changed in meaning, each with the new bundle
-    /// without that difference. Each bundle is made when it is first needed.
-    undone: Vec<(String, OnceLock<Option<Bundle>>)>,
+    /// The ids of the policies that were added, removed or changed in meaning.
+    touched: BTreeSet<String>,
 }
 
 /// The effect of a different decision on the caller.
@@ -99,7 +97,7 @@ impl<'a> Comparison<'a> {
             old,
             new,
             differences,
-            undone: ids.into_iter().map(|id| (id, OnceLock::new())).collect(),
+            touched: ids,
         })
     }
 
@@ -150,14 +148,22 @@ impl<'a> Comparison<'a> {
     fn causes(&self, prepared: &PreparedRequest, old: &Decision, new: &Decision) -> Vec<String> {
         let determines =
             |id: &str, decision: &Decision| decision.policies.iter().any(|one| one == id);
+        let part = self.new.analysis().part_for(prepared);
+        // A policy whose scope does not match makes no difference.
+        let in_scope = |id: &&String| {
+            let id = PolicyId::new(id);
+            part.analysis().live().policy(&id).is_some()
+                || self.old.analysis().is_in_scope(&id, prepared)
+        };
+        let touched: Vec<_> = self.touched.iter().filter(in_scope).collect();
         let matching = |wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
-            let ids = self.undone.iter().map(|(id, _)| id);
-            ids.filter(|id| wanted(id)).cloned().collect()
+            let ids = touched.iter().filter(|id| wanted(id));
+            ids.map(|id| (*id).clone()).collect()
         };
         let either = |id: &str| determines(id, old) || determines(id, new);
         let one_of_both = |id: &str| determines(id, old) != determines(id, new);
         let changes_new = |id: &str| {
-            let undone = self.undone(id);
+            let undone = part.analysis().with_policy_of(self.old, &PolicyId::new(id));
             undone.is_some_and(|undone| !undone.evaluate(prepared).is_same_answer(new))
         };
         let attempts: [&dyn Fn(&str) -> bool; 4] = [
@@ -171,16 +177,6 @@ impl<'a> Comparison<'a> {
             .map(matching)
             .find(|ids| !ids.is_empty());
         found.unwrap_or_default()
-    }
-
-    fn undone(&self, id: &str) -> Option<&Bundle> {
-        let (_, undone) = self.undone.iter().find(|(known, _)| known == id)?;
-        let undone = undone.get_or_init(|| {
-            self.new
-                .analysis()
-                .with_policy_of(self.old, &PolicyId::new(id))
-        });
-        undone.as_ref()
     }
 }
 

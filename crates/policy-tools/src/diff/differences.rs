@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cedar_policy::{EntityUid, SlotId};
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, SlotId, Template};
 use serde::Serialize;
 use serde_json::Value;
 
 use cedargate_policy::Bundle;
+use cedargate_policy::analysis::Syntax;
 
 use super::canonical;
 
@@ -126,20 +127,23 @@ type Items<'a> = BTreeMap<&'a str, Item<'a>>;
 
 /// A policy, a template link or a template of a bundle.
 struct Item<'a> {
-    parsed: PolicyOrTemplate<'a>,
-    text: String,
-    arguments: Option<HashMap<SlotId, EntityUid>>,
+    /// The text of the policy, or of the template of a link.
+    text: &'a str,
+    kind: ItemKind,
     place: Option<(String, usize)>,
 }
 
-enum PolicyOrTemplate<'a> {
-    Policy(&'a cedar_policy::Policy),
-    Template(&'a cedar_policy::Template),
+#[derive(Eq, PartialEq)]
+enum ItemKind {
+    Policy,
+    /// A link, with the values of its slots.
+    Link(HashMap<SlotId, EntityUid>),
+    Template,
 }
 
 impl Item<'_> {
     fn has_same_text(&self, other: &Self) -> bool {
-        self.text == other.text && self.arguments == other.arguments
+        self.text == other.text && self.kind == other.kind
     }
 
     fn means_same(&self, other: &Self) -> bool {
@@ -148,9 +152,10 @@ impl Item<'_> {
     }
 
     fn canonical(&self) -> Option<Value> {
-        match self.parsed {
-            PolicyOrTemplate::Policy(policy) => canonical::of_policy(policy),
-            PolicyOrTemplate::Template(template) => canonical::of_template(template),
+        match &self.kind {
+            ItemKind::Policy => canonical::of_policy(&Policy::parse(None, self.text).ok()?),
+            ItemKind::Link(arguments) => canonical::of_policy(&linked(self.text, arguments)?),
+            ItemKind::Template => canonical::of_template(&Template::parse(None, self.text).ok()?),
         }
     }
 
@@ -158,28 +163,39 @@ impl Item<'_> {
         ListedPolicy {
             id: id.to_owned(),
             place: self.place.clone(),
-            is_template: matches!(self.parsed, PolicyOrTemplate::Template(_)),
+            is_template: self.kind == ItemKind::Template,
         }
     }
+}
+
+/// Returns the link of a template.
+fn linked(template: &str, arguments: &HashMap<SlotId, EntityUid>) -> Option<Policy> {
+    let [template_id, link_id] = ["template", "link"].map(PolicyId::new);
+    let mut set = PolicySet::new();
+    set.add_template(Template::parse(Some(template_id.clone()), template).ok()?)
+        .ok()?;
+    set.link(template_id, link_id.clone(), arguments.clone())
+        .ok()?;
+    set.policy(&link_id).cloned()
 }
 
 fn items(bundle: &Bundle) -> Items<'_> {
     let set = bundle.analysis().policies();
     let policies = bundle.entries().iter().filter_map(|entry| {
-        let policy = set.policy(&entry.policy_id())?;
         let item = Item {
-            parsed: PolicyOrTemplate::Policy(policy),
-            text: entry.text().to_owned(),
-            arguments: policy.template_links(),
-            place: Some((entry.file.clone(), entry.line)),
+            text: entry.text(),
+            kind: match set.policy(&entry.policy_id())?.template_links() {
+                Some(arguments) => ItemKind::Link(arguments),
+                None => ItemKind::Policy,
+            },
+            place: Some((entry.file.to_string(), entry.line)),
         };
         Some((entry.id.as_str(), item))
     });
     let templates = set.templates().map(|template| {
         let item = Item {
-            parsed: PolicyOrTemplate::Template(template),
-            text: template.to_cedar(),
-            arguments: None,
+            text: Syntax::from(template).text(),
+            kind: ItemKind::Template,
             place: None,
         };
         (template.id().as_ref(), item)

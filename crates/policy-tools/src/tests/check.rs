@@ -14,7 +14,7 @@ use cedargate_policy::cases::Case;
 use cedargate_policy::{GATE_SCHEMA, Requirements, SITE_SCHEMA};
 
 use crate::PolicyFiles;
-use crate::check::{self, CheckReport, KnownIssuer};
+use crate::check::{self, CheckReport, KnownIssuer, Options};
 
 /// Policies without a finding, so that every finding is about the policy under test.
 const BASE: &str = r#"@id("open")
@@ -43,7 +43,22 @@ fn folders(files: &[(&str, &str)]) -> TempDir {
 
 /// Checks the files without deciding canary requests, which these policies do not pass.
 fn report(files: &PolicyFiles, issuers: Option<&[KnownIssuer]>, tests: &[Case]) -> CheckReport {
-    check::run(files, issuers, &Requirements::none(), tests).unwrap()
+    report_with(files, issuers, &Requirements::none(), tests)
+}
+
+/// Checks the files, and returns notes too.
+fn report_with(
+    files: &PolicyFiles,
+    issuers: Option<&[KnownIssuer]>,
+    requirements: &Requirements,
+    tests: &[Case],
+) -> CheckReport {
+    let options = Options {
+        issuers,
+        requirements,
+        notes: true,
+    };
+    check::run(files, &options, tests).unwrap()
 }
 
 fn read(root: &TempDir, paths: &[&str]) -> PolicyFiles {
@@ -347,7 +362,7 @@ fn canary_requests_and_required_policies_are_checked() {
         canaries: true,
         required: vec!["tenant".to_owned()],
     };
-    let report = check::run(&files, None, &requirements, &[]).unwrap();
+    let report = report_with(&files, None, &requirements, &[]);
     let codes: Vec<_> = report.findings.iter().map(|one| one.code).collect();
     assert!(codes.contains(&"policy_required"), "{codes:?}");
     assert!(

@@ -51,6 +51,34 @@ fn comments_annotations_and_words_survive_at_every_line_width() {
 }
 
 #[test]
+fn shipped_policies_are_formatted_policy_by_policy_as_they_are_at_once() {
+    let all: Vec<_> = shipped().map(|(_, text)| text).collect();
+    let root = TempDir::new().unwrap();
+    for text in all
+        .iter()
+        .map(|text| (*text).to_owned())
+        .chain([all.join("")])
+    {
+        for width in [40, LINE_WIDTH, 1000] {
+            let file = file(&root, &text);
+            let formatted = file.formatted(width);
+            assert_eq!(formatted, file.formatted_whole(width), "{width}");
+            assert!(formatted.is_ok());
+        }
+    }
+}
+
+#[test]
+fn large_file_is_formatted() {
+    let (_, text) = shipped().next().unwrap();
+    let text = text.repeat(1 + (1 << 20) / text.len());
+    assert!(text.len() > 1 << 20);
+    // In debug builds, most of the time of this test is Cedar's.
+    let once = formatted(&text, LINE_WIDTH).unwrap();
+    assert_eq!(ink(&once), ink(&text));
+}
+
+#[test]
 fn shipped_policies_are_formatted() {
     for (name, text) in shipped() {
         assert_eq!(formatted(text, LINE_WIDTH).unwrap(), text, "{name}");
@@ -102,6 +130,17 @@ fn spaced(tokens: &[String], blanks: &[String]) -> String {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn file_is_formatted_policy_by_policy_as_it_is_at_once(
+        texts in prop::collection::vec(blanks(), 1..3),
+        between in "( |\n|\r\n|// x|//\n){0,3}",
+        width in prop::sample::select(vec![40, LINE_WIDTH]),
+    ) {
+        let root = TempDir::new().unwrap();
+        let file = file(&root, texts.join(&between));
+        prop_assert_eq!(file.formatted(width), file.formatted_whole(width));
+    }
 
     #[test]
     fn any_layout_is_formatted_without_loss_or_refused(text in blanks()) {

@@ -318,7 +318,12 @@ fn bundle_with_a_replaced_policy_equals_the_bundle_of_the_new_text() {
         .text()
         .replace(">= 2", ">= 1")
         .replace("too_many", "many");
-    let replaced = bundle.analysis().with_policy_replaced(few, &text).unwrap();
+    let replaced = bundle
+        .analysis()
+        .replacement(few, &text)
+        .unwrap()
+        .apply(&bundle)
+        .unwrap();
     let loaded = load(&format!(
         "{OPEN}{}",
         FEW.replace(">= 2", ">= 1").replace("too_many", "many")
@@ -336,11 +341,13 @@ fn bundle_with_a_replaced_policy_equals_the_bundle_of_the_new_text() {
         .unwrap();
     assert_eq!((entry.line, entry.text_line()), (few.line, few.text_line()));
     assert!(entry.text().contains(">= 1"));
-    let removed = bundle.analysis().with_policy_removed(few).unwrap();
-    assert_eq!(removed.policy_ids(), ["open"]);
-    let refused = bundle
+    let removed = bundle
         .analysis()
-        .with_policy_replaced(few, "forbid (")
-        .unwrap_err();
+        .removal(few)
+        .unwrap()
+        .apply(&bundle)
+        .unwrap();
+    assert_eq!(removed.policy_ids(), ["open"]);
+    let refused = bundle.analysis().replacement(few, "forbid (").unwrap_err();
     assert_eq!((refused.0[0].code, refused.0[0].line), ("syntax", 3));
 }

@@ -1,13 +1,18 @@
-//! The callers of canary requests, each with the policies that can apply to them.
+//! The callers of canary requests.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod key;
+mod mentions;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
-use cedar_policy::{EntityUid, Policy, PolicySet, SlotId};
-
-use crate::Bundle;
-use crate::syntax::{RequiredPrincipal, Syntax};
+use crate::schema::SchemaIndex;
+use crate::{Bundle, parallel};
 use cedargate_core::{GroupId, IssuerName, Tenant, UserId};
+
+use mentions::{Kind, Named, PolicyMentions};
+
+pub(crate) use key::CallerKey;
 
 /// The issuer of the unknown user: a name that real policies do not use.
 static ISSUER: LazyLock<IssuerName> =
@@ -33,8 +38,8 @@ pub(super) struct CanaryCaller {
     pub(super) tenants: BTreeSet<Tenant>,
     /// The issuers that policies name together with the caller.
     pub(super) issuers: BTreeSet<IssuerName>,
-    /// The policies that can apply to the caller.
-    pub(super) policies: PolicySet,
+    /// A hash of the caller and the policies that can apply to them.
+    pub(super) key: CallerKey,
 }
 
 impl CanaryCaller {
@@ -46,148 +51,115 @@ impl CanaryCaller {
 
 /// Returns the callers that policies could treat differently.
 pub(super) fn of(bundle: &Bundle) -> Vec<CanaryCaller> {
-    let mentions: Vec<_> = bundle
-        .live
-        .set()
-        .policies()
-        .map(PolicyMentions::of)
-        .collect();
-    let index = MentionIndex::of(&mentions);
+    let policies: Vec<_> = bundle.live.set().policies().collect();
+    let mentions = parallel::spread(&policies, |policy| PolicyMentions::of(policy));
+    let identities = identities(&mentions);
+    let index = MentionIndex::of(&mentions, &identities);
+    let general = mentions.iter().filter(|one| one.is_general());
+    let general = CallerKey::of_policies(general.map(|one| one.policy));
+    let callers = identities.into_iter();
+    callers
+        .map(|identity| index.caller(identity, general, &bundle.schema))
+        .collect()
+}
+
+/// Returns the unknown users, each user that policies name, a member of each group that they name, one of all
+/// groups of a tenant, and a user for each pair of issuer and tenant that a policy names.
+///
+/// Leaves out those for whom there is no permit and who are mentioned in no policy that can apply to every
+/// principal. The policies treat such a caller like an unknown user, or refuse them for more reasons.
+fn identities(mentions: &[PolicyMentions<'_>]) -> BTreeSet<CallerIdentity> {
+    let distinguished = Distinguished::by(mentions);
     let mut identities = BTreeSet::from([
         CallerIdentity::without_groups(ISSUER.clone(), Some(*TENANT)),
         CallerIdentity::without_groups(ISSUER.clone(), None),
     ]);
-    mentions.iter().for_each(|one| one.callers(&mut identities));
-    let in_all_groups = CallerIdentity::of_several_groups(&identities);
-    identities.extend(in_all_groups);
-    let mut general = bundle.live.set().clone();
-    for one in mentions.iter().filter(|one| one.requires.is_some()) {
-        one.remove_from(&mut general);
+    let mut groups: BTreeMap<(IssuerName, Option<Tenant>), BTreeSet<String>> = BTreeMap::new();
+    let mut pairs = HashSet::new();
+    for one in mentions.iter().filter(|one| distinguished.concern(one)) {
+        for group in one.groups() {
+            let names = groups.entry((group.issuer, group.tenant)).or_default();
+            names.insert(group.name);
+        }
+        let named = CallerIdentity::named(one);
+        identities.extend(named.filter(|identity| distinguished.has(identity)));
+        // Most policies name the same issuers.
+        let new = issuers_with_tenants(one).filter(|pair| pairs.insert(pair.clone()));
+        let new = new.map(|(issuer, tenant)| CallerIdentity::without_groups(issuer, tenant));
+        identities.extend(new.filter(|identity| distinguished.has(identity)));
     }
+    let in_all_groups = groups.into_iter().filter(|(_, groups)| groups.len() > 1);
+    let in_all_groups = in_all_groups.map(|((issuer, tenant), groups)| CallerIdentity {
+        groups,
+        ..CallerIdentity::without_groups(issuer, tenant)
+    });
+    identities.extend(in_all_groups.filter(|identity| distinguished.has(identity)));
     identities
-        .into_iter()
-        .filter_map(|identity| index.caller(identity, &general))
-        .collect()
 }
 
-/// The entities that a policy names.
-struct PolicyMentions<'a> {
-    policy: &'a Policy,
-    /// All entities in its scope, its conditions and its link.
-    named: BTreeSet<EntityUid>,
-    /// The entities of which the principal must equal one or be in one. `None` if the policy can apply to
-    /// every principal.
-    requires: Option<Vec<EntityUid>>,
+/// Returns each pair of an issuer and a tenant that a policy names, with those of the unknown user.
+fn issuers_with_tenants(
+    policy: &PolicyMentions<'_>,
+) -> impl Iterator<Item = (IssuerName, Option<Tenant>)> {
+    let (mut issuers, mut tenants) = (policy.issuers(), policy.tenants());
+    issuers.insert(ISSUER.clone());
+    tenants.insert(*TENANT);
+    issuers.into_iter().flat_map(move |issuer| {
+        let tenants = tenants.iter().copied().map(Some).chain([None]);
+        let pairs = tenants.map(|tenant| (issuer.clone(), tenant));
+        pairs.collect::<Vec<_>>()
+    })
 }
 
-impl<'a> PolicyMentions<'a> {
-    fn of(policy: &'a Policy) -> Self {
-        let syntax = Syntax::from(policy);
-        let links = policy.template_links().unwrap_or_default();
-        let named = syntax.entities().into_iter().map(|found| found.item);
-        let named = named.chain(links.values().cloned()).collect();
-        let requires = match syntax.required_principals() {
-            None => None,
-            Some(RequiredPrincipal::OneOf(entities)) => Some(entities),
-            Some(RequiredPrincipal::OfLink) => links
-                .get(&SlotId::principal())
-                .map(|principal| vec![principal.clone()]),
-        };
+/// The entities whose members some policy treats differently from other callers.
+struct Distinguished<'m> {
+    entities: HashSet<Named<'m>>,
+    /// True if users or accounts are among them.
+    users: bool,
+    /// True if they have the issuer or the tenant of the unknown user.
+    unknown: bool,
+}
+
+impl<'m> Distinguished<'m> {
+    /// Collects the entities that general policies name, and those that permits require.
+    fn by(mentions: &'m [PolicyMentions<'_>]) -> Self {
+        let mut entities = HashSet::new();
+        for one in mentions {
+            match one.required() {
+                None => entities.extend(one.named()),
+                Some(required) if one.permits() => entities.extend(required),
+                Some(_) => {}
+            }
+        }
+        let mut kinds = entities.iter().map(|entity| entity.kind);
+        let users = kinds.any(|kind| matches!(kind, Kind::User | Kind::Account));
+        let (issuer, tenant) = (ISSUER.to_string(), TENANT.to_string());
+        let unknown = [(Kind::Issuer, &issuer), (Kind::Tenant, &tenant)];
+        let unknown = unknown.map(|(kind, id)| entities.contains(&Named { kind, id }));
         Self {
-            policy,
-            named,
-            requires,
+            users,
+            unknown: unknown.contains(&true),
+            entities,
         }
     }
 
-    fn permits(&self) -> bool {
-        self.policy.effect() == cedar_policy::Effect::Permit
-    }
-
-    /// Adds each user that the policy names, a member of each group that it names, and a user for each pair of
-    /// issuer and tenant.
-    fn callers(&self, identities: &mut BTreeSet<CallerIdentity>) {
-        let (mut issuers, mut tenants) = (self.issuers(), self.tenants());
-        for uid in &self.named {
-            let id = uid.id().unescaped();
-            if let ("Gate::Group", Ok(group)) = (&*type_of(uid), id.parse::<GroupId>()) {
-                identities.insert(CallerIdentity {
-                    issuer: group.issuer,
-                    tenant: group.tenant,
-                    subject: SUBJECT.to_owned(),
-                    groups: BTreeSet::from([group.name]),
-                });
-            }
-            if let ("Gate::User" | "Gate::Account", Ok(user)) =
-                (&*type_of(uid), id.parse::<UserId>())
-            {
-                identities.insert(CallerIdentity {
-                    issuer: user.issuer,
-                    tenant: user.tenant,
-                    subject: user.subject,
-                    groups: BTreeSet::new(),
-                });
-            }
-        }
-        issuers.insert(ISSUER.clone());
-        tenants.insert(*TENANT);
-        for issuer in &issuers {
-            let of_issuer = tenants.iter().map(|tenant| Some(*tenant)).chain([None]);
-            identities.extend(
-                of_issuer.map(|tenant| CallerIdentity::without_groups(issuer.clone(), tenant)),
-            );
-        }
-    }
-
-    fn tenants(&self) -> BTreeSet<Tenant> {
-        let named = self.named.iter().filter_map(|uid| match &*type_of(uid) {
-            "Gate::Tenant" => uid.id().unescaped().parse().ok(),
-            _ => issuer_and_tenant(uid)?.1,
-        });
-        named.collect()
-    }
-
-    fn issuers(&self) -> BTreeSet<IssuerName> {
-        let named = self.named.iter().filter_map(|uid| match &*type_of(uid) {
-            "Gate::Issuer" => uid.id().unescaped().parse().ok(),
-            _ => Some(issuer_and_tenant(uid)?.0),
-        });
-        named.collect()
-    }
-
-    fn remove_from(&self, set: &mut PolicySet) {
-        let id = self.policy.id().clone();
-        // The policy is in the set, so this cannot fail.
-        let _ = match self.policy.is_static() {
-            true => set.remove_static(id).map(drop),
-            false => set.unlink(id).map(drop),
+    /// Returns false if the policy names only issuers and tenants, and nobody in them is treated differently.
+    fn concern(&self, policy: &PolicyMentions<'_>) -> bool {
+        let is_alike = |named: Named<'_>| {
+            matches!(named.kind, Kind::Issuer | Kind::Tenant) && !self.entities.contains(&named)
         };
+        self.users || self.unknown || !policy.named().all(is_alike)
     }
 
-    fn add_to(&self, set: &mut PolicySet) {
-        // The policy was in the set before, and its template still is, so this cannot fail.
-        let _ = match (self.policy.template_id(), self.policy.template_links()) {
-            (Some(template), Some(links)) => {
-                set.link(template.clone(), self.policy.id().clone(), links)
-            }
-            _ => set.add(self.policy.clone()),
-        };
+    /// Returns true for an unknown user, and for a caller whom a policy could treat differently.
+    fn has(&self, identity: &CallerIdentity) -> bool {
+        identity.is_unknown()
+            || identity.containers().any(|entity| self.contains(&entity))
+            || (self.users && identity.users().any(|entity| self.contains(&entity)))
     }
-}
 
-fn type_of(uid: &EntityUid) -> String {
-    uid.type_name().to_string()
-}
-
-/// Returns the issuer and the tenant in the id of a group, user or account.
-fn issuer_and_tenant(uid: &EntityUid) -> Option<(IssuerName, Option<Tenant>)> {
-    let id = uid.id().unescaped();
-    match &*type_of(uid) {
-        "Gate::Group" => id.parse::<GroupId>().ok().map(|it| (it.issuer, it.tenant)),
-        "Gate::User" | "Gate::Account" => {
-            id.parse::<UserId>().ok().map(|it| (it.issuer, it.tenant))
-        }
-        _ => None,
+    fn contains(&self, (kind, id): &(Kind, String)) -> bool {
+        self.entities.contains(&Named { kind: *kind, id })
     }
 }
 
@@ -210,119 +182,145 @@ impl CallerIdentity {
         }
     }
 
-    /// Returns, for each issuer and tenant with several named groups, one user who is in all of them.
-    fn of_several_groups(identities: &BTreeSet<Self>) -> Vec<Self> {
-        let mut groups: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
-        for one in identities {
-            let names = groups.entry((one.issuer.clone(), one.tenant)).or_default();
-            names.extend(one.groups.iter().cloned());
-        }
-        let several = groups.into_iter().filter(|(_, groups)| groups.len() > 1);
-        several
-            .map(|((issuer, tenant), groups)| Self {
-                groups,
-                ..Self::without_groups(issuer, tenant)
-            })
-            .collect()
+    fn is_unknown(&self) -> bool {
+        self.subject == SUBJECT
+            && self.issuer == *ISSUER
+            && self.tenant.is_none_or(|tenant| tenant == *TENANT)
+    }
+
+    /// Returns each user that a policy names, and a member of each group that it names.
+    fn named(policy: &PolicyMentions<'_>) -> impl Iterator<Item = Self> {
+        let members = policy.groups().map(|group| Self {
+            groups: BTreeSet::from([group.name]),
+            ..Self::without_groups(group.issuer, group.tenant)
+        });
+        let users = policy.users().map(|user| Self {
+            subject: user.subject,
+            ..Self::without_groups(user.issuer, user.tenant)
+        });
+        members.chain(users)
     }
 
     /// Returns the entities that the caller equals or is in.
-    fn entities(&self) -> Vec<EntityUid> {
+    fn entities(&self) -> Vec<(Kind, String)> {
+        self.users().chain(self.containers()).collect()
+    }
+
+    /// Returns the caller and their account.
+    fn users(&self) -> impl Iterator<Item = (Kind, String)> {
         let id = UserId {
             issuer: self.issuer.clone(),
             tenant: self.tenant,
             subject: self.subject.clone(),
         };
+        [Kind::User, Kind::Account]
+            .into_iter()
+            .map(move |kind| (kind, id.to_string()))
+    }
+
+    /// Returns the entities that the caller is in.
+    fn containers(&self) -> impl Iterator<Item = (Kind, String)> {
         let group = |name: &String| GroupId {
             issuer: self.issuer.clone(),
             tenant: self.tenant,
             name: name.clone(),
         };
-        let own = [
-            ("Gate::User", id.to_string()),
-            ("Gate::Account", id.to_string()),
-            ("Gate::Issuer", self.issuer.to_string()),
-        ];
-        let tenant = self.tenant.map(|it| ("Gate::Tenant", it.to_string()));
+        let issuer = (Kind::Issuer, self.issuer.to_string());
+        let tenant = self.tenant.map(|it| (Kind::Tenant, it.to_string()));
         let groups = self.groups.iter().map(group);
-        own.into_iter()
+        [issuer]
+            .into_iter()
             .chain(tenant)
-            .chain(groups.map(|it| ("Gate::Group", it.to_string())))
-            .filter_map(|(entity_type, id)| {
-                Some(EntityUid::from_type_name_and_id(
-                    entity_type.parse().ok()?,
-                    id.parse().ok()?,
-                ))
-            })
-            .collect()
+            .chain(groups.map(|it| (Kind::Group, it.to_string())))
     }
 }
 
-/// The policies of a bundle, by the entities that they name.
-struct MentionIndex<'a> {
-    mentions: &'a [PolicyMentions<'a>],
-    /// The policies that require their principal to equal an entity or to be in it.
-    requiring: BTreeMap<&'a EntityUid, Vec<usize>>,
-    /// The policies that name an entity.
-    naming: BTreeMap<&'a EntityUid, Vec<usize>>,
+/// The policies that mention an entity, by their indexes.
+#[derive(Default)]
+struct Mentioning {
+    /// The policies that require their principal to equal the entity or to be in it.
+    requiring: Vec<usize>,
+    /// The policies that name the entity.
+    naming: Vec<usize>,
 }
 
-impl<'a> MentionIndex<'a> {
-    fn of(mentions: &'a [PolicyMentions<'a>]) -> Self {
-        let mut index = Self {
-            mentions,
-            requiring: BTreeMap::new(),
-            naming: BTreeMap::new(),
-        };
+/// The policies of a bundle, by the entities of callers that they mention.
+struct MentionIndex<'m, 'p> {
+    mentions: &'m [PolicyMentions<'p>],
+    entities: HashMap<(Kind, String), Mentioning>,
+}
+
+impl<'m, 'p> MentionIndex<'m, 'p> {
+    fn of(mentions: &'m [PolicyMentions<'p>], identities: &BTreeSet<CallerIdentity>) -> Self {
+        let entities = identities.iter().flat_map(CallerIdentity::entities);
+        let mut wanted: HashMap<(Kind, String), Mentioning> = entities
+            .map(|entity| (entity, Mentioning::default()))
+            .collect();
+        let mut by_name: HashMap<Named<'_>, &mut Mentioning> = HashMap::new();
+        for ((kind, id), mentioning) in &mut wanted {
+            by_name.insert(Named { kind: *kind, id }, mentioning);
+        }
         for (at, one) in mentions.iter().enumerate() {
-            for uid in one.requires.iter().flatten() {
-                index.requiring.entry(uid).or_default().push(at);
+            for required in one.required().into_iter().flatten() {
+                if let Some(mentioning) = by_name.get_mut(&required) {
+                    mentioning.requiring.push(at);
+                }
             }
-            for uid in &one.named {
-                index.naming.entry(uid).or_default().push(at);
+            for named in one.named() {
+                if let Some(mentioning) = by_name.get_mut(&named) {
+                    mentioning.naming.push(at);
+                }
             }
         }
-        index
+        Self {
+            mentions,
+            entities: wanted,
+        }
     }
 
-    /// Returns `None` if no permit for this caller and none of the `general` policies, which can apply to
-    /// every principal, mention them. The policies treat such a caller like an unknown user, or refuse them
-    /// for more reasons.
-    fn caller(&self, identity: CallerIdentity, general: &PolicySet) -> Option<CanaryCaller> {
+    /// Makes a caller. `general` is the hash of the policies that can apply to every principal.
+    fn caller(
+        &self,
+        identity: CallerIdentity,
+        general: CallerKey,
+        schema: &SchemaIndex,
+    ) -> CanaryCaller {
         let entities = identity.entities();
-        let indexes = |index: &BTreeMap<&EntityUid, Vec<usize>>| -> BTreeSet<usize> {
-            let found = entities.iter().filter_map(|uid| index.get(uid));
-            found.flatten().copied().collect()
+        let mentioning: Vec<_> = entities
+            .iter()
+            .filter_map(|entity| self.entities.get(entity))
+            .collect();
+        let indexes = |lists: &dyn Fn(&Mentioning) -> &Vec<usize>| -> BTreeSet<usize> {
+            mentioning
+                .iter()
+                .flat_map(|one| lists(one))
+                .copied()
+                .collect()
         };
-        let own = indexes(&self.requiring);
-        let naming = indexes(&self.naming);
-        let naming: Vec<_> = naming.iter().map(|at| &self.mentions[*at]).collect();
-        let is_known = naming.iter().any(|one| one.requires.is_none())
-            || own.iter().any(|at| self.mentions[*at].permits());
-        let is_unknown = identity.subject == SUBJECT && identity.issuer == *ISSUER;
-        let is_unknown = is_unknown && identity.tenant.is_none_or(|tenant| tenant == *TENANT);
-        if !is_unknown && !is_known {
-            return None;
-        }
+        let own = indexes(&|one| &one.requiring);
+        let naming = indexes(&|one| &one.naming);
+        let naming = naming.iter().map(|at| &self.mentions[*at]);
         // If a general policy makes an exception for a tenant, the exception may apply to every caller.
-        let general_policies = self.mentions.iter().filter(|one| one.requires.is_none());
-        let related: Vec<_> = match is_unknown {
+        let general_policies = self.mentions.iter().filter(|one| one.is_general());
+        let related: Vec<_> = match identity.is_unknown() {
             true => general_policies.chain(naming).collect(),
-            false => naming,
+            false => naming.collect(),
         };
-        let mut policies = general.clone();
-        own.iter()
-            .for_each(|at| self.mentions[*at].add_to(&mut policies));
-        Some(CanaryCaller {
-            tenants: related.iter().flat_map(|one| one.tenants()).collect(),
-            issuers: related.iter().flat_map(|one| one.issuers()).collect(),
+        let own = own.iter().map(|at| self.mentions[*at].policy);
+        let own = CallerKey::of_policies(own);
+        let tenants = related.iter().flat_map(|one| one.tenants()).collect();
+        let issuers = related.iter().flat_map(|one| one.issuers()).collect();
+        let facts = (&identity, &tenants, &issuers, &*schema.site);
+        CanaryCaller {
+            key: CallerKey::of(&[format!("{facts:?}").as_bytes(), &general.0, &own.0]),
+            tenants,
+            issuers,
             id: UserId {
                 issuer: identity.issuer,
                 tenant: identity.tenant,
                 subject: identity.subject,
             },
             groups: identity.groups.into_iter().collect(),
-            policies,
-        })
+        }
     }
 }

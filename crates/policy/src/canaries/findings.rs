@@ -69,7 +69,7 @@ fn finding(bundle: &Bundle, failed: &[FailedCanary]) -> Option<Finding> {
         "a canary request {must}, {outcome} {places}: {}{more}",
         first.request
     );
-    let file = entries.first().map_or("", |entry| entry.file.as_str());
+    let file = entries.first().map_or("", |entry| &*entry.file);
     let mut finding = Finding::error("canary", file, message).help(help);
     if let Some(entry) = entries.first() {
         (finding.line, finding.column) = (entry.line, 1);

@@ -12,6 +12,8 @@ pub(super) struct Candidate {
     pub(super) id: PolicyId,
     pub(super) forbids: bool,
     pub(super) policy: ast::Policy,
+    /// The reads of the conditions.
+    pub(super) reads: Reads,
 }
 
 impl Candidate {
@@ -20,14 +22,12 @@ impl Candidate {
         Self {
             id: policy.id().clone(),
             forbids: ast.effect() == Effect::Forbid,
+            reads: ast
+                .non_scope_constraints()
+                .map(Reads::of)
+                .unwrap_or_default(),
             policy: ast.clone(),
         }
-    }
-
-    /// Returns the reads of the conditions.
-    pub(super) fn reads(&self) -> Reads {
-        let condition = self.policy.non_scope_constraints();
-        condition.map(Reads::of).unwrap_or_default()
     }
 
     /// Evaluates the conditions, for a request that the scope matches.

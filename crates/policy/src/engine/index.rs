@@ -2,8 +2,6 @@
 
 use cedar_policy_core::ast::{PrincipalConstraint, ResourceConstraint};
 
-use crate::syntax::Reads;
-
 use super::candidate::Candidate;
 use super::condition::{ByCondition, Leading};
 use super::scope::{Constraint, Level};
@@ -40,13 +38,9 @@ impl Index {
         found.into_iter().map(|at| self.at(at))
     }
 
-    /// Returns the reads of all conditions.
-    pub(super) fn reads(&self) -> Reads {
-        let mut reads = Reads::default();
-        self.policies
-            .iter()
-            .for_each(|policy| reads |= policy.reads());
-        reads
+    /// Returns all policies.
+    pub(super) fn policies(&self) -> &[Candidate] {
+        &self.policies
     }
 
     /// Returns the policies whose scope must be evaluated.

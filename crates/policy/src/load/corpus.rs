@@ -2,7 +2,7 @@
 //! annotations and the schema are left out, because the corpus does not follow them. The archive is read
 //! in place, from the folder that `CEDARGATE_VECTORS` names.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use cedar_policy::{EntityUid, Schema};
+use cedar_policy::{EntityUid, PolicyId, Schema};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use cedargate_core::{Decision, Effect, Finding};
 
-use super::statement::{PolicyOrTemplate, Statement, parse_file};
-use super::{assembly, validation};
+use super::assembly::AssembledPolicies;
+use super::statement::{Statement, parse_file};
+use super::validation::{self, PolicyValidator};
 use crate::annotations::Annotations;
 use crate::files::Source;
-use crate::place::Place;
 use crate::schema::{self, SchemaIndex};
 use crate::{Bundle, PreparedRequest};
 
@@ -114,11 +114,8 @@ struct Tally {
 
 impl Case {
     fn run(&self, name: &str, files: &HashMap<String, String>, tally: &mut Tally) {
-        let source = |name: &String| Source {
-            name: name.clone(),
-            display_path: name.clone(),
-            text: files[name].as_str().into(),
-        };
+        let source =
+            |name: &String| Source::new(name.clone(), &**name, files[name].as_str().into());
         let (policies, schema) = (source(&self.policies), source(&self.schema));
         let mut findings = Vec::new();
         let bundle = load(&policies, &schema, &mut findings);
@@ -168,25 +165,19 @@ fn load(policies: &Source, schema: &Source, findings: &mut Vec<Finding>) -> Bund
         claims: Vec::new(),
         names: BTreeSet::new(),
         memory: Arc::default(),
+        site: "".into(),
     };
-    let parsed = parse_file(policies, findings);
-    let statements: Vec<_> = parsed
-        .policies
-        .into_iter()
-        .map(|policy| Statement {
-            place: Place::of_file(policies),
-            id: match &policy {
-                PolicyOrTemplate::Policy(policy) => policy.id().clone(),
-                PolicyOrTemplate::Template(template) => template.id().clone(),
-            },
-            policy,
-            annotations: Annotations::default(),
-        })
-        .collect();
-    let assembled = assembly::assemble(&statements, &[], |_| false, findings);
-    validation::validate(&assembled, &schema, &HashSet::new(), findings);
-    let live = assembled.live(findings);
-    assembled.into_bundle(live, parsed.depth, schema, "corpus".into())
+    let validator = PolicyValidator::new(&schema);
+    let mut assembled = AssembledPolicies::default();
+    for (index, policy) in parse_file(policies, findings).into_iter().enumerate() {
+        let mut statement = Statement::read(policies, policy, &mut Vec::new());
+        statement.annotations = Annotations::default();
+        statement.set_id(&PolicyId::new(format!("policy{index}")));
+        assembled.add(&statement).unwrap();
+        validator.validate(&statement, &[], findings);
+    }
+    drop(validator);
+    assembled.into_bundle(schema.into(), "corpus".into(), None, findings)
 }
 
 impl CorpusRequest {

@@ -5,48 +5,94 @@ use std::sync::Arc;
 
 use cedar_policy::{Effect, EntityUid, Policy, PolicyId, PolicySet, SlotId};
 
-use crate::Bundle;
+use crate::annotations::Annotations;
 use crate::catalogue::PolicyEntry;
 use crate::files::Source;
 use crate::links::Link;
 use crate::place::Place;
+use crate::{Bundle, PreparedRequest};
 use cedargate_core::{Finding, Findings};
 
 use super::assembly::AssembledPolicies;
-use super::statement::{PolicyOrTemplate, Statement, parse_file};
-use super::validation::{self, sort_findings};
+use super::statement::{Statement, parse_file};
+use super::validation::{PolicyValidator, sort_findings};
+
+/// A policy, or a template with its links, in the place of another, or in the place of nothing.
+///
+/// It is loaded once. Putting it into a bundle takes a time that is proportional to the number of policies in
+/// that bundle, which can be a part of the bundle that it was made for.
+#[derive(Debug)]
+pub struct Replacement {
+    removed: Vec<PolicyEntry>,
+    /// The new policies that count.
+    live: PolicySet,
+    /// All new policies, if there are shadow policies among them.
+    with_shadow: Option<PolicySet>,
+    entries: Vec<PolicyEntry>,
+    annotations: HashMap<PolicyId, Annotations>,
+    depth: usize,
+}
+
+impl Replacement {
+    /// Returns the bundle with the new policies instead of the old ones. The revision stays.
+    ///
+    /// # Errors
+    /// Returns a finding if Cedar refuses the policies.
+    pub fn apply(&self, bundle: &Bundle) -> Result<Bundle, Findings> {
+        let mut bundle = bundle.without(&self.removed)?;
+        bundle.entries.extend(self.entries.iter().cloned());
+        bundle.entries.sort_by(|a, b| a.id.cmp(&b.id));
+        let annotations = self.annotations.iter();
+        bundle
+            .annotations
+            .extend(annotations.map(|(id, one)| (id.clone(), one.clone())));
+        bundle.depth = bundle.depth.max(self.depth);
+        let ids = policy_ids(&self.entries);
+        let live = &self.live;
+        bundle.live.change(&ids, |set| merge(set, live))?;
+        if let Some(all) = &mut bundle.with_shadow {
+            let new = self.with_shadow.as_ref().unwrap_or(live);
+            all.change(&ids, |set| merge(set, new))?;
+        }
+        Ok(bundle)
+    }
+
+    /// Returns true if the request can be decided differently after the replacement: `part` has an old
+    /// policy, or the scope of a new one matches. `part` has the policies whose scope matches the request.
+    pub fn touches(&self, part: &Bundle, request: &PreparedRequest) -> bool {
+        let mut removed = self.removed.iter();
+        removed.any(|entry| part.live.set().policy(&entry.policy_id()).is_some())
+            || request.matches_scope_of_any(self.live.policies())
+    }
+}
 
 impl Bundle {
-    /// Returns the bundle in which `entry` has another text: the policy and, if that is the text of a
-    /// template, every link of it. The text must pass all that loading checks. The revision stays.
+    /// Returns the replacement that gives `entry` another text: the policy and, if that is the text of a
+    /// template, every link of it. The text must pass all that loading checks.
     ///
     /// The caller's stack must have room for loading.
     ///
     /// # Errors
     /// Returns the findings if the policy would not load.
-    pub(crate) fn with_policy_replaced(
+    pub(crate) fn replacement(
         &self,
         entry: &PolicyEntry,
         text: &str,
-    ) -> Result<Bundle, Findings> {
-        let source = Source {
-            name: String::new(),
-            display_path: entry.text_file().to_owned(),
-            // The empty lines give each line the number that it has in its file.
-            text: format!("{}{text}", "\n".repeat(entry.text_line() - 1)).into(),
-        };
-        let replaced: Vec<_> = self.with_text_of(entry).collect();
+    ) -> Result<Replacement, Findings> {
+        let file = Arc::clone(&entry.text.file);
+        let source = Source::of_part(file, text.into(), entry.text_line());
+        let replaced = self.with_text_of(entry);
         let mut findings = Vec::new();
         let mut parsed = parse_file(&source, &mut findings);
-        let (Some(policy), true) = (parsed.policies.pop(), parsed.policies.is_empty()) else {
+        let (Some(policy), true) = (parsed.pop(), parsed.is_empty()) else {
             return Err(Findings(findings));
         };
         let mut statement = Statement::read(&source, policy, &mut findings);
-        statement.examined(&self.schema).check(&mut findings);
+        statement.check_rules(&self.schema, &mut findings);
+        statement.is_impossible = false;
         let assembled = self.assemble_replaced(&mut statement, &replaced, &mut findings);
-        let impossible = HashSet::new();
-        validation::validate(&assembled, &self.schema, &impossible, &mut findings);
-        let live = assembled.live(&mut findings);
+        let (live, with_shadow) =
+            AssembledPolicies::without_shadow(assembled.set, &assembled.entries, &mut findings);
         if !findings.is_empty() {
             sort_findings(&mut findings);
             return Err(Findings(findings));
@@ -60,25 +106,30 @@ impl Bundle {
                 ..new
             })
         });
-        let mut bundle = self.without(&replaced)?;
-        bundle.entries.extend(entries);
-        bundle.entries.sort_by(|a, b| a.id.cmp(&b.id));
-        bundle.annotations.extend(assembled.annotations);
-        bundle.depth = bundle.depth.max(parsed.depth);
-        let ids = policy_ids(&replaced);
-        bundle.live.change(&ids, |set| merge(set, &live))?;
-        if let Some(all) = &mut bundle.with_shadow {
-            all.change(&ids, |set| merge(set, &assembled.set))?;
-        }
-        bundle.with_a_permit()
+        let replacement = Replacement {
+            entries: entries.collect(),
+            removed: replaced.into_iter().cloned().collect(),
+            live,
+            with_shadow,
+            annotations: assembled.annotations,
+            depth: statement.depth,
+        };
+        self.with_a_permit_after(replacement)
     }
 
-    /// Returns the bundle without a policy, or without a link.
+    /// Returns the replacement that removes a policy, or a link.
     ///
     /// # Errors
     /// Returns a finding if no permit would be left.
-    pub(crate) fn with_policy_removed(&self, entry: &PolicyEntry) -> Result<Bundle, Findings> {
-        self.without(&[entry])?.with_a_permit()
+    pub(crate) fn removal(&self, entry: &PolicyEntry) -> Result<Replacement, Findings> {
+        self.with_a_permit_after(Replacement {
+            removed: vec![entry.clone()],
+            live: PolicySet::new(),
+            with_shadow: None,
+            entries: Vec::new(),
+            annotations: HashMap::new(),
+            depth: 0,
+        })
     }
 
     /// Returns the bundle in which one policy is as in another bundle: replaced, added or removed.
@@ -114,15 +165,28 @@ impl Bundle {
     }
 
     /// Returns the policies that share the text of `entry`: itself, or all links of its template.
-    fn with_text_of<'a>(&'a self, entry: &'a PolicyEntry) -> impl Iterator<Item = &'a PolicyEntry> {
-        self.entries.iter().filter(|other| match &entry.template {
-            Some(template) => other.template.as_ref() == Some(template),
-            None => other.id == entry.id,
-        })
+    fn with_text_of<'a>(&'a self, entry: &'a PolicyEntry) -> Vec<&'a PolicyEntry> {
+        let Some(template) = &entry.template else {
+            return self.entry(&entry.id).into_iter().collect();
+        };
+        let links = self.policies().get_linked_policies(PolicyId::new(template));
+        let mut links: Vec<_> = links
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.entry(id.as_ref()))
+            .collect();
+        links.sort_by(|a, b| a.id.cmp(&b.id));
+        links
     }
 
-    /// Assembles the statement under the ids of the policies that it replaces; a template is linked as
-    /// they were.
+    /// Returns the entry of this id.
+    pub(crate) fn entry(&self, id: &str) -> Option<&PolicyEntry> {
+        let at = self.entries.binary_search_by(|entry| (*entry.id).cmp(id));
+        self.entries.get(at.ok()?)
+    }
+
+    /// Assembles and validates the statement under the ids of the policies that it replaces. A template is
+    /// linked as they were.
     fn assemble_replaced<'a>(
         &self,
         statement: &mut Statement<'a>,
@@ -130,26 +194,31 @@ impl Bundle {
         findings: &mut Vec<Finding>,
     ) -> AssembledPolicies<'a> {
         let mut assembled = AssembledPolicies::default();
+        let validator = PolicyValidator::new(&self.schema);
         let place = statement.place.clone();
         let template = replaced.first().and_then(|one| one.template.clone());
-        if let (Some(template), PolicyOrTemplate::Template(_)) = (&template, &statement.policy) {
-            statement.id = PolicyId::new(template);
-            report(&place, assembled.add(statement), findings);
+        let Some(template) = template.filter(|_| statement.is_template()) else {
             for old in replaced {
-                let link = Link {
-                    place: place.clone(),
-                    template_id: template.clone(),
-                    link_id: old.id.clone(),
-                    arguments: self.arguments(old, statement),
-                };
-                report(&place, assembled.link(&link, statement), findings);
-            }
-        } else {
-            for old in replaced {
-                statement.id = old.policy_id();
+                statement.set_id(&old.policy_id());
                 report(&place, assembled.add(statement), findings);
+                validator.validate(statement, &[], findings);
             }
+            return assembled;
+        };
+        statement.set_id(&PolicyId::new(&template));
+        report(&place, assembled.add(statement), findings);
+        let links = replaced.iter().map(|old| Link {
+            place: place.clone(),
+            template_id: template.clone(),
+            link_id: old.id.clone(),
+            arguments: self.arguments(old, statement),
+        });
+        let links: Vec<_> = links.collect();
+        for link in &links {
+            report(&place, assembled.link(link, statement), findings);
         }
+        let links: Vec<_> = links.iter().collect();
+        validator.validate(statement, &links, findings);
         assembled
     }
 
@@ -161,7 +230,7 @@ impl Bundle {
     ) -> HashMap<SlotId, EntityUid> {
         let policy = self.policies().policy(&link.policy_id());
         let arguments = policy.and_then(|policy| policy.template_links());
-        let PolicyOrTemplate::Template(template) = &template.policy else {
+        let Some(template) = template.policy().template() else {
             return HashMap::new();
         };
         let has_slot = |slot: &SlotId| template.slots().any(|one| one == slot);
@@ -169,20 +238,16 @@ impl Bundle {
         arguments.filter(|(slot, _)| has_slot(slot)).collect()
     }
 
-    fn without(&self, removed: &[&PolicyEntry]) -> Result<Bundle, Findings> {
-        let is_removed = |id: &str| removed.iter().any(|entry| entry.id == id);
-        let mut annotations = self.annotations.clone();
-        annotations.retain(|id, _| !is_removed(id.as_ref()));
+    fn without(&self, removed: &[PolicyEntry]) -> Result<Bundle, Findings> {
+        let ids: HashSet<_> = removed.iter().map(|entry| entry.id.as_str()).collect();
         let mut bundle = Bundle {
-            schema: Arc::clone(&self.schema),
-            live: self.live.clone(),
-            with_shadow: self.with_shadow.clone(),
-            annotations,
-            entries: self.entries.clone(),
-            depth: self.depth,
-            revision: Arc::clone(&self.revision),
+            passed_canaries: Arc::default(),
+            ..self.clone()
         };
-        bundle.entries.retain(|entry| !is_removed(&entry.id));
+        bundle
+            .annotations
+            .retain(|id, _| !ids.contains(AsRef::<str>::as_ref(id)));
+        bundle.entries.retain(|entry| !ids.contains(&*entry.id));
         let ids = policy_ids(removed);
         for engine in [Some(&mut bundle.live), bundle.with_shadow.as_mut()] {
             let Some(engine) = engine else { continue };
@@ -193,18 +258,26 @@ impl Bundle {
         Ok(bundle)
     }
 
-    fn with_a_permit(self) -> Result<Bundle, Findings> {
+    /// Returns the replacement if a permit is left after it.
+    fn with_a_permit_after(&self, replacement: Replacement) -> Result<Replacement, Findings> {
         let is_permit = |policy: &Policy| policy.effect() == Effect::Permit;
-        if self.live.set().policies().any(is_permit) {
-            return Ok(self);
+        let is_live_permit = |entry: &PolicyEntry| entry.effect == "permit" && !entry.shadow;
+        let removes_permit = replacement.removed.iter().any(is_live_permit);
+        let is_removed = |id: &str| replacement.removed.iter().any(|entry| entry.id == id);
+        let mut others = self.entries.iter();
+        if !removes_permit
+            || replacement.live.policies().any(is_permit)
+            || others.any(|entry| is_live_permit(entry) && !is_removed(&entry.id))
+        {
+            return Ok(replacement);
         }
         let message = "no policy would permit anything";
         Err(Findings(vec![Finding::error("no_permit", "", message)]))
     }
 }
 
-fn policy_ids(entries: &[&PolicyEntry]) -> Vec<PolicyId> {
-    entries.iter().map(|entry| entry.policy_id()).collect()
+fn policy_ids(entries: &[PolicyEntry]) -> Vec<PolicyId> {
+    entries.iter().map(PolicyEntry::policy_id).collect()
 }
 
 /// Removes a policy or link from the set, and a template with its last link.

@@ -1,134 +1,271 @@
-//! The policies and templates of a file.
+//! The policies and templates of files.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, Template};
+use cedar_policy::{EntityUid, PolicyId, PolicySet};
 
 use crate::annotations::{self, Annotations};
-use crate::catalogue::{PolicyEntry, PolicyText};
+use crate::catalogue::{PolicyEntry, PolicyText, WrittenAnnotations};
 use crate::files::Source;
 use crate::nesting;
 use crate::place::Place;
-use crate::rules::ExaminedPolicy;
+use crate::rules::{ExaminedPolicy, HAS_UNDECLARED};
 use crate::schema::SchemaIndex;
-use crate::syntax::Syntax;
+use crate::syntax::{PolicyOrTemplate, Syntax};
 use cedargate_core::Finding;
 
-/// A policy or a template, as Cedar parses it.
-pub enum PolicyOrTemplate {
-    /// A policy without slots.
-    Policy(Policy),
-    /// A policy with the slot `?principal`, `?resource` or both.
-    Template(Template),
+use super::reuse::KnownPolicy;
+
+/// A policy or a template of a file, before its annotations are read.
+#[derive(Clone)]
+pub struct ParsedPolicy {
+    /// The policy. Its id is not that of its annotation.
+    pub policy: PolicyOrTemplate,
+    /// The distance of the text that Cedar parsed from the beginning of the file, in bytes.
+    shift: isize,
+    /// The levels of the deepest expression.
+    depth: usize,
 }
 
-impl PolicyOrTemplate {
-    /// Returns its syntax tree.
-    pub fn syntax(&self) -> Syntax<'_> {
-        match self {
-            PolicyOrTemplate::Policy(policy) => policy.into(),
-            PolicyOrTemplate::Template(template) => template.into(),
+/// The number of policies that are parsed at once. Cedar's parser takes three times as long for each if they
+/// are parsed one by one, and for a large file at once it takes several times the memory, most of which the
+/// allocator does not return.
+const AT_ONCE: usize = 16;
+
+impl ParsedPolicy {
+    /// Parses texts of policies. Each is given with the byte of its file at which it begins. The result for a
+    /// text is `None` if it is anything but one policy or template, or too deep.
+    pub(super) fn parse_all(texts: &[(&str, usize)]) -> Vec<Option<Self>> {
+        let at_once = texts.chunks(AT_ONCE).map(|texts| {
+            Self::parse_at_once(texts).unwrap_or_else(|| {
+                let one_by_one = texts
+                    .iter()
+                    .map(|text| Self::parse_at_once(&[*text])?.pop()?);
+                one_by_one.collect()
+            })
+        });
+        at_once.flatten().collect()
+    }
+
+    /// Returns `None` if any of the texts is not one policy or template, or is too deep.
+    fn parse_at_once(texts: &[(&str, usize)]) -> Option<Vec<Option<Self>>> {
+        let mut joined = String::with_capacity(texts.iter().map(|(text, _)| text.len() + 1).sum());
+        let mut places = Vec::with_capacity(texts.len());
+        for (text, from) in texts {
+            let depth = nesting::depth_of(text)?;
+            places.push((joined.len(), from.checked_signed_diff(joined.len())?, depth));
+            joined.push_str(text);
+            joined.push('\n');
         }
+        let policies = PolicyOrTemplate::parse(joined.trim_end())?;
+        if policies.len() != texts.len() {
+            return None;
+        }
+        let placed = policies
+            .into_iter()
+            .zip(places)
+            .map(|(policy, (start, shift, depth))| {
+                let is_there = policy.syntax().span().start == start;
+                is_there.then_some(Some(Self {
+                    policy,
+                    shift,
+                    depth,
+                }))
+            });
+        placed.collect()
+    }
+
+    /// Returns the syntax tree.
+    pub fn syntax(&self) -> Syntax<'_> {
+        self.policy.syntax()
     }
 }
 
-/// The parsed content of a policy file. Empty if the file could not be parsed.
-#[derive(Default)]
-pub struct ParsedFile {
-    /// The policies and templates in the order of the file.
-    pub policies: Vec<PolicyOrTemplate>,
-    /// The levels of the deepest expression in the file.
-    pub depth: usize,
+/// Parses a policy file, and adds a finding for each syntax error. Returns the policies and templates in the
+/// order of the file; none if there is an error.
+pub fn parse_file(source: &Source, findings: &mut Vec<Finding>) -> Vec<ParsedPolicy> {
+    let parsed = nesting::policies(&source.text).and_then(|spans| {
+        let texts = spans
+            .into_iter()
+            .map(|span| (&source.text[span.clone()], span.start));
+        let parsed = ParsedPolicy::parse_all(&texts.collect::<Vec<_>>());
+        parsed.into_iter().collect::<Option<Vec<_>>>()
+    });
+    parsed.unwrap_or_else(|| parse_whole(source, findings))
 }
 
-/// Parses a policy file, and adds a finding for each syntax error.
-pub fn parse_file(source: &Source, findings: &mut Vec<Finding>) -> ParsedFile {
+/// Parses a policy file at once. If one of its policies has an error, Cedar's messages are about the whole
+/// file.
+pub(super) fn parse_whole(source: &Source, findings: &mut Vec<Finding>) -> Vec<ParsedPolicy> {
     let Some(depth) = nesting::depth(source, findings) else {
-        return ParsedFile::default();
+        return Vec::new();
     };
-    let parsed = match source.text.parse::<PolicySet>() {
-        Ok(parsed) => parsed,
-        Err(errors) => {
-            let file = Place::of_file(source);
-            findings.extend(errors.iter().map(|error| file.diagnostic("syntax", error)));
-            return ParsedFile::default();
-        }
+    let Some(policies) = PolicyOrTemplate::parse(&source.text) else {
+        let errors = source.text.parse::<PolicySet>().err();
+        let file = Place::of_file(source);
+        let errors = errors.iter().flat_map(|errors| errors.iter());
+        findings.extend(errors.map(|error| file.diagnostic("syntax", error)));
+        return Vec::new();
     };
-    let templates = parsed.templates().cloned();
-    let mut policies: Vec<_> = parsed
-        .policies()
-        .cloned()
-        .map(PolicyOrTemplate::Policy)
-        .chain(templates.map(PolicyOrTemplate::Template))
-        .collect();
-    policies.sort_by_key(|policy| policy.syntax().span().start);
-    ParsedFile { policies, depth }
+    let policies = policies.into_iter().map(|policy| ParsedPolicy {
+        policy,
+        shift: 0,
+        depth,
+    });
+    policies.collect()
 }
 
 /// Parses a text that consists of one policy or one template. Returns `None` for any other text.
 pub fn parse_one(text: &str) -> Option<PolicyOrTemplate> {
-    let source = Source {
-        name: String::new(),
-        display_path: String::new(),
-        text: text.into(),
+    let spans = nesting::policies(text)?;
+    let [span] = spans.as_slice() else {
+        return None;
     };
-    let mut parsed = parse_file(&source, &mut Vec::new());
-    let policy = parsed.policies.pop();
-    policy.filter(|_| parsed.policies.is_empty())
+    let mut parsed = ParsedPolicy::parse_all(&[(&text[span.clone()], span.start)]);
+    Some(parsed.pop()??.policy)
 }
 
 /// A policy or a template with its place, its id and its annotations.
 pub struct Statement<'a> {
     /// The place of the policy in its file, annotations included.
     pub place: Place<'a>,
-    /// The `@id`. A policy whose `@id` is missing or invalid has an id that no policy can have, so that
-    /// the rest of the policy can still be checked.
-    pub id: PolicyId,
-    pub(super) policy: PolicyOrTemplate,
+    /// The policy. Its id is its `@id`. A policy whose `@id` is missing or invalid has an id that no policy
+    /// can have, so that the rest of the policy can still be checked.
+    policy: PolicyOrTemplate,
     /// The annotations other than `@id`.
     pub annotations: Annotations,
+    written: WrittenAnnotations,
+    /// True if it has an `@id`, even an invalid one.
+    pub(super) has_id: bool,
+    /// True if one of our rules has reported that it never matches.
+    pub(super) is_impossible: bool,
+    /// The levels of the deepest expression.
+    pub(super) depth: usize,
+    /// The policy of a bundle that has the same text and was checked against the same schema.
+    pub(super) known: Option<KnownPolicy<'a>>,
 }
 
 impl<'a> Statement<'a> {
     /// Reads the annotations of a policy or template. Does not check that its id is unique.
     pub(super) fn read(
         source: &'a Source,
-        policy: PolicyOrTemplate,
+        parsed: ParsedPolicy,
         findings: &mut Vec<Finding>,
     ) -> Self {
-        let place = Place::of_file(source).part(policy.syntax().span());
-        let (id, annotations) = annotations::read(policy.syntax(), &place, findings);
+        let syntax = parsed.syntax();
+        let place = Place::of_policy(source, parsed.shift, syntax.span());
+        let (id, annotations) = annotations::read(syntax, &place, findings);
+        let written = syntax.annotations().map(|found| found.item);
+        let written = written.map(|one| (one.name, one.value));
         Self {
-            id: PolicyId::new(id.unwrap_or_default()),
+            written: written.filter(|(name, _)| *name != "id").collect(),
+            has_id: syntax.annotation("id").is_some(),
+            policy: parsed
+                .policy
+                .with_id(&PolicyId::new(id.unwrap_or_default())),
             place,
-            policy,
             annotations,
+            is_impossible: false,
+            depth: parsed.depth,
+            known: None,
         }
+    }
+
+    /// Checks the policy against the rules of the gateway.
+    pub(super) fn check_rules(&mut self, schema: &SchemaIndex, findings: &mut Vec<Finding>) {
+        let before = findings.len();
+        self.examined(schema).check(findings);
+        let mut found = findings[before..].iter();
+        self.is_impossible = found.any(|finding| finding.code == HAS_UNDECLARED);
+    }
+
+    /// Removes the annotations from the syntax tree, for a bundle, which needs them no more.
+    pub(super) fn drop_annotations(&mut self) {
+        self.policy = self.policy.without_annotations();
+    }
+
+    /// Takes a policy over whose text begins at the byte `from` of the file.
+    pub(super) fn of_known(
+        source: &'a Source,
+        from: usize,
+        known: KnownPolicy<'a>,
+    ) -> Option<Self> {
+        let text = &known.entry.text;
+        let shift = from.checked_signed_diff(text.span.start)?;
+        Some(Self {
+            place: Place::of_policy(source, shift, text.span.clone()),
+            policy: known.policy()?,
+            annotations: known.annotations.clone(),
+            written: known.entry.annotations.clone(),
+            has_id: true,
+            is_impossible: false,
+            depth: text.depth,
+            known: Some(known),
+        })
     }
 
     /// Returns the catalogue entry of this policy, or of a link to this template. `place` is the place of
     /// the policy or of the link.
-    pub(super) fn entry(&self, place: &Place<'_>, id: &PolicyId) -> PolicyEntry {
+    pub(super) fn entry(&self, place: &Place<'_>, id: &str) -> PolicyEntry {
         let syntax = self.policy.syntax();
-        let annotations = syntax
-            .annotations()
-            .map(|found| (found.item.name.to_owned(), found.item.value.to_owned()))
-            .filter(|(name, _)| name != "id");
+        let file = Arc::clone(&place.source.display_path);
         PolicyEntry {
-            id: id.to_string(),
+            id: id.to_owned(),
             effect: if syntax.forbids() { "forbid" } else { "permit" },
-            file: place.source.display_path.clone(),
             line: place.line_number(),
-            annotations: annotations.collect(),
+            annotations: self.written.clone(),
             template: None,
             shadow: self.annotations.shadow,
-            text: PolicyText {
-                file: self.place.source.display_path.clone(),
-                source: Arc::clone(&self.place.source.text),
-                span: self.place.span.clone(),
-            },
+            text: self.text(),
+            file,
         }
+    }
+
+    fn text(&self) -> PolicyText {
+        let syntax = self.policy.syntax();
+        let source = self.place.source;
+        PolicyText {
+            file: Arc::clone(&source.display_path),
+            source: match syntax.parsed_text() {
+                Some(text) => Arc::clone(text),
+                None => Arc::clone(&source.text),
+            },
+            span: syntax.span(),
+            line: self.place.line_number(),
+            depth: self.depth,
+        }
+    }
+
+    /// Returns the place of the `@id`, or of the policy if it has none.
+    pub(super) fn id_place(&self) -> Place<'a> {
+        // The syntax tree may have lost its annotations.
+        let parsed = parse_one(self.syntax().text());
+        let annotation = parsed
+            .as_ref()
+            .and_then(|one| one.syntax().annotation("id"));
+        match annotation.and_then(|annotation| annotation.span) {
+            Some(span) => {
+                let start = self.syntax().span().start;
+                self.place.part(start + span.start..start + span.end)
+            }
+            None => self.place.clone(),
+        }
+    }
+
+    /// Returns the id.
+    pub fn id(&self) -> &str {
+        self.policy.id()
+    }
+
+    /// Replaces the id.
+    pub(super) fn set_id(&mut self, id: &PolicyId) {
+        self.policy = self.policy.with_id(id);
+        self.known = None;
+    }
+
+    pub(super) fn policy(&self) -> &PolicyOrTemplate {
+        &self.policy
     }
 
     /// Returns the syntax tree of the policy.
@@ -138,27 +275,25 @@ impl<'a> Statement<'a> {
 
     /// Returns true for a template.
     pub fn is_template(&self) -> bool {
-        matches!(self.policy, PolicyOrTemplate::Template(_))
+        self.policy.is_template()
     }
 
-    /// Returns the policy together with the actions for which it can match under this schema.
+    /// Returns the policy with all that the rules need.
     pub fn examined<'s>(&'s self, schema: &'s SchemaIndex) -> ExaminedPolicy<'s> {
-        let cedar = &schema.cedar;
-        let action = |env: cedar_policy::RequestEnv| env.action().clone();
-        let reaches: BTreeSet<_> = match &self.policy {
-            PolicyOrTemplate::Policy(policy) => {
-                policy.get_valid_request_envs(cedar).map(action).collect()
-            }
-            PolicyOrTemplate::Template(template) => {
-                template.get_valid_request_envs(cedar).map(action).collect()
-            }
-        };
-        ExaminedPolicy {
-            syntax: self.policy.syntax(),
-            place: &self.place,
-            annotations: &self.annotations,
-            schema,
-            reaches,
-        }
+        ExaminedPolicy::new(&self.policy, &self.place, &self.annotations, schema)
+    }
+}
+
+/// Returns the actions for which a policy can match, according to Cedar's validator.
+pub(crate) fn reached_actions(
+    policy: &PolicyOrTemplate,
+    schema: &SchemaIndex,
+) -> BTreeSet<EntityUid> {
+    let cedar = &schema.cedar;
+    let action = |env: cedar_policy::RequestEnv| env.action().clone();
+    match (policy.policy(), policy.template()) {
+        (Some(policy), _) => policy.get_valid_request_envs(cedar).map(action).collect(),
+        (_, Some(template)) => template.get_valid_request_envs(cedar).map(action).collect(),
+        (None, None) => BTreeSet::new(),
     }
 }

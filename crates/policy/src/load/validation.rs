@@ -1,82 +1,151 @@
 //! Cedar's validator, and help for its findings.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{
-    EntityUid, PolicyId, ValidationError, ValidationMode, ValidationWarning, Validator,
+    EntityUid, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning, Validator,
 };
 
+use crate::links::Link;
 use crate::place::Place;
 use crate::schema::SchemaIndex;
 use cedargate_core::{Finding, nearest};
 
-use super::assembly::AssembledPolicies;
+use super::form::{ValidForms, form_of};
+use super::statement::Statement;
 
 /// The code of the errors of Cedar's validator.
 pub(super) const VALIDATION: &str = "validation";
 const VALIDATION_WARNING: &str = "validation_warning";
 
-/// Runs Cedar's strict validation, at level 1: entities other than principal and resource have no
-/// attributes or ancestors in a request. Warnings are refused like errors, because each is about a policy
-/// that does not do what its text suggests. Skips the warning about an impossible policy for those in
-/// `impossible`, where one of our own rules has already reported the cause.
-pub(super) fn validate(
-    assembled: &AssembledPolicies<'_>,
-    schema: &SchemaIndex,
-    impossible: &HashSet<&PolicyId>,
-    findings: &mut Vec<Finding>,
-) {
-    let validator = Validator::new(schema.cedar.clone());
-    let result = validator.validate_with_level(&assembled.set, ValidationMode::Strict, 1);
-    let finding =
-        |id: &PolicyId, code, error: &dyn miette::Diagnostic, help: Option<&'static str>| {
-            let Some((place, is_link)) = assembled.places.get(id) else {
-                return Finding::error(code, "", error.to_string());
-            };
-            let mut finding = place.diagnostic(code, error);
-            if *is_link {
-                // Cedar points into the template, but it is the link that is wrong.
-                let help = finding.help.take();
-                finding = place.error(code, None, finding.message);
-                finding.help = help;
-            }
-            finding.help = finding.help.or(help.map(str::to_owned));
-            finding
-        };
-    let mut in_error = HashSet::new();
-    for error in result.validation_errors() {
-        in_error.insert(error.policy_id());
-        let help = help_with_error(error);
-        let mut reported = finding(error.policy_id(), VALIDATION, error, help);
-        if let ValidationError::UnrecognizedActionId(unknown) = error {
-            let place = assembled.places.get(error.policy_id());
-            reported.help = place
-                .and_then(|(place, _)| suggested_action(unknown, place, schema))
-                .or(help.map(str::to_owned));
+/// Cedar's validator for one schema.
+pub(super) struct PolicyValidator<'s> {
+    schema: &'s SchemaIndex,
+    cedar: Validator,
+    valid: ValidForms,
+}
+
+impl<'s> PolicyValidator<'s> {
+    pub(super) fn new(schema: &'s SchemaIndex) -> Self {
+        Self {
+            schema,
+            cedar: Validator::new(schema.cedar.clone()),
+            valid: ValidForms::default(),
         }
-        findings.push(reported);
     }
-    // An error is often the reason why the same policy is impossible too.
-    for warning in result
-        .validation_warnings()
-        .filter(|one| !in_error.contains(one.policy_id()))
-    {
-        let id = warning.policy_id();
-        let template = assembled
-            .set
-            .policy(id)
-            .and_then(|policy| policy.template_id());
-        if matches!(warning, ValidationWarning::ImpossiblePolicy(_))
-            && impossible.contains(template.unwrap_or(id))
-        {
-            continue;
+
+    /// Validates a policy, or a template with its links. A policy of the same form as a valid one is valid.
+    pub(super) fn validate(
+        &self,
+        statement: &Statement<'_>,
+        links: &[&Link<'_>],
+        findings: &mut Vec<Finding>,
+    ) {
+        if statement.is_template() {
+            return self.run(statement, links, findings);
         }
-        let help = if schema.compares_with_group(&assembled.set, id) {
-            "it names a group of actions: write `in`, not `==`"
-        } else {
-            help_with_warning(warning)
-        };
-        findings.push(finding(id, VALIDATION_WARNING, warning, Some(help)));
+        let form = form_of(statement.syntax().text());
+        if self.valid.contain(&form) {
+            return;
+        }
+        let before = findings.len();
+        self.run(statement, links, findings);
+        if findings.len() == before && !statement.is_impossible {
+            self.valid.add(form);
+        }
+    }
+
+    /// Runs Cedar's strict validation of a policy, or of a template with its links, at level 1: entities
+    /// other than principal and resource have no attributes or ancestors in a request. Warnings are refused
+    /// like errors, because each is about a policy that does not do what its text suggests. Skips the warning
+    /// about an impossible policy if one of our own rules has already reported the cause.
+    fn run(&self, statement: &Statement<'_>, links: &[&Link<'_>], findings: &mut Vec<Finding>) {
+        let validated = ValidatedPolicies::of(statement, links);
+        let result = self
+            .cedar
+            .validate_with_level(&validated.set, ValidationMode::Strict, 1);
+        let mut in_error = HashSet::new();
+        for error in result.validation_errors() {
+            in_error.insert(error.policy_id());
+            let help = help_with_error(error);
+            let mut reported = validated.finding(error.policy_id(), VALIDATION, error, help);
+            if let ValidationError::UnrecognizedActionId(unknown) = error {
+                let place = validated.place(error.policy_id());
+                reported.help =
+                    suggested_action(unknown, place, self.schema).or(help.map(str::to_owned));
+            }
+            findings.push(reported);
+        }
+        // An error is often the reason why the same policy is impossible too.
+        for warning in result
+            .validation_warnings()
+            .filter(|one| !in_error.contains(one.policy_id()))
+        {
+            if statement.is_impossible && matches!(warning, ValidationWarning::ImpossiblePolicy(_))
+            {
+                continue;
+            }
+            let id = warning.policy_id();
+            let help = if self.schema.compares_with_group(&validated.set, id) {
+                "it names a group of actions: write `in`, not `==`"
+            } else {
+                help_with_warning(warning)
+            };
+            findings.push(validated.finding(id, VALIDATION_WARNING, warning, Some(help)));
+        }
+    }
+}
+
+/// A policy, or a template with its links, and their places.
+struct ValidatedPolicies<'p, 'a> {
+    set: PolicySet,
+    statement: &'p Statement<'a>,
+    links: HashMap<&'p str, &'p Link<'a>>,
+}
+
+impl<'p, 'a> ValidatedPolicies<'p, 'a> {
+    /// Leaves out links that Cedar refuses. They are reported when all policies are assembled.
+    fn of(statement: &'p Statement<'a>, links: &[&'p Link<'a>]) -> Self {
+        let mut set = PolicySet::new();
+        // Adding to an empty set cannot fail.
+        let _ = statement.policy().add_to(&mut set);
+        for link in links {
+            let _ = link.add_to(&mut set, statement.id());
+        }
+        Self {
+            set,
+            statement,
+            links: links.iter().map(|link| (&*link.link_id, *link)).collect(),
+        }
+    }
+
+    fn link(&self, id: &PolicyId) -> Option<&'p Link<'a>> {
+        self.links.get(AsRef::<str>::as_ref(id)).copied()
+    }
+
+    fn place(&self, id: &PolicyId) -> &'p Place<'a> {
+        match self.link(id) {
+            Some(link) => &link.place,
+            None => &self.statement.place,
+        }
+    }
+
+    fn finding(
+        &self,
+        id: &PolicyId,
+        code: &'static str,
+        error: &dyn miette::Diagnostic,
+        help: Option<&'static str>,
+    ) -> Finding {
+        let mut finding = self.statement.place.diagnostic(code, error);
+        if let Some(link) = self.link(id) {
+            // Cedar points into the template, but it is the link that is wrong.
+            let help = finding.help.take();
+            finding = link.place.error(code, None, finding.message);
+            finding.help = help;
+        }
+        finding.help = finding.help.or(help.map(str::to_owned));
+        finding
     }
 }
 
@@ -88,7 +157,7 @@ fn suggested_action(
     schema: &SchemaIndex,
 ) -> Option<String> {
     let at = unknown.labels()?.next()?;
-    let written = place.source.text.get(at.offset()..at.offset() + at.len())?;
+    let written = place.text(at.offset()..at.offset() + at.len())?;
     let written: EntityUid = written.parse().ok()?;
     let (actions, groups) = (schema.cedar.actions(), schema.cedar.action_groups());
     let known = actions.chain(groups).map(|one| one.id().unescaped());

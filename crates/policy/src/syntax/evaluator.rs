@@ -56,6 +56,18 @@ impl<'e> PartEvaluator<'e> {
         }
     }
 
+    /// Returns true if a policy's scope matches.
+    pub(crate) fn is_in_scope(&self, policy: &Policy) -> bool {
+        // The action tells most policies apart.
+        let constraints = [
+            ScopeConstraint::Action,
+            ScopeConstraint::Principal,
+            ScopeConstraint::Resource,
+        ];
+        let mut parts = constraints.into_iter().map(PolicyPart::Scope);
+        parts.all(|part| self.part(policy, part) == Ok(true))
+    }
+
     /// Evaluates a clause.
     ///
     /// # Errors

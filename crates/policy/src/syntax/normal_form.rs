@@ -7,7 +7,7 @@ use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, UnaryOp};
 use super::Syntax;
 
 /// The normal form of a condition. Operands have no order and no repetitions.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum NormalForm {
     /// An expression without `&&`, `||` and `!` at its top.
     Part {
@@ -41,6 +41,25 @@ impl NormalForm {
             (NormalForm::All(all), _) if all.iter().any(|one| one.leads_to(other)) => true,
             (_, NormalForm::Any(any)) => any.iter().any(|one| self.leads_to(one)),
             _ => false,
+        }
+    }
+
+    /// Returns the parts without `&&`, `||` and `!`.
+    pub fn all_parts(&self) -> Vec<&NormalForm> {
+        match self {
+            NormalForm::Part { .. } => vec![self],
+            NormalForm::All(parts) | NormalForm::Any(parts) => {
+                parts.iter().flat_map(Self::all_parts).collect()
+            }
+        }
+    }
+
+    /// Returns true if the condition, or a part of it, is written so that it is never true.
+    pub fn has_never(&self) -> bool {
+        match self {
+            NormalForm::Part { .. } => false,
+            NormalForm::All(parts) => parts.iter().any(Self::has_never),
+            NormalForm::Any(parts) => parts.is_empty() || parts.iter().any(Self::has_never),
         }
     }
 

@@ -67,7 +67,7 @@ fn files_are_read_in_order_of_their_names_and_other_files_are_ignored() {
     ];
     assert_eq!(names, expected);
     assert_eq!(
-        sources.policies[0].display_path,
+        &*sources.policies[0].display_path,
         root.path().join("policies/b.cedar").to_str().unwrap()
     );
     load_sources(&sources).unwrap();

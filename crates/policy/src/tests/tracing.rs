@@ -141,8 +141,8 @@ fn entry_has_place_text_and_annotations() {
         ("open", "permit", 1)
     );
     assert_eq!((guarded.effect, guarded.line), ("forbid", 3));
-    assert_eq!(guarded.file, "policies/a.cedar");
-    assert_eq!(guarded.annotations["notice"], "no");
+    assert_eq!(&*guarded.file, "policies/a.cedar");
+    assert_eq!(guarded.annotations.get("notice"), Some("no"));
     assert!(!guarded.annotations.contains_key("id"));
     assert!(guarded.text().starts_with("@id(\"guarded\")") && guarded.text().ends_with(';'));
 
@@ -153,10 +153,7 @@ fn entry_has_place_text_and_annotations() {
         .find(|entry| entry.id == "mfa-admins-dev");
     let link = link.unwrap();
     assert_eq!(link.template.as_deref(), Some("mfa-admins"));
-    assert_eq!(
-        (link.file.as_str(), link.line),
-        ("policies/dev.links.json", 2)
-    );
+    assert_eq!((&*link.file, link.line), ("policies/dev.links.json", 2));
     assert_eq!(link.text_file(), "policies/40-admins.cedar");
     assert!(link.text().contains("?principal"), "{}", link.text());
 }
