@@ -95,6 +95,7 @@ impl Policies {
             shared: Arc::clone(&shared),
             clock,
             observer,
+            retired: Vec::new(),
         };
         let (requests, receiver) = mpsc::channel();
         thread::Builder::new()

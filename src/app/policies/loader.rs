@@ -1,7 +1,7 @@
 //! The thread that loads policies. There is one, so two loads never overlap.
 
 use std::iter;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,6 +45,8 @@ pub(super) struct Loader {
     pub(super) shared: Arc<Shared>,
     pub(super) clock: fn() -> Timestamp,
     pub(super) observer: Arc<dyn Observer>,
+    /// Policies that were in force before. Requests may still use them.
+    pub(super) retired: Vec<Arc<InForce>>,
 }
 
 impl Loader {
@@ -61,10 +63,19 @@ impl Loader {
                         let _ = sender.send(outcome.clone());
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => self.poll(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.drop_retired();
+                    self.poll();
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Drops the policies that were in force before and that no request uses any more. Dropping thousands of
+    /// policies takes milliseconds, so it must not be left to the last request that uses them.
+    fn drop_retired(&mut self) {
+        self.retired.retain(|old| Arc::strong_count(old) > 1);
     }
 
     fn poll(&mut self) {
@@ -109,7 +120,7 @@ impl Loader {
     /// Loads the state that the last poll saw. Returns `None` if the folders have changed since; the
     /// next polls then wait until they settle.
     fn load(&mut self, cause: Cause) -> Option<ReloadOutcome> {
-        let (fingerprint, read) = self.location.read();
+        let (fingerprint, read) = self.location.read_after(self.watch.seen());
         if !self.watch.saw(&fingerprint) {
             return None;
         }
@@ -130,10 +141,11 @@ impl Loader {
 
     /// Puts the outcome in force, notifies the observer, and counts it. A routine load without news
     /// is not counted.
-    fn apply(&self, outcome: &ReloadOutcome, cause: Cause) {
+    fn apply(&mut self, outcome: &ReloadOutcome, cause: Cause) {
         let shared = &self.shared;
         let counter = match outcome {
             ReloadOutcome::Replaced(in_force) => {
+                self.retired.push(shared.gate.in_force());
                 let mut failure = shared.failure();
                 shared.gate.replace(Arc::clone(in_force));
                 *failure = None;
@@ -176,7 +188,9 @@ fn load_if_changed(
     if *sources.revision() == *in_force.bundle().revision() {
         return Ok(None);
     }
-    panic::catch_unwind(|| Bundle::load_with(sources, requirements))
+    // A bundle is never changed, so a panic leaves nothing half done.
+    let load = AssertUnwindSafe(|| in_force.bundle().reload(sources, requirements));
+    panic::catch_unwind(load)
         .unwrap_or_else(|_| {
             let message = "loading these policies panicked, which is a bug of cedargate";
             let help = "undo the last change to them; stderr names the place of the panic";

@@ -100,6 +100,15 @@ impl PolicyLocation {
     /// Reads the files as they were at one moment, and returns that state with them. Otherwise, a
     /// symbolic link that is replaced between two files would mix two versions in one bundle.
     pub(super) fn read(&self) -> (Fingerprint, Result<Sources, Findings>) {
+        self.read_after(self.fingerprint())
+    }
+
+    /// Reads the files like [`PolicyLocation::read`]. `before` is their state shortly before the call, so
+    /// that it need not be taken again.
+    pub(super) fn read_after(
+        &self,
+        mut before: Fingerprint,
+    ) -> (Fingerprint, Result<Sources, Findings>) {
         let (policies, schema, dev_links) = match self {
             PolicyLocation::Folders {
                 policies,
@@ -108,7 +117,6 @@ impl PolicyLocation {
             } => (policies, schema, *dev_links),
             PolicyLocation::Shipped => return (self.fingerprint(), Ok(Sources::shipped())),
         };
-        let mut before = self.fingerprint();
         for _ in 0..MAX_READS {
             let mut sources = Sources::read(policies, schema);
             if let Ok(sources) = &mut sources

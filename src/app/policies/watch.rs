@@ -125,6 +125,11 @@ impl Watch {
         self.unsettled.as_ref().is_some_and(|it| it.is_reported)
     }
 
+    /// Returns the state that the last poll saw.
+    pub(super) fn seen(&self) -> Fingerprint {
+        self.polled.clone()
+    }
+
     /// Returns true if the last poll saw this state.
     pub(super) fn saw(&self, state: &Fingerprint) -> bool {
         self.polled == *state
