@@ -220,10 +220,11 @@ fn changed_engine_evaluates_as_one_that_is_new() {
     let original = engine.clone();
     let (removed, replaced) = (PolicyId::new("policy1"), PolicyId::new("policy2"));
     let changed = engine.change([&removed, &replaced], |set| {
-        set.remove_static(removed.clone())?;
-        set.remove_static(replaced.clone())?;
+        set.remove_static(removed.clone()).map_err(Box::new)?;
+        set.remove_static(replaced.clone()).map_err(Box::new)?;
         let text = r#"forbid (principal, action == Action::"read", resource);"#;
-        set.add(cedar_policy::Policy::parse(Some(replaced.clone()), text).unwrap())
+        let policy = cedar_policy::Policy::parse(Some(replaced.clone()), text);
+        set.add(policy.unwrap()).map_err(Box::new)
     });
     changed.unwrap();
     let (request, entities) = (request(json!({})), Entities::empty());
