@@ -26,7 +26,6 @@ use super::{Bundle, Requirements, nesting};
 pub use assembly::AssembledPolicies;
 pub use form::form_of;
 pub use replacing::Replacement;
-pub(crate) use statement::reached_actions;
 pub use statement::{ParsedPolicy, Statement, parse_file, parse_one};
 pub use validation::sort_findings;
 

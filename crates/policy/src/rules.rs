@@ -11,7 +11,6 @@ use cedargate_core::{Finding, nearest};
 
 use super::annotations::Annotations;
 use super::entity_ids;
-use super::load::reached_actions;
 use super::place::Place;
 use super::schema::SchemaIndex;
 use super::syntax::{HasTest, Located, PolicyOrTemplate, RequiredPrincipal, Syntax};
@@ -209,6 +208,17 @@ impl<'a> ExaminedPolicy<'a> {
         self.reached_actions()
             .iter()
             .any(|action| self.schema.is_in(action, group))
+    }
+}
+
+/// Returns the actions for which a policy can match, according to Cedar's validator.
+fn reached_actions(policy: &PolicyOrTemplate, schema: &SchemaIndex) -> BTreeSet<EntityUid> {
+    let cedar = &schema.cedar;
+    let action = |env: cedar_policy::RequestEnv| env.action().clone();
+    match (policy.policy(), policy.template()) {
+        (Some(policy), _) => policy.get_valid_request_envs(cedar).map(action).collect(),
+        (_, Some(template)) => template.get_valid_request_envs(cedar).map(action).collect(),
+        (None, None) => BTreeSet::new(),
     }
 }
 

@@ -1,9 +1,8 @@
 //! The policies and templates of files.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::{EntityUid, PolicyId, PolicySet};
+use cedar_policy::{PolicyId, PolicySet};
 
 use crate::annotations::{self, Annotations};
 use crate::catalogue::{PolicyEntry, PolicyText, WrittenAnnotations};
@@ -281,19 +280,5 @@ impl<'a> Statement<'a> {
     /// Returns the policy with all that the rules need.
     pub fn examined<'s>(&'s self, schema: &'s SchemaIndex) -> ExaminedPolicy<'s> {
         ExaminedPolicy::new(&self.policy, &self.place, &self.annotations, schema)
-    }
-}
-
-/// Returns the actions for which a policy can match, according to Cedar's validator.
-pub(crate) fn reached_actions(
-    policy: &PolicyOrTemplate,
-    schema: &SchemaIndex,
-) -> BTreeSet<EntityUid> {
-    let cedar = &schema.cedar;
-    let action = |env: cedar_policy::RequestEnv| env.action().clone();
-    match (policy.policy(), policy.template()) {
-        (Some(policy), _) => policy.get_valid_request_envs(cedar).map(action).collect(),
-        (_, Some(template)) => template.get_valid_request_envs(cedar).map(action).collect(),
-        (None, None) => BTreeSet::new(),
     }
 }
