@@ -155,9 +155,7 @@ pub(crate) fn build_partial(
     schema: &SchemaIndex,
 ) -> Result<PartialRequest, RequestError> {
     let known = |uid| EntityUIDEntry::known(uid, None);
-    let caller = request
-        .user()
-        .map(|user| schema.memory.caller(user, schema));
+    let caller = request.user().map(|user| known_caller(user, schema));
     let caller = caller.transpose()?;
     let own = request.user().map(|user| &user.id);
     let principal = match &caller {
@@ -195,6 +193,21 @@ pub(crate) fn build_partial(
             Some(shape::context_with(request, reads.context)),
         ),
         entities,
+    })
+}
+
+fn known_caller(user: &Arc<User>, schema: &SchemaIndex) -> Result<Arc<CallerFacts>, RequestError> {
+    schema.memory.caller(user, || {
+        Ok((caller_facts(user, schema)?, weight(user, schema)))
+    })
+}
+
+fn caller_facts(caller: &User, schema: &SchemaIndex) -> Result<CallerFacts, RequestError> {
+    let known = |uid| EntityUIDEntry::known(uid, None);
+    Ok(CallerFacts {
+        principal: known(uid(&TYPES.user, &caller.id)),
+        account: known(uid(&TYPES.account, &caller.id)),
+        entities: entities_of([user(caller, schema)?, account(&caller.id)])?,
     })
 }
 

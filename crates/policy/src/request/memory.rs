@@ -11,11 +11,7 @@ use quick_cache::sync::Cache;
 
 use cedargate_core::{Action, User};
 
-use crate::schema::SchemaIndex;
-use crate::values::{TYPES, uid};
-use crate::{AuthorizationRequest, Caller, RequestError, Resource};
-
-use super::{account, entities_of, user, weight};
+use crate::{AuthorizationRequest, Caller, Resource};
 
 /// The bound on the memory for callers, in bytes: some 16 000 callers with few groups and claims.
 const CALLER_BYTES: u64 = 64 * 1024 * 1024;
@@ -115,38 +111,28 @@ impl RequestMemory {
         conforming.insert(kind);
     }
 
-    /// Returns the entities of a user.
+    /// Returns the entities of a user. `build` makes them, with their weight in bytes.
     ///
     /// # Errors
-    /// A claim has another type than the schema declares.
-    pub(crate) fn caller(
+    /// Returns the error of `build`.
+    pub(crate) fn caller<E>(
         &self,
         user: &Arc<User>,
-        schema: &SchemaIndex,
-    ) -> Result<Arc<CallerFacts>, RequestError> {
+        build: impl FnOnce() -> Result<(CallerFacts, usize), E>,
+    ) -> Result<Arc<CallerFacts>, E> {
         let key = Arc::as_ptr(user) as usize;
         if let Some(known) = self.callers.get(&key) {
             return Ok(known.facts);
         }
-        let facts = Arc::new(CallerFacts::new(user, schema)?);
+        let (facts, weight) = build()?;
+        let facts = Arc::new(facts);
         let known = KnownCaller {
             _user: Arc::downgrade(user),
             facts: Arc::clone(&facts),
-            weight: weight(user, schema) as u64,
+            weight: weight as u64,
         };
         self.callers.insert(key, known);
         Ok(facts)
-    }
-}
-
-impl CallerFacts {
-    fn new(caller: &User, schema: &SchemaIndex) -> Result<Self, RequestError> {
-        let known = |uid| EntityUIDEntry::known(uid, None);
-        Ok(Self {
-            principal: known(uid(&TYPES.user, &caller.id)),
-            account: known(uid(&TYPES.account, &caller.id)),
-            entities: entities_of([user(caller, schema)?, account(&caller.id)])?,
-        })
     }
 }
 
