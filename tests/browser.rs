@@ -46,7 +46,7 @@ impl Page {
     async fn of(home: TempDir, gateway: Gateway) -> Self {
         let chromium = Chromium::start().await;
         chromium.open(&gateway.url).await;
-        // What the page shows first moves its buttons, and a click in that moment may miss.
+        // The page moves its buttons while it loads, so that a click could miss.
         chromium.until("#decisions", "listMfaMethods").await;
         Self {
             chromium,

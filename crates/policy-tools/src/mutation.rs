@@ -121,7 +121,7 @@ pub fn measure(
 /// [`Error::Threads`] if no thread starts.
 pub fn mutants(bundle: &Bundle) -> Result<Vec<Mutant>> {
     let mut texts = HashSet::new();
-    // Whether an entry is the first with its text. All links of a template have the same.
+    // The links of a template share its text, which is changed once.
     let entries = bundle.entries().iter().enumerate();
     let entries: Vec<_> = entries
         .map(|(index, entry)| {

@@ -1,4 +1,4 @@
-//! The last level of the index: what conditions begin with.
+//! The last level of the index: the equality that conditions begin with.
 //!
 //! A policy is not satisfied if one of the first operands of `&&` in its conditions is false, as long as
 //! no operand before it can fail: the policy must then not be left out, since its failure counts.
@@ -15,7 +15,7 @@ use smol_str::SmolStr;
 use super::scope::{Constraint, Map};
 use super::view::RequestView;
 
-/// What the conditions of a policy begin with.
+/// The first operands of the conditions of a policy.
 #[derive(Default)]
 pub(super) struct Leading {
     principal: Option<Vec<Constraint>>,
