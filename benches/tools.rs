@@ -181,7 +181,7 @@ impl PolicyFolder {
     /// Changes the notice of one rule.
     fn change(&self, round: usize) {
         let text = fs::read_to_string(&self.changed).expect("the rules");
-        let at = text.rfind("@notice(\"Rule ").expect("a notice");
+        let at = text.rfind("@notice(\"").expect("a notice");
         let at = at + "@notice(\"".len();
         let text = format!("{}{round} {}", &text[..at], &text[at..]);
         fs::write(&self.changed, text).expect("the rules");
