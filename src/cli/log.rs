@@ -50,8 +50,11 @@ impl<W: Write> Write for Batches<W> {
     }
 
     /// Writes what was gathered. The log's thread calls this when no line waits.
+    ///
+    /// It never fails: the log's thread would not end at the end of the process after an error. What could
+    /// not be written is tried again with the next lines.
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()?;
+        let _ = self.0.flush();
         thread::sleep(BATCH_TIME);
         Ok(())
     }

@@ -29,7 +29,7 @@ impl DecisionInput {
             schema: Arc::clone(schema),
             weight: request
                 .user()
-                .map_or(request::BASE, |user| request::weight(user, schema)),
+                .map_or(request::BASE, |user| request::user_weight(user)),
         }
     }
 

@@ -47,7 +47,7 @@ struct Changes {
     added: Arc<Index>,
 }
 
-/// The part of an index that must be unchanged for the next set to share it.
+/// A set shares an index if at most one policy in this many has changed since the index was made.
 const MOST_CHANGED: usize = 8;
 /// The number of policies below which an index is always made anew.
 const FEW: usize = 256;
@@ -141,6 +141,9 @@ impl Engine {
             .filter(|policy| !self.is_removed(policy))
             .chain(self.changes.added.policies())
             .for_each(|policy| reads |= policy.reads);
+        // The scope of these is evaluated, so the groups of the action must be among the entities.
+        let added = &self.changes.added;
+        reads.action |= self.index.unindexed().chain(added.unindexed()).count() > 0;
         self.reads = reads;
     }
 

@@ -386,6 +386,27 @@ pub(crate) fn weight(user: &User, schema: &SchemaIndex) -> usize {
     BASE + groups.sum::<usize>() + claims.sum::<usize>()
 }
 
+/// Estimates the memory that a user with all claims takes, in bytes.
+pub(crate) fn user_weight(user: &User) -> usize {
+    let groups = user.groups.iter().map(|name| name.len() + ELEMENT);
+    let claims = user.claims.iter();
+    let claims = claims.map(|(name, claim)| name.len() + ELEMENT + json_weight(claim));
+    BASE + groups.sum::<usize>() + claims.sum::<usize>()
+}
+
+fn json_weight(json: &Json) -> usize {
+    match json {
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.iter().map(|item| ELEMENT + json_weight(item)).sum(),
+        Json::Object(members) => {
+            let members = members.iter();
+            let weights = members.map(|(name, member)| name.len() + ELEMENT + json_weight(member));
+            weights.sum()
+        }
+        _ => 0,
+    }
+}
+
 fn text(claim: &Json) -> usize {
     match claim {
         Json::String(text) => text.len(),

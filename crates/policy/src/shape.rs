@@ -227,6 +227,19 @@ pub(crate) fn context_with(request: &AuthorizationRequest<'_>, wanted: Leaves) -
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Leaves(u32);
 
+/// Counts the leaves, so that a bit stands for each.
+const _: () = {
+    let (mut count, mut at) = (0, 0);
+    while at < CONTEXT.len() {
+        count += match &CONTEXT[at] {
+            Member::Leaf(_) => 1,
+            Member::Record(_, leaves) => leaves.len(),
+        };
+        at += 1;
+    }
+    assert!(count <= 32, "`Leaves` has a bit for each leaf");
+};
+
 impl Leaves {
     pub(crate) const ALL: Self = Self(u32::MAX);
 

@@ -34,7 +34,10 @@ impl Bundle {
         let evaluation = nesting::with_stack_for_depth(self.depth, || {
             let evaluation = evaluate(&self.live);
             let shadow = self.with_shadow.as_ref().map(evaluate);
-            let is_same = shadow.is_none_or(|shadow| shadow == evaluation);
+            let is_same = shadow.is_none_or(|shadow| {
+                let both_allow = evaluation.allows && shadow.allows && shadow.failed.is_empty();
+                both_allow || shadow == evaluation
+            });
             is_same.then_some(evaluation)
         })?;
         if !evaluation.failed.is_empty() {

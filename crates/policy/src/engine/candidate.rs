@@ -41,8 +41,12 @@ impl Candidate {
         let value = evaluator.interpret(condition, self.policy.env());
         match value.map_err(|error| self.message(&error))?.value_kind() {
             ValueKind::Lit(Literal::Bool(holds)) => Ok(*holds),
-            // Not a Boolean. This gives Cedar's error for it.
-            _ => self.applies(evaluator),
+            // Not a Boolean. Evaluating the whole policy gives Cedar's error for it.
+            other => {
+                let error = format!("{other} is neither true nor false");
+                self.applies(evaluator)?;
+                Err(self.message(&error))
+            }
         }
     }
 

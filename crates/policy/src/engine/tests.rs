@@ -38,8 +38,8 @@ fn entity(entity_type: &str, id: &str, attributes: Value, parents: &[(&str, &str
     json!({"uid": uid((entity_type, id)), "attrs": attributes, "parents": parents})
 }
 
-/// Evaluates policies, which must give the same with and without the index. Returns whether the request is
-/// allowed, the determining policies, and the policies that failed.
+/// Evaluates policies, which must give the same with and without the index. Returns true if the request
+/// is allowed, the determining policies, and the policies that failed.
 fn evaluate(
     policies: &str,
     request: &Request,

@@ -41,16 +41,17 @@ impl ValidForms {
 /// place of the ids of entities.
 ///
 /// Two policies of the same form are both valid or both not, and can match for the same actions and types.
-/// The validator reads the types of entities but
-/// not their ids, except those of actions and enumerations, which stay. It compares ids for equality, so the
-/// same entity has the same number. It also warns about ids with letters of several scripts, so an id stays
-/// unless it is plain ASCII.
+/// The validator reads the types of entities but not their ids, except those of actions and enumerations,
+/// which stay. It compares ids for equality, so the same entity has the same number. It also warns about ids
+/// with letters of several scripts, so an id stays unless it is plain ASCII. A policy with an escape keeps
+/// all of its ids, because an escape can write an id in another way.
 pub fn form_of(text: &str) -> String {
+    let has_escape = text.contains('\\');
     let tokens: Vec<_> = nesting::tokens(text).collect();
     let mut form = String::with_capacity(text.len());
     let mut numbers: HashMap<(&str, &str), usize> = HashMap::new();
     for (at, (token, _)) in tokens.iter().enumerate().skip(annotations(&tokens)) {
-        match open_type(&tokens[..at]).filter(|_| is_plain(token)) {
+        match open_type(&tokens[..at]).filter(|_| !has_escape && is_plain(token)) {
             Some(name) => {
                 let next = numbers.len();
                 let number = *numbers.entry((name, token)).or_insert(next);
@@ -96,9 +97,9 @@ fn open_type<'a>(before: &[Token<'a>]) -> Option<&'a str> {
     (*namespace == "Gate" && OPEN_TYPES.contains(name)).then_some(name)
 }
 
-/// Returns true for a text literal of printable ASCII without escapes.
+/// Returns true for a text literal of printable ASCII.
 fn is_plain(token: &str) -> bool {
-    let is_plain = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b'\\';
+    let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
     token.starts_with('"') && token.bytes().all(is_plain)
 }
 
@@ -152,6 +153,8 @@ when { principal == Gate::User::"corp||a" && context.methodType == Gate::MethodT
             ))
         };
         assert_eq!(twice("a", "b"), twice("c", "d"));
+        // The first is about one user, the second about two.
+        assert_ne!(twice("a", "\\u{61}"), twice("b", "\\u{61}"));
         assert_ne!(twice("a", "a"), twice("c", "d"));
     }
 }

@@ -28,7 +28,7 @@ struct Likeness<'c> {
 #[derive(Default)]
 struct Covering<'c> {
     all: Vec<usize>,
-    /// Those whose condition every other condition implies.
+    /// The policies whose condition every other condition implies.
     unconditional: Vec<usize>,
     /// The others, by the parts of which a condition that implies theirs has at least one.
     by_part: HashMap<&'c NormalForm, Vec<usize>>,
