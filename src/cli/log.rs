@@ -264,6 +264,26 @@ mod tests {
         assert_eq!(line["lines"], 3);
     }
 
+    /// A reader that is gone.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn failed_write_does_not_keep_the_logs_thread_from_ending() {
+        let mut batches = Batches(BufWriter::new(Gone));
+        batches.write_all(b"{}\n").unwrap();
+        batches.flush().unwrap();
+    }
+
     /// A reader that reads nothing until its channel is closed.
     struct Stalled(mpsc::Receiver<()>);
 

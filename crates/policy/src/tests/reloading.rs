@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::property::check;
 use crate::shipped::{POLICIES, SITE_SCHEMA};
 use crate::{AuthorizationRequest, Bundle, Caller, Requirements, Resource, Sources};
-use cedargate_core::{Findings, GateAction, Timestamp, User};
+use cedargate_core::{Effect, Findings, GateAction, Timestamp, User};
 
 /// Policies, templates and mistakes. `#` is replaced by a number.
 const TEXTS: [&str; 16] = [
@@ -327,4 +327,61 @@ fn large_bundle_decides_by_the_changed_policies_after_reloads() {
         let reads = [&bundle, &fresh].map(|one| format!("{:?}", one.live.reads()));
         assert_eq!(reads[0], reads[1]);
     }
+}
+
+#[test]
+fn large_bundle_with_shadow_policies_and_links_decides_as_a_fresh_one_after_reloads() {
+    let tenant = "00000000-0000-4000-8000-000000000007";
+    let alice: User = super::decisions::user(&format!("corp|{tenant}|alice"));
+    let alice = std::sync::Arc::new(alice);
+    let decide = |bundle: &Bundle| {
+        bundle.decide(&AuthorizationRequest {
+            caller: Caller::member(&alice, tenant.parse().unwrap()),
+            action: GateAction::ListMfaMethods.into(),
+            resource: Resource::Account(&alice.id),
+            address: "203.0.113.7".parse().unwrap(),
+            now: Timestamp::from_millis(1_768_467_600_000),
+        })
+    };
+    let own = r#"@id("own") permit (principal, action in Gate::Action::"manageOwnMfa", resource);"#;
+    let version = |rule_mode: &str, template_mode: &str, linked: usize| {
+        let rule = |number: usize| {
+            let mode = if number == 7 { rule_mode } else { "" };
+            format!(
+                "@id(\"r-{number}\") {mode} forbid (principal in Gate::Tenant::\"00000000-0000-4000-8000-{number:012}\", action in Gate::Action::\"manageOwnMfa\", resource);"
+            )
+        };
+        let rules: Vec<_> = (0..400).map(rule).collect();
+        let template = format!(
+            "@id(\"t\") {template_mode} forbid (principal in ?principal, action in Gate::Action::\"manageOwnMfa\", resource);"
+        );
+        let text = format!("{OPEN}\n{own}\n{template}\n{}", rules.join("\n"));
+        let links = format!(
+            r#"[{{"template_id": "t", "link_id": "l", "args": {{"?principal": "Gate::Tenant::\"00000000-0000-4000-8000-{linked:012}\""}}}}]"#
+        );
+        Sources::of(&[("a.cedar", &text), ("a.links.json", &links)], SITE_SCHEMA)
+    };
+    let shadow = r#"@mode("shadow")"#;
+    let none = Requirements::none();
+    let mut bundle = Bundle::load_with(&version("", "", 8), &none).unwrap();
+    let mut with_shadow_decision = 0;
+    for (rule_mode, template_mode, linked) in [
+        (shadow, "", 8),
+        (shadow, "", 7),
+        (shadow, shadow, 7),
+        ("", shadow, 7),
+        (shadow, shadow, 8),
+        ("", "", 8),
+        (shadow, "", 8),
+    ] {
+        let sources = version(rule_mode, template_mode, linked);
+        bundle = bundle.reload(&sources, &none).unwrap();
+        let fresh = Bundle::load_with(&sources, &none).unwrap();
+        let decision = decide(&bundle);
+        assert_eq!(decision, decide(&fresh));
+        let forbidden = rule_mode.is_empty() || (template_mode.is_empty() && linked == 7);
+        assert_eq!(decision.effect != Effect::Allow, forbidden);
+        with_shadow_decision += usize::from(decision.shadow.is_some());
+    }
+    assert_eq!(with_shadow_decision, 4);
 }
